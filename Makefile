@@ -1,10 +1,11 @@
-# The book: from nothing to rendered pages. `make help` lists the verbs.
+# The book, from an empty environment to rendered pages. `make help` lists the commands.
 #
-# Only papermill executes chapters, and only Make orders them. A result (a chapter, the study, the
-# pages) is made when its manifest build/<study>/made/NAME.json is absent. `python -m
-# groove_utils.book make` first removes the manifests of results that are damaged, or whose text,
-# parameters, tables, study files or files of groove_utils have changed, and says why; then it calls
-# Make for the rules below. analysis/chapters.mk says which table comes from which chapter.
+# Only papermill executes chapters, and only Make orders them. Make builds a result (a chapter, the
+# study, the pages) if its manifest build/<study>/made/NAME.json is absent. Before calling Make for
+# the rules below, `python -m groove_utils.book make` removes the manifests of results that are
+# damaged or out of date, and says why. A result is out of date if its text, parameters, tables,
+# study files or files of groove_utils have changed. analysis/chapters.mk says which chapter writes
+# and reads which table.
 
 ifneq (4.2,$(firstword $(sort $(MAKE_VERSION) 4.2)))
 $(error GNU Make $(MAKE_VERSION) is too old, 4.2 or newer is needed (macOS: `brew install make`, then `gmake`))
@@ -17,7 +18,7 @@ MARKS  ?= not slow and not weekly
 COVERAGE ?= 92
 VENV   ?= .venv
 
-# as typed: Make does not expand them, and recipes see them as environment variables only
+# Make does not expand these values; recipes get them as environment variables only
 override STUDY    := $(value STUDY)
 override PARAMS   := $(value PARAMS)
 override CH       := $(value CH)
@@ -39,34 +40,34 @@ ifeq ($(origin PY),undefined)
 PY    := $(VENV)/bin/python
 READY := $(VENV)/.ready
 endif
-# the newest that fits; not `:=`, since only `make setup` needs it
+# the newest supported Python; `=` instead of `:=`, since only `make setup` needs it
 BASE_PYTHON = $(shell for name in python3.14 python3.13 python3.12 python3.11; do \
   $$name -c 'import ensurepip' 2>/dev/null && exec echo $$name; done; echo python3)
 
 BOOK = $(PY) -m groove_utils.book
 
-##@ Verbs
+##@ Commands
 
 .PHONY: help
-help: ## list the verbs
+help: ## list the commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo "  STUDY=demo        a study's name, or a folder with a study.yml"
 	@echo "  PARAMS=default    a file in analysis/params/ (default, smoke, full)"
 
 .PHONY: setup
-setup: $(READY) ## make the environment .venv from requirements.lock
+setup: $(READY) ## create the environment .venv from requirements.lock
 
 .PHONY: book
-book: $(READY) ## run what has changed, and compile the book
+book: $(READY) ## run the chapters that have changed, and compile the book
 	+@MAKE="$(MAKE)" $(BOOK) make book $(CHAPTERS)
 
 .PHONY: site
-site: $(READY) ## build an edition for every study whose data can be had, into build/site
+site: $(READY) ## build an edition of the book for every available study, in build/site
 	+@MAKE="$(MAKE)" $(BOOK) site $(CHAPTERS)
 
 .PHONY: chapter
-chapter: $(READY) ## run one chapter and what it stands on: CH=06-probing
+chapter: $(READY) ## run one chapter and the chapters that it depends on: CH=06-probing
 	+@MAKE="$(MAKE)" $(BOOK) make chapter $(CHAPTERS)
 
 .PHONY: lab
@@ -74,7 +75,7 @@ lab: $(READY) ## open a chapter in JupyterLab: CH=06-probing
 	+@MAKE="$(MAKE)" $(BOOK) lab $(CHAPTERS)
 
 .PHONY: tables
-tables: $(READY) ## make the study and the tables that a chapter reads: CH=06-probing
+tables: $(READY) ## create the study and the tables that a chapter reads: CH=06-probing
 	+@MAKE="$(MAKE)" $(BOOK) tables $(CHAPTERS)
 
 .PHONY: serve
@@ -82,16 +83,16 @@ serve: book ## show the book on http://localhost:8000 (PORT=...)
 	@$(BOOK) serve
 
 .PHONY: pdf
-pdf: book ## print the whole book into one PDF (needs Chromium)
+pdf: book ## print the whole book to one PDF (needs Chromium)
 	@$(BOOK) pdf
 
 .PHONY: test
-test: $(READY) ## run the tests, with every chapter on the smoke study (MARKS= for all)
+test: $(READY) ## run the tests, with every chapter on the smoke study (MARKS= runs all tests)
 	OMP_NUM_THREADS=1 $(PY) -m pytest -m "$$MARKS" -n 2 --dist loadfile --no-loadscope-reorder \
 	  --cov --cov-fail-under="$$COVERAGE" --doctest-modules groove_utils tests/unit tests/notebooks tests/book
 
 .PHONY: test-browser
-test-browser: book ## look at the built book in headless Chromium
+test-browser: book ## test the built book in headless Chromium
 	GROOVE_HTML="$$($(BOOK) folder)/html" $(PY) -m pytest -n 2 tests/book tests/browser
 
 .PHONY: check
@@ -99,7 +100,7 @@ check: book ## compare the reported values with analysis/expected/demo.json
 	@$(BOOK) check analysis/expected/demo.json
 
 .PHONY: expected
-expected: book ## accept the demo's present values as the expected ones
+expected: book ## accept the demo's current values as the expected ones
 	@$(BOOK) check --update analysis/expected/demo.json
 
 .PHONY: bench
@@ -109,13 +110,13 @@ bench: $(READY) ## measure speed against named alternatives
 	  echo "== $$script"; $(PY) $$script || failed="$$failed $$script"; \
 	  echo "== $$(($$(date +%s) - start)) s"; \
 	done; \
-	test -z "$$failed" || { echo "failed, or missed a bar:$$failed"; exit 1; }
+	test -z "$$failed" || { echo "failed, or missed a target:$$failed"; exit 1; }
 
-# an hour on two cores; a run that was stopped goes on where it was
+# takes an hour on two cores; an interrupted run continues where it stopped
 DEMO_SEEDS := tests/bench/bench_demo_seeds.py
 
 .PHONY: bench-demo
-bench-demo: $(READY) ## count the demo's known effects found, missed and falsely found over ten seeds
+bench-demo: $(READY) ## count how often the demo's known effects are found, missed or falsely found
 	OMP_NUM_THREADS=1 $(PY) $(DEMO_SEEDS) --write
 
 SCALE := tests/bench/bench_scale.py
@@ -125,13 +126,13 @@ bench-scale: $(READY) ## measure time, memory and files per track over 20,000 tr
 	$(PY) $(SCALE) --write
 
 .PHONY: lint
-lint: $(READY) ## ruff, and scripts in step with their notebooks
+lint: $(READY) ## check the style, and that scripts and notebooks agree
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(BOOK) sync --check analysis
 
 .PHONY: sync
-sync: $(READY) ## bring analysis/*.py and *.ipynb into step (the newer one wins)
+sync: $(READY) ## synchronise analysis/*.py and *.ipynb (the newer file wins)
 	$(BOOK) sync analysis
 
 .PHONY: new-chapter
@@ -139,11 +140,11 @@ new-chapter: $(READY) ## start a chapter from the template: CH=12-tempo
 	@$(BOOK) new analysis
 
 .PHONY: remove-chapter
-remove-chapter: $(READY) ## take a chapter out of the book, keeping its files: CH=12-tempo
+remove-chapter: $(READY) ## remove a chapter from the book, keeping its files: CH=12-tempo
 	@$(BOOK) remove analysis
 
 .PHONY: lock
-lock: ## resolve requirements.lock for all Pythons and systems, keeping its versions (needs uv)
+lock: ## resolve requirements.lock for all supported systems, keeping its versions (needs uv)
 	@.ci/lock
 
 .PHONY: clean
@@ -151,7 +152,7 @@ clean: $(READY) ## delete this study's generated files, but not the cache
 	@$(BOOK) clean
 
 .PHONY: clean-cache
-clean-cache: $(READY) ## delete cached embeddings and the like, and say what was freed
+clean-cache: $(READY) ## delete the cache, such as embeddings, and report the space freed
 	@$(PY) -m groove_utils.cache clear
 
 # ---- the graph ----

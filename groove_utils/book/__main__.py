@@ -1,4 +1,4 @@
-"""``python -m groove_utils.book``: run, build and check the book, for the Makefile.
+"""Command line ``python -m groove_utils.book``, which the Makefile calls.
 
 The study, the parameter file, the chapter and the port are given by the environment variables
 STUDY, PARAMS, CH and PORT.
@@ -18,8 +18,8 @@ from groove_utils.book.settings import read_port, read_settings
 from groove_utils.errors import ErrorDetails, describe_os_error
 from groove_utils.paths import project_root
 
-# nbformat imports jsonschema, which compiles a grammar of web addresses for a second, in each
-# process, if this optional package is there; notebooks do not need it
+# nbformat imports jsonschema. If this optional package is installed, jsonschema takes a second in
+# each process to compile a grammar of web addresses, which notebooks do not need.
 sys.modules.setdefault("rfc3987_syntax", None)
 
 
@@ -40,21 +40,21 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m groove_utils.book")
     verbs = parser.add_subparsers(required=True)
 
-    verb = verbs.add_parser("make", help="bring the book up to date, or with CH one chapter")
+    verb = verbs.add_parser("make", help="bring the book, or only the chapter CH, up to date")
     verb.add_argument("goal", choices=["book", "chapter"])
-    verb.add_argument("chapters", nargs="*", help="all chapters")
+    verb.add_argument("chapters", nargs="*", help="names of all chapters")
     verb.set_defaults(run=_make)
 
     verb = verbs.add_parser("site", help="build every edition, and join them into a site")
-    verb.add_argument("chapters", nargs="+", help="all chapters")
+    verb.add_argument("chapters", nargs="+", help="names of all chapters")
     verb.set_defaults(run=_site)
 
     verb = verbs.add_parser("lab", help="open the chapter CH in JupyterLab")
-    verb.add_argument("chapters", nargs="*", help="all chapters")
+    verb.add_argument("chapters", nargs="*", help="names of all chapters")
     verb.set_defaults(run=_lab)
 
     verb = verbs.add_parser("tables", help="make the tables that the chapter CH reads")
-    verb.add_argument("chapters", nargs="*", help="all chapters")
+    verb.add_argument("chapters", nargs="*", help="names of all chapters")
     verb.set_defaults(run=_tables)
 
     verb = verbs.add_parser("run", help="execute one chapter")
@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
 
     verb = verbs.add_parser("check", help="compare reported values with the expected ones")
     verb.add_argument("expected", type=Path)
-    verb.add_argument("--values", type=Path, help="by default those of STUDY and PARAMS")
+    verb.add_argument("--values", type=Path, help="by default values.json of STUDY and PARAMS")
     verb.add_argument("--update", action="store_true", help="accept the reported values")
     verb.set_defaults(run=_check)
 
@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("clean", help="delete the folder of generated files")
     verb.set_defaults(run=_clean)
 
-    verb = verbs.add_parser("pdf", help="print the pages into one PDF")
+    verb = verbs.add_parser("pdf", help="print all pages to one PDF")
     verb.set_defaults(run=_pdf)
 
     verb = verbs.add_parser("serve", help="show the pages in a browser, on PORT")
@@ -96,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     verb.set_defaults(run=_sync)
 
     for name, what in (("new", "start the chapter CH from the template"),
-                       ("remove", "take the chapter CH out of the book")):  # fmt: skip
+                       ("remove", "remove the chapter CH from the book")):  # fmt: skip
         verb = verbs.add_parser(name, help=what)
         verb.add_argument("folder", type=Path)
         verb.add_argument("slug", nargs="?", default=os.environ.get("CH", ""))
@@ -114,7 +114,7 @@ def _make(options: argparse.Namespace) -> int:
     if status := make_results(settings, options.chapters, chapter):
         return status
     print(f"Executed: {os.path.relpath(settings.build / 'book' / chapter)}.ipynb")
-    print("`make book` shows it in the pages.")
+    print("Run `make book` to include it in the pages.")
     return 0
 
 
@@ -129,7 +129,7 @@ def _site(options: argparse.Namespace) -> int:
     built = [edition.name for edition in editions if edition.html]
     print(f"The site: {os.path.relpath(page)}, with the editions {', '.join(built)}.")
     if missing := [edition.name for edition in editions if not edition.html]:
-        print(f"Without {', '.join(missing)}: their data could not be fetched.")
+        print(f"Not included, since the data could not be fetched: {', '.join(missing)}.")
     return 0
 
 
@@ -138,8 +138,8 @@ def _read_chapter_name(chapters: list[str]) -> str:
     chapter = os.environ.get("CH", "")
     if chapter not in chapters:
         raise BookError(
-            f"CH={chapter}: expected one of {', '.join(chapters)}. Start one of your own "
-            "with `make new-chapter CH=12-tempo`.",
+            f"CH={chapter}: expected one of {', '.join(chapters)}. To start a new chapter, run "
+            "`make new-chapter CH=12-tempo`.",
             kind="unknown_chapter",
             column="CH",
             value=chapter,
@@ -175,7 +175,7 @@ def _run(options: argparse.Namespace) -> int:
             writes=options.writes,
         )
     except (ErrorDetails, OSError) as error:
-        # Make prints it at the very end, after the output of other chapters
+        # printed when Make has ended, after the output of other chapters
         described = isinstance(error, OSError)
         message = describe_os_error(error, options.build) if described else str(error)
         failure = options.build / "failed" / f"{options.script.stem}.txt"
@@ -203,7 +203,7 @@ def _check(options: argparse.Namespace) -> int:
     values = json.loads(file.read_text(encoding="utf-8"))
     if options.update:
         check.write_expected(values, options.expected)
-        print(f"{options.expected} now holds {len(values)} values.")
+        print(f"{options.expected} now contains {len(values)} values.")
         return 0
     expected = json.loads(options.expected.read_text(encoding="utf-8"))
     if differences := check.compare_values(values, expected):
@@ -254,9 +254,9 @@ def _new(options: argparse.Namespace) -> int:
     from groove_utils.book.chapter_list import add_chapter
 
     script = add_chapter(options.folder, options.slug)
-    print(f"Wrote {script} and its notebook, and listed it in {options.folder}/chapters.mk.")
-    print(f"Run it with `make chapter CH={options.slug}`; its parameters may be set in")
-    print(f"{options.folder}/params/, and its tables are declared in chapters.mk.")
+    print(f"Wrote {script} and its notebook, and added them to {options.folder}/chapters.mk.")
+    print(f"Run the chapter with `make chapter CH={options.slug}`. Set its parameters in")
+    print(f"{options.folder}/params/, and declare its tables in chapters.mk.")
     return 0
 
 

@@ -1,8 +1,9 @@
 """Compile executed chapters and hand-written pages into HTML with jupyter-book.
 
-Pages in ``book/`` are Jinja templates over the reported values (``{{ value("06-probing.r2") }}``),
-so that no number is typed by hand; if a name was not reported by any chapter, the build fails. All
-template output is escaped, except our own tables and other MyST.
+Pages in ``book/`` are Jinja templates that insert reported values, for example with
+``{{ value("06-probing.r2") }}``, so no number is typed by hand. The build fails if a page uses a
+value that no chapter reported. All template output is escaped, except tables and other MyST that
+this package writes.
 """
 
 from __future__ import annotations
@@ -66,18 +67,18 @@ def build_book(root: Path, study: str, build: Path, chapters: list[str]) -> Path
     Parameters
     ----------
     root : pathlib.Path
-        The checkout.
+        Root folder of the repository.
     study : str
         Name or folder of the study.
     build : pathlib.Path
         The study's folder of generated files, with the executed chapters in ``book/``.
     chapters : list of str
-        The chapters to include, all of them executed.
+        Names of the chapters to include; all must have been executed.
 
     Returns
     -------
     pathlib.Path
-        ``html/index.html``.
+        The front page, ``html/index.html``.
 
     Raises
     ------
@@ -167,7 +168,7 @@ def repository(root: Path) -> dict[str, str] | None:
     Returns
     -------
     dict or None
-        ``url`` and ``branch``; None if there is no such URL, so that no page has a broken link.
+        ``url`` and ``branch``, or None if no GitHub URL is found; pages then have no link to it.
     """
     slug = os.environ.get("GITHUB_REPOSITORY")
     if not slug:
@@ -181,7 +182,7 @@ def repository(root: Path) -> dict[str, str] | None:
 
 
 def _scripts(root: Path, chapters: list[str]) -> list[Path]:
-    """List the sources of the chapters that exist in this checkout."""
+    """List the chapters' scripts, omitting scripts that do not exist."""
     scripts = (root / "analysis" / f"{chapter}.py" for chapter in chapters)
     return [script for script in scripts if script.is_file()]
 
@@ -267,7 +268,7 @@ def _config(file: Path, address: dict[str, str] | None) -> dict:
     if address:
         config["repository"] = {**address, "path_to_book": "analysis"}
         config["html"] |= {"use_repository_button": True, "use_issues_button": True}
-        # Colab would open a notebook without its environment: it gets the one to download instead
+        # no button for Colab, which would open the notebook without the packages that it needs
         config["launch_buttons"] = {"binderhub_url": "https://mybinder.org"}
     return config
 

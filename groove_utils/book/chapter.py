@@ -1,4 +1,4 @@
-"""The open chapter: its study, its tables, and the values and files it has reported and read."""
+"""State of the open chapter: its study, its tables, reported values and files read."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ NOTHING_RUN = {
     "values": {}, "names": [], "files": [], "packages": [], "tables_written": [],
     "peak_memory_mib": 0,
 }  # fmt: skip
-"""Record of a chapter that was left out completely: the values that it reported, the files of
-``groove_utils`` and of the study and the packages that it used, the tables that it wrote, and its
-peak memory."""
+"""Record of a chapter that was left out completely. Records contain the reported values, the names
+of values, figures and tables, the files of ``groove_utils`` and of the study that were used, the
+imported packages, the tables written, and the peak memory in MiB."""
 
 NOT_ALLOWED = b"The study does not allow this table.\n"
 """Content of a table's file if the table cannot be computed for a study."""
@@ -38,19 +38,23 @@ _current: Chapter | None = None
 
 
 class Chapter:
-    """Run of one chapter, made by :func:`open_chapter`.
+    """Run of one chapter, created by :func:`open_chapter`.
 
     Attributes
     ----------
     name : str
-        Name of the chapter, as in ``analysis/`` without suffix.
+        Name of the chapter's file in ``analysis/``, without suffix.
     study : Study
     build : pathlib.Path
         Folder of this study's generated files.
     in_book : bool
         True if the chapter runs for the book (by Make), not interactively in Jupyter.
     reported : dict
-        Entries of :func:`report_value` and :func:`report_texts`, by name.
+        Reported values and texts, by name.
+    tables_written : set of str
+        Names of the tables saved so far.
+    names : set of str
+        Names and labels of values, figures and tables that are in use.
     """
 
     def __init__(self, name: str, study: Study, build: Path, in_book: bool):
@@ -61,26 +65,26 @@ class Chapter:
         self._declared: dict[str, list[str]] = json.loads(os.environ.get(DECLARED, "{}"))
         self.reported: dict[str, dict] = {}
         self.tables_written: set[str] = set()
-        self.names: set[str] = set()  # names of values, figures and tables
+        self.names: set[str] = set()
 
     def __repr__(self) -> str:
         return f"<Chapter {self.name} on {self.study!r}>"
 
     def save_table(self, frame: pd.DataFrame, name: str) -> None:
-        """Write a tidy table for later chapters; unchanged files are left alone.
+        """Write a tidy table for later chapters, unless the file is unchanged.
 
         Parameters
         ----------
         frame : pandas.DataFrame
-            The index is kept.
+            Table to save with its index.
         name : str
-            Name of the table, as listed in ``analysis/chapters.mk`` among those that this chapter
-            writes.
+            Name of the table. ``analysis/chapters.mk`` must list it among the tables that this
+            chapter writes.
 
         Raises
         ------
         BookError
-            If it is not listed there.
+            If ``analysis/chapters.mk`` does not list the table.
         """
         self._check_declared("writes", name)
         self.tables_written.add(name)
@@ -115,7 +119,7 @@ class Chapter:
             ) from error
 
     def find_table(self, name: str) -> pd.DataFrame | None:
-        """Read a table of an earlier chapter; return None if that chapter could not create it."""
+        """Read a table of an earlier chapter, or return None if there is none for this study."""
         return self.load_table(name) if self.has_table(name) else None
 
     def has_table(self, name: str) -> bool:
@@ -123,7 +127,7 @@ class Chapter:
         return has_table(self.build / "tables", name)
 
     def _check_declared(self, verb: str, name: str) -> None:
-        """Check a table against ``chapters.mk``, which Make uses to order the chapters."""
+        """Raise a BookError if ``chapters.mk`` does not say that the chapter uses the table."""
         if name not in self._declared.get(verb, [name]):
             raise BookError(
                 f"{self.name} {verb} the table {name!r}, which analysis/chapters.mk does not list. "
@@ -151,11 +155,11 @@ def open_chapter(name: str, study: str | os.PathLike = "demo") -> Chapter:
     Chapter
     """
     global _current
-    from groove_utils.figures.theme import use_theme  # seaborn, which the runner does not need
+    from groove_utils.figures.theme import use_theme  # imports seaborn, not needed by the runner
 
     use_theme()
     in_book = "GROOVE_BUILD" in os.environ
-    # for the book, the study including its audio was validated before the chapter started
+    # in a build, Make has already validated the study and its audio
     loaded = load_study(study, validate=not in_book)
     label = Path(study).resolve().name if Path(study).is_dir() else str(study)
     _current = Chapter(name, loaded, build_folder(label), in_book)
@@ -179,12 +183,14 @@ def has_table(folder: Path, name: str) -> bool:
 
 
 def study_tables(study: Study) -> list[Path]:
-    """List ``study.yml`` and the tables of a study."""
+    """List the paths of a study's ``study.yml`` and tables."""
     return [path for path in sorted(study.path.iterdir()) if path.suffix in {".yml", ".csv"}]
 
 
 def finish_chapter(path: str) -> None:
-    """Write what the run reported and depended on; called by the runner's last cell.
+    """Write the chapter's reported values and dependencies to a file.
+
+    The runner adds a cell with this call at the end of the chapter.
 
     Parameters
     ----------
@@ -196,7 +202,7 @@ def finish_chapter(path: str) -> None:
         resource.getrusage(who).ru_maxrss
         for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )
-    unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, KiB elsewhere
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes on macOS, KiB elsewhere
     files = [*package_files(), *(sorted(chapter.study.files_read) if chapter else ())]
     record = {
         "values": chapter.reported if chapter else {},

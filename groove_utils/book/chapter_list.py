@@ -1,7 +1,7 @@
-"""Chapters of the book: add one from the template, or take one out.
+"""Listing, adding and removing chapters of the book.
 
-``analysis/chapters.mk`` lists them in order; everything else, such as the table of contents, is
-derived from it.
+``analysis/chapters.mk`` lists the chapters in order; everything else, such as the table of
+contents, is derived from this file.
 """
 
 from __future__ import annotations
@@ -20,6 +20,11 @@ LIST = re.compile(r"^CHAPTERS\s*:?=((?:[^\n]*\\\n)*[^\n]*)$", re.MULTILINE)
 
 def listed_chapters(text: str) -> list[str]:
     r"""Return the chapters that the text of ``chapters.mk`` lists.
+
+    Raises
+    ------
+    BookError
+        If the text has no line ``CHAPTERS := …``.
 
     Examples
     --------
@@ -54,25 +59,27 @@ def declared_tables(text: str) -> dict[str, dict[str, list[str]]]:
             tables[name][verb] = value.split()
     written = {table for chapter in tables.values() for table in chapter["writes"]}
     for name, chapter in tables.items():
-        if lacking := [table for table in chapter["reads"] if table not in written]:
+        if unwritten := [table for table in chapter["reads"] if table not in written]:
             raise BookError(
-                f"chapters.mk: {name} reads the table {lacking[0]!r}, which no listed chapter "
+                f"chapters.mk: {name} reads the table {unwritten[0]!r}, which no listed chapter "
                 f"writes; expected one of {', '.join(sorted(written))}. Correct {name}.reads, or "
                 "list the chapter that writes it.",
                 kind="unwritten_table",
                 column=name,
-                value=lacking[0],
+                value=unwritten[0],
             )
     return tables
 
 
 def add_chapter(folder: Path, slug: str) -> Path:
-    """Create a chapter from the template, and list it in ``chapters.mk`` by its number.
+    """Create a chapter from the template, and insert its name in ``chapters.mk``, sorted by number.
 
-    Parameters, result and errors are those of :func:`groove_utils.book.jupytext_sync.new_chapter`;
-    a name that is already listed is also an error.
+    Parameters, return value and errors are those of
+    :func:`groove_utils.book.jupytext_sync.new_chapter`. A BookError is also raised if the chapter
+    is already listed.
     """
-    from groove_utils.book.jupytext_sync import new_chapter  # Make needs only the lists, at once
+    # a slow import, which is not needed for reading the lists
+    from groove_utils.book.jupytext_sync import new_chapter
 
     file = folder / "chapters.mk"
     text = file.read_text(encoding="utf-8")
@@ -94,7 +101,7 @@ def add_chapter(folder: Path, slug: str) -> Path:
 
 
 def remove_chapter(folder: Path, slug: str, kept: Path) -> Path:
-    """Remove a chapter from ``chapters.mk`` and the parameter files, and move its files away.
+    """Remove a chapter from ``chapters.mk`` and the parameter files, and move its files.
 
     Parameters
     ----------
@@ -103,7 +110,7 @@ def remove_chapter(folder: Path, slug: str, kept: Path) -> Path:
     slug : str
         ``NN-short-name``.
     kept : pathlib.Path
-        Folder to which script and notebook are moved, so that no work is lost.
+        Folder to which the chapter's script and notebook are moved, so that no work is lost.
 
     Returns
     -------
@@ -136,9 +143,9 @@ def remove_chapter(folder: Path, slug: str, kept: Path) -> Path:
         block = rf"^  {slug}:[^\n]*\n(?: {{3,}}[^\n]*\n)*"
         write_if_changed(params, re.sub(block, "", content, flags=re.MULTILINE))
     kept.mkdir(parents=True, exist_ok=True)
-    for half in (folder / f"{slug}.py", folder / f"{slug}.ipynb"):
-        if half.exists():
-            shutil.move(half, kept / half.name)
+    for source in (folder / f"{slug}.py", folder / f"{slug}.ipynb"):
+        if source.exists():
+            shutil.move(source, kept / source.name)
     return kept
 
 
@@ -149,8 +156,8 @@ def _check_unread(text: str, slug: str) -> None:
     for reader, chapter in tables.items():
         if shared := sorted(written.intersection(chapter["reads"])):
             raise BookError(
-                f"{reader} reads the table {shared[0]!r}, which {slug} writes; expected no reader. "
-                f"Remove {reader} first, or remove the table from its reads in chapters.mk.",
+                f"{slug} cannot be removed, because {reader} reads its table {shared[0]!r}. Remove "
+                f"{reader} first, or delete the table from {reader}.reads in chapters.mk.",
                 kind="table_in_use",
                 value=shared[0],
                 column=reader,

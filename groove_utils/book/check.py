@@ -13,8 +13,8 @@ __all__ = ["compare_values", "write_expected"]
 def tolerance_of(entry: dict) -> float:
     """Return the largest accepted deviation of a reported value.
 
-    It is the value's own ``tolerance`` if the chapter gave one; otherwise 5% of the value, or half
-    the width of its 95% interval if that is smaller; at least 1e-6.
+    If the chapter gave a ``tolerance``, it is returned. Otherwise, the deviation is 5% of the
+    value, or half the width of its 95% interval if that is smaller, but at least 1e-6.
     """
     if entry.get("tolerance") is not None:
         return float(entry["tolerance"])

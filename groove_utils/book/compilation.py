@@ -1,8 +1,8 @@
-"""Compilation of pages by jupyter-book: only of those that have changed since the last build.
+"""Compilation of the pages that have changed since the last build, with jupyter-book.
 
-Sphinx knows which pages it has to read again because their own files have changed. It does not know
-all that one page takes from others, such as titles in the sidebar. If any of this has changed, all
-pages are compiled again.
+Sphinx reads a page again if the page's own file has changed, but it does not track everything that
+a page takes from other pages, such as titles in the sidebar. If any such shared content has
+changed, all pages are compiled again.
 """
 
 from __future__ import annotations
@@ -23,35 +23,35 @@ from groove_utils.packages import installed_versions
 __all__ = ["compile_pages", "shared_parts"]
 
 EXTENSIONS = re.compile(r"groove_utils\.book\.(\w+)")
-# titles, labels and citations: what pages take from each other
+# titles, labels and citations, which other pages use
 SHARED = re.compile(
     r"^ *#+ .*|^\(.*\)=|^ *:(?:name|label):.*|\{cite[^`]*`[^`]*`|\{glossary\}", re.MULTILINE
 )
-WHOLE = ("_config.yml", "_toc.yml", "glossary.md", "references.bib")  # they concern every page
+SHARED_FILES = ("_config.yml", "_toc.yml", "glossary.md", "references.bib")
 
 
 def compile_pages(sources: Path, work: Path, log: Path) -> Path:
-    """Compile the pages of a book, and return their folder.
+    """Compile the pages of a book to HTML.
 
     Parameters
     ----------
     sources : pathlib.Path
         Folder with ``_config.yml``, ``_toc.yml`` and the pages.
     work : pathlib.Path
-        Folder that is kept between builds: Sphinx's parsed pages, and its HTML.
+        Folder that is kept between builds, with Sphinx's parsed pages and HTML.
     log : pathlib.Path
         File for the output of jupyter-book.
 
     Returns
     -------
     pathlib.Path
-        Folder of the HTML. Do not edit it; copy it.
+        Folder of the HTML. Edit only copies of it, since the next build uses it again.
 
     Raises
     ------
     BookError
-        If jupyter-book issues warnings or fails. All pages are compiled in the next build, so that
-        each repeats its warnings.
+        If jupyter-book issues warnings or fails. The next build then compiles all pages, so that
+        the warnings appear again.
     """
     state, html = work / "shared.txt", work / "_build" / "html"
     shared = shared_parts(sources)
@@ -74,13 +74,13 @@ def shared_parts(sources: Path) -> str:
     Returns
     -------
     str
-        64 hexadecimal digits, which change only if titles, labels, citations, the glossary, styles,
-        scripts, settings, installed packages, this package's Sphinx extensions or the folder
-        change.
+        Hash of 64 hexadecimal digits. It changes only if titles, labels, citations, the glossary,
+        styles, scripts, settings, installed packages, this package's Sphinx extensions or the path
+        of `sources` change.
     """
-    # a copied build starts again: Sphinx overwrites files in place, and a copy may consist of links
+    # the path, since a copy of a build may consist of hard links, and Sphinx writes files in place
     parts = [str(sources.resolve()), json.dumps(installed_versions(), sort_keys=True)]
-    files = [sources / name for name in WHOLE] + [*(sources / "_static").glob("*.*")]
+    files = [sources / name for name in SHARED_FILES] + [*(sources / "_static").glob("*.*")]
     settings = sources / "_config.yml"
     extensions = EXTENSIONS.findall(settings.read_text("utf-8")) if settings.is_file() else []
     files += [Path(__file__).with_name(f"{name}.py") for name in extensions]
@@ -91,7 +91,7 @@ def shared_parts(sources: Path) -> str:
 
 
 def _prose(page: Path) -> str:
-    """Return a page's Markdown: for a notebook, that of its cells and of their outputs."""
+    """Return the Markdown of a page or, for a notebook, of its cells and their outputs."""
     text = page.read_text(encoding="utf-8")
     if page.suffix != ".ipynb":
         return text
@@ -125,7 +125,7 @@ def _jupyter_book(sources: Path, work: Path, log: Path) -> None:
 
 
 def _remove_dropped_media(sources: Path, html: Path) -> None:
-    """Delete figures, sounds and tables of earlier builds, which Sphinx leaves in its folder."""
+    """Delete figures, sounds and tables that earlier builds left in Sphinx's folder."""
     kept = {file.name for file in [*list_media(sources), *(sources / "_static").glob("*")]}
     for place in ("_images/*", "_static/audio/*", "_downloads/*/*"):
         for file in html.glob(place):

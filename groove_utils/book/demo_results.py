@@ -1,6 +1,7 @@
-"""Tables of the page on the demo study: effects found over seeds, and tags given by models.
+"""Tables of the page on the demo study: effects found with many seeds, and tags given by models.
 
-``make bench-demo`` writes the tables to ``analysis/expected/``, since they take longer than a book.
+``make bench-demo`` computes the tables and writes them to ``analysis/expected/``, since this takes
+longer than building the book.
 """
 
 from __future__ import annotations
@@ -18,20 +19,20 @@ SEEDS, TAGS = "demo_seeds.csv", "demo_tags.csv"
 
 
 def demo_results(folder: Path) -> dict[str, MystText | str]:
-    """Write the tables of the page on the demo study in Markdown.
+    """Write the tables of the page on the demo study in Markdown, with sentences about them.
 
     Parameters
     ----------
     folder : pathlib.Path
-        Folder with ``demo_seeds.csv`` and ``demo_tags.csv``, whose first lines begin with ``#`` and
-        state how they were made.
+        Folder with ``demo_seeds.csv`` and ``demo_tags.csv``. The first line of each file begins
+        with ``#`` and states how the file was made.
 
     Returns
     -------
     dict of str to str
-        Tables ``effects, controls, training, tags``; ``covered``, ``falsely_found``, ``gains``,
-        ``twins`` and ``recognised``, sentences on them; and ``made``, how they were made. Empty
-        strings if a file is missing.
+        The tables ``effects``, ``controls``, ``training`` and ``tags``; the sentences ``covered``,
+        ``falsely_found``, ``gains``, ``twins`` and ``recognised``; and ``made``, which states how
+        the simulations were run. Entries of a missing file are empty strings.
     """
     tables = ("effects", "controls", "training", "tags")
     sentences = ("covered", "falsely_found", "gains", "twins", "recognised")
@@ -59,7 +60,7 @@ def _effects(rows: pd.DataFrame) -> MystText:
     table = _counts(rows, ["found", "missed", "falsely_found"])
     table["share found"] = _shares(rows["found"] / rows["n"], rows["low"], rows["high"])
     covered = rows["covered"], rows["covered_low"], rows["covered_high"]
-    table["intervals that hold the truth"] = _shares(*covered)
+    table["intervals that contain the truth"] = _shares(*covered)
     return markdown_table(table.rename(columns={"falsely_found": "wrong sign"}))
 
 
@@ -67,9 +68,9 @@ def _controls(rows: pd.DataFrame) -> MystText:
     table = _counts(rows, [])
     present = rows["truth"] == "present"
     table["true"] = present.map({True: "yes", False: "no"})
-    said = rows["found"].where(present, rows["falsely_found"]).astype(int)
-    table["found"] = said
-    table["share found"] = _shares(said / rows["n"], rows["low"], rows["high"])
+    n_found = rows["found"].where(present, rows["falsely_found"]).astype(int)
+    table["found"] = n_found
+    table["share found"] = _shares(n_found / rows["n"], rows["low"], rows["high"])
     return markdown_table(table)
 
 
@@ -81,7 +82,7 @@ def _training(rows: pd.DataFrame) -> MystText:
 
 
 def _describe_coverage(rows: pd.DataFrame) -> str:
-    """Say what share of all intervals contains the true value, and the range over rows."""
+    """Describe the share of intervals that contain the true value, overall and over rows."""
     covered = rows.dropna(subset="covered")
     if covered.empty:
         return ""
@@ -94,11 +95,11 @@ def _describe_coverage(rows: pd.DataFrame) -> str:
 
 
 def _describe_false_finds(rows: pd.DataFrame) -> str:
-    """Say in what share of all tests something is found where there is nothing."""
+    """Describe the share of tests that find an effect where there is none."""
     if rows.empty:
         return ""
     found, n = int(rows["falsely_found"].sum()), int(rows["n"].sum())
-    pooled = f"Something was found in {found} of {n:,} such tests ({found / n:.1%})"
+    pooled = f"An effect was found in {found} of {n:,} such tests ({found / n:.1%})"
     lenient = rows[rows["low"] > 0.05]
     if lenient.empty:
         return f"{pooled}, and in no row does the interval lie above 0.05."
@@ -115,9 +116,10 @@ def _describe_false_finds(rows: pd.DataFrame) -> str:
 
 
 def _describe_tags(tags: pd.DataFrame) -> str:
-    """Say for which styles the own tag is higher than for all other styles of the same tagger.
+    """Describe which styles get a higher probability of their own tag than all other styles do.
 
-    Only the highest tags are known. An unlisted tag is no higher than the lowest listed one.
+    Styles are compared within each tagger. Only the highest tags of each style are listed; an
+    unlisted tag is at most as high as the lowest listed tag of that style.
     """
     kinds: dict[bool | None, list[str]] = {True: [], False: [], None: []}
     for tagger, rows in tags.groupby("tagger", sort=False):
@@ -134,17 +136,18 @@ def _describe_tags(tags: pd.DataFrame) -> str:
 
 
 def _is_highest(style: str, listed: dict[str, dict[str, float]]) -> bool | None:
-    """Compare the style's own tag with the same tag for other styles; None if not decided."""
-    own = listed[style][style]
+    """Return True if a style is highest in its own tag, or None if the listed tags cannot tell."""
+    highest = listed[style][style]
     others = [tags for name, tags in listed.items() if name != style]
-    if any(tags.get(style, 0.0) >= own for tags in others):
+    if any(tags.get(style, 0.0) >= highest for tags in others):
         return False
-    return True if all(tags.get(style, min(tags.values())) < own for tags in others) else None
+    return True if all(tags.get(style, min(tags.values())) < highest for tags in others) else None
 
 
 def _describe_gains(rows: pd.DataFrame) -> str:
-    """Name the causes for which training clearly helps in most sets of songs."""
-    causes = rows[rows["n"] == rows["n"].min()]  # targets of listeners have several draws a set
+    """List the causes for which training clearly helps in most sets of songs."""
+    # targets that depend on listeners are simulated several times for each set of songs
+    causes = rows[rows["n"] == rows["n"].min()]
     if causes.empty:
         return ""
     names = [method.partition(",")[0] for method in causes["method"].unique()]
@@ -162,7 +165,7 @@ def _describe_gains(rows: pd.DataFrame) -> str:
 
 
 def _describe_twins(rows: pd.DataFrame) -> str:
-    """Say in how many studies a trained network clearly predicts groove better than its twin."""
+    """Describe in how many studies a network predicts groove clearly better than its twin."""
     groove = rows[rows["target"] == "groove"]
     counts = [
         f"in {found:.0f} for {method.partition(',')[0]}"
@@ -172,7 +175,8 @@ def _describe_twins(rows: pd.DataFrame) -> str:
         return ""
     return (
         f"In {groove['n'].min()} simulated studies with other songs and listeners, the difference "
-        f"between a trained network and its twin was clearly positive {join_words(counts)}."
+        "between a trained network and its untrained twin was clearly positive "
+        f"{join_words(counts)}."
     )
 
 
@@ -183,7 +187,7 @@ def _counts(rows: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
 
 
 def _shares(*columns: pd.Series) -> list[str | None]:
-    """Format estimates with their intervals; None if there are none."""
+    """Format estimates with their intervals; missing estimates become None."""
     return [
         f"{value:.2f} ({low:.2f} to {high:.2f})" if pd.notna(value) else None
         for value, low, high in zip(*columns)

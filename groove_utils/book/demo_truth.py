@@ -22,14 +22,14 @@ def demo_truth() -> dict[str, MystText | str]:
     Returns
     -------
     dict of str to str
-        ``effects`` and ``random``: tables of the causes, and of the random parts; ``best``: the
-        syncopation at which groove is highest; ``styles`` and ``untouched``: what acts on the
-        control questions.
+        ``effects`` and ``random``: tables of the causes and of the random parts; ``best``: the
+        syncopation at which groove is highest; ``styles``: the effect of each style on the control
+        question “style only”; ``untouched``: the control questions on which nothing has an effect.
     """
     effects = default_effects()
     slope, bend = true_effects(effects).loc[["syncopation_z", "syncopation_z2"], "groove"]
     _, centre, unit = REFERENCE["syncopation_z"]
-    best = (centre - unit * slope / (2 * bend)) ** 2  # the square root is used
+    best = (centre - unit * slope / (2 * bend)) ** 2  # the predictor is the square root
     shown = [query for query in ("groove", *RATED) if query not in CONTROLS]
     causes = true_effects(effects).rename_axis("cause")
     units = pd.Series({term: _describe_unit(term) for term in causes.index}, name="one unit")
@@ -56,7 +56,8 @@ def true_effects(effects: Effects) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Index ``term``; columns ``groove``, in points of the score, and the questions, in points.
+        Index ``term``. Columns: ``groove``, in units of the groove score, and one column per
+        question, in points of its rating scale.
 
     Examples
     --------
@@ -77,8 +78,8 @@ def random_effects(effects: Effects) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Index: the parts; columns as in :func:`true_effects`. The groove score averages four
-        questions, whose random parts are correlated.
+        One row per random part, with the columns of :func:`true_effects`. The groove score averages
+        four questions with correlated random parts.
     """
     weights = _groove_weights()
     rows = {}
@@ -97,13 +98,13 @@ def random_effects(effects: Effects) -> pd.DataFrame:
 
 def _groove_weights() -> np.ndarray:
     """Return the weight of each question in the groove score."""
-    answers = pd.DataFrame(np.vstack([np.zeros(len(RATED)), np.eye(len(RATED))]), columns=RATED)
-    scores = groove_score(answers).to_numpy()
+    ratings = pd.DataFrame(np.vstack([np.zeros(len(RATED)), np.eye(len(RATED))]), columns=RATED)
+    scores = groove_score(ratings).to_numpy()
     return scores[1:] - scores[0]
 
 
 def _formatted(table: pd.DataFrame, of_score: str, of_questions: str) -> pd.DataFrame:
-    """Format numbers on the groove score, and those on the questions."""
+    """Format effects on the groove score and on the questions, each with its own format."""
     formats = {query: of_score if query == "groove" else of_questions for query in table}
     return table.apply(lambda column: [format_number(v, formats[column.name]) for v in column])
 

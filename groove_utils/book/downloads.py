@@ -1,8 +1,8 @@
 """Downloadable notebooks of chapters, with values, figures and an installation cell.
 
-The book's own notebooks refer to figures and sounds by files next to the page, and to values by
-MyST roles, which Jupyter and Colab do not support. In a downloaded notebook, figures are embedded,
-values are part of the text, and players appear when their cells are run.
+The book's own notebooks link to figures and sounds in files, and insert values with MyST roles;
+Jupyter and Colab support neither. In a downloaded notebook, figures are embedded, values are part
+of the text, and players appear when their cells are run.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ FILE_LINK = re.compile(r"\{download\}`[^`]*`\.?|<a href=[^>]*>(.*?)</a>")
 UNKNOWN_ADDRESS = "  # write the address of the book's repository here, as for git clone"
 INSTALL = """\
 # Outside the book's own environment, such as in Colab, this cell installs what the notebook needs.
-# It takes some minutes. If you are then asked to restart the session, do, and go on below.
+# It takes some minutes. If you are asked to restart the session, do so, and continue below.
 import importlib.util
 import os
 import subprocess
@@ -64,7 +64,7 @@ def install_cell(chapter: str, address: Mapping[str, str] | None) -> NotebookNod
     Parameters
     ----------
     chapter : str
-        Name of the chapter; the tables that it reads are created, too.
+        Name of the chapter. The cell also creates the tables that the chapter reads.
     address : mapping or None
         ``url`` and ``branch``, as returned by :func:`groove_utils.book.build.repository`. If None,
         the cell asks for the address.
@@ -104,7 +104,7 @@ def download_notebook(
         Output of :func:`groove_utils.book.page.published_page`; it is modified.
     chapter : str
     sources : pathlib.Path
-        Folder of the page, with ``figures/``.
+        Folder of the page, with the folder ``figures/``.
     values : mapping of str to mapping
         Reported values, as returned by :func:`groove_utils.book.build.collect_values`.
     address : mapping or None
@@ -123,8 +123,8 @@ def download_notebook(
             if not cell.source:
                 continue
         else:
-            made = (_output(output, sources, texts) for output in cell.outputs)
-            cell.outputs = [output for outputs in made for output in outputs]
+            converted = (_output(output, sources, texts) for output in cell.outputs)
+            cell.outputs = [output for outputs in converted for output in outputs]
             if "hide-input" in cell.metadata.get("tags", []):
                 cell.metadata["jupyter"] = {"source_hidden": True}
         cells.append(cell)
@@ -140,7 +140,7 @@ def write_downloads(
     address: Mapping[str, str] | None,
     kept: KeptFiles,
 ) -> None:
-    """Write the chapters' downloadable notebooks to the targets of the download buttons.
+    """Write the chapters' downloadable notebooks, to which the download buttons link.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def write_downloads(
     values, address
         As for :func:`download_notebook`.
     kept : KeptFiles
-        Notebooks that were written in earlier builds.
+        Cache of the notebooks that were written in earlier builds.
     """
     for chapter in chapters:
         text = (sources / f"{chapter}.ipynb").read_text(encoding="utf-8")
@@ -173,7 +173,7 @@ def _solution_heading(mark: re.Match) -> str:
 
 
 def _output(output: NotebookNode, sources: Path, texts: Mapping[str, str]) -> list[NotebookNode]:
-    """Return what a downloaded notebook shows instead of a page's output."""
+    """Convert one output of a page for the downloaded notebook; the result may be empty."""
     data = output.get("data", {})
     if any(kind.startswith("application/papermill.record") for kind in data):
         return []  # a value, which is in the text

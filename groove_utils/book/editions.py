@@ -33,13 +33,14 @@ class Edition:
     Parameters
     ----------
     name, title : str
-        Name of the study in the catalogue, and its title.
+        Name of the study in the catalogue, and title of the study.
     simulated : bool
-        True if its ratings are simulated.
+        True if the study's ratings are simulated.
     html : pathlib.Path or None
-        Folder of its pages; None if it could not be built because its data are missing.
+        Folder of the pages; None if the edition could not be built because its data are missing.
     fetched : bool
-        False if its data could not be fetched: it has no pages, or those of an earlier build.
+        False if the data could not be fetched. The edition then has no pages, or only those of an
+        earlier build.
     values : dict
         Reported values, as in ``values.json``.
     """
@@ -72,7 +73,7 @@ def build_editions(
     Parameters
     ----------
     root : pathlib.Path
-        The checkout.
+        Root folder of the repository.
     chapters : list of str
         Names of all chapters, as in ``chapters.mk``.
     environment : mapping of str to str
@@ -81,7 +82,7 @@ def build_editions(
     Returns
     -------
     list of Edition
-        The editions, starting with those whose ratings are by people.
+        The editions; studies with real listeners come before simulated ones.
 
     Raises
     ------
@@ -97,7 +98,7 @@ def build_editions(
         print(f"== Edition {dataset.name}", flush=True)
         fetched = make_study(settings, chapters) == 0
         if not fetched and not dataset.remotes:
-            _raise_failed(dataset.name, "its study could not be made")
+            _raise_failed(dataset.name, "its study could not be generated")
         if fetched and make_results(settings, chapters):
             _raise_failed(dataset.name, "a chapter or its pages failed")
         built = (html / "index.html").is_file()
@@ -120,20 +121,25 @@ def build_editions(
 
 def _raise_failed(name: str, what: str) -> None:
     raise BookError(
-        f"The edition {name}: {what}, for the reason above. Correct it, and run `make site` again; "
-        "the existing site was not changed.",
+        f"The edition {name}: {what}; see above for the reason. Correct the cause, and run "
+        "`make site` again; the existing site was not changed.",
         kind="edition_failed",
         value=name,
     )
 
 
 def read_site_address(environment: Mapping[str, str] = os.environ) -> str | None:
-    """Read SITE_URL, the address at which the site will be published, without a final slash.
+    """Read SITE_URL, the address at which the site will be published.
+
+    Returns
+    -------
+    str or None
+        The address without a final slash, or None if the variable is not set.
 
     Raises
     ------
     BookError
-        If it is not an address.
+        If SITE_URL is not a web address.
 
     Examples
     --------
@@ -154,23 +160,23 @@ def read_site_address(environment: Mapping[str, str] = os.environ) -> str | None
 def write_site(
     source: Path, site: Path, editions: Sequence[Edition], address: str | None = None
 ) -> Path:
-    """Write a front page and, in a folder each, all editions with pages, linked to one another.
+    """Write a site with a front page, one folder per edition, and links between editions.
 
     Parameters
     ----------
     source : pathlib.Path
-        Folder with the front page, which is a template, and its style sheet: ``site/``.
+        The folder ``site/``, with the template of the front page and its style sheet.
     site : pathlib.Path
         Output folder; it is replaced once everything has been written.
     editions : sequence of Edition
-        Editions, at least one of which has pages.
+        Editions; at least one has pages. Editions without pages are only listed on the front page.
     address : str, optional
         Address at which the site will be published, for canonical links.
 
     Returns
     -------
     pathlib.Path
-        ``index.html``.
+        The front page, ``index.html``.
     """
     part, old = (site.with_name(f".{site.name}.{what}") for what in ("part", "old"))
     for folder in (part, old):
@@ -178,7 +184,7 @@ def write_site(
     built = [edition for edition in editions if edition.html]
     pages = {edition.name: _list_pages(edition) for edition in built}
     for edition in built:
-        # other files are hard-linked, not copied: existing files are never modified
+        # hard links instead of copies are safe, since these files are never modified in place
         shutil.copytree(
             edition.html,
             part / edition.name,
@@ -213,7 +219,7 @@ def _list_pages(edition: Edition) -> set[str]:
 def _switcher(
     edition: Edition, editions: Iterable[Edition], page: str, pages: Mapping[str, set[str]]
 ) -> str:
-    """Return HTML links to a page in other editions, or to their front page if they lack it."""
+    """Return HTML links to the same page of all editions, or to the front page if it is missing."""
     up = "../" * (page.count("/") + 1)
     items = [f'<li><a href="{up}index.html">All editions</a></li>']
     for other in editions:

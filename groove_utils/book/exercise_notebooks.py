@@ -1,8 +1,8 @@
 """Notebooks for working on a chapter's exercises: the chapter without its solutions.
 
 They are generated from the same source as the page. A cell tagged ``solution`` becomes an empty
-cell, and the following cell, tagged ``check``, tells what is wrong with an answer without giving
-the solution away.
+cell. The following cell, tagged ``check``, reports what is wrong with an answer without giving away
+the solution.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def exercise_notebook(
     script : pathlib.Path
         ``analysis/NN-slug.py``.
     values : mapping of str to mapping, optional
-        Reported values, as returned by :func:`groove_utils.book.build.collect_values`. They are
-        inserted in the prose; missing values become an ellipsis.
+        Reported values, as returned by :func:`groove_utils.book.build.collect_values`, to insert
+        into the prose. Missing values are replaced by an ellipsis.
     address : mapping, optional
         Address of the repository, for :func:`groove_utils.book.downloads.install_cell`.
 
@@ -100,7 +100,7 @@ def write_exercises(
     Returns
     -------
     list of pathlib.Path
-        The files.
+        Paths of the notebooks.
     """
     written = []
     for script in scripts:
@@ -111,7 +111,7 @@ def write_exercises(
             nbformat.write(exercise_notebook(script, values, address), part)
         written.append(path)
     for path in (folder / FOLDER).glob("*.ipynb"):
-        if path not in written:  # of a chapter that was removed
+        if path not in written:  # of a chapter that was removed, or has no exercises any more
             path.unlink()
     return written
 
@@ -132,7 +132,7 @@ def link_exercises(text: str, chapter: str) -> str:
 
 
 def _without_solutions(text: str, inside: bool) -> tuple[str, bool]:
-    """Drop text between solution marks; also return True if the last solution is still open."""
+    """Return text without solutions, and True if the last solution continues in later cells."""
     kept, position = [], 0
     for mark in SOLUTION_MARK.finditer(text):
         if not inside:

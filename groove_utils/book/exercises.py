@@ -1,4 +1,4 @@
-"""Sphinx extension: exercises and solutions without duplicate ids.
+"""Sphinx extension that removes the duplicate ids of exercises and solutions.
 
 sphinx-exercise gives the content of every exercise the same id, but ids must be unique on a page.
 """

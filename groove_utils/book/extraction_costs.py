@@ -1,7 +1,7 @@
-"""Table of the page on model cards: what it costs to embed large collections.
+"""Costs of embedding large collections, as tables for the page on model cards.
 
-``python tests/bench/bench_scale.py --write`` measures the figures, since they take longer than a
-book.
+``python tests/bench/bench_scale.py --write`` measures the costs, since this takes longer than
+building the book.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ __all__ = ["extraction_costs"]
 
 SCALE = "scale.csv"
 SONG_SECONDS, N_CORES = 30, 2
-BLOCK = 4096  # bytes that a file system gives to a file at a time
+BLOCK = 4096  # bytes per block of a file system
 ADVICE = {
     10**4: "nothing; `EXECUTOR=joblib:N` uses N cores",
     10**5: "use a GPU, or the workers of a Dask cluster (`EXECUTOR=dask://HOST:PORT`), and put "
-    "`GROOVE_CACHE` on a disk of theirs that has room for so many files",
-    10**6: "embed parts of 100,000 tracks, one call of `embed_tracks` each, since a call holds all "
-    "of its vectors in memory; keep the layers that you need, and analyse a sample",
+    "`GROOVE_CACHE` on a disk that has room for that many files and is shared by all workers",
+    10**6: "embed 100,000 tracks per call of `embed_tracks`, since each call keeps all of its "
+    "vectors in memory; keep only the layers that you need, and analyse a sample",
 }
 STEPS = {
-    "validate": "check a study with its audio",
-    "load": "load it",
-    "manifest": "record its files for Make",
-    "compare": "compare them with the record",
+    "validate": "validate a study with its audio",
+    "load": "load the study",
+    "manifest": "record the study's files for Make",
+    "compare": "compare the files with the record",
     "cached": "read the vectors from the cache",
 }
 
@@ -42,15 +42,15 @@ def extraction_costs(folder: Path) -> dict[str, MystText | str]:
     Parameters
     ----------
     folder : pathlib.Path
-        Folder with ``scale.csv``, whose first line begins with ``#`` and states how it was made.
+        Folder with ``scale.csv``. Its first line begins with ``#`` and states how it was measured.
 
     Returns
     -------
     dict of str to str
-        ``table``; ``assumed``, the length of tracks and the number of cores for which it holds;
-        ``models``, those that were measured; ``growth``, a sentence on time and memory per track;
-        ``steps``, a table of what is done with all tracks of a study; ``made``, how the figures
-        were made. Empty strings if the file is missing.
+        ``table``: costs by number of tracks; ``assumed``: the track length and number of cores that
+        the table assumes; ``models``: the models measured; ``growth``: sentences on time and memory
+        per track; ``steps``: a table of the time that other steps take; ``made``: how the costs
+        were measured. All are empty strings if the file is missing.
     """
     if not (folder / SCALE).is_file():
         return dict.fromkeys(("table", "assumed", "models", "growth", "steps", "made"), "")
@@ -68,7 +68,7 @@ def extraction_costs(folder: Path) -> dict[str, MystText | str]:
 
 
 def _parts(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return seconds and memory (MiB) of the extraction, by the number of tracks done."""
+    """Return seconds and memory (MiB) of the extraction, by the number of tracks processed."""
     columns = ["seconds", "client_mib", "worker_mib"]
     series = {name: rows.loc[(name, "extraction")].set_index("tracks")["value"] for name in columns}
     return pd.DataFrame(series).sort_index()
@@ -109,12 +109,12 @@ def _hours(value: float) -> str:
 
 
 def _span(values: pd.Series, write) -> str:
-    """Write the smallest and the largest value."""
+    """Format the range of values, such as ``1.2–3.4``."""
     return "–".join(dict.fromkeys(write(value) for value in (values.min(), values.max())))
 
 
 def _describe_growth(rows: pd.DataFrame, parts: pd.DataFrame) -> str:
-    inner = parts[1:-1]  # without looking up and reading all tracks, before and after
+    inner = parts[1:-1]  # excludes looking up all tracks before, and reading them afterwards
     half = len(inner) // 2
     halves = [1e3 * _slope(part["seconds"]) for part in (inner[: half + 1], inner[half:])]
     client = 1e3 * _slope(parts["client_mib"])
@@ -123,13 +123,13 @@ def _describe_growth(rows: pd.DataFrame, parts: pd.DataFrame) -> str:
         rows.loc[(name, "cache"), "value"].item() for name in ("files", "files_per_folder")
     )
     return (
-        f"Besides the network, a track took {1e3 * _slope(parts['seconds']):.1f} ms of processor "
-        f"time. Without what is done for all tracks at the beginning and at the end, it took "
-        f"{halves[0]:.1f} ms in the first half of {parts.index[-1]:,.0f} tracks, and "
-        f"{halves[1]:.1f} ms in the second. The memory of the "
-        f"calling process grew by {client:.1f} MiB per 1,000 tracks, vectors included, that of a "
-        f"worker by {worker:.1f} MiB. The cache held {files:,.0f} files, and at most "
-        f"{fullest:,.0f} in one folder."
+        f"Apart from the network, each track took {1e3 * _slope(parts['seconds']):.1f} ms of "
+        "processor time. Excluding the steps at the beginning and at the end that process all "
+        f"tracks at once, each took {halves[0]:.1f} ms in the first half of "
+        f"{parts.index[-1]:,.0f} tracks, and {halves[1]:.1f} ms in the second half. The memory of "
+        f"the calling process, including the vectors, grew by {client:.1f} MiB per 1,000 tracks, "
+        f"and the memory of a worker by {worker:.1f} MiB. The cache contained {files:,.0f} files, "
+        f"with at most {fullest:,.0f} in one folder."
     )
 
 

@@ -3,10 +3,10 @@
 The requirements of cells (:mod:`groove_utils.book.study_requirements`) cover parts that a study
 lacks entirely. Data can also be unusable in ways that no tag describes: a constant descriptor, a
 question that everybody answered in the same way, or a single listener. In a reader's study, a cell
-that raises an error about data is replaced by a box with the message. Cells that need its results
-are skipped, and paragraphs that mention them are dropped from the page. Errors with the same cause
-share one box, which lists the other affected sections. In a catalogued simulation, where every
-section must run, errors stop the chapter.
+that raises an error about data is replaced by a box with the error message. Cells that need the
+results of this cell are skipped, and paragraphs that mention the results are dropped from the page.
+Errors with the same cause share one box, which lists the other affected sections. In a catalogued
+simulation, where every section must run, errors stop the chapter.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ ABOUT_DATA = (DetailedError, ValueError, AssertionError)  # others are bugs in t
 GLUE = re.compile(r"\{glue:text\}`([^`]+)`")
 LABEL = re.compile(r"\{numref\}`((?:fig|tab)-[^`]+)`")
 HEADING = re.compile(r"^##+ +(.+?) *$", re.MULTILINE)
-CAUSE = "groove_cause"  # in an output's metadata: why its cell has no other output
-INCOMPLETE = "groove_incomplete"  # in a cell's metadata: it failed or was skipped
+CAUSE = "groove_cause"  # in an output's metadata: why the cell failed or was skipped
+INCOMPLETE = "groove_incomplete"  # in a cell's metadata: the cell failed or was skipped
 
 
 class CellGuard(ast.NodeTransformer):
@@ -49,14 +49,14 @@ class CellGuard(ast.NodeTransformer):
     Attributes
     ----------
     missing : dict of str to str
-        Names that failed or skipped cells would have defined, with the cause.
+        Names that failed or skipped cells would have defined → the cause of the failure.
     """
 
     def __init__(self):
         self.missing: dict[str, str] = {}
 
     def visit_Module(self, node: ast.Module) -> ast.Module:
-        """Return the module to run; if it needs a missing name, this only marks the cause."""
+        """Return the cell's code with error handling, or a skip if it needs a missing name."""
         loads, stores = _names(node)
         guard = f"__import__({__name__!r}, fromlist=['_']).GUARD"
         if needed := sorted(loads & self.missing.keys()):
@@ -64,7 +64,7 @@ class CellGuard(ast.NodeTransformer):
             self.missing |= dict.fromkeys(stores, cause)
             return ast.parse(f"{guard}.skip({cause!r})")
         *body, last = node.body or [ast.Pass()]
-        if isinstance(last, ast.Expr):  # its value is displayed, like that of a cell
+        if isinstance(last, ast.Expr):  # its value is displayed below the cell
             last = ast.Assign([ast.Name(SHOWN, ast.Store())], last.value)
         template = ast.parse(
             f"{SHOWN} = None\n"
@@ -79,7 +79,7 @@ class CellGuard(ast.NodeTransformer):
         return ast.fix_missing_locations(template)
 
     def fail(self, error: Exception, stores: Collection[str]) -> None:
-        """Show a box, or re-raise the error if it is not about the study's data."""
+        """Show an error about the study's data in a box, and re-raise any other error."""
         if not isinstance(error, ABOUT_DATA) or current_chapter() is None:
             raise error
         cause = _cause(error)
@@ -91,7 +91,7 @@ class CellGuard(ast.NodeTransformer):
         _show("", cause)
 
     def succeed(self, stores: Collection[str]) -> None:
-        """Remove names that are now defined from the missing ones."""
+        """Remove the names that a cell has defined from the missing names."""
         for name in stores:
             self.missing.pop(name, None)
 
@@ -100,7 +100,7 @@ GUARD = CellGuard()
 
 
 def _cause(error: Exception) -> str:
-    """Identify the cause of an error; errors of the same kind about the same column share one."""
+    """Return a key for the cause of an error, shared by errors of one kind about one column."""
     kind = getattr(error, "kind", "")
     return f"{kind} {error.column or ''}" if kind else f"{type(error).__name__} {error}"
 
@@ -108,7 +108,7 @@ def _cause(error: Exception) -> str:
 def _message(error: Exception) -> str:
     """Describe an error to a reader of the page."""
     if isinstance(error, BookError) and error.kind == "not_finite":  # from `report_value`
-        return f"the number “{error.column}” is undefined for them."
+        return f"the number “{error.column}” is undefined for these data."
     if isinstance(error, AssertionError):  # such as a comparison of undefined numbers
         text = " ".join(str(error).split())
         return f"a check does not hold ({text[:200]})." if text else "a check does not hold."
@@ -142,14 +142,14 @@ def guard_cells() -> None:
 def _names(cell: ast.Module) -> tuple[set[str], set[str]]:
     """Return the names that a cell needs from earlier cells, and the names that it defines.
 
-    Variables of comprehensions and functions are neither.
+    Local variables of comprehensions and functions are not included.
     """
     needs, stores = set(), set()
     for statement in cell.body:
         scoped = _Generators().visit(copy.deepcopy(statement))
         table = symtable.symtable(ast.unparse(scoped), "cell", "exec")
         symbols = table.get_symbols()
-        own = {s.get_name() for s in symbols if s.is_assigned() or s.is_imported()}
+        defined = {s.get_name() for s in symbols if s.is_assigned() or s.is_imported()}
         loads = {s.get_name() for s in symbols if s.is_referenced()}
         scopes = list(table.get_children())
         for scope in scopes:
@@ -159,13 +159,13 @@ def _names(cell: ast.Module) -> tuple[set[str], set[str]]:
         targets = {t.id for t in _targets(statement)} if simple else set()
         if isinstance(statement, ast.AugAssign):
             loads |= targets
-        needs |= loads - stores - (own - targets)  # in ``x = x + 1``, x is needed
-        stores |= own
+        needs |= loads - stores - (defined - targets)  # in ``x = x + 1``, x is needed
+        stores |= defined
     return needs - set(dir(builtins)), stores
 
 
 class _Generators(ast.NodeTransformer):
-    """Replace comprehensions by generators, which alone have scopes from Python 3.12 on."""
+    """Replace comprehensions by generators, which still have their own scope in Python 3.12."""
 
     def visit_ListComp(self, node: ast.ListComp) -> ast.GeneratorExp:
         self.generic_visit(node)
@@ -189,7 +189,7 @@ def gather_boxes(notebook: nbformat.NotebookNode) -> None:
     Parameters
     ----------
     notebook : nbformat.NotebookNode
-        An executed chapter; it is changed.
+        An executed chapter; it is modified.
     """
     section, boxes, places = "", {}, {}
     for cell in notebook.cells:
@@ -219,25 +219,25 @@ def gather_boxes(notebook: nbformat.NotebookNode) -> None:
         ]
         if others:
             listed = "; ".join(f"“{place}”" for place in others)
-            lines += ["", f"For the same reason, parts are missing below: {listed}."]
+            lines += ["", f"For the same reason, parts of later sections are missing: {listed}."]
         output.data = nbformat.from_dict({"text/markdown": "\n".join([*lines, "````"])})
 
 
 def drop_unresolved(
     notebook: nbformat.NotebookNode, values: Collection[str], names: Collection[str]
 ) -> None:
-    """Drop the paragraphs that mention a missing value or figure.
+    """Drop the paragraphs that mention a missing value, figure or table.
 
     Sections that become empty are dropped, too.
 
     Parameters
     ----------
     notebook : nbformat.NotebookNode
-        An executed chapter; it is changed.
+        An executed chapter; it is modified.
     values : collection of str
         Names of reported values.
     names : collection of str
-        Reserved names: values, and labels such as ``fig-scores``.
+        Names of values, and labels of figures and tables, such as ``fig-scores``.
     """
     known = {*values, *(f"{name}_full" for name in values)}
     code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
@@ -290,7 +290,7 @@ def _is_resolved(paragraph: str, known, names, code: str) -> bool:
         return False
     for label in LABEL.findall(paragraph):
         name = label.split("-", 1)[1]
-        own = f'"{name}"' in code or f'f"{name.split("-")[0]}-' in code
-        if own and label not in names:
+        is_of_chapter = f'"{name}"' in code or f'f"{name.split("-")[0]}-' in code
+        if is_of_chapter and label not in names:
             return False
     return True

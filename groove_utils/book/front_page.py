@@ -15,13 +15,13 @@ from groove_utils.stats.wording import format_number
 
 __all__ = ["FrontPage", "front_page", "ladder_table", "small_map"]
 
-MOST_SONGS = 48  # with more, the dots of a small map overlap
-FEWEST_ARTISTS = 12  # of which one song each is enough for a map
-LEFT, RIGHT = -0.5, 1.0  # R² at the ends of the ladder, or 0 at the left if nothing is below it
+MOST_SONGS = 48  # the dots of more songs would overlap on a small map
+FEWEST_ARTISTS = 12  # from this number on, one song per artist is enough for a map
+LEFT, RIGHT = -0.5, 1.0  # R² at the ends of the ladder; the left end is 0 if no R² is negative
 TICKS = (0.0, 0.5, 1.0)
 NOTE = (
-    "With JavaScript, songs can be heard here. Without it, "
-    '<a href="05-embeddings.html">a figure</a> shows them.'
+    "With JavaScript, songs can be played here. Without JavaScript, "
+    'see <a href="05-embeddings.html">the figure</a> of the songs.'
 )
 
 NOTHING = MystText()
@@ -29,18 +29,18 @@ NOTHING = MystText()
 
 @dataclass(frozen=True)
 class FrontPage:
-    """HTML of the figures on the front page; empty where the study has no data for one.
+    """HTML of the figures on the front page; a figure without data is empty.
 
     Parameters
     ----------
     map, ladder : MystText
         Output of :func:`groove_utils.book.map_markup.map_markup` and of :func:`ladder_table`.
     model : str
-        The model whose map it is.
+        Name of the model on the map.
     n_songs : int
         Number of songs on the map.
     one_each : bool
-        The map has one song by each artist.
+        True if the map has one song per artist.
     """
 
     map: MystText = NOTHING
@@ -51,7 +51,7 @@ class FrontPage:
 
 
 def front_page(sources: Path, values: Mapping[str, Mapping]) -> FrontPage:
-    """Make the figures of the front page from what the chapters have saved.
+    """Create the figures of the front page from the saved results of chapters.
 
     Parameters
     ----------
@@ -85,13 +85,14 @@ def small_map(data: dict, model: str, query: str) -> dict | None:
     data : dict
         Output of :func:`groove_utils.book.map_markup.read_map`.
     model, query : str
-        The model and the question to keep; the first ones if the map does not have them.
+        The model and the question to keep; if the map does not have them, its first ones are kept.
 
     Returns
     -------
     dict or None
-        Songs with a sound, at most 48. If there are more, and by at least 12 artists, one by each.
-        None if fewer than two songs have a sound.
+        The smaller map, whose songs all have a sound. If more than 48 songs have one, they are
+        reduced to one song per artist (for at least 12 artists) and then to at most 48. None if
+        fewer than two songs have a sound.
     """
     songs = data["songs"]
     rows = [k for k, song in enumerate(songs) if song["sound"]]
@@ -124,7 +125,7 @@ def ladder_table(rungs: pd.DataFrame, query: str) -> MystText:
     Parameters
     ----------
     rungs : DataFrame
-        Columns ``explanation``, ``estimate``, ``low`` and ``high``. Intervals that leave the range
+        Columns ``explanation``, ``estimate``, ``low`` and ``high``. Intervals that exceed the range
         of the drawing end in an arrow.
     query : str
         The question whose ratings are explained.

@@ -19,9 +19,9 @@ from groove_utils.files import atomic_path, hash_file, write_if_changed
 
 __all__ = ["finish_page", "finish_pages"]
 
-LONGEST_DESCRIPTION = 160  # number of characters that search engines show
+LONGEST_DESCRIPTION = 160  # characters; search engines show no more
 WIDE = 420  # pixels: wider figures scroll on a phone
-# scripts and styles that no page of this book uses: icons are inline, nothing runs in the browser
+# scripts and styles that no page needs, since icons are inline and no code runs in the browser
 UNUSED = re.compile(r"fontawesome\.js|sphinx-thebe|\.js\.map")
 SEARCH_ONLY = re.compile(r"searchtools\.js|language_data\.js|searchindex\.js")
 
@@ -36,7 +36,7 @@ def finish_pages(folder: Path, figures: Path, kept: KeptFiles) -> None:
     figures : pathlib.Path
         Folder of the chapters' figures and their dark versions, which are copied to the pages.
     kept : KeptFiles
-        Pages that were finished in earlier builds.
+        Cache of the pages that were finished in earlier builds.
     """
     for image in sorted((folder / "_images").glob("*.webp")):
         twin = dark_twin(image)
@@ -47,13 +47,13 @@ def finish_pages(folder: Path, figures: Path, kept: KeptFiles) -> None:
     classes = " ".join(re.findall(r'<i class="([^"]*)"', "".join(pages.values()))).split()
     names = sorted({name.removeprefix("fa-") for name in classes})
     script = folder / "_static/scripts/fontawesome.js"
-    found = read_icons(script, names) if script.is_file() else {}
-    icons = {name: draw_icon(name, icon) for name, icon in found.items()}
+    shapes = read_icons(script, names) if script.is_file() else {}
+    icons = {name: draw_icon(name, shape) for name, shape in shapes.items()}
     terms = _definitions(pages.get(folder / "glossary.html", ""))
     shared = json.dumps([icons, terms])
     for page, text in pages.items():
-        made_from = [page.name, text, shared, *_image_hashes(text, folder)]
-        finished = kept.get(made_from, partial(finish_page, text, page, icons, terms))
+        sources = [page.name, text, shared, *_image_hashes(text, folder)]
+        finished = kept.get(sources, partial(finish_page, text, page, icons, terms))
         write_if_changed(page, finished.read_bytes())
     for file in folder.glob("_static/**/*"):
         if UNUSED.search(file.name):
@@ -68,7 +68,10 @@ def _image_hashes(text: str, folder: Path) -> list[str]:
 
 
 def finish_page(text: str, page: Path, icons: dict[str, str], terms: dict[str, str]) -> str:
-    """Return a page's HTML without unused scripts, and with elements that the theme omits.
+    """Remove unused scripts from a page's HTML, and add what the theme omits.
+
+    Added are a description, inline icons, dark figures, image sizes, keyboard access to wide
+    elements and definitions of glossary terms.
 
     Parameters
     ----------
@@ -79,11 +82,12 @@ def finish_page(text: str, page: Path, icons: dict[str, str], terms: dict[str, s
     icons : dict of str to str
         Name of an icon → its SVG.
     terms : dict of str to str
-        Anchor of a glossary term → its definition, which is shown at links to it.
+        Anchor of a glossary term → its definition, shown as the tooltip of links to the term.
 
     Returns
     -------
     str
+        The edited HTML.
     """
     soup = BeautifulSoup(text, "html.parser")
     _trim_head(soup, is_search=page.name == "search.html")

@@ -31,8 +31,8 @@ def read_icons(script: Path, names: Iterable[str]) -> dict[str, Icon]:
     for name in names:
         entry = rf'["{{,]{re.escape(name)}"?:\[(\d+),(\d+),\[[^\]]*\],"[0-9a-f]+","([^"]+)"\]'
         # the last set of the script is the solid one
-        if found := re.findall(entry, text):
-            icons[name] = found[-1]
+        if shapes := re.findall(entry, text):
+            icons[name] = shapes[-1]
     return icons
 
 

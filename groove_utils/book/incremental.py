@@ -29,17 +29,18 @@ from groove_utils.paths import project_root
 
 __all__ = ["lock_build", "make_inputs", "make_results", "make_study", "remove_stale"]
 
-MAX_ROUNDS = 4  # of making what changed while something else was made
+MAX_ROUNDS = 4  # of building again, if files change during a build
 PAGES = "html"  # name of the compiled pages among the results; all others are chapters
 
 
 @contextmanager
 def lock_build(build: Path, purpose: str) -> Iterator[None]:
-    """Lock a study's folder of generated files, after waiting for other processes to release it.
+    """Lock a study's folder of generated files; if another process has locked it, wait.
 
     Parameters
     ----------
     build : pathlib.Path
+        The folder; it is created if it does not exist.
     purpose : str
         Reason for the lock, shown to processes that have to wait.
 
@@ -75,15 +76,16 @@ def remove_stale(build: Path, names: Sequence[str], *, only_list: bool = False) 
     Parameters
     ----------
     build : pathlib.Path
+        The study's folder of generated files.
     names : sequence of str
-        Results to check.
+        Names of the results to check.
     only_list : bool
-        Remove nothing.
+        If True, only return the reasons; remove nothing.
 
     Returns
     -------
     dict of str to str
-        For each result that is out of date or damaged, a sentence that says why.
+        Name of each result that is out of date or damaged → a sentence that says why.
     """
     reasons = {}
     for name in names:
@@ -117,7 +119,7 @@ def make_results(settings: Settings, chapters: list[str], goal: str = PAGES) -> 
     chapters : list of str
         Names of all chapters, as in ``chapters.mk``.
     goal : str
-        One of `chapters`, or ``"html"``.
+        One of `chapters`, or ``"html"`` for the whole book.
 
     Returns
     -------
@@ -127,7 +129,8 @@ def make_results(settings: Settings, chapters: list[str], goal: str = PAGES) -> 
     Raises
     ------
     BookError
-        If a parameter is invalid, a chapter's script is missing, or no chapter writes a table.
+        If a parameter is invalid, a chapter's script is missing, or a chapter reads a table that no
+        chapter writes.
     """
     names = [*chapters, PAGES] if goal == PAGES else chapters
     purpose = "make book" if goal == PAGES else f"make chapter CH={goal}"
@@ -135,9 +138,9 @@ def make_results(settings: Settings, chapters: list[str], goal: str = PAGES) -> 
 
 
 def make_study(settings: Settings, chapters: list[str]) -> int:
-    """Make or download the study, and validate it, without any chapter.
+    """Generate or download the study and validate it, without running a chapter.
 
-    Parameters, result and errors are those of :func:`make_results`.
+    Parameters, return value and errors are as in :func:`make_results`.
     """
     return _make_goals(settings, chapters, {}, f"study {settings.study}")
 
@@ -145,7 +148,7 @@ def make_study(settings: Settings, chapters: list[str]) -> int:
 def make_inputs(settings: Settings, chapters: list[str], chapter: str) -> int:
     """Build the study and the tables that a chapter reads, but not the chapter itself.
 
-    Parameters, result and errors are those of :func:`make_results`.
+    Other parameters, return value and errors are as in :func:`make_results`.
     """
     scripts = settings.params_file.parents[1]
     tables = declared_tables((scripts / "chapters.mk").read_text(encoding="utf-8"))
@@ -157,7 +160,7 @@ def make_inputs(settings: Settings, chapters: list[str], chapter: str) -> int:
 def _make_goals(
     settings: Settings, chapters: list[str], goals: dict[str, list[str]], purpose: str
 ) -> int:
-    """Build the study, and then each goal with the names of the results that may be stale."""
+    """Build the study, and then each goal; `goals` lists the results to check before each goal."""
     scripts = settings.params_file.parents[1]
     for chapter in chapters:
         if not (script := scripts / f"{chapter}.py").is_file():
@@ -187,10 +190,10 @@ def _make_goals(
 def _write_settings(
     settings: Settings, sections: dict[str, dict], tables: dict[str, dict[str, list[str]]]
 ) -> None:
-    """Write what chapters depend on besides files: parameters, declared tables, the study."""
+    """Write the parameters, declared tables and study name, on which chapters depend, to files."""
     build = settings.build
     for path in (build / "study.path", *build.glob("params/*"), *build.glob("declared/*")):
-        if path.is_dir():  # where there should be a file
+        if path.is_dir():  # should be a file
             _remove(path)
     split_parameters(sections, list(tables), build / "params")
     for chapter, declared in tables.items():
@@ -200,7 +203,7 @@ def _write_settings(
 
 
 def _make(settings: Settings, goal: str, names: list[str]) -> int:
-    """Build a result and its dependencies, until nothing changes during a build."""
+    """Build a result and its dependencies; repeat this if files change during the build."""
     made = settings.build / "made"
     for number in range(MAX_ROUNDS):
         stale = remove_stale(settings.build, names, only_list=_is_dry_run())

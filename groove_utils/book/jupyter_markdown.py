@@ -24,8 +24,8 @@ def plain_markdown(text: str, texts: Mapping[str, str]) -> str:
     text : str
         MyST source.
     texts : mapping of str to str
-        Reported values by their name in ``{glue:text}``; missing values become an ellipsis. They
-        are escaped, since some contain text from a study.
+        Reported values by their name in ``{glue:text}``. They are escaped, since some contain text
+        from a study; missing values are replaced by an ellipsis.
 
     Returns
     -------

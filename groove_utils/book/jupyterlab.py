@@ -1,4 +1,4 @@
-"""Editing of a chapter in JupyterLab, where saving writes both the notebook and its script."""
+"""Editing of a chapter in JupyterLab; saving the notebook also writes its script."""
 
 from __future__ import annotations
 
@@ -30,14 +30,15 @@ def lab_command(chapter: str) -> list[str]:
 
 
 def open_lab(settings: Settings, chapter: str) -> int:
-    """Synchronise a chapter's script and notebook, and open it in JupyterLab until that is closed.
+    """Synchronise scripts and notebooks, open a chapter in JupyterLab, and wait until it is closed.
 
     Parameters
     ----------
     settings : Settings
-        The chapter's parameters cell has to name the study; a message says so if it is not the
-        default one.
+        Settings of the build. If the study is not ``demo``, a message asks the user to name it in
+        the chapter's parameters cell.
     chapter : str
+        Name of the chapter.
 
     Returns
     -------
@@ -47,7 +48,7 @@ def open_lab(settings: Settings, chapter: str) -> int:
     sync_pairs(project_root() / "analysis")
     if settings.study != "demo":
         print(f"In the parameters cell, set study = {settings.study!r}.")
-    print(f"Saving the notebook also writes analysis/{chapter}.py, which the book is made of.")
+    print(f"Saving the notebook also writes analysis/{chapter}.py, from which the book is built.")
     print(
         f"Then `make chapter CH={chapter}` runs it, and `make sync` removes the outputs.",
         flush=True,

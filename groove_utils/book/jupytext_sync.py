@@ -37,7 +37,7 @@ def read_chapter(script: Path) -> nbformat.NotebookNode:
 
 
 def sync_pairs(folder: Path) -> list[Path]:
-    """Synchronise each pair; the newer of the two files wins.
+    """Synchronise each script with its notebook; the newer of the two files wins.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def sync_pairs(folder: Path) -> list[Path]:
 
 
 def unsynced_pairs(folder: Path) -> list[str]:
-    """List pairs that differ or lack one of the files, one line each."""
+    """Describe each script and notebook that differ, or whose partner is missing, in one line."""
     lines = []
     for script in chapter_sources(folder):
         pair = script.with_suffix(".ipynb")
@@ -78,7 +78,7 @@ def unsynced_pairs(folder: Path) -> list[str]:
 
 
 def new_chapter(folder: Path, slug: str) -> Path:
-    """Create a chapter's script from the template, and its notebook.
+    """Create a chapter's script and notebook from the template.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Files kept from earlier builds of the pages, under the hash of what they were made from."""
+"""Cache of files from earlier builds of the pages, named by the hash of their sources."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ __all__ = ["KeptFiles"]
 
 
 class KeptFiles:
-    """Folder of files that are made only if they are not there yet.
+    """Folder of generated files, each created only if it does not exist yet.
 
     Parameters
     ----------
     folder : pathlib.Path
+        Folder of the files.
 
     Examples
     --------
@@ -32,14 +33,14 @@ class KeptFiles:
         self._used: set[Path] = set()
 
     def get(self, sources: list[bytes | str], make: Callable[[], str]) -> Path:
-        """Return the file made from `sources`, after calling `make` if it is absent.
+        """Return the path of the file made from `sources`, which is created if it is missing.
 
         Parameters
         ----------
         sources : list of bytes or str
-            All that the file depends on.
+            Everything that the content of the file depends on.
         make : callable
-            Returns the content.
+            Function that returns the content; called only if the file is missing.
         """
         file = self.folder / hash_bytes(*sources)
         if not file.is_file():
@@ -48,6 +49,6 @@ class KeptFiles:
         return file
 
     def remove_unused(self) -> None:
-        """Delete the files that :meth:`get` has not returned."""
+        """Delete all files that :meth:`get` has not returned."""
         for file in set(self.folder.glob("[!.]*")) - self._used:
             file.unlink()

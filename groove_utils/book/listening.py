@@ -44,15 +44,18 @@ def listening_map(
     ratings : DataFrame, shape (n_songs, n_queries)
         Mean ratings for colouring the dots, in the order of `songs`; NaN if a song has none.
     layers : mapping of str to str, optional
-        Model name → the layer that was mapped.
+        Model name → name of the layer on the map.
     nearest : mapping of str to ndarray of int, shape (n_songs, n_listed), optional
-        Model name → rows of the songs nearest to each song, listed when it is selected.
+        Model name → row numbers of each song's nearest songs, which are listed when the song is
+        selected.
     styles : sequence of str
         Order of the styles, which determines their colours; other styles follow.
-    projection, name : str
-        Projection method, such as PCA or UMAP; name of the figure, whose label is ``fig-<name>``.
+    projection : str
+        Projection method, such as PCA or UMAP, for the captions.
+    name : str
+        Name of the figure; its label is ``fig-<name>``.
     seconds : float
-        Duration in seconds played from each song.
+        Duration in seconds of the excerpt played from each song.
 
     Raises
     ------
@@ -71,7 +74,7 @@ def listening_map(
     styles = list(dict.fromkeys([*(s for s in styles if s in present), *present]))
     _show_static(described, maps, layers, styles, projection, name)
     if not in_book():
-        display(HTML("<p>In the built book (<code>make book</code>), each dot can be heard.</p>"))
+        display(HTML("<p>In the built book (<code>make book</code>), each dot can be played.</p>"))
         return
     sounds = iter(web_sounds([song["path"] for song in described if song["path"]], seconds=seconds))
     for song in described:
@@ -98,7 +101,7 @@ def listening_map(
         ],
         "ratings": [_rating(query, ratings[query]) for query in ratings],
     }
-    note = "The figure above shows these songs; with JavaScript they can be heard there."
+    note = "The figure above shows these songs; with JavaScript, they can be played there."
     display(HTML(map_markup(data, note, f"fig-{name}")))
 
 
@@ -175,7 +178,7 @@ def _rows(model: str, rows: np.ndarray, n_songs: int) -> list[list[int]]:
 
 
 def _rating(query: str, means: pd.Series) -> dict:
-    """Return mean ratings for JSON: None if missing, integers on a long scale."""
+    """Return mean ratings for JSON, with None for missing ones and the number of digits to show."""
     values = means.to_numpy(dtype=float, na_value=np.nan)
     rated = np.isfinite(values)
     digits = 0 if np.abs(values[rated]).max(initial=0) > 10 else 2

@@ -1,4 +1,4 @@
-"""HTML of listening maps, as ``book/_static/listening-map.js`` draws them."""
+"""HTML of listening maps, which ``book/_static/listening-map.js`` draws."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ DATA = re.compile(r'class="listening-map".*?<script type="application/json">(.*?
 
 
 def map_markup(data: dict, note: str, figure: str = "") -> MystText:
-    """Write a listening map as HTML in one line, with its data as JSON.
+    """Write a listening map as one line of HTML that contains the data as JSON.
 
     Parameters
     ----------
     data : dict
-        The map, as made by :func:`groove_utils.book.listening.listening_map`.
+        The map, as built by :func:`groove_utils.book.listening.listening_map`.
     note : str
-        Sentence that is shown without JavaScript.
+        HTML of a sentence that is shown if JavaScript is disabled.
     figure : str
-        Label of the static figure that the map replaces, if there is one.
+        Label of the static figure that the map replaces; empty if there is none.
     """
     # without "<", so that no title can end the script
     text = json.dumps(data, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
@@ -47,20 +47,20 @@ def read_map(page: Path) -> dict | None:
     Returns
     -------
     dict or None
-        None if the page, or a map on it, is absent.
+        The data, or None if the page does not exist or has no map.
     """
     if not page.is_file():
         return None
     for cell in nbformat.read(page, as_version=4).cells:
         for output in cell.get("outputs", []):
             html = output.get("data", {}).get("text/html", "")
-            if found := DATA.search(html):
-                return json.loads(found[1])
+            if match := DATA.search(html):
+                return json.loads(match[1])
     return None
 
 
 def to_square(xy: np.ndarray) -> np.ndarray:
-    """Scale positions, shape (n_songs, 2), to 0…1 in both directions, or to 0.5 if all are equal.
+    """Scale positions of shape (n_songs, 2) to 0…1 per column; a constant column becomes 0.5.
 
     Examples
     --------

@@ -22,7 +22,7 @@ HEADINGS = {"se": "SE", "sd": "SD", "r2": "R²", "rho": "ρ"}  # of columns that
 
 
 class MystText(str):
-    """Intended MyST markup, which :func:`escape_text` leaves unchanged."""
+    """Text that is meant as MyST markup, so :func:`escape_text` leaves it unchanged."""
 
 
 def escape_text(text: object) -> str:
@@ -53,8 +53,8 @@ def escape_text(text: object) -> str:
     return MARKUP.sub(_entities, line)
 
 
-def _entities(found: re.Match) -> str:
-    return "".join(c if c.isdigit() else f"&#{ord(c)};" for c in found.group())
+def _entities(match: re.Match) -> str:
+    return "".join(c if c.isdigit() else f"&#{ord(c)};" for c in match.group())
 
 
 def markdown_table(
@@ -70,8 +70,8 @@ def markdown_table(
     ----------
     frame : DataFrame
     fmt : str
-        Format of floating-point numbers. Columns named ``p`` or ``p_…`` contain p-values and are
-        written with three decimals. Text is escaped; see :func:`escape_text`.
+        Format of floating-point numbers, except in columns named ``p`` or ``p_…``, whose p-values
+        have three decimals. Text is escaped; see :func:`escape_text`.
     code : collection of str
         Columns written as code, such as hashes.
     myst : collection of str
@@ -95,7 +95,7 @@ def markdown_table(
 
 
 def _heading(column: str) -> str:
-    """Write the name of a column in words, such as ``p_holm`` as “p (Holm)”."""
+    """Return the heading of a column, such as “p (Holm)” for ``p_holm``."""
     if column in HEADINGS:
         return HEADINGS[column]
     if kind := re.fullmatch(r"(.+)_(ms|hz|db)|(p)_(.+)", column):

@@ -34,7 +34,7 @@ def _overview_row(card: ModelCard) -> dict[str, str]:
         "million weights": f"{card.parameters / 1e6:.2f}" if card.parameters else "–",
         "licence of the weights": _licence(card),
         "in the paper": "yes" if card.in_paper else "",
-        "here now": "yes" if available else state,
+        "available now": "yes" if available else state,
     }
 
 

@@ -38,8 +38,8 @@ __all__ = [
 ]
 
 FIGURE_DPI = 144
-LARGEST_WEBP = 16383  # pixels of a side
-FULL = "_full"  # appended to a value's name: with its interval and n
+LARGEST_WEBP = 16383  # largest width or height of a WebP image, in pixels
+FULL = "_full"  # suffix of a value's name for the text with its interval and n
 
 
 def report_value(
@@ -54,25 +54,25 @@ def report_value(
 ) -> None:
     """Report a number, with its interval and its n, on the page and in ``values.json``.
 
-    It is inserted in the text with ``{glue:text}`name``` (the number alone) or
-    ``{glue:text}`name_full``` (with its interval and n). ``make check`` compares the demo's values
-    with the expected ones.
+    Write ``{glue:text}`name``` to insert the number into the text, or ``{glue:text}`name_full``` to
+    insert it with its interval and n. ``make check`` compares the demo's values with the expected
+    ones.
 
     Parameters
     ----------
     name : str
-        Lower-case letters, digits, ``-`` and ``_``; unique in the chapter, also with ``_full``
-        appended.
+        A lower-case letter, followed by lower-case letters, digits, ``-`` and ``_``. Both the name
+        and the name with ``_full`` appended must be unique in the chapter.
     value : float
         The number; NaN and infinity are errors, since undefined numbers cannot be reported.
     ci : (float, float), optional
         95% interval.
     n : int, optional
-        Number of units behind the value.
+        Sample size, such as the number of songs.
     unit : str
         Unit, written after the number.
     fmt : str
-        Format specification of number and interval.
+        Format specification of the number and its interval.
     tolerance : float, optional
         Largest absolute deviation from the expected value that ``make check`` accepts; by default
         5% of the value, or half the width of the interval if that is smaller.
@@ -98,7 +98,7 @@ def report_value(
             value=ci,
         )
     low, high = (None, None) if ci is None else (float(ci[0]), float(ci[1]))
-    n = None if n is None else int(n)  # a row of mixed columns may hold it as a float
+    n = None if n is None else int(n)  # may be a float if it comes from a row of a table
     entry = {
         "value": float(value),
         "low": low,
@@ -113,12 +113,12 @@ def report_value(
 
 
 def format_value(value, *, ci=None, n=None, unit="", fmt=".2f") -> dict[str, str]:
-    """Format a number for the page.
+    """Format a number for the page; parameters are as in :func:`report_value`.
 
     Returns
     -------
     dict
-        ``text``: the number with its unit; ``full``: with its interval and n as well.
+        ``text``: the number with its unit; ``full``: the same, followed by its interval and n.
 
     Examples
     --------
@@ -140,15 +140,15 @@ def format_value(value, *, ci=None, n=None, unit="", fmt=".2f") -> dict[str, str
 def _format_number(value, unit: str, fmt: str) -> str:
     """Format a number; a share below 100% is not rounded up to 100%."""
     text = format_number(value, fmt)
-    whole = 1 if fmt.endswith("%") else 100
-    if (unit == "%" or whole == 1) and value < whole and text == format_number(whole, fmt):
+    total = 1 if fmt.endswith("%") else 100
+    if (unit == "%" or total == 1) and value < total and text == format_number(total, fmt):
         decimals = len(text.rstrip("%").partition(".")[2])
-        return ">" + format_number(whole - whole / 100 / 10**decimals, fmt)
+        return ">" + format_number(total - total / 100 / 10**decimals, fmt)
     return text
 
 
 def report_counts(**counts: float) -> None:
-    """Report several integers by :func:`report_value`, each under its keyword."""
+    """Report several integers with :func:`report_value`, using the keywords as names."""
     for name, count in counts.items():
         report_value(name, count, fmt=".0f")
 
@@ -156,14 +156,14 @@ def report_counts(**counts: float) -> None:
 def report_percentages(
     shares: Mapping[str, float], n: int | None = None, tolerance: float | None = None
 ) -> None:
-    """Report several shares by :func:`report_value`, as whole percentages.
+    """Report several shares with :func:`report_value`, as whole percentages.
 
     Parameters
     ----------
     shares : mapping of name to float
         Shares, from 0 to 1.
     n, tolerance
-        As in :func:`report_value`; the tolerance is in per cent.
+        As in :func:`report_value`; the tolerance is in percentage points.
     """
     values = {name: 100 * share for name, share in shares.items()}
     report_values(values, n, fmt=".0f", unit="%", tolerance=tolerance)
@@ -175,7 +175,7 @@ def report_texts(**texts: str) -> None:
     Parameters
     ----------
     **texts : str
-        Plain texts, each under its name; names are as in :func:`report_value`.
+        Plain texts; the keywords are their names, with the rules of :func:`report_value`.
     """
     for name, text in texts.items():
         if _record(name, {"text": text, "full": text}):
@@ -183,21 +183,21 @@ def report_texts(**texts: str) -> None:
 
 
 def report_values(values: Mapping[str, float], n: int | None = None, **form) -> None:
-    """Report several numbers by :func:`report_value`.
+    """Report several numbers with :func:`report_value`.
 
     Parameters
     ----------
     values : mapping of name to float, or Series
-        Names are written as those of a table's rows in :func:`report_effects`.
+        The numbers; names are converted like the row names in :func:`report_effects`.
     n : int, optional
-        Number of units behind each of them.
+        Sample size of each number.
     **form
         As in :func:`report_value`: unit, fmt, tolerance.
 
     Raises
     ------
     BookError
-        If two names would be written alike, or one has no Latin letters or digits.
+        If two names are equal after conversion, or a name has no Latin letters or digits.
     """
     names = _name_rows(key for key, _ in values.items())
     for name, (_, value) in zip(names, values.items()):
@@ -217,17 +217,18 @@ def report_effects(
     p: str | None = None,
     **form,
 ) -> None:
-    """Report several estimates with their intervals by :func:`report_value`.
+    """Report several estimates and their intervals with :func:`report_value`.
 
     Parameters
     ----------
     effects : DataFrame, or mapping of name to row
-        Rows with `value` and `interval`; intervals that are not finite are omitted. The
-        rows of a table are reported by its index: ``"mel-cnn + MLP"`` as ``mel-cnn_mlp``.
+        Estimates and intervals, one row per reported value; intervals that are not finite are
+        omitted. Rows of a DataFrame are named by its index: ``"mel-cnn + MLP"`` becomes
+        ``mel-cnn_mlp``.
     n : int or str, optional
-        Number of units behind each of them, or the column that contains it.
+        Sample size of each estimate, or the column that contains it.
     prefix : str
-        Beginning of all names.
+        Prefix of all names.
     value : str
         Column of the estimates.
     interval : (str, str)
@@ -245,7 +246,7 @@ def report_effects(
     Raises
     ------
     BookError
-        If the names of two rows would be written alike, or one has no Latin letters or digits.
+        If two names are equal after conversion, or a name has no Latin letters or digits.
     """
     is_table = isinstance(effects, pd.DataFrame)
     rows = [row for _, row in effects.iterrows()] if is_table else effects.values()
@@ -262,21 +263,21 @@ def report_effects(
 
 
 def _name_rows(keys: Iterable[object]) -> list[str]:
-    """Make names for values from the index of their table; raise if two are alike, or one empty."""
+    """Convert row names to names of values; raise a BookError if two are equal or one is empty."""
     keys_by_name: dict[str, object] = {}
     for key in keys:
         name = _name_row(key)
         if not name:
             raise BookError(
-                f"{key!r}: expected a name with Latin letters or digits, since values are named "
-                "by these. Rename the row.",
+                f"{key!r}: expected a name with Latin letters or digits, since other characters "
+                "are removed. Rename the row.",
                 kind="invalid_name",
                 value=key,
             )
         if name in keys_by_name:
             raise BookError(
                 f"{key!r} and {keys_by_name[name]!r} would both be reported as {name!r}; expected "
-                "a name of its own for each. Rename one of the rows.",
+                "different names. Rename one of the rows.",
                 kind="taken_name",
                 value=name,
             )
@@ -285,7 +286,7 @@ def _name_rows(keys: Iterable[object]) -> list[str]:
 
 
 def _name_row(key: object) -> str:
-    """Make a name for a value from a row's place in the index of its table.
+    """Convert the name of a table's row to the name of a value.
 
     Examples
     --------
@@ -314,14 +315,21 @@ def show_figure(
     name : str
         The label is ``fig-<name>``; refer to it with ``{numref}`fig-<name>```.
     caption : str
-        MyST text, in which names of the study's questions, styles and models are escaped. A
-        simulated study's figures are marked as such.
+        MyST text, in which names of the study's questions, styles and models are escaped. For a
+        simulated study, the caption ends with “Simulated study.”
     alt : str
-        Alternative text: a description of the figure in a sentence or two, of at least five words.
+        Alternative text: a description of the figure in one or two sentences, with at least five
+        words.
     table : pandas.DataFrame, optional
         The plotted data; saved next to the figure and offered for download.
     simulated : bool
-        True if the figure shows the study's data, so that it is marked if these are simulated.
+        Set this to False if the figure does not show the study's data, so that it is not marked as
+        simulated.
+
+    Raises
+    ------
+    BookError
+        If `alt` has fewer than five words, or the name is invalid or already in use.
     """
     if len(alt.split()) < 5:
         raise BookError(
@@ -356,9 +364,9 @@ def show_figure(
 
 
 def _save_figure(figure: plt.Figure, path: Path) -> None:
-    """Write a figure and its dark twin as lossless WebP, which is half as large as PNG.
+    """Write a figure and its dark version as lossless WebP, which is half as large as PNG.
 
-    Positions are computed once: the slowest part of drawing.
+    Positions are computed only once, since this is the slowest part of drawing.
     """
     figure.set_dpi(FIGURE_DPI)
     figure.draw_without_rendering()
@@ -394,10 +402,10 @@ def show_table(
     name : str
         The label is ``tab-<name>``.
     caption : str
-        MyST text, as in :func:`show_figure`. A simulated study's tables are marked as such.
+        MyST text, as in :func:`show_figure`.
     fmt : str
-        Format of floating-point numbers. Columns named ``p`` or ``p_…`` contain p-values and are
-        written with three decimals.
+        Format of floating-point numbers, except in columns named ``p`` or ``p_…``, whose p-values
+        have three decimals.
     simulated : bool
         As in :func:`show_figure`.
     """
@@ -421,7 +429,7 @@ def _has_index(frame: pd.DataFrame) -> bool:
 def _take(chapter: Chapter, name: str, *names: str) -> None:
     """Check a name, and reserve the names derived from it."""
     if not re.fullmatch(r"[a-z][a-z0-9_-]*", name):
-        message = f"{name!r}: expected lower-case letters, digits, - and _."
+        message = f"{name!r}: expected a lower-case letter, then letters, digits, - and _."
         raise BookError(message, kind="invalid_name", value=name)
     if clashes := sorted(chapter.names.intersection(names)):
         raise BookError(
@@ -437,7 +445,7 @@ def _take(chapter: Chapter, name: str, *names: str) -> None:
 def _record(name: str, entry: dict) -> bool:
     """Store a reported value and return True if the chapter runs for the book.
 
-    In Jupyter, where the text cannot show it, it is shown below the cell.
+    In Jupyter, the value is displayed below the cell instead, since the text cannot show it.
     """
     chapter = current_chapter()
     if chapter is None or not chapter.in_book:
@@ -450,8 +458,8 @@ def _record(name: str, entry: dict) -> bool:
 
 
 def _glue(name: str, text: str) -> None:
-    # the output that myst-nb's {glue:text} role looks up; the role evaluates it, so that a bare
-    # 0.20 would be shown as 0.2
+    # the output that myst-nb's {glue:text} role looks up; the role evaluates the text, so 0.20
+    # without quotation marks would be shown as 0.2
     display(
         {"application/papermill.record/text/plain": repr(text)},
         raw=True,
@@ -460,7 +468,7 @@ def _glue(name: str, text: str) -> None:
 
 
 def _escape_names(caption: str, study: Study) -> str:
-    """Escape names in a caption that contain MyST markup, such as a style ``A$AP $1``."""
+    """Escape names of the study in a caption, since names such as ``A$AP $1`` contain markup."""
     models = (path.name for path in (study.path / "embeddings").glob("[!.]*"))
     for name in {*study.queries, *study.controls, *study.styles, *models}:
         if re.search(r"\w", name):
@@ -469,13 +477,13 @@ def _escape_names(caption: str, study: Study) -> str:
 
 
 def _option(value: str) -> str:
-    """Write a directive's option, in quotes if YAML could read it as something else."""
+    """Write the option of a directive, in quotes if YAML could misread it."""
     line = " ".join(value.split())
     return line if re.fullmatch(r"[^\W_][^#]*", line) else "'" + line.replace("'", "''") + "'"
 
 
 def _display_myst(directive: str, argument: str, options: dict[str, str], body: str) -> None:
-    fence = "~" * 4  # unlike backticks, these may have `code` behind them on the same line
+    fence = "~" * 4  # unlike backticks, tildes may be followed by `code` on the same line
     lines = [f"{fence}{{{directive}}} {argument}"]
     lines += [f":{key}: {_option(value)}" for key, value in options.items()]
     display(Markdown("\n".join([*lines, "", body, fence])))

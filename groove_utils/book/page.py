@@ -1,4 +1,4 @@
-"""Conversion of an executed chapter to a published page, and of its messages to a log."""
+"""Conversion of an executed chapter to a published page and a log."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ FINISH = "finish-chapter"  # tag of the cell that the runner adds
 WITHOUT_STUDY = "without-study"  # title tag of chapters that do not show the study's data
 SIMULATED = """```{admonition} Simulated listeners
 :class: important simulated
-The bands and the ratings on this page are simulated, with known effects: the numbers show that the\
- methods find what was put in, not how people hear. See {doc}`the demo study and its truth\
+The bands and the ratings on this page are simulated, with known effects. The numbers show how well\
+ the methods recover these effects, not how people hear. See {doc}`the demo study and its truth\
  <demo-study>`.
 ```"""
 
 
 def take_stderr(notebook: nbformat.NotebookNode) -> str:
-    """Remove progress bars and warnings from a notebook's outputs, and return them."""
+    """Remove progress bars and warnings (stderr) from a notebook's outputs; return their text."""
     log = []
     for cell in notebook.cells:
         outputs = cell.get("outputs", [])
@@ -37,7 +37,7 @@ def take_stderr(notebook: nbformat.NotebookNode) -> str:
 
 
 def slow_cells(notebook: nbformat.NotebookNode) -> str:
-    """List the cells that took at least a second."""
+    """List the cells that took at least a second, as text; empty if there are none."""
     lines = []
     for number, cell in enumerate(notebook.cells):
         seconds = cell.metadata.get("papermill", {}).get("duration") or 0
@@ -56,9 +56,9 @@ def published_page(
 ) -> nbformat.NotebookNode:
     """Create the page of an executed chapter.
 
-    The parameters cell shows the values of the run, the runner's own cells and the checks of
-    exercises are dropped, and boxes mark simulated studies and questions with only one answer,
-    unless the chapter's title is tagged ``without-study``.
+    The parameters cell shows the values of the run. Cells that the runner added and checks of
+    exercises are dropped. Unless the title is tagged ``without-study``, boxes are added for a
+    simulated study and for questions to which all ratings are equal.
 
     Parameters
     ----------
@@ -67,7 +67,8 @@ def published_page(
     parameters : mapping of str to object
     study : Study
     files : iterable of str
-        Files used by the chapter. If they do not include the ratings, questions are not mentioned.
+        Files used by the chapter. Without ``ratings.csv`` among them, there is no box about
+        questions.
     chapter : str, optional
         Name of the chapter, for a link to its exercise notebook if it has exercises.
 
@@ -101,7 +102,7 @@ def published_page(
 
 
 def _constant_questions(study: Study) -> str:
-    """Describe the questions that are left out of a study, if any."""
+    """Write a box about questions to which all ratings are equal; empty if there are none."""
     if not study.constant_queries:
         return ""
     answers = [
@@ -110,11 +111,11 @@ def _constant_questions(study: Study) -> str:
     ]
     return (
         "```{admonition} Questions that are left out\n:class: warning not-run\n"
-        f"The ratings hold nothing to explain where {', and where '.join(answers)}.\n```"
+        f"Ratings that do not vary cannot be explained: {', and '.join(answers)}.\n```"
     )
 
 
 def _label(study: Study) -> str:
-    """Name a study without its path on this machine."""
+    """Return the name of the study's folder, without its path on this machine."""
     path = study.path.resolve()
     return path.parent.name if path.name == "study" else path.name

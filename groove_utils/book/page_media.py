@@ -1,4 +1,4 @@
-"""Figures and sounds next to the pages: their folders, and the pages that show them."""
+"""Files of the figures and sounds that pages show."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def list_media(sources: Path) -> list[Path]:
 
 
 def dark_twin(figure: Path) -> Path:
-    """Return the file of a figure's version for dark pages.
+    """Return the path of a figure's version for dark pages.
 
     Examples
     --------

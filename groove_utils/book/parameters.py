@@ -23,7 +23,7 @@ __all__ = ["check_parameters", "fill_parameters", "read_parameters", "split_para
 
 SECTIONS = ("all", "chapters", "study")
 CELL = re.compile(r'^# %%[^\n]*"parameters"[^\n]*\n(.*?)(?=^# %%|\Z)', re.MULTILINE | re.DOTALL)
-WORDS = {"models": ("paper",)}  # that stand for a list, by parameter
+WORDS = {"models": ("paper",)}  # parameter → words that it accepts instead of a list
 TYPES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text",
          list: "a list", tuple: "a list", dict: "keys and values"}  # fmt: skip
 
@@ -34,8 +34,8 @@ def read_parameters(params_file: Path, chapters: list[str], scripts: Path) -> di
     Parameters
     ----------
     params_file : pathlib.Path
-        One of ``analysis/params/``: ``all`` holds the parameters of every chapter, ``chapters``
-        those of single chapters, ``study`` the options of a catalogued study.
+        File in ``analysis/params/``. Its section ``all`` has parameters of every chapter,
+        ``chapters`` those of single chapters, and ``study`` the options of catalogued studies.
     chapters : list of str
         Names of all chapters.
     scripts : pathlib.Path
@@ -49,9 +49,9 @@ def read_parameters(params_file: Path, chapters: list[str], scripts: Path) -> di
     Raises
     ------
     BookError
-        If the file is not a YAML mapping, has an unknown section, chapter or parameter, a repeated
-        key, or a value of a different type than the chapter's default. The message contains file
-        and key.
+        If the file is not a YAML mapping, or has a repeated key, an unknown section, chapter, study
+        or parameter, or a value of another type than the chapter's default. The message contains
+        the file and the key.
     """
     content = _read_yaml(params_file)
     sections = {name: _mapping(params_file, name, value) for name, value in content.items()}
@@ -65,16 +65,17 @@ def read_parameters(params_file: Path, chapters: list[str], scripts: Path) -> di
     for chapter in chapters:
         script = scripts / f"{chapter}.py"
         if script.is_file() and (cell := CELL.search(script.read_text(encoding="utf-8"))):
-            own = sections["chapters"].get(chapter, {})
-            for key, values in (("all", sections["all"]), (f"chapters: {chapter}", own)):
+            single = sections["chapters"].get(chapter, {})
+            for key, values in (("all", sections["all"]), (f"chapters: {chapter}", single)):
                 _check_values(cell[1], values, params_file, f"{key}: ")
     return sections
 
 
 def split_parameters(sections: Mapping[str, dict], chapters: list[str], folder: Path) -> None:
-    """Write each chapter's parameters to a separate file, leaving unchanged files alone.
+    """Write the parameters of each chapter, and the options of each study, to separate files.
 
-    A change to one chapter's parameters then re-runs only that chapter.
+    Unchanged files are not written again, so a change to one chapter's parameters re-runs only
+    that chapter.
 
     Parameters
     ----------
@@ -100,10 +101,12 @@ def check_parameters(
     Parameters
     ----------
     notebook : nbformat.NotebookNode
-        A chapter. If it has no parameters cell, the whole chapter was left out.
+        A chapter. Nothing is checked if it has no parameters cell, since the whole chapter was then
+        left out.
     parameters : mapping of str to object
+        Name → value.
     params_file : pathlib.Path
-        File that they come from, for the message.
+        File that contains the parameters, for the error message.
 
     Raises
     ------
@@ -116,7 +119,7 @@ def check_parameters(
 
 
 def _read_yaml(file: Path) -> dict:
-    """Read a mapping; a repeated key is an error, since the last one would silently be used."""
+    """Read a YAML mapping; a repeated key is an error, since YAML would use the last one."""
     try:
         return _mapping(file, "", yaml.load(file.read_text(encoding="utf-8"), StrictLoader))
     except yaml.YAMLError as error:
@@ -152,7 +155,7 @@ def _check_names(
 def _check_values(source: str, values: Mapping, file: Path, place: str) -> None:
     """Check names and types of parameters against the source of a parameters cell."""
     try:
-        own = dict(_assignments(source))
+        defaults = dict(_assignments(source))
     except SyntaxError as error:
         _fail(
             f"The chapter's parameters cell is not plain Python ({error}). Write one "
@@ -160,19 +163,19 @@ def _check_values(source: str, values: Mapping, file: Path, place: str) -> None:
             "parameters_cell",
         )
     remedy = "Correct the parameter file or the chapter's parameters cell."
-    _check_names(file, place, values, list(own), "unknown_parameter", remedy)
+    _check_names(file, place, values, list(defaults), "unknown_parameter", remedy)
     for name, value in values.items():
         try:
-            default = ast.literal_eval(own[name])
-        except ValueError:  # an expression: any value will do
+            default = ast.literal_eval(defaults[name])
+        except ValueError:  # an expression: any value is accepted
             continue
         if expected := _mismatch(name, value, default):
-            found = f"{file}: found {place}{name}: {value!r}; expected {expected}"
-            _fail(f"{found}, such as {default!r}.", "wrong_value", file, name, value)
+            message = f"{file}: found {place}{name}: {value!r}; expected {expected}"
+            _fail(f"{message}, such as {default!r}.", "wrong_value", file, name, value)
 
 
 def _mismatch(name: str, value: object, default: object) -> str:
-    """Return what was expected instead of a value; empty if the value is valid."""
+    """Describe what is expected instead of a value; empty if the value is valid."""
     kind = type(default)
     if default is None or kind not in TYPES:
         return ""
@@ -217,7 +220,7 @@ def fill_parameters(source: str, values: Mapping[str, object]) -> str:
 
 
 def _assignments(source: str) -> list[tuple[str, ast.expr]]:
-    """Return each name that a parameters cell sets, with its value's expression."""
+    """Return each name that a parameters cell assigns, with the expression of its value."""
     pairs = []
     for node in ast.parse(source).body:
         match node:

@@ -28,7 +28,7 @@ PAGE = """<!DOCTYPE html>
 
 
 def find_chromium() -> str | None:
-    """Return Chromium's executable: ``$CHROMIUM``, or the first of its usual names, or None."""
+    """Find Chromium: ``$CHROMIUM`` if set, otherwise the first usual name in PATH, or None."""
     named = os.environ.get("CHROMIUM")
     return shutil.which(named) if named else next(filter(None, map(shutil.which, CHROMIUM)), None)
 
@@ -83,7 +83,7 @@ def print_book(html: Path, target: Path, work: Path) -> None:
     chromium = find_chromium()
     if chromium is None:
         raise BookError(
-            "No Chromium: expected one of "
+            "Chromium was not found: expected one of "
             f"{', '.join(CHROMIUM)} in PATH, or its path in the variable CHROMIUM. On Debian, "
             "install the package chromium.",
             kind="no_chromium",
@@ -119,7 +119,7 @@ def _article(file: Path) -> Tag:
     for element in article.select(ON_SCREEN):
         element.decompose()
     for link in article.select("a.download"):
-        if str(link.next_sibling or "").startswith("."):  # it was a sentence
+        if str(link.next_sibling or "").startswith("."):  # the link was a sentence
             link.next_sibling.replace_with(str(link.next_sibling)[1:])
         link.decompose()
     for image in article.select("img[loading]"):

@@ -39,13 +39,13 @@ def audio_player(
         Label → an audio file, or ``(y, sr)`` with `y` of shape (n_samples,) or
         (n_channels, n_samples).
     match : bool
-        Match the loudness of all sounds, so that they can be compared. If False, levels are kept.
+        If True, all sounds get the same loudness, so that they can be compared. If False, levels
+        are kept.
     max_seconds : float
-        Longer sounds are cut off here, with a fade-out.
+        Longest duration in seconds; longer sounds are shortened, with a fade-out.
     mixer : bool
-        The sounds are the stems of one song and are played together, each with a solo and a mute
-        button. Their relative levels are kept; `match` brings their sum to the loudness of other
-        sounds.
+        If True, the sounds are stems of one song and are played together, each with a solo and a
+        mute button. Their relative levels are kept; `match` then applies to their sum.
 
     Raises
     ------
@@ -83,9 +83,9 @@ def web_sounds(sounds: Iterable[Sound], *, match: bool = True, seconds: float = 
     sounds : iterable of path-like or (ndarray, int)
         Sounds as in :func:`audio_player`; more than two channels are mixed down to one.
     match : bool
-        Match the loudness of all sounds.
+        If True, all sounds get the same loudness.
     seconds : float
-        Longer sounds are cut off here, with a fade-out.
+        Longest duration in seconds; longer sounds are shortened, with a fade-out.
 
     Returns
     -------
@@ -121,13 +121,13 @@ def _excerpt(sound: Sound, seconds: float) -> tuple[np.ndarray, int]:
 
 
 def _stems(sounds: Mapping[str, Sound], match: bool, seconds: float) -> dict[str, Sound]:
-    """Cut stems to the same length, and scale all by the gain needed for their sum."""
+    """Mix stems down to one channel, cut them to one length, and match their sum's loudness."""
     stems = {name: _excerpt(sound, seconds) for name, sound in sounds.items()}
     rates = {sr for _, sr in stems.values()}
     if len(rates) > 1:
         raise BookError(
             f"audio_player: the stems {', '.join(stems)} have the sample rates "
-            f"{sorted(rates)} Hz; expected one. Resample them first.",
+            f"{sorted(rates)} Hz; expected a single rate. Resample them first.",
             kind="sample_rates",
             value=sorted(rates),
         )

@@ -23,13 +23,13 @@ __all__ = ["provenance_tables"]
 
 
 def provenance_tables(root: Path, build: Path, study: Study, chapters: list[str]) -> dict[str, str]:
-    """Write the tables of the page "Provenance", as Markdown.
+    """Write the tables of the page “Provenance” in Markdown.
 
     Returns
     -------
     dict of str to str
-        ``versions_table``, ``data_table``, ``found_table``, ``sample_rates`` and ``unused`` (may
-        be empty), ``runs_table``, ``weights_table`` and ``machine``.
+        ``versions_table``, ``data_table``, ``found_table``, ``sample_rates``, ``unused``,
+        ``runs_table``, ``weights_table`` and ``machine``; some may be empty.
     """
     return {
         "versions_table": _table(_versions(root)),
@@ -67,7 +67,7 @@ def _data(study: Study) -> pd.DataFrame:
 
 
 def _sample_rates(study: Study) -> str:
-    """List the sample rates of the sound files, with numbers of files; empty without audio."""
+    """List the sample rates of the sound files, with file counts; empty without audio."""
     if not study.has("audio"):
         return ""
     counts = Counter()
@@ -88,7 +88,7 @@ def _unused(study: Study) -> MystText:
 
 
 def _found(study: Study) -> MystText:
-    """Tabulate the published files that a study was made from; empty if there are none."""
+    """Tabulate the published files from which a study was created; empty if there are none."""
     if not (study.path / "found.csv").is_file():
         return MystText()
     return _table(pd.read_csv(study.path / "found.csv"))

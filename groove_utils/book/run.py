@@ -1,7 +1,7 @@
 """Execution of one chapter with papermill, and the records that Make and the pages need.
 
-Files get their final names only if the whole chapter ran; the manifest, which Make checks, is
-written last.
+The page and the records are written only if the whole chapter ran. The manifest, which Make
+checks, is written last.
 """
 
 from __future__ import annotations
@@ -60,14 +60,13 @@ def run_chapter(
     study : str
         Name or folder of the study.
     build : pathlib.Path
-        The study's folder of generated files, to which are written ``book/NN.ipynb`` (the page),
-        ``values/NN.json``, ``runs/NN.json``, ``logs/NN.txt``, and ``made/NN.json``, the manifest.
+        The study's folder of generated files. The run writes ``book/NN.ipynb`` (the page),
+        ``values/NN.json``, ``runs/NN.json``, ``logs/NN.txt`` and ``made/NN.json`` (the manifest).
     params_file : pathlib.Path
         The chapter's parameters; output of :func:`groove_utils.book.parameters.split_parameters`.
     reads, writes : list of str
-        The tables of earlier chapters that it may read, and those it may write, as in
-        ``chapters.mk``. A table that cannot be computed for this study is written as
-        :data:`groove_utils.book.chapter.NOT_ALLOWED`.
+        Tables that the chapter may read and write, as in ``chapters.mk``. If the chapter does not
+        write one of its tables, its file contains :data:`groove_utils.book.chapter.NOT_ALLOWED`.
 
     Returns
     -------
@@ -77,10 +76,11 @@ def run_chapter(
     Raises
     ------
     ChapterError
-        If a cell fails. The notebook up to there is kept in ``failed/NN.ipynb``. In a study that is
-        not simulated, the cell is replaced by a box (:mod:`groove_utils.book.failed_cells`).
+        If a cell fails; the notebook up to this cell is kept in ``failed/NN.ipynb``. For a study
+        that is not simulated, errors about the data are shown in a box instead
+        (:mod:`groove_utils.book.failed_cells`).
     BookError
-        If a parameter or a tag is unknown.
+        If a parameter or a tag is invalid.
     """
     name, tables = script.stem, build / "tables"
     for old in (build / "failed").glob(f"{name}.*"):
@@ -127,7 +127,7 @@ def _describe_run(
     parameters: Mapping[str, object],
     record: Mapping[str, object],
 ) -> dict[str, object]:
-    """Return the entry of a run for the page on provenance."""
+    """Return the record of a run, for the page “Provenance”."""
     return {
         "chapter": name,
         "began": began.isoformat(timespec="seconds"),
@@ -144,7 +144,7 @@ def _write_texts(
     log: str,
     records: Mapping[str, dict],
 ) -> list[Path]:
-    """Write a chapter's page, log and records; return them and the media shown on the page."""
+    """Write a chapter's page, log and records; return their paths and those of the page's media."""
     page = nbformat.writes(notebook, indent=1)
     texts = {build / "book" / f"{name}.ipynb": page, build / "logs" / f"{name}.txt": log}
     texts |= {build / kind / f"{name}.json": json.dumps(r, indent=1) for kind, r in records.items()}
@@ -155,7 +155,7 @@ def _write_texts(
 
 
 def _fitted(script: Path, study: Study, tables: Path) -> tuple[nbformat.NotebookNode, bool]:
-    """Fit a chapter to its study; also return True if the study lacks anything except tables."""
+    """Fit a chapter to its study; also return True if a requirement other than a table is unmet."""
     lacking = set()
 
     def met(requirement: str) -> bool:
@@ -176,7 +176,7 @@ def _execute(
     declared: Mapping[str, list[str]],
     lenient: bool,
 ) -> tuple[nbformat.NotebookNode, dict]:
-    """Run a notebook; return it with its outputs, and the record of :func:`finish_chapter`."""
+    """Run a notebook; return the executed notebook and the record of :func:`finish_chapter`."""
     folder = build / "work" / name
     folder.mkdir(parents=True, exist_ok=True)
     source, target, record = (folder / file for file in ("in.ipynb", "out.ipynb", "record.json"))
@@ -201,7 +201,7 @@ def _execute(
                 target,
                 parameters=parameters,
                 kernel_name="python3",
-                request_save_on_cell_execute=False,  # it is written at the end, or at an error
+                request_save_on_cell_execute=False,  # saved only at the end or after an error
                 cwd=project_root(),
                 progress_bar={"desc": name, "unit": "cell"},
                 config=Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}}),
@@ -209,7 +209,7 @@ def _execute(
                     "--IPKernelApp.exec_lines=from groove_utils import manifest",
                     "--IPKernelApp.exec_lines=manifest.watch_files()",
                     *(GUARD_CELLS if lenient else ()),
-                    # it is interrupted at its end, and sometimes reports this as an error
+                    # the kernel is interrupted at the end, and sometimes reports this as an error
                     "--log-level=CRITICAL",
                 ],
             )
@@ -233,13 +233,13 @@ def _execute(
 def _failure(name: str, error: PapermillExecutionError, failed: Path) -> str:
     source = "\n".join(f"    {line}" for line in error.source.strip().splitlines())
     what = f"{error.ename}: {error.evalue}"
-    if found := OS_ERROR.fullmatch(error.evalue):
-        number, text, path = found.groups()
+    if match := OS_ERROR.fullmatch(error.evalue):
+        number, text, path = match.groups()
         what = describe_os_error(OSError(int(number), text, path))
     return (
         f"Chapter {name} failed in cell {error.cell_index} (execution {error.exec_count}):\n\n"
         f"{source}\n\n{what}\n\n"
-        f"The notebook up to there, with the traceback: {os.path.relpath(failed)}"
+        f"The notebook up to this cell, with the traceback: {os.path.relpath(failed)}"
     )
 
 

@@ -1,6 +1,6 @@
-"""Run times of chapters in their last run, as text for the pages.
+"""Durations of the chapters' last runs, as text for the pages.
 
-The module is also a Sphinx extension, for ``{run-time}`06-probing``` in a chapter's text.
+The module is also a Sphinx extension that defines the role ``{run-time}`06-probing```.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["format_duration", "read_run_times", "setup"]
 
 
 def read_run_times(build: Path, chapters: list[str]) -> dict[str, str]:
-    """Return the duration of each chapter's last run in words, for chapters that have been run.
+    """Return the duration of each chapter's last run as text; chapters not yet run are omitted.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def read_run_times(build: Path, chapters: list[str]) -> dict[str, str]:
 
 
 def format_duration(seconds: float) -> str:
-    """Format a duration in seconds, or in minutes from two minutes on.
+    """Format a duration in seconds, or in minutes if it is at least two minutes.
 
     Examples
     --------

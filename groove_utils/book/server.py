@@ -23,7 +23,7 @@ def serve_pages(html: Path, port: int) -> None:
     Raises
     ------
     BookError
-        If the port is in use.
+        If the port is in use, or reserved by the system.
     """
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=html)
     try:
@@ -40,5 +40,5 @@ def serve_pages(html: Path, port: int) -> None:
             value=port,
         ) from None
     with server:
-        print(f"The book: http://localhost:{port} (Ctrl+C ends)", flush=True)
+        print(f"The book: http://localhost:{port} (press Ctrl+C to stop)", flush=True)
         server.serve_forever()

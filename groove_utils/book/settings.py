@@ -1,7 +1,7 @@
 """Settings of a build: the study, the parameter file and the port passed to Make.
 
 They are passed in environment variables, never as part of a shell or Make command, so any folder
-name works and none can run code.
+name works, and no folder name can run code.
 """
 
 from __future__ import annotations
@@ -54,8 +54,13 @@ def read_settings(root: Path, environment: Mapping[str, str] = os.environ) -> Se
     Parameters
     ----------
     root : pathlib.Path
-        The checkout.
+        Root folder of the repository.
     environment : mapping of str to str
+        Environment variables.
+
+    Returns
+    -------
+    Settings
 
     Raises
     ------
@@ -87,7 +92,7 @@ def read_settings(root: Path, environment: Mapping[str, str] = os.environ) -> Se
 
 
 def _is_own(study: str) -> bool:
-    """Check that a study is a folder with a study.yml, or is in the catalogue."""
+    """Return True for a folder with a study.yml, False for a catalogued study; else raise."""
     if not study.strip():
         _refuse(study, "empty", "it is empty")
     folder = Path(study)
@@ -101,7 +106,7 @@ def _is_own(study: str) -> bool:
     if study in _catalogue():
         return False
     if names is not None:
-        shown = f"; it holds {', '.join(names[:5])}" if names else ""
+        shown = f"; it contains {', '.join(names[:5])}" if names else ""
         _refuse(study, "no_study_yml", f"this folder has no study.yml{shown}")
     if folder.is_file():
         _refuse(study, "not_a_folder", "this is a file, not a folder")
@@ -130,7 +135,7 @@ def read_port(environment: Mapping[str, str] = os.environ) -> int:
     Raises
     ------
     BookError
-        If it is anything else.
+        If PORT is anything else.
     """
     text = environment.get("PORT", "8000")
     if not re.fullmatch("[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:

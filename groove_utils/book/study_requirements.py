@@ -1,11 +1,11 @@
 """Adaptation of a chapter to a study: cells without the required data are replaced by a box.
 
-A cell tagged ``needs-listeners`` is run only for a study that has listeners; likewise ``audio``,
-``stems``, ``embeddings``, ``stem-embeddings``, ``descriptors``, ``styles`` (more than one),
-``simulation`` (known truth), ``controls`` (questions with a known answer), and ``table-NAME`` for
-an earlier chapter's table. ``needs-audio-or-embeddings`` is satisfied by either. A tag on a cell
-that begins with a heading applies to the whole section, and a tag on the first cell applies to the
-whole chapter.
+A cell tagged ``needs-listeners`` is run only for a study with at least two listeners. The other
+requirements are ``audio``, ``stems``, ``embeddings``, ``stem-embeddings``, ``descriptors``,
+``styles`` (at least two), ``simulation`` (known truth), ``controls`` (questions with a known
+cause), and ``table-NAME`` for an earlier chapter's table. ``needs-audio-or-embeddings`` is met by
+either. A tag on a cell that begins with a heading applies to the whole section, and a tag on the
+first cell applies to the whole chapter.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from groove_utils.study import Study
 __all__ = ["LEFT_OUT", "fit_to_study", "is_met"]
 
 TAG = "needs-"
-LEFT_OUT = "left-out-chapter"  # tag of the box in a chapter of which nothing else is left
+LEFT_OUT = "left-out-chapter"  # tag of the box that replaces everything except the title
 TABLE = "table-"
 ABSENT = {
     "audio": "sound files: `tracks.csv` names none in its column `audio`",
     "stems": "stems: there is no `stems/<track_id>/` folder for every track",
-    "listeners": "second listener: `ratings.csv` has no column `listener_id`, or only one",
+    "listeners": "second listener: `ratings.csv` has no column `listener_id`, or only one listener",
     "embeddings": "precomputed embeddings: there is no folder `embeddings/<model>/` with vectors",
     "stem-embeddings": "precomputed embeddings of stems: no folder `embeddings/<model>/<stem>/`",
     "descriptors": "precomputed descriptors: there is no `descriptors.csv`",
@@ -36,16 +36,16 @@ ABSENT = {
     "controls": "control questions: `study.yml` names none under `controls`",
     "simulation": "known truth: its ratings come from people, not from a simulation",
 }
-"""Each requirement and, to follow "the study has no", what is missing if it is not met."""
+"""Requirement → what is missing if it is not met, worded to follow “the study has no”."""
 
 
 def is_met(requirement: str, study: Study, tables: Path) -> bool:
-    """Check one requirement of a cell.
+    """Return True if a study meets a requirement.
 
     Parameters
     ----------
     requirement : str
-        A tag without ``needs-`` and without ``-or-``.
+        A tag without ``needs-``; one of the alternatives if it contains ``-or-``.
     study : Study
     tables : pathlib.Path
         Folder of the tables written by earlier chapters.
@@ -62,7 +62,7 @@ def is_met(requirement: str, study: Study, tables: Path) -> bool:
 def fit_to_study(
     notebook: nbformat.NotebookNode, met: Callable[[str], bool]
 ) -> nbformat.NotebookNode:
-    """Drop the cells whose requirements are not met; a box replaces the first of them.
+    """Replace the cells whose requirements are not met by one box per unmet requirement.
 
     Parameters
     ----------
@@ -89,12 +89,13 @@ def fit_to_study(
         return fitted
     headings: dict[str, list[str]] = {}
     positions: dict[str, int] = {}
-    sections: list[tuple[int, str]] = []  # open sections not met, with levels
+    # enclosing sections that are left out: level of the heading, and unmet requirement
+    sections: list[tuple[int, str]] = []
     for cell in cells:
         levels = [len(marks) for marks, _ in _headings(cell)]
-        sections = [one for one in sections if not levels or one[0] < min(levels)]
-        own = _unmet(cell, met)  # even in a section not met, to validate all tags
-        unmet = sections[0][1] if sections else own
+        sections = [section for section in sections if not levels or section[0] < min(levels)]
+        unmet_by_cell = _unmet(cell, met)  # also in sections left out, to validate all tags
+        unmet = sections[0][1] if sections else unmet_by_cell
         if unmet is None:
             fitted.cells.append(cell)
             continue
@@ -102,7 +103,7 @@ def fit_to_study(
             sections.append((levels[0], unmet))
         if unmet not in positions:
             positions[unmet] = len(fitted.cells)
-            fitted.cells.append(None)  # its box, once all headings are known
+            fitted.cells.append(None)  # replaced by the box, once all headings are known
         headings.setdefault(unmet, []).extend(title for _, title in _headings(cell))
     for unmet, position in positions.items():
         fitted.cells[position] = _box(unmet, headings[unmet], "A part of this chapter")

@@ -1,4 +1,4 @@
-"""Summary tables of the scores of probes, as chapters show them."""
+"""Summary tables of probe scores, for the chapters."""
 
 from __future__ import annotations
 
@@ -32,7 +32,14 @@ NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def rated_targets(study, wanted: Sequence[str]) -> list[str]:
-    """Return the wanted questions on which every song was rated, or else the study's first four."""
+    """Return the wanted questions on which all songs are rated; if none, the first four such ones.
+
+    Parameters
+    ----------
+    study : Study
+    wanted : sequence of str
+        Names of questions.
+    """
     rated = [query for query in study.queries if study.song_means(query).notna().all()]
     return [query for query in wanted if query in rated] or rated[:4]
 
@@ -40,8 +47,13 @@ def rated_targets(study, wanted: Sequence[str]) -> list[str]:
 def score_table(
     results: Mapping[str, ProbeResult], *, score="r2", n_boot=2000, seed=0
 ) -> pd.DataFrame:
-    """Combine outputs of :func:`groove_utils.probe.bootstrap_scores`, with a column ``model``."""
-    from groove_utils.probe.intervals import bootstrap_scores  # chapters without probes need none
+    """Tabulate scores of several probes with bootstrap intervals.
+
+    The result combines the outputs of :func:`groove_utils.probe.bootstrap_scores`; its column
+    ``model`` contains the keys of `results`.
+    """
+    # imported here, since chapters without probes do not need it
+    from groove_utils.probe.intervals import bootstrap_scores
 
     tables = [
         bootstrap_scores(result, scores=[score], n_boot=n_boot, seed=seed).assign(model=name)
@@ -73,20 +85,21 @@ def mark_test_only(scores: pd.DataFrame, row: str = "model") -> pd.DataFrame:
 
 
 def shape_table(tests: Mapping[str, pd.DataFrame], fmt: str = ".2f") -> pd.DataFrame:
-    """Tabulate several two-lines tests, with the resulting shapes.
+    """Tabulate several two-lines tests and the shapes that they show.
 
     Parameters
     ----------
-    tests : mapping of name → DataFrame
-        Outputs of :func:`groove_utils.probe.two_lines`, by the covariates held constant.
+    tests : mapping of str to DataFrame
+        Covariates held constant → output of :func:`groove_utils.probe.two_lines`.
     fmt : str
         Format specification of the slopes.
 
     Returns
     -------
     DataFrame
-        Index ``held constant``; texts ``below`` and ``above`` (slope with its 95% interval), the
-        numbers of ``songs above`` and ``artists above`` the break, and the ``shape``.
+        Index ``held constant``. Columns: ``below`` and ``above``, the slopes on either side of the
+        break with their 95% intervals, as text; ``songs above`` and ``artists above``, the numbers
+        of songs and artists above the break; and ``shape``.
     """
     rows = {}
     for name, lines in tests.items():
@@ -127,7 +140,7 @@ def ceiling_bands(
 def text_table(
     results: Mapping[str, ProbeResult], value="fold_r2", spread="fold_r2_sd"
 ) -> pd.DataFrame:
-    """Format two columns of scores as ``0.31 ± 0.02``, one row per probe and column per target.
+    """Format scores and their spread as ``0.31 ± 0.02``; rows are probes, columns are targets.
 
     Numbers of 100 or more have no decimals.
     """
@@ -141,15 +154,15 @@ def text_table(
 def plus_minus_table(
     rows: pd.DataFrame, index: str, columns: str, value: str, spread: str
 ) -> pd.DataFrame:
-    """Format two columns of a long table as ``0.31 ± 0.02``, and pivot them.
+    """Format two columns of a long table as ``0.31 ± 0.02``, and pivot the resulting text.
 
     Parameters
     ----------
     rows : DataFrame
     index, columns : str
-        Columns that give the rows and the columns of the result, in their order.
+        Columns whose values become the rows and the columns of the result, in order of appearance.
     value, spread : str
-        Columns of numbers; numbers of 100 or more have no decimals.
+        Columns of the numbers before and after ±; numbers of 100 or more have no decimals.
 
     Examples
     --------
@@ -171,11 +184,14 @@ def plus_minus_table(
 def settings_table(
     settings: Mapping[str, Mapping[str, ProbeResult]], score: str = "r2"
 ) -> pd.DataFrame:
-    """Tabulate ``setting, model, target, estimate`` of probes under several settings.
+    """Tabulate one score of probes that were run with several settings.
+
+    The columns are ``target``, ``estimate``, ``setting`` and ``model``.
 
     Parameters
     ----------
-    settings : mapping of setting → (mapping of model → ProbeResult)
+    settings : mapping of str to (mapping of str to ProbeResult)
+        Setting → model → result.
     score : str
         Column of :meth:`groove_utils.probe.ProbeResult.scores`.
     """
@@ -190,20 +206,26 @@ def settings_table(
 
 
 def by_setting(table: pd.DataFrame, target: str) -> pd.DataFrame:
-    """Pivot scores on one question from :func:`settings_table` to models × settings."""
+    """Pivot the rows of :func:`settings_table` for one target to models × settings."""
     rows = table[table["target"] == target]
     square = rows.pivot(index="model", columns="setting", values="estimate")
     return square.reindex(columns=dict.fromkeys(rows["setting"]))
 
 
 def row_of(table: pd.DataFrame, **values: str) -> pd.Series:
-    """Return the only row in which each named column has the given value."""
+    """Return the only row in which each named column has the given value.
+
+    Raises
+    ------
+    BookError
+        If no row or more than one row matches.
+    """
     rows = table
     for column, value in values.items():
         rows = rows[rows[column] == value]
     if len(rows) != 1:
         raise BookError(
-            f"{len(rows)} rows with {values}, expected one; columns are {list(table.columns)}",
+            f"{len(rows)} rows with {values}; expected one. Columns: {list(table.columns)}.",
             kind="not_one_row", value=len(rows),
         )  # fmt: skip
     return rows.iloc[0]
@@ -212,14 +234,14 @@ def row_of(table: pd.DataFrame, **values: str) -> pd.Series:
 def control_table(
     controls: Mapping[str, pd.DataFrame], settings: Mapping[str, str]
 ) -> pd.DataFrame:
-    """Average controls over draws, in the format of :func:`settings_table`.
+    """Average R² of control features over random draws, in the format of :func:`settings_table`.
 
     Parameters
     ----------
-    controls : mapping of model → DataFrame
-        Outputs of :func:`groove_utils.probe.random_projection_control`.
-    settings : mapping of {"projection", "noise"} → str
-        Values of the column ``setting`` for the controls to keep.
+    controls : mapping of str to DataFrame
+        Model → output of :func:`groove_utils.probe.random_projection_control`.
+    settings : mapping of {"projection", "noise"} to str
+        Control to keep → its value in the column ``setting``.
     """
     parts = [
         table[table["control"] == control]

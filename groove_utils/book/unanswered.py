@@ -1,7 +1,7 @@
-"""Chapters that cannot be computed for a study: listed on one page, the target of their links.
+"""Chapters that cannot be computed for a study; links to them lead to a page that lists them.
 
-The module is also a Sphinx extension, which resolves ``{doc}`06-probing``` if that chapter has no
-page.
+The module is also a Sphinx extension that resolves links such as ``{doc}`06-probing``` if the
+chapter has no page.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def find_unanswered(sources: Path, chapters: Iterable[str]) -> list[UnansweredCh
 
     See Also
     --------
-    groove_utils.book.study_requirements.fit_to_study : Puts the box there.
+    groove_utils.book.study_requirements.fit_to_study : Replaces the other cells by the box.
     """
     unanswered = []
     for chapter in chapters:

@@ -42,18 +42,19 @@ def pick_verdict(
     Parameters
     ----------
     row : Series or mapping
-        Interval with ``low`` and ``high``. NaN, for an interval that could not be computed, is
-        unclear.
+        Interval with ``low`` and ``high``. If these are NaN because the interval could not be
+        computed, the verdict is `unclear`.
     positive, negative, unclear : str
         Verdicts for an interval above the reference, below it, or containing it.
     reference : float
         Value to compare with.
-    margin, equal : float and str, optional
-        Verdict for an interval inside reference ± margin, where the difference is negligible. It is
-        tested first.
+    margin : float, optional
+        Largest negligible difference from the reference.
+    equal : str, optional
+        Verdict for an interval inside reference ± `margin`; this is checked first.
     p : str, optional
-        Name of a p-value of the row that is corrected for the number of comparisons. The verdict
-        is unclear unless it is below 0.05, whatever the interval.
+        Key of a p-value in the row, corrected for the number of comparisons. If the p-value is not
+        below 0.05, the verdict is `unclear`, unless it is `equal`.
 
     Examples
     --------
@@ -71,9 +72,9 @@ def pick_verdict(
 
 
 def pick_by_p(p: float, clear: str, unclear: str, level: float = 0.05) -> str:
-    """Pick a verdict from a p-value, for tests that have no interval around 0.
+    """Pick a verdict from a p-value, for tests without an interval that could contain 0.
 
-    These are permutation tests, and tests of variances, which cannot be negative.
+    Examples are permutation tests, and tests of variances, which cannot be negative.
 
     Examples
     --------
@@ -84,15 +85,16 @@ def pick_by_p(p: float, clear: str, unclear: str, level: float = 0.05) -> str:
 
 
 def describe_difference(row, second: str, *, of: str = "", p: str | None = None) -> str:
-    """Describe a comparison in words, in the same way in every chapter.
+    """Describe the difference between two scores, with the same words in every chapter.
 
     Parameters
     ----------
     row : Series or mapping
         Interval of the difference, first − second.
     second : str
+        Name of the second score.
     of : str, optional
-        Subject and verb placed before the words, such as ``"the model is "``.
+        Subject and verb placed before the verdict, such as ``"the model is "``.
     p : str, optional
         As in :func:`pick_verdict`.
 
@@ -111,8 +113,9 @@ def describe_additions(effects: Iterable[tuple[str, Sequence[str], object]]) -> 
     Parameters
     ----------
     effects : iterable of (subject, others, row)
-        Subject of a sentence; names of the other predictors in the model (if there are none, the
-        model is skipped); slope of the subject, with ``estimate``, ``low`` and ``high``.
+        One item per regression model: the subject of the sentence; the names of the other
+        predictors (if there are none, the model is skipped); the slope of the subject, with
+        ``estimate``, ``low`` and ``high``.
 
     Examples
     --------
@@ -137,9 +140,9 @@ def describe_single_feature(score, leads: pd.DataFrame) -> str:
     score : mapping
         R² of the feature, with ``estimate``, ``low`` and ``high``.
     leads : DataFrame
-        R² of the models in the column ``first`` minus that of the feature, whose name is in the
-        column ``second``, with ``low``, ``high`` and ``p_holm``, as
-        :func:`groove_utils.probe.compare_models` returns them for one target.
+        R² of the models in the column ``first`` minus R² of the feature in the column ``second``,
+        with ``low``, ``high`` and ``p_holm``; rows of
+        :func:`groove_utils.probe.compare_models` for one target.
 
     Examples
     --------
@@ -182,12 +185,13 @@ def list_estimates(rows, label: str, value: str = "estimate") -> str:
 
 
 def describe_ranks(steps: Mapping[tuple[str, str], object]) -> str:
-    """Describe how each of several ranked things compares with the next.
+    """Describe the difference between each of several ranked items and the next item.
 
     Parameters
     ----------
-    steps : mapping of (first, second) to row
-        Difference first − second, with ``estimate``, ``low`` and ``high``.
+    steps : mapping of (str, str) to row
+        Names of the first and second item → the difference first − second, with ``estimate``,
+        ``low`` and ``high``.
 
     Examples
     --------
@@ -233,7 +237,7 @@ def pick_robust_shape(
     specifications : iterable of DataFrame
         One result of :func:`groove_utils.probe.two_lines` per set of covariates.
     hump, valley, unclear : str
-        Verdicts of :func:`pick_shape` on which all specifications agree.
+        Verdicts as in :func:`pick_shape`, used if all specifications agree.
     depends : str
         Verdict if they disagree.
 
@@ -260,9 +264,11 @@ def clear_rows(table, p: str = "p_holm", *, value: str | None = None, sign: int 
     p : str
         Column of p-values, corrected for multiple testing if they form a family.
     value : str, optional
-        Column of the effect; its sign has to be `sign`. By default both signs are selected.
+        Column of the effect. If given, only effects with the sign `sign` are selected.
     sign : {1, -1}
+        Sign of the effects to select.
     level : float
+        Rows with p-values below this level are selected.
 
     Returns
     -------
@@ -291,13 +297,14 @@ def describe_gains(table: pd.DataFrame, causes: Sequence[str]) -> dict[str, str]
         Differences trained − untrained, one row per model and cause: ``first`` (the model),
         ``target`` (the cause), ``difference`` and ``p_holm``, corrected for the number of rows.
     causes : sequence of str
+        The causes to describe, in this order.
 
     Returns
     -------
-    dict of str
-        ``training_gains``, ``training_unchanged`` and ``training_losses``: causes with a clear gain
-        in some model, with none, and with a clear loss; ``training_medians``: a sentence on the
-        median difference over models.
+    dict of str to str
+        ``training_gains``, ``training_unchanged`` and ``training_losses``: lists of causes with a
+        clear gain in at least one model, without a clear gain, and with a clear loss;
+        ``training_medians``: a clause on the median difference over models.
     """
     gained, unchanged, medians = [], [], []
     for cause in causes:
@@ -326,7 +333,7 @@ def describe_gains(table: pd.DataFrame, causes: Sequence[str]) -> dict[str, str]
 
 
 def describe_tasks(table: pd.DataFrame) -> str:
-    """List the causes with a clear effect of training, by the task of the training.
+    """List the causes on which training has a clear positive effect, by training task.
 
     Parameters
     ----------

@@ -45,7 +45,7 @@ def test_each_row_is_in_the_table_of_its_kind(folder):
         "10", "9", "1", "0",
     )  # fmt: skip
     assert effect["share found"] == "0.90 (0.56 to 1.00)"
-    assert effect["intervals that hold the truth"] == "0.90 (0.56 to 1.00)"
+    assert effect["intervals that contain the truth"] == "0.90 (0.56 to 1.00)"
     head, _, *rows = cells(results["controls"])
     assert [dict(zip(head, row))["true"] for row in rows] == ["no", "yes"]
     assert [dict(zip(head, row))["found"] for row in rows] == ["1", "8"]
