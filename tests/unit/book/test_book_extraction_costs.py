@@ -77,7 +77,7 @@ def test_growth_and_steps_are_per_track(costs):
     assert "each took 2.0 ms in the first half of 2,000 tracks, and 2.2 ms" in costs["growth"]
     assert "including the vectors, grew by 10.0 MiB per 1,000 tracks" in costs["growth"]
     assert "of a worker by 0.5 MiB" in costs["growth"]
-    assert "2,000 files, and at most 14 in one folder" in costs["growth"]
+    assert "2,000 files, with at most 14 in one folder" in costs["growth"]
     header, _, *steps = costs["steps"].splitlines()
     assert header == "| step | ms per track, 200 tracks | ms per track, 2,000 tracks |"
     assert "| load the study | 1 | 0.5 |" in steps
