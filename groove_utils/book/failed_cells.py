@@ -219,7 +219,7 @@ def gather_boxes(notebook: nbformat.NotebookNode) -> None:
         ]
         if others:
             listed = "; ".join(f"“{place}”" for place in others)
-            lines += ["", f"For the same reason, parts of later sections are missing: {listed}."]
+            lines += ["", f"For the same reason, parts of these sections are missing: {listed}."]
         output.data = nbformat.from_dict({"text/markdown": "\n".join([*lines, "````"])})
 
 

@@ -1,7 +1,7 @@
 """Studies: folders of tracks, listeners and ratings.
 
-Every chapter starts from one. The layout is described on the book's page "How to run and adapt";
-:func:`validate_study` checks a folder against it.
+Every chapter loads a study. The page “How to run and adapt” of the book describes the layout of
+study folders; :func:`validate_study` checks a folder.
 """
 
 import lazy_loader

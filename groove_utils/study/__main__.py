@@ -1,7 +1,7 @@
-"""``python -m groove_utils.study``: list, make, check or start a study.
+"""Command line ``python -m groove_utils.study``: list, prepare, validate or start studies.
 
-Called by the Makefile (``prepare`` and ``validate``) and by people (``list`` and ``new``). Each
-command imports only what it needs, because a study is made again when one of the imported modules
+The Makefile calls ``prepare`` and ``validate``; the other commands are for users. Each command
+imports only what it needs, because a study is prepared again when one of the imported modules
 changes.
 """
 
@@ -42,21 +42,21 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="groove-study", description="Study folders")
     verbs = parser.add_subparsers(required=True)
 
-    verb = verbs.add_parser("list", help="list the studies known by name")
+    verb = verbs.add_parser("list", help="list the catalogued studies")
     verb.set_defaults(run=_list)
 
-    verb = verbs.add_parser("prepare", help="make or download a catalogued study")
+    verb = verbs.add_parser("prepare", help="generate or download a catalogued study")
     verb.set_defaults(run=_prepare)
     verb.add_argument("name")
     verb.add_argument("folder", type=Path)
-    verb.add_argument("--params", type=Path, help="a file in analysis/params/ (section `study`)")
-    verb.add_argument("--manifest", type=Path, help="written when the study is made, for Make")
+    verb.add_argument("--params", type=Path, help="parameter file with a section `study`")
+    verb.add_argument("--manifest", type=Path, help="file to write for Make at the end")
 
     verb = verbs.add_parser("validate", help="list all problems of a study folder")
     verb.set_defaults(run=_validate)
     verb.add_argument("folder", type=Path)
-    verb.add_argument("--manifest", type=Path, help="written if there are none, for Make")
-    verb.add_argument("--input", type=Path, nargs="*", default=[], help="more files for manifest")
+    verb.add_argument("--manifest", type=Path, help="file to write for Make if all is valid")
+    verb.add_argument("--input", type=Path, nargs="*", default=[], help="further inputs of Make")
 
     verb = verbs.add_parser("drop-missing", help="delete the rows of ratings.csv without a rating")
     verb.set_defaults(run=_drop_missing)
@@ -70,14 +70,14 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--ratings", type=Path, required=True, help="CSV or XLSX, wide or long")
     verb.add_argument("--title")
     verb.add_argument("--scale", type=float, nargs=2, metavar=("LOW", "HIGH"))
-    verb.add_argument("--query", default="groove", help="the question, if not in the sheet")
+    verb.add_argument("--query", default="groove", help="name of the question, if not in the sheet")
     verb.add_argument("--listener", metavar="COLUMN", help="the column that names listeners")
     verb.add_argument("--track", metavar="COLUMN", help="the column that names tracks")
     verb.add_argument(
         "--question", metavar="COLUMN", action="append", default=[], dest="questions",
-        help="a column of ratings, if not all numeric columns are (may be repeated)",
+        help="a column of ratings; by default all numeric columns (may be repeated)",
     )  # fmt: skip
-    verb.add_argument("--sheet", metavar="NAME", dest="worksheet", help="a sheet of the workbook")
+    verb.add_argument("--sheet", metavar="NAME", dest="worksheet", help="the worksheet to read")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""Archives of arrays (NPZ) in a study, read safely whatever they contain."""
+"""Safe reading of a study's NPZ archives, whatever they contain."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import numpy as np
 
 __all__ = ["LARGEST", "read_arrays", "read_texts"]
 
-LARGEST = 512 << 20  # bytes of the arrays of one archive, unpacked
+LARGEST = 512 << 20  # bytes of one archive, unpacked
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """Read the numeric arrays of an NPZ archive.
 
-    Metadata such as a ``song_id`` (single integers, text and Python objects) is left out.
+    Single integers, text and Python objects, such as a ``song_id``, are left out as metadata.
 
     Parameters
     ----------
@@ -30,8 +30,8 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     Raises
     ------
     ValueError
-        If the file is not such an archive, contains no numbers, or states sizes above 512 MiB or
-        other than the actual ones. Nothing is allocated before this is checked.
+        If the file is not an NPZ archive, contains no numeric array, unpacks to more than 512 MiB,
+        or states wrong sizes. Sizes are checked before memory is allocated.
     """
     arrays = {
         name: values
@@ -50,7 +50,7 @@ def read_texts(path: Path) -> dict[str, str]:
 
 
 def _read_members(path: Path, kinds: str) -> dict[str, np.ndarray]:
-    """Read the arrays of the given kinds of dtype."""
+    """Read the arrays whose dtype has one of the given kinds, such as ``"iuf"``."""
     if not is_zipfile(path):
         size = path.stat().st_size
         raise ValueError(f"is not an .npz archive, or only part of one ({size} bytes)")
@@ -72,7 +72,7 @@ def _read_members(path: Path, kinds: str) -> dict[str, np.ndarray]:
 
 
 def _read_type(archive: ZipFile, member) -> np.dtype:
-    """Read the dtype of an array, and compare dtype and shape with the size of the member."""
+    """Read the dtype of an array; raise a ValueError if its stated and actual size differ."""
     with archive.open(member) as file:
         version = np.lib.format.read_magic(file)
         read = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}

@@ -1,4 +1,4 @@
-"""Catalogue of studies known by name, with one YAML file each in ``datasets/``.
+"""Catalogue of studies, with one YAML file per study in ``datasets/``.
 
 To add a data set, add ``datasets/<name>.yml`` (summary, remotes, licence, citation) and a function
 that writes the study folder.
@@ -36,7 +36,7 @@ class Dataset:
     name, summary : str
         Name of the study, and one sentence about it.
     converter : str
-        ``"module:function"`` that writes the study folder; imported only when it is called.
+        Function that writes the study folder, as ``"module:function"``; imported when called.
     meta : dict
         The fixed part of the folder's ``study.yml``, with licence and citation.
     remotes : dict
@@ -56,7 +56,7 @@ class Dataset:
 
     @property
     def licence(self) -> str:
-        """Terms of use, if they are stated."""
+        """Terms of use, or a note that none are stated."""
         return self.meta["licence"]
 
     def cite(self) -> str:
@@ -64,7 +64,7 @@ class Dataset:
         return self.meta["citation"]
 
     def prepare(self, folder: str | os.PathLike, **params: object) -> Path:
-        """Make or download the study folder, keeping existing files that are still valid.
+        """Generate or download the study folder; existing files that are still valid are kept.
 
         Parameters
         ----------
@@ -73,6 +73,16 @@ class Dataset:
         **params
             Passed to the converter, for example ``n_bands`` to
             :func:`groove_utils.synth.make_demo`.
+
+        Returns
+        -------
+        pathlib.Path
+            The study folder.
+
+        Raises
+        ------
+        DetailedError
+            If the converter does not accept a parameter or its value.
         """
         converter = resolve_name(self.converter)
         self._check_options(inspect.signature(converter), params)
@@ -82,14 +92,14 @@ class Dataset:
     def _check_options(self, signature: inspect.Signature, params: Mapping[str, object]) -> None:
         accepted = dict(list(signature.parameters.items())[1:])  # without the folder
         for name, value in params.items():
-            whole = name in accepted and accepted[name].annotation in ("int", int)
-            if name not in accepted or (whole and type(value) is not int):
-                expected = "a whole number" if whole else f"one of {', '.join(accepted)}"
-                found = f"{name}: {value!r}" if whole else f"the option {name!r}"
+            is_integer = name in accepted and accepted[name].annotation in ("int", int)
+            if name not in accepted or (is_integer and type(value) is not int):
+                expected = "a whole number" if is_integer else f"one of {', '.join(accepted)}"
+                option = f"{name}: {value!r}" if is_integer else f"the option {name!r}"
                 raise DetailedError(
-                    f"The study {self.name}: found {found}; expected {expected}. Correct it in the "
-                    "parameter file, under `study`.",
-                    kind="wrong_value" if whole else "unknown_option",
+                    f"The study {self.name}: found {option}; expected {expected}. Correct it in "
+                    "the parameter file, under `study`.",
+                    kind="wrong_value" if is_integer else "unknown_option",
                     column=name,
                     value=value,
                 )
@@ -110,12 +120,12 @@ def get_dataset(name: str) -> Dataset:
 
 def list_studies() -> pd.DataFrame:
     """Return the catalogue: one row per study, with its name and a summary."""
-    import pandas as pd  # Make asks for the names only, each time it starts
+    import pandas as pd  # a slow import, which Make does not need for reading the names
 
     rows = [{"study": name, "what": get_dataset(name).summary} for name in dataset_names()]
     return pd.DataFrame(rows)
 
 
 def prepare_study(name: str, folder: str | os.PathLike, **params: object) -> Path:
-    """Make or download a catalogued study; see :meth:`Dataset.prepare`."""
+    """Generate or download a catalogued study; see :meth:`Dataset.prepare`."""
     return get_dataset(name).prepare(folder, **params)

@@ -25,24 +25,29 @@ PERCENT = re.compile(r"(?<=\d)\s*%$")
 
 
 def clean_answers(cells: pd.Series, queries: pd.Series | None = None) -> pd.Series:
-    """Blank the spellings of missing numbers, and strip labels and percent signs from others.
+    """Replace spellings of missing ratings by NaN, and strip labels and percent signs.
 
     Decimal commas become points, ``7 - very much`` becomes ``7``, and ``40%`` becomes ``40`` unless
-    another number of the same query, such as 0.3, has no percent sign. Minus signs and the digits
-    of other scripts become those of ASCII.
+    another number of the same query, such as 0.3, has no percent sign. Minus signs and digits of
+    other scripts become ASCII characters.
 
     Parameters
     ----------
     cells : Series
     queries : Series, optional
-        The query of each cell; by default, all have the same.
+        The query of each cell; by default, all cells belong to the same query.
+
+    Returns
+    -------
+    Series
+        Cleaned cells; they may still be text, since other text is not changed.
     """
     texts = cells.map(lambda cell: cell.strip() if isinstance(cell, str) else cell)
     words = {*map(str.casefold, MISSING), "", "-", "–", "."}
     texts = texts.mask(texts.map(lambda cell: isinstance(cell, str) and cell.casefold() in words))
     texts = _strip_percent_signs(texts, queries)
     commas = [DECIMAL_COMMA.fullmatch(text) for text in texts if isinstance(text, str)]
-    # "1,500" may be one and a half thousand, unless another cell of the column is like "1,5"
+    # "1,500" may mean 1500, unless the comma in another cell, such as "1,5", is a decimal one
     decimals = any(match and (len(match[2]) != 3 or match[1] == "0") for match in commas)
 
     def number(cell: object) -> object:
@@ -59,7 +64,7 @@ def clean_answers(cells: pd.Series, queries: pd.Series | None = None) -> pd.Seri
 
 
 def _strip_percent_signs(texts: pd.Series, queries: pd.Series | None) -> pd.Series:
-    """Strip percent signs in the cells of queries whose numbers all have one."""
+    """Strip percent signs from the cells of queries in which every number has one."""
     signs = texts.map(lambda cell: isinstance(cell, str) and bool(PERCENT.search(cell)))
     if not signs.any():
         return texts
@@ -71,14 +76,14 @@ def _strip_percent_signs(texts: pd.Series, queries: pd.Series | None) -> pd.Seri
 
 
 def to_numbers(cells: pd.Series) -> pd.Series:
-    """Convert cells to numbers, and all others, such as TRUE or dates, to NaN."""
+    """Convert cells to numbers; other cells, such as TRUE or dates, become NaN."""
     cells = cells.astype(object)
     other = [isinstance(cell, bool | datetime.date | datetime.time) for cell in cells]
     return pd.to_numeric(cells.mask(np.array(other, dtype=bool)), errors="coerce")
 
 
 def listener_name(cell: object) -> str:
-    """Return a listener's name; numbers lose the ``.0`` that they gain in a column with gaps."""
+    """Return a listener's name without the ``.0`` that numbers get in a column with empty cells."""
     return re.sub(r"(?<=\d)\.0+$", "", plain_text(cell))
 
 

@@ -40,19 +40,21 @@ def check_file(
     folder : pathlib.Path
         The study folder.
     file : str
-        The file as the study names it.
+        Path of the file, as written in the study.
     row, column : optional
-        Where the file is named.
+        Row and column in which the file is named.
     source : str, optional
-        The table that names it; by default `file` itself is at fault.
+        File to which problems are attributed, such as the table that names `file`; by default
+        `file` itself.
     largest : int, optional
         Largest allowed size in bytes; None for no limit.
 
     Returns
     -------
     list of Problem
-        ``outside_folder`` for a path that leads out of the study, including through symbolic links;
-        ``not_a_file`` for a pipe, a device or a folder; ``too_large``. Empty for a missing file.
+        ``outside_folder`` for a path that leads out of the study, also through symbolic links;
+        ``not_a_file`` for a pipe, a device or a folder; ``too_large``; ``invalid_path`` for a path
+        that cannot be resolved. Empty for a missing file.
     """
     place = (source or file, row, column)
     try:
@@ -71,7 +73,7 @@ def check_file(
 
 
 def check_folder(folder: Path, place: str) -> list[Problem]:
-    """Check that a folder of a study is not a link to a place outside it."""
+    """Check that a folder in a study is not a link that leads out of the study."""
     if (folder / place).resolve().is_relative_to(folder.resolve()):
         return []
     return [problem("outside_folder", place, value=place)]

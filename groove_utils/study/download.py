@@ -8,8 +8,8 @@ import pooch
 
 __all__ = ["TIMEOUT", "download_file"]
 
-# Seconds to connect (for each address of the host) and to wait for an answer. Without a network a
-# chapter shows a box instead, for which its reader should not have to wait.
+# Seconds to connect (per address of the host) and to wait for a response. They are short because,
+# without a network, a chapter shows a box instead of the results.
 TIMEOUT = (2, 20)
 pooch.get_logger().setLevel("WARNING")
 
@@ -24,7 +24,7 @@ def download_file(url: str, path: Path, sha256: str | None = None) -> Path:
     OSError
         If the file cannot be downloaded.
     ValueError
-        If the downloaded file has another hash.
+        If the downloaded file has a different hash.
     """
     pooch.retrieve(
         url,

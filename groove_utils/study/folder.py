@@ -1,4 +1,4 @@
-"""Load a study folder."""
+"""Loading of study folders."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ def load_study(name: str | os.PathLike = "demo", *, validate: bool = True) -> St
     ----------
     name : str or path-like
         ``demo`` or another name of :func:`groove_utils.study.list_studies`, or a folder with a
-        ``study.yml``. A catalogued study that does not exist yet is made (``demo``) or downloaded.
+        ``study.yml``. A catalogued study that does not exist yet is generated (``demo``) or
+        downloaded.
     validate : bool
-        Check the tables first (``make`` checks the audio too).
+        If True, check the tables first; ``make`` also checks the audio.
 
     Returns
     -------
@@ -41,16 +42,16 @@ def load_study(name: str | os.PathLike = "demo", *, validate: bool = True) -> St
     Raises
     ------
     StudyError
-        If the folder violates the contract; the error lists all problems.
+        If the folder has problems; the error lists all of them.
     FileNotFoundError
-        If there is no catalogued study and no study folder of that name.
+        If `name` is neither a catalogued study nor a study folder.
     """
     folder = Path(name)
     if not (folder / "study.yml").is_file():
         if str(name) not in (names := catalogue.dataset_names()):
             raise FileNotFoundError(
                 f"{name} is not a folder with a study.yml, nor one of the studies "
-                f"{', '.join(names)}. Start your own with `python -m groove_utils.study new`."
+                f"{', '.join(names)}. Start a new study with `python -m groove_utils.study new`."
             )
         folder = build_folder(str(name)) / "study"
         if not (folder / "study.yml").is_file():
@@ -75,7 +76,7 @@ class Study:
     ----------
     path : pathlib.Path
     files_read : set of pathlib.Path
-        Files read so far, from which Make knows what each chapter depends on.
+        Files read so far. Make runs a chapter again if one of its files has changed.
     """
 
     def __init__(self, path: str | os.PathLike):
@@ -114,10 +115,10 @@ class Study:
 
     @property
     def controls(self) -> dict[str, str]:
-        """The only cause of the answers to each control question: ``"none"`` or ``"style"``.
+        """Control question → the only cause of its ratings: ``"none"`` or ``"style"``.
 
-        Methods must find nothing in the former, and nothing within styles in the latter.
-        :attr:`ratings` and :attr:`scales` include controls.
+        Methods should find no effect on a question without a cause, and no effect within styles on
+        a question caused by style. :attr:`ratings` and :attr:`scales` include control questions.
         """
         return dict(self.meta.get("controls") or {})
 
@@ -129,14 +130,14 @@ class Study:
 
     @cached_property
     def constant_queries(self) -> dict[str, float]:
-        """Queries to which all answers are the same, with that answer.
+        """Queries on which all ratings are equal → this rating.
 
         They have no variance to explain, so they are left out of :attr:`queries` and
         :attr:`ratings`, unless there is no other query.
         """
-        answers = self._all_ratings.groupby("query")["rating"].agg(["min", "max"])
-        constant = answers.loc[answers["min"] == answers["max"], "min"].to_dict()
-        return constant if set(answers.index) - {*constant, *self.controls} else {}
+        ranges = self._all_ratings.groupby("query")["rating"].agg(["min", "max"])
+        constant = ranges.loc[ranges["min"] == ranges["max"], "min"].to_dict()
+        return constant if set(ranges.index) - {*constant, *self.controls} else {}
 
     @property
     def scales(self) -> dict[str, tuple[float, float]]:
@@ -145,18 +146,18 @@ class Study:
 
     @cached_property
     def tracks(self) -> pd.DataFrame:
-        """One row per track: track_id, title, artist, style, audio, and any facts.
+        """One row per track: track_id, title, artist, style, audio, and any other columns.
 
-        Facts named like a column of another of the three tables are left out, here and in
-        :attr:`listeners`.
+        Other columns are left out if the tables of listeners or ratings use their name, for example
+        ``rating``.
         """
         return self._facts("tracks.csv")
 
     @cached_property
     def song_names(self) -> pd.Series:
-        """Name of each track for readers, ``artist: title``, indexed by track_id.
+        """Name of each track for display, ``artist: title``, indexed by track_id.
 
-        The track_id stands in for a missing title, and behind a name that several tracks have.
+        The track_id replaces a missing title, and is appended to a name that several tracks share.
         """
         ids = self.tracks["track_id"]
         names = self.tracks["artist"] + ": " + self.tracks["title"].fillna(ids)
@@ -170,16 +171,16 @@ class Study:
 
     @cached_property
     def ratings(self) -> pd.DataFrame:
-        """One row per rating: track_id, query, rating, and listener_id if there are any.
+        """One row per rating: track_id, query, rating, and listener_id if listeners are known.
 
-        Without :attr:`constant_queries`.
+        Ratings on :attr:`constant_queries` are left out.
         """
         varied = ~self._all_ratings["query"].isin(list(self.constant_queries))
         return self._all_ratings[varied].reset_index(drop=True)
 
     @cached_property
     def listeners(self) -> pd.DataFrame | None:
-        """One row per listener, or None if there are only song means."""
+        """One row per listener, or None if the study has only mean ratings."""
         if (self.path / "listeners.csv").is_file():
             return self._facts("listeners.csv")
         if "listener_id" in self.ratings:
@@ -207,8 +208,9 @@ class Study:
         ----------
         what : {'audio', 'stems', 'listeners', 'embeddings', 'stem-embeddings', 'descriptors', \
 'truth', 'styles'}
-            ``styles`` and ``listeners`` require more than one; ``truth`` is the known effects of a
-            simulation, and ``stem-embeddings`` are vectors of single stems.
+            Name of the part. ``styles`` and ``listeners`` require at least two; ``truth`` means
+            tables of the known effects of a simulation, and ``stem-embeddings`` precomputed vectors
+            of stems.
         """
         match what:
             case "audio":
@@ -234,7 +236,7 @@ class Study:
         raise DetailedError(message, kind="unknown_part", value=what)
 
     def song_means(self, query: str) -> pd.Series:
-        """Return the mean rating of each track over its listeners.
+        """Return the mean rating of each track over listeners.
 
         Parameters
         ----------
@@ -251,7 +253,7 @@ class Study:
         return means.reindex(self.tracks["track_id"]).rename(query)
 
     def rating_matrix(self, query: str) -> pd.DataFrame:
-        """Return the ratings on one query, listeners × tracks, with NaN for missing ones."""
+        """Return the ratings on one query as a table of listeners × tracks; NaN if missing."""
         if "listener_id" not in self.ratings:
             path = self.path / "ratings.csv"
             message = f"{path} has no column listener_id, only song means."
@@ -260,35 +262,36 @@ class Study:
         return table.reindex(columns=self.tracks["track_id"])
 
     def audio_path(self, track_id: str) -> Path:
-        """Return the file of a track's full mix."""
+        """Return the path of a track's full mix."""
         if track_id not in self._audio_files:
             raise self._unknown("audio", track_id, "tracks.csv", self.tracks["track_id"])
         return self._reading(self._audio_files[track_id])
 
     @cached_property
     def _audio_files(self) -> dict[str, str]:
-        """Relative path of the full mix by track, without tracks that have none."""
+        """Track → relative path of its full mix, for tracks with audio."""
         return self.tracks.set_index("track_id")["audio"].dropna().to_dict()
 
     def stem_paths(self, track_id: str) -> dict[str, Path]:
-        """Return the files of a track's stems, in the order drums, bass, other, vocals."""
+        """Return the path of each existing stem of a track: drums, bass, other, vocals."""
         folder = find_file(self.path, f"stems/{track_id}")
         files = {file.stem: file for file in sorted(folder.glob("*"))}
         return {stem: self._reading(files[stem]) for stem in STEMS if stem in files}
 
     def vector_paths(self, model: str, stems: Iterable[str] | None = None) -> dict[str, Path]:
-        """Return the archives of a model's precomputed vectors, by track.
+        """Return the paths of a model's precomputed vectors.
 
         Parameters
         ----------
         model : str
+            Name of the model's folder in ``embeddings/``.
         stems : iterable of str, optional
-            Vectors of the sum of these stems rather than of the full mix.
+            If given, return vectors of the sum of these stems instead of the full mix.
 
         Returns
         -------
         dict of str to pathlib.Path
-            In the order of :attr:`tracks`; tracks without an archive are left out.
+            Track → archive, in the order of :attr:`tracks`; tracks without an archive are left out.
         """
         place = (
             f"embeddings/{model}" if stems is None else f"embeddings/{model}/{subset_name(stems)}"
@@ -303,20 +306,20 @@ class Study:
     def load(
         self, track_id: str, sr: int | None = None, mono: bool = True
     ) -> tuple[np.ndarray, int]:
-        """Decode a track's full mix, see :func:`groove_utils.audio.load_audio`."""
+        """Decode a track's full mix; see :func:`groove_utils.audio.load_audio`."""
         return audio.load_audio(self.audio_path(track_id), sr=sr, mono=mono)
 
     def load_stem(
         self, track_id: str, stem: str, sr: int | None = None, mono: bool = True
     ) -> tuple[np.ndarray, int]:
-        """Decode one stem of a track, see :func:`groove_utils.audio.load_audio`."""
+        """Decode one stem of a track; see :func:`groove_utils.audio.load_audio`."""
         stems = self.stem_paths(track_id)
         if stem not in stems:
             raise self._unknown("stem", stem, f"stems/{track_id}", stems)
         return audio.load_audio(stems[stem], sr=sr, mono=mono)
 
     def truth(self, name: str) -> pd.DataFrame:
-        """Return a table with the known truth of a simulated study, ``truth/<name>.csv``."""
+        """Return the table ``truth/<name>.csv`` of a simulated study's known effects."""
         return self._table(f"truth/{name}.csv")
 
     def _query(self, query: str) -> pd.DataFrame:
@@ -336,7 +339,7 @@ class Study:
         return path
 
     def _facts(self, file: str) -> pd.DataFrame:
-        """Read a table without the columns of other tables, with which it will be joined."""
+        """Read a table without columns whose names another table uses, since tables are joined."""
         table = self._table(file)
         return table.drop(columns=unread_columns(file, table))
 

@@ -10,7 +10,7 @@ __all__ = [
     "counts_repetitions", "header_words", "is_technical", "may_be_question", "plain_header",
 ]  # fmt: skip
 
-# accepted names of columns, the preferred one first; endings such as _id and _nr do not count
+# accepted names of columns, in order of preference; endings such as _id and _nr are ignored
 HEADERS = {
     "track_id": [
         "track", "song", "stimulus", "stim", "clip", "excerpt", "sound", "file", "filename",
@@ -40,11 +40,11 @@ TECHNICAL = {
     "timesum", "timersi", "degtime", "missing", "missrel", "lastdata", "maxpage", "questnnr",
 }  # fmt: skip
 NO_QUESTIONS = REPETITIONS | CONDITIONS | {"age", "alter", "geschlecht", "year", "duration"}
-# of one row per track: facts about tracks, and statistics of ratings other than their means
+# columns of tables with one row per track: properties of tracks, and statistics of ratings
 TRACK_FACTS = {"bpm", "tempo", "duration", "length", "seconds", "year", "loudness", "lufs"}
 STATISTIC = re.compile(r"(?:^|_)(?:sd|std|se|sem|var|variance|n|num|count|raters|ci|iqr)(?:_|$)")
-# endings of such columns in PsychoPy, Qualtrics, SoSci Survey and lab.js, for example `slider.rt`,
-# `t_Page Submit`, `TIME001` and `time_run`
+# endings of columns without answers in PsychoPy, Qualtrics, SoSci Survey and lab.js, for example
+# `slider.rt`, `t_Page Submit`, `TIME001` and `time_run`
 NO_ANSWER = re.compile(
     r"(?:^|_)(?:rt|this_(?:n|rep_n|trial_n|index)|started|stopped|frame_rate|page_submit"
     r"|(?:first|last)_click|click_count|time\d+|time_(?:run|render|show|end|commit|switch))$"
@@ -52,12 +52,12 @@ NO_ANSWER = re.compile(
 
 
 def may_be_question(name: str) -> bool:
-    """Return True unless a column's name is one that survey or experiment software adds."""
+    """Return False for names of columns that are not questions, such as “age” or “StartDate”."""
     return plain_header(name) not in NO_QUESTIONS and not is_technical(name)
 
 
 def counts_repetitions(name: str) -> bool:
-    """Return True for a column that tells apart repeated ratings of a track by a listener.
+    """Return True for a column that numbers repeated ratings of a track by the same listener.
 
     Examples
     --------

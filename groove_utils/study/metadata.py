@@ -1,4 +1,4 @@
-"""The file ``study.yml``: title, questions, scales, terms of use."""
+"""Reading and checking of ``study.yml``, which has a study's title, questions and scales."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CONTROL_CAUSES = ("none", "style")
 BOOLEANS = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
 
 
-CATALOGUED = {"column"}  # in catalogued studies: the name in the published table
+CATALOGUED = {"column"}  # key of a query in catalogued studies: its column in the published table
 
 
 def read_metadata(folder: Path) -> dict:
@@ -41,7 +41,7 @@ def read_metadata(folder: Path) -> dict:
     Raises
     ------
     StudyError
-        If it is missing, or is not a YAML mapping without repeated keys and aliases.
+        If the file is missing, is not a YAML mapping, or has repeated keys or aliases.
     """
     StudyError.raise_any(folder, check_file(folder, FILE, largest=LARGEST))
     with reading(folder, FILE, "YAML, as from `python -m groove_utils.study new`"):
@@ -65,8 +65,9 @@ def check_metadata(folder: Path) -> tuple[dict | None, list[Problem]]:
     Returns
     -------
     meta : dict or None
-        None if it cannot be used.
+        Content of the file; None if it has problems.
     problems : list of Problem
+        All problems of the file.
     """
     try:
         meta = read_metadata(folder)
@@ -157,6 +158,6 @@ def _plain(name: object) -> object:
 
 
 def _shorten(value: object) -> str:
-    """Describe any value in at most 80 characters."""
+    """Convert a value to text, of which at most 80 characters are kept."""
     text = " ".join(str(value).split())
     return text if len(text) <= 80 else f"{text[:80]} …"

@@ -36,13 +36,20 @@ def list_files(project: str) -> Iterator[RemoteFile]:
     Parameters
     ----------
     project : str
-        Five-character identifier, as in ``osf.io/3zjkd``. If ``OSF_TOKEN`` is set, that token is
-        used.
+        Five-character identifier, as in ``osf.io/3zjkd``.
+
+    Yields
+    ------
+    RemoteFile
 
     Raises
     ------
     OSError, RuntimeError
         If OSF does not respond, or responds in an unexpected format.
+
+    Notes
+    -----
+    If the environment variable ``OSF_TOKEN`` contains an access token, it is used.
     """
     try:
         for storage in OSF(token=os.environ.get("OSF_TOKEN")).project(project).storages:
@@ -52,14 +59,14 @@ def list_files(project: str) -> Iterator[RemoteFile]:
     except (OSFException, KeyError) as error:
         raise RuntimeError(f"project {project}: {error}") from error
     # osfclient does not list components
-    answer = requests.get(f"{API}/nodes/{project}/children/", timeout=TIMEOUT)
-    answer.raise_for_status()
-    for child in answer.json()["data"]:
+    response = requests.get(f"{API}/nodes/{project}/children/", timeout=TIMEOUT)
+    response.raise_for_status()
+    for child in response.json()["data"]:
         yield from list_files(child["id"])
 
 
 def download_files(files: Iterable[RemoteFile], folder: Path) -> None:
-    """Download files into ``<folder>/<path>``, and record their hashes in ``hashes.json``.
+    """Download files to ``<folder>/<path>``, and record their hashes in ``hashes.json``.
 
     Files that exist with the recorded hash are not downloaded again, so an interrupted download can
     be resumed.

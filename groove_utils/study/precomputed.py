@@ -27,12 +27,14 @@ DESCRIPTORS = "descriptors.csv"
 def check_descriptors(
     folder: Path, tracks: set[str], report: Callable[[str], object] | None = None
 ) -> list[Problem]:
-    """Check ``descriptors.csv``: at most one row per track, and finite numbers or empty cells.
+    """Check ``descriptors.csv``: at most one row per track, and only finite numbers or empty cells.
 
     Parameters
     ----------
     folder : pathlib.Path
+        The study folder.
     tracks : set of str
+        Identifiers of the study's tracks.
     report : callable, optional
         Function called with a sentence about tracks that have no row.
     """
@@ -71,14 +73,20 @@ def check_descriptors(
 def check_embeddings(
     folder: Path, tracks: list[str], report: Callable[[str], object] | None = None
 ) -> Iterator[Problem]:
-    """Check ``embeddings/<model>/<track_id>.npz`` and ``embeddings/<model>/<stems>/…``.
+    """Check the vectors in ``embeddings/<model>/`` and ``embeddings/<model>/<stems>/``.
 
     Parameters
     ----------
     folder : pathlib.Path
+        The study folder.
     tracks : list of str
+        Identifiers of the study's tracks.
     report : callable, optional
-        Function called with sentences about tracks that share their vectors.
+        Function called with sentences about tracks with identical vectors.
+
+    Yields
+    ------
+    Problem
     """
     paths = sorted((folder / "embeddings").glob("[!.]*"))
     for path in paths:
@@ -102,7 +110,7 @@ def check_embeddings(
 
 
 def _is_sum(name: str) -> bool:
-    """Return True for the name of a stem or of a sum of stems, in the usual order."""
+    """Return True for the name of a stem, or of a sum of stems in the usual order."""
     try:
         return name != NO_STEMS and subset_name(parse_subset(name)) == name
     except DetailedError:
@@ -142,9 +150,9 @@ def _check_vectors(
 def _check_copies(
     place: str, hashes: dict[str, str], report: Callable[[str], object] | None
 ) -> Iterator[Problem]:
-    """Find tracks with the same vectors: a problem if all mixes are, otherwise worth a note.
+    """Report tracks with identical vectors; if all full mixes are identical, yield a problem.
 
-    Vectors of stems may all be the same, such as those of the vocals of instrumental music.
+    The vectors of a stem may all be identical, for example those of vocals in instrumental music.
     """
     counts = Counter(hashes.values())
     of_mixes = Path(place).parent.name == "embeddings"
@@ -154,7 +162,7 @@ def _check_copies(
         shared = [track for track in hashes if counts[hashes[track]] > 1]
         alike = [track for track in shared if hashes[track] == hashes[shared[0]]]
         report(
-            f"{place}: {len(shared)} of {len(hashes)} tracks have exactly the vectors of another "
+            f"{place}: {len(shared)} of {len(hashes)} tracks have the same vectors as another "
             f"track ({' and '.join(alike[:2])}, for example). Are they different recordings?"
         )
 

@@ -1,4 +1,4 @@
-"""Problems of a study folder, with descriptions that tell its owner how to fix them."""
+"""Problems of a study folder, with messages that say how to fix them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MESSAGES = {
     "unreadable_file": "invalid content ({error}); expected {expected}. Save or download it again.",
     "workbook": "an Excel workbook; expected {expected}. Export it as “CSV UTF-8”.",
     "old_workbook": "a workbook of Excel 97, or one with a password; expected a workbook "
-    "(.xlsx) without password, or UTF-8 text. Save it as such.",
+    "(.xlsx) without password, or UTF-8 text. Save it in one of these formats.",
     "not_utf8": "the byte {value}, which is not UTF-8; expected {expected}. Save it as “CSV "
     "UTF-8”, or with the encoding UTF-8.",
     "long_row": "{value} cells; expected {expected}, one for each column. Put text that contains "
@@ -44,8 +44,8 @@ MESSAGES = {
     "invalid_line": "{error}; expected {expected}. Correct the line, and put text "
     "with a colon in quotes.",
     "outside_folder": "the path {value!r}, which leads out of the study's folder; expected a file "
-    "in it, no absolute path and no link. Copy the file into the folder, and write its path from "
-    "there, such as `audio/song.wav`.",
+    "in this folder, without absolute paths and links. Copy the file into the folder, and write "
+    "its path relative to the folder, such as `audio/song.wav`.",
     "not_a_file": "{value!r}, which is a folder, a pipe or a device; expected a file. Replace it "
     "with a file.",
     "folder_of_tables": "a folder; expected one table. If it contains a table per listener, join "
@@ -56,7 +56,7 @@ MESSAGES = {
     "too_large": "{value:.0f} MiB; expected at most {limit:.0f} MiB. Keep only what the study "
     "needs.",
     "not_a_folder": "a file; expected a folder. Delete or rename it.",
-    "unnamed_column": "a column without a name that holds {value!r}; expected a name. Name the "
+    "unnamed_column": "a column without a name that contains {value!r}; expected a name. Name the "
     "column, or delete it.",
     "long_rows": "rows with more cells than the header; expected a name for each column. Name the "
     "last columns too, or put text that contains commas in quotes.",
@@ -69,7 +69,8 @@ MESSAGES = {
     "delete the row.",
     "empty_cells": "{count} rows with a rating and an empty cell in {column}; expected a value in "
     "each. Fill in the cells, for example from the row before, or name another column with "
-    "`--track` or `--listener` (jsPsych: record it with each rating, as `data: {{track: …}}`).",
+    "`--track` or `--listener` (jsPsych: record the column with each rating, as `data: {{track: "
+    "…}}`).",
     "blank": "only spaces in {column}; expected text. Fill in the cell.",
     "duplicate": "{column} {value!r} more than once; expected it once. Rename one of them, or "
     "delete the repeated row.",
@@ -89,9 +90,9 @@ MESSAGES = {
     "too_few_artists": "{value} artists; expected at least {least}, one for each fold of the "
     "cross-validation. Add tracks by more artists, or correct the column artist.",
     "not_one_line": "{value!r} in {column}; expected one line of at most 1,000 characters, without "
-    "line breaks and control characters. Write one short line.",
-    "not_a_file_name": "{column} {value!r}; expected a name that a file can have: one line of at "
-    "most 251 bytes, without / and \\. Rename it here and in the other tables.",
+    "control characters. Write one short line.",
+    "not_a_file_name": "{column} {value!r}; expected a valid file name: one line of at most 251 "
+    "bytes, without / and \\. Rename it here and in the other tables.",
     "not_a_label": "{value!r} in {column}; expected a name of one line, without markup such as "
     "` {{ }} \\ ]( and tags. Rename it.",
     # study.yml
@@ -100,7 +101,7 @@ MESSAGES = {
     "quotes: `{column}: '…'`.",
     "not_a_boolean": "{column} {value!r}; expected true or false. Write `{column}: false` if "
     "people gave the ratings.",
-    "not_a_mapping": "{value!r}; expected keys and values. Write `title: …` and so on.",
+    "not_a_mapping": "{value!r}; expected keys and values. Write, for example, `title: My study`.",
     "missing_key": "no {column}; expected one. Write, for example, `{example}`.",
     "invalid_scale": "scale {value}; expected two increasing numbers of at most 1e9. Write, for "
     "example, `scale: [1, 100]`.",
@@ -109,8 +110,8 @@ MESSAGES = {
     "not_a_text": "the query {value!r}; expected text. Put it in quotes: `'{value}': …`.",
     "missing_wording": "the query {value!r} without its wording; expected text. Write, for "
     "example, `{value}: I would like to dance to this music`.",
-    "invalid_controls": "controls {value}; expected a mapping of some, not all, of the queries to "
-    "`none` or `style`, the only cause of their answers. Write, for example, `controls: {{luck: "
+    "invalid_controls": "controls {value}; expected a mapping of some, but not all, queries to "
+    "`none` or `style`, the only cause of their ratings. Write, for example, `controls: {{luck: "
     "none}}`, or delete the key.",
     "not_a_list": "{column} {value!r}; expected a list. Write, for example, `{column}: [funk]`.",
     # audio
@@ -120,7 +121,7 @@ MESSAGES = {
     "whole column.",
     "unusable_audio": "{value} ({error}); expected a sound file. {remedy}",
     "repeated_audio": "{value}, the same sound as {other} by another artist; expected different "
-    "sounds. A prediction would be tested on a song that it was trained on: delete one of the "
+    "sounds. A regression would be tested on a song that it was trained on: delete one of the "
     "tracks, or give both the same artist.",
     "cancelled_audio": "{value}, whose channels cancel each other, so that their mean is silent; "
     "expected sound in the mean, which the analyses use. Invert the polarity of one channel, or "
@@ -138,14 +139,14 @@ MESSAGES = {
     "missing_ratings": "{count} rows without a rating; expected a number in each row. Drop them "
     "with `python -m groove_utils.study drop-missing {folder}`, or fill them in.",
     # new studies
-    "existing_study": "a study; expected an empty folder. Choose another folder, or delete it.",
+    "existing_study": "a study; expected an empty folder. Choose another folder, or delete the "
+    "study.",
     "unknown_tracks": "ratings of {value}; expected names of files in {audio}, without their "
     "suffix. Rename the files, correct the spreadsheet, or delete these rows.",
-    "unknown_format": "ratings of {value}, whose file {other} has another suffix than a "
-    "sound file; expected one of {expected}. Convert it, for instance with `ffmpeg -i IN "
-    "OUT.flac`.",
+    "unknown_format": "ratings of {value}, whose file {other} does not have the suffix of a sound "
+    "file; expected one of {expected}. Convert it, for instance with `ffmpeg -i IN OUT.flac`.",
     "not_downloaded": "ratings of {value}, whose file {other} is the placeholder of a cloud drive; "
-    "expected the sound. Download it.",
+    "expected a sound file. Download it.",
     "unknown_form": "the columns {columns}; expected columns track and rating (long), a column "
     "track and one per question (one row per track, or per listener and track), or columns named "
     "by the files of `--audio` or `--embeddings` (one row per listener). Rename the columns, or "
@@ -166,26 +167,23 @@ MESSAGES = {
     "missing_code": "ratings of {value:g}, far from all others; expected ratings only. Empty these "
     "cells if they mean “no answer”, correct them, or give `--scale LOW HIGH` (codes such as -9 or "
     "99 outside it are dropped).",
-    "unknown_scale": "the same rating, {value:g}, throughout; expected the ends of the scale. Give "
-    "them with `--scale LOW HIGH`.",
+    "unknown_scale": "only ratings of {value:g}; expected different ratings, or the ends of the "
+    "scale. Give these with `--scale LOW HIGH`.",
     "reversed_scale": "the scale {value}; expected two increasing, finite numbers. Write `--scale "
-    "LOW "
-    "HIGH`, for instance `--scale 1 7`.",
+    "LOW HIGH`, for instance `--scale 1 7`.",
     "no_vectors": "no vectors; expected <model>/<track_id>.npz for at least one model. Name the "
     "folder that contains the models' folders.",
     # downloads
     "changed_remote": "sha256 {value} on OSF; expected {expected}, as first downloaded. Delete "
-    "{record} to take the new version.",
+    "{record} to accept the new version.",
     "wrong_hash": "different content; expected sha256 {expected}. Delete it and download it again.",
     # embeddings
     "unknown_vectors": "vectors of {value!r}; expected a track listed in tracks.csv. Delete the "
-    "file, or "
-    "rename it.",
+    "file, or rename it.",
     "no_model": "vectors outside the folder of a model; expected "
     "embeddings/<model>/<track_id>.npz. Move them into a folder with the model's name.",
     "missing_vectors": "no vectors for {count} track(s), the first of which is {value!r}; expected "
-    "a file "
-    "<track_id>.npz for each track. Add them, or delete the folder.",
+    "a file <track_id>.npz for each track. Add them, or delete the folder.",
     "damaged_vectors": "a file that {error}; expected an .npz archive whose keys are layer names, "
     "with arrays of finite numbers of shape (dim,) or (n_windows, dim). Copy or export it again.",
     "identical_vectors": "the same vectors for all {count} tracks; expected different ones, since "
@@ -210,11 +208,11 @@ class Problem:
     Parameters
     ----------
     kind : str
-        One of :data:`MESSAGES`.
+        Key of :data:`MESSAGES`.
     file : str
-        File, relative to the study folder.
+        Path relative to the study folder.
     row : int, optional
-        Line of the file, the header being line 1; None if the problem is not in one row.
+        Line number, counted from 1 for the header; None if the problem is not in a single row.
     column : str, optional
         Column or key at fault.
     details : dict
@@ -252,9 +250,9 @@ def problem(
 
 
 def limit_problems(problems: Iterable[Problem]) -> list[Problem]:
-    """Keep the first 20 problems of each kind, and count the others.
+    """Keep the first 20 problems of each kind, and add a count of the others.
 
-    Problems of individual rows are counted per file.
+    For problems of single rows, the first 20 of each kind are kept per file.
     """
     kept, counts = [], Counter()
     for each in problems:
@@ -263,8 +261,8 @@ def limit_problems(problems: Iterable[Problem]) -> list[Problem]:
         if counts[group] <= MAX_SIMILAR:
             kept.append(each)
     for (kind, file), count in counts.items():
-        if (rest := count - MAX_SIMILAR) > 0:
-            kept.append(problem("more_problems", file, count=rest, of=kind))
+        if (n_more := count - MAX_SIMILAR) > 0:
+            kept.append(problem("more_problems", file, count=n_more, of=kind))
     return kept
 
 
@@ -276,7 +274,7 @@ class StudyError(DetailedError):
     Parameters
     ----------
     folder : path-like
-        The study folder, or the folder of the files that the study is made from.
+        The study folder, or the folder of the files from which a study is created.
     problems : list of Problem
         At least one problem.
 
@@ -308,7 +306,15 @@ class StudyError(DetailedError):
 
 @contextmanager
 def reading(folder: object, file: object, expected: str) -> Iterator[None]:
-    """Raise a StudyError if a file read in this context is missing or not as `expected`."""
+    """Context manager that raises a StudyError if a file read inside it is missing or invalid.
+
+    Parameters
+    ----------
+    folder, file : path-like
+        The study folder, and the file relative to it.
+    expected : str
+        Description of the expected content, for the message.
+    """
     try:
         yield
     except StudyError:
@@ -327,13 +333,13 @@ def _unreadable(folder: object, file: object, expected: str, error: Exception) -
             return problem("workbook", file, expected=expected)
         try:
             content.decode("utf-8")
-        except UnicodeDecodeError as exact:  # other errors count from the beginning of a block
+        except UnicodeDecodeError as exact:  # `error` may count from the beginning of a block
             row = content.count(b"\n", 0, exact.start) + 1
             value = f"0x{content[exact.start]:02x}"
             return problem("not_utf8", file, row, value=value, expected=expected)
     if widths := WIDTHS.search(str(error)):
-        expected, row, found = widths.groups()
-        return problem("long_row", file, row, value=found, expected=expected)
+        expected, row, n_cells = widths.groups()
+        return problem("long_row", file, row, value=n_cells, expected=expected)
     mark = getattr(error, "problem_mark", None)
     text = error.problem if mark and getattr(error, "problem", None) else str(error)
     text = " ".join(text.split()).removeprefix("found ")

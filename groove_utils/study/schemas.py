@@ -74,8 +74,8 @@ def check_table(folder: Path, file: str) -> tuple[pd.DataFrame | None, list[Prob
     Returns
     -------
     frame : pandas.DataFrame or None
-        The table as text, without empty rows; its index counts the lines below the header. None
-        if it cannot be read.
+        The table as text, without empty rows, or None if the file cannot be read. The index counts
+        the lines below the header, from 0.
     problems : list of Problem
         All problems of the table.
     """
@@ -94,7 +94,7 @@ def check_table(folder: Path, file: str) -> tuple[pd.DataFrame | None, list[Prob
         frame["rating"] = frame["rating"].mask(frame["rating"].isin(MISSING))
     problems = check_frame(frame, schema, file)
     empty = [each for each in problems if (each.kind, each.column) == ("empty_cell", "rating")]
-    if empty:  # in one problem, since there may be thousands of rows
+    if empty:  # merged into one problem, since there may be thousands of rows
         details = {"count": len(empty), "folder": folder}
         first = problem("missing_ratings", file, empty[0].row, "rating", **details)
         problems = [first, *(each for each in problems if each not in empty)]
@@ -107,11 +107,11 @@ def check_frame(frame: pd.DataFrame, schema: pa.DataFrameSchema, file: str) -> l
     Parameters
     ----------
     frame : pandas.DataFrame
-        Its index counts the lines below the header.
+        Table as text; its index counts the lines below the header, from 0.
     schema : pandera.DataFrameSchema
-        The errors of its checks are keys of :data:`groove_utils.study.problems.MESSAGES`.
+        Schema whose checks have keys of :data:`groove_utils.study.problems.MESSAGES` as `error`.
     file : str
-        File that the table was read from.
+        Name of the table's file, for the messages.
     """
     problems = []
     if frame.empty:

@@ -49,7 +49,7 @@ __all__ = ["RatingsSheet", "read_sheet"]
 
 FACTS = {"title": ["title"], "artist": ["artist", "band", "performer"], "style": ["style", "genre"]}
 MOST_EMPTY = 5  # cells to list one by one
-FEW = 10  # values that mark a column of conditions
+FEW = 10  # a column with at most so many values may contain conditions
 MISSING_CODES = (-9, -99, -999, 99, 999)  # in SPSS, SoSci Survey and others
 # columns named after listeners, such as P01 or Rater 3, or only by numbers
 NUMBERED = re.compile(
@@ -58,9 +58,9 @@ NUMBERED = re.compile(
 )
 # names of rows that summarise a table
 SUMMARIES = {"mean", "average", "avg", "median", "sd", "std", "std dev", "total"}
-# names of a column of row numbers, if any: empty, or as pandas and R write it
+# names of columns of row numbers in exports of pandas and R, or of columns without a name
 ROW_NUMBERS = re.compile(r"(column|unnamed)_\d+|x")
-NO_RATINGS = ("unknown_form", "no_numbers", "empty_table")  # of a worksheet about something else
+NO_RATINGS = ("unknown_form", "no_numbers", "empty_table")  # problems of sheets without ratings
 
 
 @dataclass
@@ -72,14 +72,15 @@ class RatingsSheet:
     ratings : DataFrame
         Columns track_id, query, rating and, if known, listener_id.
     answers : DataFrame
-        Columns query and rating, before repeated ratings are averaged, indexed by line.
+        Columns query and rating, before repeated ratings are averaged; the index is the line
+        number.
     listeners, tracks : DataFrame or None
-        Columns that are constant over all rows of a listener or of a track, indexed by listener_id
-        or track_id.
+        One row per listener or track: listener_id or track_id, and the columns that are constant
+        within listeners or tracks.
     notes : list of str
         Sentences about what was left out, averaged or not used.
     wordings : dict of str to str
-        Wordings of questions by column, from a second row of headers.
+        Column → wording of its question, from a second row of headers.
     """
 
     ratings: pd.DataFrame
@@ -106,20 +107,20 @@ def read_sheet(
     Parameters
     ----------
     path : pathlib.Path
-        CSV (any separator; UTF-8 or UTF-16) or XLSX. *Long*: a column of tracks, one of ratings,
-        and optionally one of listeners and one of queries. *One row per listener and track*: a
-        column of each; every other numeric column is a question. *One row per track*: the same
-        without listeners, or with one column per listener (``P01``, ``P02`` …). *One row per
-        listener*: every column named by a track, or by a track and a query (``song1 liking``),
-        holds ratings; the first other column names the listener.
+        CSV (any separator; UTF-8 or UTF-16) or XLSX. *Long*: columns of tracks and ratings, and
+        optionally of listeners and queries. *One row per listener and track*: columns of listeners
+        and tracks; every other numeric column is a question. *One row per track*: the same without
+        listeners, or with one column of ratings per listener (``P01``, ``P02`` …). *One row per
+        listener*: columns that are named by a track, or by a track and a query (``song1 liking``),
+        contain ratings; the first of the other columns names the listener.
     track_ids : sequence of str, optional
-        The known tracks, needed for the last layout.
+        Names of the tracks, if known; needed for the last layout.
     query : str
         Name of the query, if the spreadsheet does not give it.
     listener, track : str, optional
-        Columns of listeners and of tracks; by default found by their names and content.
+        Columns of listeners and tracks; by default inferred from names and content of columns.
     questions : sequence of str
-        Columns of ratings; by default, all that could be.
+        Columns of ratings; by default, all columns that may contain ratings.
     worksheet : str, optional
         Worksheet of a workbook; by default, the largest that contains ratings.
     missing : sequence of float
@@ -132,14 +133,14 @@ def read_sheet(
     Raises
     ------
     StudyError
-        If the spreadsheet has none of these layouts, or contains cells that cannot be interpreted.
+        If the spreadsheet has none of these layouts, or has cells that cannot be interpreted.
     """
     sheets = read_worksheets(path, worksheet)
     errors: list[StudyError] = []
-    known = list(track_ids or [])
+    ids = list(track_ids or [])
     for name, cells in sheets.items():
         try:
-            sheet = _interpret(path, cells, known, query, listener, track, questions, missing)
+            sheet = _interpret(path, cells, ids, query, listener, track, questions, missing)
         except StudyError as error:
             if error.kind not in NO_RATINGS:
                 raise
@@ -165,14 +166,14 @@ def _interpret(path, cells, track_ids, query, listener, track, questions, codes)
         cells = split_keys(cells, track_ids, notes)
     cells, rating = drop_other_trials(cells, track_ids, notes, asked)
     counts = {name: to_numbers(clean_answers(cells[name])).nunique() for name in asked}
-    # the index of a button "Continue" is constant, and no question if another column varies
+    # a constant column, such as the index of a button "Continue", is no question if others vary
     least = 2 if max(counts.values(), default=0) > 1 else 1
     asked = [name for name in asked if counts[name] >= least]
     if asked and not columns_by_track(cells, track_ids):
         questions, rating = questions or asked, None
     columns = _Columns(path, cells, track_ids, listener, track, list(questions), rating)
     long = columns.to_long(query)
-    long = long.dropna(subset=["rating"]) if asked else long  # keys that an object lacks
+    long = long.dropna(subset=["rating"]) if asked else long  # keys missing from some objects
     long = _drop_summaries(long, track_ids, notes)
     table = _read_numbers(path, long, columns, notes, codes)
     table["track_id"] = match_tracks(table["track_id"], columns.track_ids)
@@ -223,7 +224,7 @@ class _Columns:
             self.roles["rating"] = None  # one of several questions
 
     def to_long(self, query: str) -> pd.DataFrame:
-        """Return one row per cell of ratings; the index is the line in the sheet."""
+        """Return one row per cell with a rating; the index is the line number in the sheet."""
         roles = {role: name for role, name in self.roles.items() if name}
         if "track_id" in roles and "rating" in roles:
             names = {name: role for role, name in roles.items()}
@@ -239,15 +240,15 @@ class _Columns:
         raise StudyError(self.path.parent, [self._unknown_form()])
 
     def _melt(self, keys: Sequence[str], columns: list[str], header: str) -> pd.DataFrame:
-        """Return one row per cell of the columns, whose headers become the column `header`."""
+        """Return one row per cell of `columns`; a new column `header` contains their names."""
         keys = [role for role in keys if self.roles[role]]
         names = [self.roles[role] for role in keys]
-        # names that no column of the sheet has, which may itself be named "rating"
+        # temporary names that no column of the sheet has, unlike "rating"
         table = self.sheet.melt(names, columns, "\0header", "\0cell", ignore_index=False)
         return table.set_axis([*keys, header, "rating"], axis=1)
 
     def _unknown_form(self) -> Problem:
-        """Describe a sheet without ratings."""
+        """Return the problem of a sheet in which no ratings were recognised."""
         taken = {name for name in self.roles.values() if name}
         others = [
             name
@@ -275,13 +276,13 @@ class _Columns:
 
     @property
     def unused(self) -> list[str]:
-        """Other non-empty columns that are not constant within listeners or tracks."""
+        """Non-empty columns that are neither used nor constant within listeners or tracks."""
         facts = set(self._fact_columns("listener_id")) | set(self._fact_columns("track_id"))
         others = [name for name in self.sheet if name not in self.used.union(facts, self.averaged)]
         return [name for name in others if self.sheet[name].notna().any()]
 
     def facts(self, role: str) -> pd.DataFrame | None:
-        """Return the columns that are constant within each listener or each track."""
+        """Return one row per listener or track, with the columns that are constant within it."""
         key = self.roles[role]
         names = self._fact_columns(role)
         if not key or not (names or role == "listener_id"):
@@ -311,7 +312,7 @@ class _Columns:
             name
             for name in self.sheet
             if name not in self.used
-            and name not in ("listener_id", "track_id")  # so will the key be named
+            and name not in ("listener_id", "track_id")  # names of the keys in the result
             and not is_technical(name)
             and self.sheet.loc[self.sheet[key].notna(), name].astype(str).nunique() > 1
             and by_key[name].nunique(dropna=False).max() == 1
@@ -331,34 +332,34 @@ class _Columns:
         if not self.roles["listener_id"]:  # one row per track
             names = [name for name in names if not self._describes_tracks(name)]
         fixed = [self._constant_within(role, names) for role in ("listener_id", "track_id")]
-        # where listeners agree exactly, the questions look like facts about tracks
+        # if all listeners agree, a question looks like a property of the tracks
         return [name for name in names if not any(name in part for part in fixed)] or names
 
     def _describes_tracks(self, name: str) -> bool:
-        """Return True for facts about tracks, and for statistics such as ``groove_std``."""
+        """Return True for a property of tracks, or a statistic such as ``groove_std``."""
         track = self.roles["track_id"]
         if not track or self.sheet[track].dropna().duplicated().any():
             return False
         return plain_header(name) in TRACK_FACTS or bool(STATISTIC.search(header_words(name)))
 
     def _may_be_listener(self, name: str) -> bool:
-        """Return False for an "id" that each track has one of, since it may number the tracks."""
+        """Return False for a column “id” with one value per track, which may number the tracks."""
         track = self.roles["track_id"]
         if plain_header(name) != "id" or not track or name == track:
             return True
         return self.sheet.groupby(track)[name].nunique().max() > 1
 
     def _find_rating(self) -> str | None:
-        """Find the column of ratings by its name; one without numbers only if no other has any."""
+        """Find the rating column by name; accept one without numbers only if no column has any."""
         numeric = self._find_questions()
         facts = [self._constant_within(role, numeric) for role in ("listener_id", "track_id")]
-        if any(not any(name in part for part in facts) for name in numeric):
+        if any(not any(name in names for names in facts) for name in numeric):
             return self._find("rating", names=[n for n in self.sheet if self._has_numbers(n)])
         # "response" is the rating, unless there is another rating column
         return self._find("rating")
 
     def _find_listener_columns(self) -> list[str]:
-        """Find columns named by numbers, such as P01 or 1, if no column names listeners."""
+        """Find one column per listener, named by numbers such as P01 or 1; may be empty."""
         columns = [name for name in self.questions if not _is_summary(name)]
         names = [NUMBERED.fullmatch(header_words(name)) for name in columns]
         alike = all(names) and len({name[1] for name in names}) == 1
@@ -367,7 +368,7 @@ class _Columns:
         return columns
 
     def _constant_within(self, role: str, names: list[str]) -> list[str]:
-        """Columns that are constant within listeners or tracks, if each row has one of both."""
+        """Return columns that are constant within listeners or tracks, if the sheet has both."""
         listener, track = self.roles["listener_id"], self.roles["track_id"]
         if not listener or not track or not self.sheet[self.roles[role]].duplicated().any():
             return []
@@ -379,15 +380,16 @@ class _Columns:
         ]
 
     def _matching(self, named: str | None) -> list[str]:
-        """Columns in which at least half of the cells name known tracks, best first.
+        """Return columns in which at least half of the cells are known tracks, best match first.
 
-        Where tracks are numbers, so may be listeners, ratings, ages, positions and trials: columns
-        with their names do not count, unless no other column can contain tracks.
+        If tracks are named by numbers, columns of listeners, ratings, ages, positions and trials
+        may match by chance. Columns with such names are ignored, unless no other column can contain
+        the tracks.
 
         Parameters
         ----------
         named : str or None
-            The column with a usual name for tracks.
+            Column with a usual name for tracks, if there is one.
         """
         folded = {name.casefold() for name in self.track_ids}
         shares = {}
@@ -416,7 +418,7 @@ class _Columns:
         return None
 
     def _names_rows(self, name: str) -> bool:
-        """Return False for consent, ages and the like, which are the same for several rows."""
+        """Return True for a column that may name listeners, since its values rarely recur."""
         cells = self.sheet[name]
         return cells.is_unique or (
             2 * cells.nunique() >= len(cells) and not self._has_numbers(name)
@@ -515,7 +517,7 @@ def _has_no_number(cell: object) -> bool:
 
 
 def _compare_spellings(listeners: pd.Series, notes: list[str]) -> None:
-    """Note listeners whose names differ only in capitals."""
+    """Add notes about listeners whose names differ only in capitals, or are e-mail addresses."""
     names = pd.Series(listeners.unique())
     for alike in names.groupby(names.str.casefold()).agg(list):
         if len(alike) > 1:
@@ -525,7 +527,7 @@ def _compare_spellings(listeners: pd.Series, notes: list[str]) -> None:
 
 
 def _drop_summaries(table: pd.DataFrame, track_ids: list[str], notes: list[str]) -> pd.DataFrame:
-    """Drop rows that summarise others, such as a last row of means."""
+    """Drop rows that summarise other rows, such as a last row of means."""
     keys = [key for key in ("track_id", "listener_id") if key in table]
     names = table[keys].map(plain_text, na_action="ignore")
     summary = names.map(lambda name: name not in track_ids and _is_summary(name)).any(axis=1)
@@ -540,9 +542,13 @@ def _drop_summaries(table: pd.DataFrame, track_ids: list[str], notes: list[str])
 def _average_repetitions(
     path: Path, table: pd.DataFrame, columns: _Columns, notes: list[str]
 ) -> pd.DataFrame:
-    """Average a listener's repeated ratings; reject conditions and unnamed listeners.
+    """Average repeated ratings of a track by a listener; return the columns of ``ratings.csv``.
 
-    The result has the columns of a study's ``ratings.csv``.
+    Raises
+    ------
+    StudyError
+        If ratings differ in their condition, or are repeated for no reason in the sheet, or if no
+        column names the listeners.
     """
     keys = [c for c in ("track_id", "query", "listener_id") if c in table]
     kept = [*keys[:2], "rating", *keys[2:]]
@@ -582,7 +588,7 @@ def _average_repetitions(
 
 
 def _counts_rows(name: str, cells: pd.Series) -> bool:
-    """Return True for a column of row numbers, which pandas and R write first."""
+    """Return True for a column of row numbers, such as pandas and R add to a table."""
     steps = to_numbers(cells).diff().iloc[1:]
     return (
         bool(ROW_NUMBERS.fullmatch(header_words(name)))

@@ -39,32 +39,33 @@ def start_study(
     worksheet: str | None = None,
     report: Callable[[str], object] | None = None,
 ) -> Path:
-    """Write a study folder that can then be checked, completed by hand, and built.
+    """Create a study folder from a spreadsheet, to be completed by hand.
 
     Parameters
     ----------
     folder : path-like
         The study folder to write; it must not contain a study already.
     audio : path-like or None
-        Directory of sound files. ``STYLE/ARTIST - TITLE.ext`` gives the style, artist and title;
-        without an artist in its name, a file counts as its own artist, and without a sub-folder the
-        style is ``unknown``: complete ``tracks.csv`` by hand. Files without ratings are left out.
-        None for a study without audio.
+        Directory of sound files. ``STYLE/ARTIST - TITLE.ext`` gives the style, artist and title. If
+        a file name contains no artist, the whole name is used as the artist; without a sub-folder,
+        the style is ``unknown``. Both can be corrected in ``tracks.csv``. Files without ratings are
+        left out. None for a study without audio.
     ratings : path-like
-        CSV or XLSX, see :func:`groove_utils.study.sheets.read_sheet`.
+        CSV or XLSX; see :func:`groove_utils.study.sheets.read_sheet`.
     embeddings : path-like, optional
-        Directory with ``<model>/<track_id>.npz``, which is copied.
+        Directory with files ``<model>/<track_id>.npz``, which are copied.
     title : str, optional
         The study's title; the folder's name by default.
     scale : (float, float), optional
-        Lowest and highest possible rating; by default those of the spreadsheet. Usual codes of
-        missing answers outside it (-9, -99, -999, 99, 999) are dropped and counted.
+        Lowest and highest possible rating. If given, usual codes of missing answers (-9, -99, -999,
+        99, 999) outside this scale are dropped. By default, the range of the ratings; if the ranges
+        of questions differ clearly, each question gets its own scale.
     query : str
         Name of the query, if the spreadsheet does not give it.
     listener, track : str, optional
-        Columns of the spreadsheet, if they cannot be inferred from their names.
+        Columns of the spreadsheet that name listeners and tracks, if they cannot be inferred.
     questions : sequence of str
-        Columns of ratings; by default, all that could be.
+        Columns of ratings; by default, all columns that may contain ratings.
     worksheet : str, optional
         Worksheet of a workbook; by default, the largest that contains ratings.
     report : callable, optional
@@ -74,13 +75,13 @@ def start_study(
     Returns
     -------
     pathlib.Path
-        The folder.
+        The study folder.
 
     Raises
     ------
     StudyError
-        If the directory contains no sound files, the layout of the spreadsheet is not recognised,
-        or it names tracks for which there is no file.
+        If `folder` already contains a study, `audio` contains no sound files, the spreadsheet
+        cannot be interpreted, or a rated track has no sound file.
     """
     folder = Path(folder)
     if (folder / "study.yml").exists():
@@ -117,7 +118,7 @@ def _codes_outside(scale: tuple[float, float]) -> list[float]:
 
 
 def _known_tracks(files: pd.DataFrame | None, embeddings) -> list[str]:
-    """Return the names of the sound files, otherwise those of the vectors."""
+    """Return the track names given by the sound files or, without audio, by the embeddings."""
     if files is not None:
         return files["track_id"].tolist()
     vectors = [] if embeddings is None else Path(embeddings).rglob("[!.]*.npz")
@@ -162,15 +163,15 @@ def _label_queries(sheet: RatingsSheet) -> dict[str, str]:
 def _join_tracks(
     folder: Path, sheet: RatingsSheet, files: pd.DataFrame | None, audio, ratings: Path
 ) -> pd.DataFrame:
-    """Return the rated tracks, from the sound files or the sheet alone, with the sheet's facts."""
+    """Return the table of rated tracks, including the sheet's columns about tracks."""
     rated = sheet.ratings["track_id"].unique().tolist()
     if files is None:
         tracks = pd.DataFrame([_describe_track(name, "unknown") for name in rated])
         tracks["source"] = None
     else:
-        known = files["track_id"].tolist()
-        StudyError.raise_any(folder, _unknown_tracks(rated, known, Path(audio), ratings))
-        if unrated := [name for name in known if name not in set(rated)]:
+        names = files["track_id"].tolist()
+        StudyError.raise_any(folder, _unknown_tracks(rated, names, Path(audio), ratings))
+        if unrated := [name for name in names if name not in set(rated)]:
             sheet.notes.append(f"Left out, since nobody rated them: {_shorten(unrated)}.")
         tracks = files[files["track_id"].isin(rated)].reset_index(drop=True)
     if sheet.tracks is None:
@@ -185,7 +186,7 @@ def _join_tracks(
 
 
 def _unknown_tracks(rated, known, audio: Path, ratings: Path) -> list[Problem]:
-    """List ratings without a sound file as problems, naming files in other formats."""
+    """List rated tracks without a sound file as problems; some have a file in another format."""
     unknown = sorted(set(rated) - set(known))
     others = {plain_text(f.stem): f.name for f in audio.rglob("[!.]*") if f.is_file()}
     # iCloud stores .song.wav.icloud in place of song.wav
@@ -207,7 +208,10 @@ def _unknown_tracks(rated, known, audio: Path, ratings: Path) -> list[Problem]:
 
 
 def _find_scales(folder, sheet: RatingsSheet, scale, path: Path) -> dict[str, tuple[float, float]]:
-    """Find each question's scale; without given ones, one for all unless they clearly differ."""
+    """Return each question's scale: the given one, or the range of ratings.
+
+    All questions get the same range, unless their ranges differ clearly.
+    """
     ratings, queries = sheet.answers, sheet.ratings["query"].unique()
     if scale:
         if len(ratings) > len(sheet.ratings):  # a mean may hide a rating outside the scale
@@ -233,9 +237,10 @@ def _outside(ratings: pd.DataFrame, low: float, high: float, path: Path) -> Iter
 
 
 def _outlier(ratings: pd.Series) -> float | None:
-    """Return a rating that is farther from all others than they are from each other.
+    """Return a rating that is farther from all others than these are from each other, or None.
 
-    At least three other values are required, or two for a code of missing answers, such as -9.
+    At least three other values are required, or two for a usual code of missing answers, such
+    as -9.
     """
     values = np.unique(ratings)
     ends = ((values[0], values[1:]), (values[-1], values[:-1]))
@@ -259,7 +264,7 @@ def _with_scales(wording: dict[str, str], scales: dict[str, tuple[float, float]]
 
 
 def _copy_vectors(folder: Path, source: Path, tracks: list[str], notes: list[str]) -> None:
-    """Copy the vectors of the tracks, and report the others."""
+    """Copy the vectors of the tracks, and add a note about other vectors."""
     files = [
         file
         for model in sorted(source.glob("[!.]*"))
@@ -289,11 +294,11 @@ def _report(report, sheet: RatingsSheet, tracks: pd.DataFrame, scales, given) ->
     ends = {f"{low:g} to {high:g}" for low, high in scales.values()}
     if len(ends) > 1:
         ends = {f"{query} {low:g} to {high:g}" for query, (low, high) in scales.items()}
-    found = "" if given else " (as found; set it with --scale)"
+    hint = "" if given else " (range of the ratings; set it with --scale)"
     names = ", ".join(scales)
     report(
         f"{_count(len(sheet.ratings), 'rating')} of {_count(len(tracks), 'track')}{by}, "
-        f"{_count(len(scales), 'question')} ({names}), scale {'; '.join(sorted(ends))}{found}"
+        f"{_count(len(scales), 'question')} ({names}), scale {'; '.join(sorted(ends))}{hint}"
     )
 
 
@@ -316,10 +321,10 @@ def _describe_track(name: str, style: str) -> dict[str, str]:
 
 
 def _decode_name(name: str) -> str:
-    """Return a file's name, from Windows-1252 if its bytes are no UTF-8, as from old archives."""
+    """Return a file's name; a name that is not UTF-8 is decoded as Windows-1252."""
     try:
         return name.encode() and name
-    except UnicodeEncodeError:  # it contains surrogates in place of bytes
+    except UnicodeEncodeError:  # surrogates replace bytes that are not UTF-8
         return os.fsencode(name).decode("cp1252", "replace")
 
 

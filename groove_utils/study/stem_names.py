@@ -14,7 +14,7 @@ NO_STEMS = "none"
 
 
 def stem_subsets(stems: Iterable[str] = STEMS) -> list[tuple[str, ...]]:
-    """Return all non-empty subsets of some stems, the smallest first.
+    """Return all non-empty subsets of the given stems, smallest first.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def stem_subsets(stems: Iterable[str] = STEMS) -> list[tuple[str, ...]]:
     Returns
     -------
     list of tuple of str
-        2ⁿ − 1 subsets, by size, then in the order of `stems`; the last is all of them.
+        2ⁿ − 1 subsets, sorted by size and then in the order of `stems`; the last has all stems.
 
     Raises
     ------
@@ -62,12 +62,19 @@ def subset_name(subset: str | Iterable[str]) -> str:
 
 
 def parse_subset(subset: str | Iterable[str], stems: Iterable[str] = STEMS) -> tuple[str, ...]:
-    """Return the stems of a subset, given as a sequence or by name, in the order of `stems`.
+    """Return the stems of a subset in the order of `stems`.
+
+    Parameters
+    ----------
+    subset : str or iterable of str
+        Name of a subset, such as ``"drums+bass"``, or its stems.
+    stems : iterable of str
+        Known stems.
 
     Raises
     ------
     DetailedError
-        If the subset contains an unknown stem, or a stem twice (``kind="unknown_stem"``).
+        If the subset contains an unknown stem, or the same stem twice (``kind="unknown_stem"``).
 
     Examples
     --------

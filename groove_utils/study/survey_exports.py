@@ -1,4 +1,4 @@
-"""Particulars of the exports of survey and experiment software."""
+"""Preparation of spreadsheets that survey and experiment software exports."""
 
 from __future__ import annotations
 
@@ -23,15 +23,16 @@ SHOWN = 60  # characters of a cell in a note
 def drop_second_headers(sheet: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, pd.Series]:
     """Drop rows below the header that describe the columns, such as the wordings of questions.
 
-    Qualtrics writes the wordings and a row of identifiers (``{"ImportId":"QID1"}``); others write
-    labels or units. Such a row has only text, where columns have numbers below, and names no
-    listener or track of later rows.
+    Qualtrics writes the wordings and a row of identifiers (``{"ImportId":"QID1"}``); other software
+    writes labels or units. Such a row is recognised because it contains only text above columns of
+    numbers, and no cell that recurs in later rows.
 
     Returns
     -------
     sheet : DataFrame
+        The sheet without these rows.
     wordings : Series
-        The first of the dropped rows, or an empty one.
+        The first of the dropped rows; empty if no row was dropped.
     """
     marked = sheet.iloc[:MOST_HEADERS].map(lambda cell: str(cell).startswith(IMPORT_ID))
     rows = max((k + 1 for k, is_marked in enumerate(marked.any(axis=1)) if is_marked), default=0)
@@ -49,7 +50,7 @@ def drop_second_headers(sheet: pd.DataFrame, notes: list[str]) -> tuple[pd.DataF
 
 
 def _describes_columns(sheet: pd.DataFrame) -> bool:
-    """Return True if the first row contains labels of the columns below."""
+    """Return True if the first row contains labels of the columns instead of answers."""
     if len(sheet) < 3:
         return False
     first, rest = sheet.iloc[0].dropna(), sheet.iloc[1:]
@@ -59,7 +60,7 @@ def _describes_columns(sheet: pd.DataFrame) -> bool:
     if any(to_numbers(cells).notna().any() for cells in unlabelled):
         return False
     numeric = 0
-    repeated = False  # a column of names that recur, such as listeners, without this one
+    repeated = False  # is there a column of recurring names, such as listeners?
     for name, cell in first.items():
         cells = clean_answers(rest[name]).dropna()
         numeric += len(cells) > 0 and to_numbers(cells).notna().mean() > 0.5
@@ -73,7 +74,7 @@ def _describes_columns(sheet: pd.DataFrame) -> bool:
 
 
 def drop_previews(sheet: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
-    """Drop the previews and tests of a survey in Qualtrics, and note unfinished responses."""
+    """Drop previews and test responses of a Qualtrics survey, and note unfinished responses."""
     words = {header_words(name): name for name in sheet}
     if not {"status", "finished", "response_id"} <= set(words):
         return sheet
@@ -96,9 +97,9 @@ def expand_objects(sheet: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame,
     Returns
     -------
     sheet : DataFrame
-        With the new columns; the other cells of the column remain.
+        The sheet with the new columns; cells without an object stay in the old column.
     questions : list of str
-        The columns with numbers: new ones, and that of the objects if it has others too.
+        New columns with numbers, and the old column if its other cells contain numbers.
     """
     named = [
         name
@@ -131,11 +132,11 @@ def expand_objects(sheet: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame,
 
 
 def _read_object(cell: object) -> Mapping | None:
-    """Return the object that a cell contains, with nested ones flattened, or None."""
+    """Return the object in a cell, with nested objects flattened, or None if it has none."""
     text = str(cell).strip()
     if not text.startswith("{"):
         return None
-    for parse in (json.loads, ast.literal_eval):  # pandas writes Python's form
+    for parse in (json.loads, ast.literal_eval):  # pandas writes objects as Python literals
         try:
             return _flatten(parse(text))
         except (ValueError, SyntaxError, RecursionError, MemoryError, AttributeError):
@@ -156,21 +157,27 @@ def _flatten(answers: Mapping, prefix: str = "") -> dict[str, object]:
 def drop_other_trials(
     sheet: pd.DataFrame, track_ids: list[str], notes: list[str], questions: list[str]
 ) -> tuple[pd.DataFrame, str | None]:
-    """Drop the trials of experiment software that are no ratings, such as instructions.
+    """Drop trials that are not ratings, such as instructions, from a log of experiment software.
 
-    A kind of trials contains ratings if some of its responses are numbers and some of its stimuli
-    are known tracks, or are at least no text of a page. Returned with the column of ratings, if
-    the sheet is such a log.
+    A kind of trial is kept if at least one of its trials has a number as response and a known track
+    as stimulus. If no tracks are known, the stimulus must not be HTML.
 
     Parameters
     ----------
     sheet : DataFrame
     track_ids : list of str
-        The known tracks, if any.
+        Names of the tracks; empty if unknown.
     notes : list of str
-        Extended by a sentence on the dropped kinds.
+        A sentence about the dropped kinds of trials is appended.
     questions : list of str
         Columns of ratings from :func:`expand_objects`.
+
+    Returns
+    -------
+    sheet : DataFrame
+        The remaining trials.
+    rating : str or None
+        Column of ratings, if the sheet is such a log.
     """
     words = {header_words(name): name for name in reversed(sheet.columns)}
     kinds, rating, track = (
@@ -192,5 +199,5 @@ def drop_other_trials(
         return sheet, rating if rated.any() else None
     counts = sheet.loc[others, kinds].value_counts(sort=False)
     listed = ", ".join(f"{kind} ({count:,})" for kind, count in counts.items())
-    notes.append(f"Dropped, since they are no ratings of tracks (column {kinds}): {listed}.")
+    notes.append(f"Dropped, since they are not ratings of tracks (column {kinds}): {listed}.")
     return sheet[~others], rating

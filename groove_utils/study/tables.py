@@ -22,7 +22,7 @@ __all__ = [
 
 IDENTIFIERS = ("track_id", "listener_id", "query", "title", "artist", "style", "audio")
 RATING_COLUMNS = ("track_id", "query", "rating", "listener_id")
-# columns of each table that other tables may not repeat, since they are joined
+# columns of each table that other tables may not have, since the tables are joined
 OWN_COLUMNS = {
     "tracks.csv": {"track_id", "title", "artist", "style", "audio"},
     "listeners.csv": {"listener_id"},
@@ -34,7 +34,7 @@ MISSING = ("NA", "N/A", "#N/A", "NaN", "nan", "NULL", "null", "None")
 
 
 def read_csv(path: Path, **options: object) -> pd.DataFrame:
-    """Read a table without its empty rows; only empty cells count as missing.
+    """Read a table without empty rows; only empty cells are treated as missing.
 
     Names and identifiers are normalised; see :func:`groove_utils.study.text.plain_text`. Artefacts
     of spreadsheet programs are accepted: empty rows at the end, a comma after the last cell of each
@@ -43,8 +43,8 @@ def read_csv(path: Path, **options: object) -> pd.DataFrame:
     Raises
     ------
     StudyError
-        If two columns have the same name, a non-empty column has none, or rows are longer than the
-        header.
+        If two columns have the same name, a non-empty column has no name, or rows are longer than
+        the header.
     """
     separator, names, skipped = _read_header(path)
     repeated = dict.fromkeys(name for name in names if name and names.count(name) > 1)
@@ -105,25 +105,25 @@ def read_table(folder: Path, file: str) -> pd.DataFrame:
 
 
 def unread_columns(file: str, columns: Iterable[str]) -> list[str]:
-    """Return the columns of one of the three tables that no analysis reads.
+    """Return the columns of a table that no analysis reads.
 
-    In ``ratings.csv``, these are all facts; in ``tracks.csv`` and ``listeners.csv``, the facts
-    named like a column of another table.
+    In ``ratings.csv``, these are all columns except the usual four. In ``tracks.csv`` and
+    ``listeners.csv``, they are columns with the name of a column of another table.
 
     Examples
     --------
     >>> unread_columns("listeners.csv", ["listener_id", "age", "style"])
     ['style']
     """
-    own = OWN_COLUMNS[file]
+    expected = OWN_COLUMNS[file]
     if file == "ratings.csv":
-        return [name for name in columns if name not in own]
-    others = set().union(*OWN_COLUMNS.values()) - own
+        return [name for name in columns if name not in expected]
+    others = set().union(*OWN_COLUMNS.values()) - expected
     return [name for name in columns if name in others]
 
 
 def as_numbers(column: pd.Series) -> pd.Series:
-    """Convert a column of numbers, some of them missing; return any other column unchanged."""
+    """Convert a column to numbers if all its cells are numbers or missing; else return it as is."""
     if pd.api.types.is_numeric_dtype(column):
         return column
     present = column.mask(column.isin(MISSING))
@@ -168,7 +168,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def write_study(folder: Path, meta: dict, **tables: pd.DataFrame) -> Path:
-    """Write a study's tables and its ``study.yml``, leaving unchanged files alone.
+    """Write a study's tables and its ``study.yml``; unchanged files are not written again.
 
     ``study.yml`` is written last, so a folder that has one is complete.
     """

@@ -16,13 +16,13 @@ NOT_IN_A_LINE = re.compile(
 MARKUP = re.compile(r"[`{}\\]|<[A-Za-z/!?]|\]\(")
 TAG = re.compile(r"</?[A-Za-z!?][^<>]*>")
 LONGEST_LINE = 1000  # characters
-LONGEST_NAME = 251  # bytes, so that `<name>.npz` is at most the 255 that file systems allow
+LONGEST_NAME = 251  # bytes, so that `<name>.npz` has at most 255, which file systems allow
 
 
 def plain_text(text: object) -> str:
-    r"""Return a text with composed accents and without superfluous spaces.
+    r"""Normalise a text: composed accents (NFC) and single spaces, with none at the ends.
 
-    macOS separates accents from letters in file names; spreadsheets do not.
+    File names on macOS store accents as separate characters; spreadsheets do not.
 
     Examples
     --------
@@ -33,7 +33,7 @@ def plain_text(text: object) -> str:
 
 
 def is_line(text: str) -> bool:
-    r"""Return True if a text is one line of at most 1,000 characters.
+    r"""Return True if a text is one line of at most 1,000 characters, without control characters.
 
     Examples
     --------

@@ -14,11 +14,11 @@ from groove_utils.study.text import plain_text
 
 __all__ = ["columns_by_track", "match_tracks", "name_by_wording", "split_keys"]
 
-QUANTISED = "-quantised"  # ends Gorilla's keys of answers as numbers
+QUANTISED = "-quantised"  # ending of Gorilla's question keys for answers as numbers
 
 
 def name_by_wording(cells: pd.DataFrame, wordings: pd.Series, track_ids: list[str]) -> pd.DataFrame:
-    """Name columns by their wordings, if these name tracks and the header does not."""
+    """Rename columns to their wordings where these name tracks, unless the headers name tracks."""
     if wordings.empty or columns_by_track(cells, track_ids):
         return cells
     texts = wordings.dropna().map(plain_text)
@@ -29,9 +29,10 @@ def name_by_wording(cells: pd.DataFrame, wordings: pd.Series, track_ids: list[st
 
 
 def match_tracks(cells: pd.Series, track_ids: list[str]) -> pd.Series:
-    """Match known tracks, ignoring case and leading zeros, which spreadsheets drop.
+    """Replace cells by the known tracks that they name, ignoring case and leading zeros.
 
-    Other names lose their path and suffix.
+    Spreadsheets drop leading zeros. If a cell names no known track, its path and suffix are
+    removed.
     """
     names = set(track_ids)
     folded = {name.casefold(): name for name in track_ids}
@@ -51,16 +52,16 @@ def match_tracks(cells: pd.Series, track_ids: list[str]) -> pd.Series:
 
 
 def _numbered(track_ids: list[str]) -> dict[int, str]:
-    """Return the tracks named by numbers that differ in more than leading zeros."""
+    """Map numbers to the tracks named by them, except numbers that name several tracks."""
     counts = Counter(int(name) for name in set(track_ids) if name.isdecimal())
     return {int(name): name for name in track_ids if name.isdecimal() and counts[int(name)] == 1}
 
 
 def columns_by_track(sheet: pd.DataFrame, track_ids: list[str]) -> dict[str, tuple[str, str]]:
-    """Map columns named after a track to (track, query).
+    """Map columns that are named after a track to (track, query).
 
-    The track comes first, or last, also in brackets, as in grids of Google Forms and LimeSurvey.
-    Capitals do not matter. Questions that nobody answered with a number are left out.
+    The track is at the beginning or the end of the name, or in brackets at the end, as in grids of
+    Google Forms and LimeSurvey. Case is ignored. Queries without any numeric rating are left out.
     """
     split = _splitter(track_ids)
     columns = {column: names for column in sheet.columns if (names := split(column))}
@@ -77,7 +78,7 @@ def columns_by_track(sheet: pd.DataFrame, track_ids: list[str]) -> dict[str, tup
 def _splitter(track_ids: list[str]) -> Callable[[str], tuple[str, str] | None]:
     """Return a function that splits a name such as ``song1_liking`` into track and query."""
     folded = {name.casefold() for name in track_ids}
-    fold = str.casefold if len(folded) == len(set(track_ids)) else str  # do capitals distinguish?
+    fold = str.casefold if len(folded) == len(set(track_ids)) else str  # some names differ by case
     by_name = {fold(name): name for name in track_ids}
     # longest names first: "song1" is also the beginning of "song10 liking"
     names = sorted(track_ids, key=len, reverse=True)
@@ -101,8 +102,8 @@ def _splitter(track_ids: list[str]) -> Callable[[str], tuple[str, str] | None]:
 def split_keys(sheet: pd.DataFrame, track_ids: list[str], notes: list[str]) -> pd.DataFrame:
     """Split a column of questions about tracks, such as ``song1_liking``, into track and query.
 
-    Gorilla names such a column Question Key, and pandas ``variable``. Of answers that Gorilla
-    writes twice, the rows with numbers are kept.
+    Gorilla names such a column Question Key, and pandas names it ``variable``. If Gorilla writes an
+    answer twice, only the row with the number is kept.
     """
     if not track_ids or {"track", "query"} & set(sheet):
         return sheet
@@ -127,7 +128,7 @@ def split_keys(sheet: pd.DataFrame, track_ids: list[str], notes: list[str]) -> p
 
 
 def _question_about(column: str, track: str, fold: Callable[[str], str]) -> str | None:
-    """Return the rest of a column's name that begins or ends with a track, None for others."""
+    """Return a column's name without the track at its beginning or end; None if there is none."""
     rest = column[len(track) :].lstrip()
     if fold(column[: len(track)]) == fold(track) and not column[len(track) :][:1].isalnum():
         suffix = SOUND_SUFFIX.match(rest)

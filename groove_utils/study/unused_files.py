@@ -24,42 +24,43 @@ SHOWN = 5  # names in a sentence
 
 
 def describe_unused(folder: Path, tables: Mapping[str, pd.DataFrame | None]) -> Iterator[str]:
-    """Describe what a study folder contains and no analysis reads.
+    """Describe files and columns of a study folder that no analysis reads.
 
     Parameters
     ----------
     folder : pathlib.Path
+        The study folder.
     tables : mapping of str to DataFrame
-        ``tracks.csv``, ``ratings.csv`` and ``listeners.csv``; None if a table cannot be read.
+        File name → table, for ``tracks.csv``, ``ratings.csv`` and ``listeners.csv``; None if a
+        table cannot be read.
 
     Yields
     ------
     str
-        A sentence on unread columns, on files and folders with nearly the name of one that is
-        read, on sound files that ``tracks.csv`` does not list, on files in ``stems/``, or on
-        further stems.
+        A sentence about unread columns, misspelt names of files and folders, sound files that
+        ``tracks.csv`` does not list, files directly in ``stems/``, or unknown stems.
     """
     for file, table in tables.items():
         if table is not None and (names := unread_columns(file, table.columns)):
-            reason = "only its identifiers, queries and ratings are"
+            reason = "only identifiers, queries and ratings are read"
             if file != "ratings.csv":
                 reason = "a column of another table has this name; rename it to keep it"
             yield f"{file}: not read: {_list(names)} ({reason})."
     for path in sorted(folder.glob("[!.]*")):
         guess = difflib.get_close_matches(path.name.casefold(), READ, 1, 0.8)
         if guess and path.name not in READ:
-            yield f"{path.name}: not read; only {guess[0]} is. Rename it to have it read."
+            yield f"{path.name}: not read. If it should be read, rename it to {guess[0]}."
     yield from _unlisted_audio(folder, tables.get("tracks.csv"))
     files = [path.name for path in sorted((folder / "stems").glob("[!.]*")) if not path.is_dir()]
     if files:
-        yield f"stems: not read: {_list(files)}; only one folder per track is."
+        yield f"stems: not read: {_list(files)}; only folders named by a track are read."
     stems = (path for path in (folder / "stems").glob("[!.]*/[!.]*") if path.stem not in STEMS)
     for name, count in sorted(Counter(path.name for path in stems).items()):
-        yield f"stems: not read: {name} ({count} files); only {', '.join(STEMS)} are."
+        yield f"stems: not read: {name} ({count} files); only {', '.join(STEMS)} are read."
 
 
 def _unlisted_audio(folder: Path, tracks: pd.DataFrame | None) -> Iterator[str]:
-    """Describe sound files in ``audio/`` that no track names."""
+    """Describe sound files in ``audio/`` that ``tracks.csv`` does not list."""
     if tracks is None or "audio" not in tracks or not (folder / "audio").is_dir():
         return
     listed = set(tracks["audio"].dropna().map(plain_text))

@@ -28,7 +28,7 @@ __all__ = ["validate_study"]
 MIN_ARTISTS = 4  # one for each fold of the paper's protocol
 SILENCE_PEAK = 1e-4  # −80 dB full scale
 CANCELLED = 0.01  # level of the channels' mean, relative to the channels: −40 dB
-LENGTH_TOLERANCE = 0.01  # seconds between a stem and its mix
+LENGTH_TOLERANCE = 0.01  # largest difference in seconds between the lengths of a stem and its mix
 
 
 def validate_study(
@@ -45,13 +45,13 @@ def validate_study(
     folder : path-like
         The study folder.
     check_audio : bool
-        Also decode every track's audio, compare the stems' lengths with it, and read the vectors
+        If True, also decode all audio, compare the lengths of stems and mixes, and read the vectors
         in ``embeddings/``.
     n_jobs : int
-        Number of decoding threads.
+        Number of threads that decode audio.
     report : callable, optional
-        Function called with sentences about what is accepted but perhaps not intended, such as
-        columns that are not read.
+        Function called with sentences about things that are accepted but perhaps not intended, such
+        as columns that are not read.
 
     Returns
     -------
@@ -65,8 +65,8 @@ def validate_study(
     for file in ("tracks.csv", "ratings.csv", "listeners.csv"):
         if file == "listeners.csv" and not os.path.lexists(folder / file):
             continue
-        tables[file], found = check_table(folder, file)
-        problems += found
+        tables[file], table_problems = check_table(folder, file)
+        problems += table_problems
     tracks, ratings = tables["tracks.csv"], tables["ratings.csv"]
     if ratings is not None:
         if meta is not None:
@@ -116,9 +116,9 @@ def _check_ratings(ratings: pd.DataFrame, meta: dict) -> Iterator[Problem]:
         yield problem("out_of_range", "ratings.csv", row + 2, "rating", **details)
 
 
-def _unknown(ratings: pd.DataFrame, key: str, known: list, source: str) -> Iterator[Problem]:
-    """Return the identifiers in the ratings that are missing from another file, each once."""
-    unknown = ratings.loc[~ratings[key].isin(known), key].dropna()
+def _unknown(ratings: pd.DataFrame, key: str, listed: list, source: str) -> Iterator[Problem]:
+    """Yield one problem per identifier in the ratings that another file does not list."""
+    unknown = ratings.loc[~ratings[key].isin(listed), key].dropna()
     for value, rows in unknown.groupby(unknown):
         row, details = rows.index[0] + 2, {"value": value, "count": len(rows), "source": source}
         yield problem("unknown_name", "ratings.csv", row, key, **details)
@@ -133,7 +133,7 @@ def _check_duplicates(ratings: pd.DataFrame) -> Iterator[Problem]:
 
 
 def _unrated_queries(ratings: pd.DataFrame | None, meta: dict | None) -> Iterator[str]:
-    """Describe queries that ``study.yml`` lists and nobody rated."""
+    """Describe queries that ``study.yml`` lists but that have no ratings."""
     if meta is None or ratings is None or "query" not in ratings:
         return
     for query in meta["queries"]:
@@ -177,14 +177,14 @@ def _check_audio(folder: Path, tracks: pd.DataFrame, n_jobs: int) -> list[Proble
         for row, track_id, file in zip(tracks.index + 2, tracks["track_id"], tracks["audio"])
     ]
     # decoding releases the interpreter's lock
-    found = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(work)
-    progress = tqdm(found, total=len(work), desc="Checking audio", leave=False)
+    results = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(work)
+    progress = tqdm(results, total=len(work), desc="Checking audio", leave=False)
     problems = [each for problems in progress for each in problems]
     return [*problems, *_check_repeated_audio(tracks, sounds)]
 
 
 def _check_repeated_audio(tracks: pd.DataFrame, sounds: dict[int, str]) -> Iterator[Problem]:
-    """Find audio shared by tracks of different artists, which would leak between folds."""
+    """Find tracks of different artists with the same audio, which would leak between folds."""
     if "artist" not in tracks:
         return
     first: dict[str, int] = {}
@@ -245,9 +245,9 @@ def _check_stems(folder: Path, stem_folder: str, duration: float) -> Iterator[Pr
     names = [file.stem for file in (folder / stem_folder).glob("[!.]*")]
     for stem in STEMS:
         if names.count(stem) > 1:
-            found = f"{names.count(stem)} files named {stem}"
+            count = f"{names.count(stem)} files named {stem}"
             place = f"{stem_folder}/{stem}"
-            yield problem("several_files", place, names=found, expected="file of each stem")
+            yield problem("several_files", place, names=count, expected="file per stem")
     files = {file.stem: file for file in sorted((folder / stem_folder).glob("[!.]*"))}
     for stem in STEMS:
         name = f"{stem_folder}/{stem}"

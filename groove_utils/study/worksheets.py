@@ -1,4 +1,4 @@
-"""Cells of the worksheets of workbooks, and of separated text."""
+"""Reading of the cells of workbooks and of delimited text files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BYTE_ORDER_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 OLE = b"\xd0\xcf\x11\xe0"  # first bytes of Excel 97 workbooks and of password-protected ones
 # first bytes of other files that contain tables
 FORMATS = {
-    b"PK": "an archive or a workbook of another program than Excel",
+    b"PK": "an archive, or a workbook of a program other than Excel",
     b"$FL": "a data file of SPSS",
     b"<stata": "a data file of Stata",
     b"{": "JSON",
@@ -35,7 +35,7 @@ FORMATS = {
 
 
 def read_worksheets(path: Path, worksheet: str | None = None) -> dict[str, pd.DataFrame]:
-    """Read a spreadsheet's cells unchanged.
+    """Read the cells of a spreadsheet without converting them.
 
     Parameters
     ----------
@@ -47,8 +47,8 @@ def read_worksheets(path: Path, worksheet: str | None = None) -> dict[str, pd.Da
     Returns
     -------
     dict of str to DataFrame
-        Non-empty worksheets by name, those with most cells first, each indexed by line number from
-        2 on. The name of separated text is empty.
+        Name of each non-empty worksheet → its cells below the header, indexed by line number.
+        Worksheets with most cells come first. The name of a text file is an empty string.
 
     Raises
     ------
@@ -68,20 +68,20 @@ def read_worksheets(path: Path, worksheet: str | None = None) -> dict[str, pd.Da
         if archive and "xl/workbook.xml" in archive.namelist():
             sheets = _read_workbook(path, worksheet)
         elif path.suffix.lower() in {".xlsx", ".xlsm"}:
-            raise ValueError("no workbook of Excel")
+            raise ValueError("not a workbook of Excel")
         else:
             sheets = {"": _read_text(path, start)}
         sheets = {name: _name_columns(path, sheet) for name, sheet in sheets.items() if len(sheet)}
     if not sheets:
         raise StudyError(path.parent, [problem("empty_table", path.name, expected="cells")])
-    # stable: equally large ones remain in the order of the workbook
+    # a stable sort: sheets of the same size keep the order of the workbook
     return dict(sorted(sheets.items(), key=lambda item: -item[1].notna().to_numpy().sum()))
 
 
 def _read_workbook(path: Path, worksheet: str | None) -> dict[str, pd.DataFrame]:
     sheets = {}
     with warnings.catch_warnings(), path.open("rb") as file:  # openpyxl refuses other suffixes
-        warnings.simplefilter("ignore")  # about what openpyxl ignores, such as pictures
+        warnings.simplefilter("ignore")  # about content that openpyxl ignores, such as pictures
         pages = {page.title: page for page in load_workbook(file).worksheets}
     if worksheet is not None and worksheet not in pages:
         details = {"value": worksheet, "worksheets": ", ".join(pages)}
@@ -97,7 +97,7 @@ def _read_workbook(path: Path, worksheet: str | None) -> dict[str, pd.DataFrame]
 
 
 def _fill_merged(sheet: pd.DataFrame, page) -> None:
-    """Copy the value of cells merged within a column to each of their rows."""
+    """Copy the value of cells that are merged within a column to each of their rows."""
     for place in page.merged_cells.ranges:
         inside = place.max_row <= len(sheet) and place.max_col <= sheet.shape[1]
         if place.min_col == place.max_col and inside:
@@ -106,7 +106,7 @@ def _fill_merged(sheet: pd.DataFrame, page) -> None:
 
 
 def _read_text(path: Path, start: bytes) -> pd.DataFrame:
-    known = [text for mark, text in FORMATS.items() if start.lstrip().startswith(mark)]
+    formats = [text for mark, text in FORMATS.items() if start.lstrip().startswith(mark)]
     zeros = [start[k::2].count(0) for k in (0, 1)]
     encoding = "utf-8-sig"
     if start.startswith(BYTE_ORDER_MARKS):
@@ -114,9 +114,9 @@ def _read_text(path: Path, start: bytes) -> pd.DataFrame:
     elif max(zeros) > len(start) / 4 and not min(zeros):  # UTF-16 without a mark
         encoding = "utf-16-be" if zeros[0] else "utf-16-le"
     elif b"\0" in start:
-        known = known or ["a binary file"]
-    if known:
-        raise StudyError(path.parent, [problem("no_spreadsheet", path.name, value=known[0])])
+        formats = formats or ["a binary file"]
+    if formats:
+        raise StudyError(path.parent, [problem("no_spreadsheet", path.name, value=formats[0])])
     text = path.read_text(encoding=encoding)
     if re.match(r"\s*<(!doctype|html|table)", text, re.IGNORECASE):
         raise ValueError("a web page")
@@ -130,7 +130,7 @@ def _read_text(path: Path, start: bytes) -> pd.DataFrame:
 
 
 def _name_columns(path: Path, sheet: pd.DataFrame) -> pd.DataFrame:
-    """Take the header from the first row, or from the one below a title."""
+    """Use the first row, or the row below a title, as the header."""
     sheet.index += 1
     while len(sheet) > 1 and sheet.iloc[0].notna().sum() < 2 <= sheet.iloc[1].notna().sum():
         sheet = sheet.iloc[1:]
@@ -155,7 +155,7 @@ def _check_size(path: Path, archive: ZipFile | None) -> None:
 
 
 def _separator(text: str) -> str | None:
-    """Find the separator that gives the most columns, equally many per line; None if unclear."""
+    """Find the separator that gives most columns, and the same number in each line, or None."""
     lines = text.splitlines()[:100]
     widths = {s: {len(row) for row in csv.reader(lines, delimiter=s) if row} for s in ",;\t|"}
     even = {max(width): s for s, width in widths.items() if len(width) == 1}

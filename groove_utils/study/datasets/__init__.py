@@ -1,1 +1,1 @@
-"""Catalogued data sets: description in YAML, conversion to a study folder in Python."""
+"""Catalogued data sets, each described in YAML and converted to a study folder in Python."""

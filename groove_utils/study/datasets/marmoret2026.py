@@ -2,7 +2,7 @@
 
 The data are 148 funk, pop and rock songs with mean ratings, 16 descriptors and the embeddings of
 seven models (for one model, also of separated stems). There is no audio, and there are no ratings
-by individual listeners. Files are found by their names, in any folder.
+by individual listeners. Files are recognised by their names, in any folder.
 
 References
 ----------
@@ -81,22 +81,22 @@ def make_marmoret2026(
     Parameters
     ----------
     folder : path-like
-        The study folder to write; unchanged files are left alone.
+        The study folder to write; unchanged files are not written again.
     source : path-like, optional
         A folder with the published files ``*ratings*.xlsx``, ``*MIR_features*.csv`` and
-        ``audio_embedding_*.npz`` at any depth, also inside zip archives. By default they are
-        downloaded into the cache.
+        ``audio_embedding_*.npz`` at any depth, also inside zip archives. By default, the files are
+        downloaded to the cache.
 
     Returns
     -------
     pathlib.Path
-        The folder. Its ``found.csv`` lists the files that were found, those that were used, and
-        the songs that they lack.
+        The study folder. Its ``found.csv`` has the numbers of songs found and used for each kind of
+        file, and the missing songs.
 
     Raises
     ------
     ConnectionError
-        If OSF does not respond; the message says what to download by hand, and where to put it.
+        If OSF does not respond; the message says what to download by hand and where to put it.
     StudyError
         If files are missing or not in the expected format.
 
@@ -107,8 +107,8 @@ def make_marmoret2026(
     compared on the same songs. If several rows have the same id, the first is used; rows without an
     id are left out, as in the authors' code.
 
-    Vectors are kept in float32, as published. The authors' code also fits them in float32, ours in
-    float64; their R² differ by at most 2e-6.
+    Vectors are kept in float32, as published. The authors' code also fits regressions in float32,
+    and ours in float64; the resulting R² differ by at most 2e-6.
     """
     folder = Path(folder)
     source = download_marmoret2026() if source is None else Path(source)
@@ -138,8 +138,8 @@ def make_marmoret2026(
 def download_marmoret2026(folder: str | os.PathLike | None = None) -> Path:
     """Download the published files from OSF, and return their folder.
 
-    They are stored in `folder`, or in ``marmoret2026`` in the cache. Without a connection, files
-    placed there by hand are used.
+    The files are stored in `folder`, or by default in ``marmoret2026`` in the cache. Without a
+    connection, files that were placed there by hand are used.
     """
     folder = cache_folder() / "marmoret2026" if folder is None else Path(folder)
     try:
@@ -158,7 +158,7 @@ def download_marmoret2026(folder: str | os.PathLike | None = None) -> Path:
 
 
 def _unpack(source: Path) -> None:
-    """Unpack each archive once, into a folder next to it, and the archives in it."""
+    """Unpack each archive, and archives inside it, into a folder next to it, unless that exists."""
     unpacked: set[Path] = set()
     while archives := sorted(set(source.rglob("*.zip")) - unpacked):
         unpacked.update(archives)
@@ -181,7 +181,7 @@ def _unpack(source: Path) -> None:
 
 
 def _find_file(folder: Path, source: Path, pattern: str, name: str) -> tuple[Path, list[tuple]]:
-    """Find a file by its usual name, or else by a pattern, and report other matches."""
+    """Find a file by its usual name or by a pattern; return its path and rows on other matches."""
     files = [
         path
         for path in sorted(source.rglob("*"))
@@ -199,7 +199,7 @@ def _find_file(folder: Path, source: Path, pattern: str, name: str) -> tuple[Pat
 
 
 def _drop_rows(table: pd.DataFrame, what: str) -> tuple[pd.DataFrame, list[tuple]]:
-    """Drop rows without an id and all but the first with the same id, and report them."""
+    """Keep the first row of each id; return the table, and report rows about dropped rows."""
     named = table[table["id"].notna()]
     once = named.drop_duplicates("id")
     report = []
@@ -207,7 +207,7 @@ def _drop_rows(table: pd.DataFrame, what: str) -> tuple[pd.DataFrame, list[tuple
         report.append((what, "", "", dropped, 0, "rows without an id"))
     if repeated := len(named) - len(once):
         names = ", ".join(named.loc[named["id"].duplicated(), "id"].unique()[:10])
-        report.append((what, "", "", repeated, 0, f"repeated ids, the first row counts: {names}"))
+        report.append((what, "", "", repeated, 0, f"repeated ids, first row used: {names}"))
     return once, report
 
 
@@ -231,7 +231,7 @@ def _read_ratings(folder: Path, source: Path) -> pd.DataFrame:
 
 
 def _read_descriptors(folder: Path, source: Path) -> pd.DataFrame:
-    """Read the 16 descriptors by name, and report other columns."""
+    """Read the 16 descriptors by name, with a report of other columns in ``attrs``."""
     path, report = _find_file(folder, source, r"mir_?features.*\.csv$", "groove_MIR_features.csv")
     with reading(folder, path.name, "UTF-8 text, comma-separated"):
         table = read_csv(path, dtype=str)
@@ -239,8 +239,7 @@ def _read_descriptors(folder: Path, source: Path) -> pd.DataFrame:
         table["id"] = table["id"].map(plain_text, na_action="ignore")
         table, dropped = _drop_rows(table, "descriptors")
         report += dropped
-    known = table.columns.intersection(DESCRIPTORS)
-    for name in known:
+    for name in table.columns.intersection(DESCRIPTORS):
         text = table[name].astype("str").str.replace(",", ".")
         table[name] = text.mask(table[name].isna() | table[name].isin(MISSING))
     StudyError.raise_any(folder, check_frame(table, FEATURES, path.name))
@@ -274,11 +273,11 @@ def _select_songs(
         ("descriptors", "", "", len(descriptors), len(songs), _list(candidates - described)),
     ]
     for model, stem in sorted(expected | set(tracks), key=lambda key: (key[1] != "", key)):
-        found = tracks.get((model, stem), set())
-        missing = (songs if stem else candidates) - found if found else set()
-        use = found >= songs if stem else found in complete
+        covered = tracks.get((model, stem), set())
+        missing = (songs if stem else candidates) - covered if covered else set()
+        is_used = covered >= songs if stem else covered in complete
         what = "stem embeddings" if stem else "embeddings"
-        rows.append((what, model, stem, len(found), len(songs) * use, _list(missing)))
+        rows.append((what, model, stem, len(covered), len(songs) * is_used, _list(missing)))
     return sorted(songs), pd.DataFrame(rows, columns=REPORT)
 
 
@@ -300,7 +299,7 @@ def _convert_sheet(sheet: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def _describe(sheet: pd.DataFrame, tracks: pd.DataFrame) -> dict:
-    """Return the content of ``study.yml``; a query's scale is widened to include all scores."""
+    """Return the content of ``study.yml``; scales of derived scores are widened if necessary."""
     queries = {}
     for query, entry in DATASET.meta["queries"].items():
         if entry["column"] in sheet:

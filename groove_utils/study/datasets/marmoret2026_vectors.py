@@ -57,16 +57,17 @@ def find_vectors(folder: Path, source: Path) -> tuple[pd.DataFrame, pd.DataFrame
     Parameters
     ----------
     folder : pathlib.Path
-        The study folder, for messages.
+        The study folder, for error messages.
     source : pathlib.Path
+        Folder of the published files.
 
     Returns
     -------
     vectors : DataFrame
-        One row per file: path, root (the checkpoint's folder), model, stem (empty for the mix),
+        One row per file: path, root (the checkpoint's folder), model, stem (empty for the mix) and
         track.
     others : DataFrame
-        Files that are not read, as rows of the report: other models, mixes without a stem.
+        Rows of ``found.csv`` about files that are not read, such as those of other models.
 
     Raises
     ------
@@ -102,7 +103,7 @@ def find_vectors(folder: Path, source: Path) -> tuple[pd.DataFrame, pd.DataFrame
 
 
 def choose_checkpoints(vectors: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Keep the folder with the most songs for each model and stem, and list the others."""
+    """Keep the checkpoint folder with most songs per model and stem; also report the others."""
     kept, others = [], []
     for (model, stem), group in vectors.groupby(["model", "stem"]):
         songs = set()
@@ -117,10 +118,17 @@ def choose_checkpoints(vectors: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFram
 
 
 def write_vectors(row, place: Path) -> None:
-    """Write a published vector, a row of :func:`find_vectors`, as an archive of layers.
+    """Write a published vector as an archive of layers.
 
-    MERT's vectors have the shape layers × dimensions; each row becomes a layer. For other models
-    with several rows, the first is used, as in the authors' code.
+    MERT's vectors have the shape layers × dimensions; each row becomes a layer. If vectors of other
+    models have several rows, the first is used, as in the authors' code.
+
+    Parameters
+    ----------
+    row : namedtuple
+        Row of the first output of :func:`find_vectors`.
+    place : pathlib.Path
+        The archive to write.
     """
     rows = np.atleast_2d(np.squeeze(read_arrays(row.path)["audio_embedding"])).astype(np.float32)
     if len(rows) > 1 and row.model.startswith(LAYERED):
@@ -133,7 +141,7 @@ def write_vectors(row, place: Path) -> None:
 
 
 def _describe(path: Path, file: Path, texts: dict[str, str]) -> dict:
-    """Identify a file's model, stem and song from its path and the texts in it."""
+    """Identify a file's model, stem and song from its path and its text entries."""
     separated = any("separated" in part.lower() for part in file.parts)
     name = path.stem.removeprefix(PREFIX)
     instrument = texts.get("instrument_name") or (name if separated else "")
@@ -151,7 +159,7 @@ def _describe(path: Path, file: Path, texts: dict[str, str]) -> dict:
 
 
 def _fault(path: Path) -> str:
-    """Return the reason why a file cannot be used; empty if it can."""
+    """Return the reason why a file cannot be used; empty if it can be used."""
     try:
         arrays = read_arrays(path)
     except ValueError as error:
@@ -161,7 +169,7 @@ def _fault(path: Path) -> str:
 
 
 def _model_name(folders: tuple[str, ...]) -> str | None:
-    """Return the model of a path: a checkpoint's exact name anywhere in it, or a model's folder."""
+    """Identify a model by a checkpoint's name in the path, or by the name of the last folder."""
     checkpoints = {_plain(name): model for name, model in CHECKPOINTS.items()}
     for folder in reversed(folders):
         for publisher in ("", *PUBLISHERS):
@@ -172,12 +180,12 @@ def _model_name(folders: tuple[str, ...]) -> str | None:
 
 
 def _plain(folder: str) -> str:
-    """Normalise the capitals and separators of a folder's name."""
+    """Convert a folder's name to lower case without separators, for comparison."""
     return re.sub(r"[^a-z0-9+]", "", folder.lower())
 
 
 def _stem_name(text: str) -> str | None:
-    """Normalise names such as ``bass+drums`` or ``drums_and_bass``; None if it is not a stem."""
+    """Normalise a stem's name such as ``bass+drums`` or ``drums_and_bass``; None if unknown."""
     words = {word.rstrip("s") for word in re.split(r"[^a-z]+|and", text.lower()) if word}
     if not words or not words <= set(STEM_NAMES):
         return None

@@ -1,9 +1,8 @@
 """Convert the song ratings of O'Connell et al. (2022) to a study folder.
 
-The data are ratings by 124 listeners of 20 songs each, ten of high and ten of low groove, from 1 to
-7 on groove, liking and familiarity; there is no audio. No licence is stated, so the table is
-downloaded when it is needed, checked by its hash, and never redistributed. The chapters on
-listeners and on mixed models use it.
+124 listeners rated 20 songs, ten of high and ten of low groove, from 1 to 7 on groove, liking and
+familiarity. There is no audio. No licence is stated, so the table is downloaded when it is needed,
+checked by its hash, and never redistributed. The chapters on listeners and on mixed models use it.
 
 References
 ----------
@@ -44,9 +43,14 @@ def make_oconnell2022(
     Parameters
     ----------
     folder : path-like
-        The study folder to write; unchanged files are left alone.
+        The study folder to write; unchanged files are not written again.
     source : path-like, optional
-        The published table. By default it is downloaded once and kept in the cache.
+        The published table. By default, it is downloaded once and kept in the cache.
+
+    Returns
+    -------
+    pathlib.Path
+        The study folder.
 
     Raises
     ------
@@ -65,7 +69,7 @@ def make_oconnell2022(
         {
             "track_id": ids,
             "title": [f"{GROUPS[track[:2]].capitalize()}-groove song {track[2:]}" for track in ids],
-            "artist": [f"artist of {track}" for track in ids],  # unpublished: one per song
+            "artist": [f"artist of {track}" for track in ids],  # unpublished, so one per song
             "style": "unknown",
             "groove_group": [GROUPS[track[:2]] for track in ids],
         }
@@ -77,9 +81,9 @@ def make_oconnell2022(
 
 
 def load_oconnell2022(source: str | os.PathLike | None = None) -> Study:
-    """Load the published ratings as a second study, from a folder in the cache.
+    """Load the published ratings as a study, from a folder in the cache.
 
-    For `source` and errors, see :func:`make_oconnell2022`.
+    Parameters and errors are as in :func:`make_oconnell2022`.
     """
     return load_study(make_oconnell2022(cache_folder() / "oconnell2022" / "study", source=source))
 
@@ -96,15 +100,15 @@ def _download() -> Path:
 
 
 def _ratings(sheet: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per answer; an empty cell is an unanswered question."""
+    """Convert the published table to one row per rating; empty cells are unanswered questions."""
     listener = sheet.iloc[:, 0].str.strip()
-    # one identifier stands for two people, judging by the answers and the article's count
+    # two people share one identifier, judging by their answers and the article's sample size
     repeat = listener.groupby(listener).cumcount()
     listener = listener.where(repeat == 0, listener + "-" + (repeat + 1).astype(str))
     tables, number = [], ""
     for column in sheet.columns[1:]:
         group, digits, query = re.match(r"([HL]G)(\d*) (groove|like|familiar)", column).groups()
-        number = digits or number  # two headers lack the song's number in front
+        number = digits or number  # in two headers, the song's number is missing
         rating = pd.to_numeric(sheet[column])
         columns = {"track_id": group + number, "query": QUERIES[query], "rating": rating}
         tables.append(pd.DataFrame(columns | {"listener_id": listener}))

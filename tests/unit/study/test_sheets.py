@@ -80,7 +80,7 @@ def test_it_becomes_a_study_and_is_summed_up(audio, tmp_path, capsys):
     assert "Facts about listeners: age, musician." in lines
     assert lines[-1] == (
         "36 ratings of 6 tracks by 3 listeners, 2 questions (want to move, pleasure), scale 1 to 7 "
-        "(as found; set it with --scale)"
+        "(range of the ratings; set it with --scale)"
     )
     assert validate_study(tmp_path / "s", n_jobs=1) == []
     study = load_study(tmp_path / "s")
