@@ -147,7 +147,7 @@ def test_one_box_per_cause_lists_the_sections_that_it_left_out():
     assert len(boxes) == 2
     assert "this part: all &#60;b&#62; alike." in boxes[0]
     assert "parts of these sections are missing: “Curve”; “Deeper”." in boxes[0]
-    assert "missing below" not in boxes[1]
+    assert "sections are missing" not in boxes[1]
     assert [o.output_type for o in outputs].count("stream") == 1
     assert not any(CAUSE in o.get("metadata", {}) for o in outputs)
 

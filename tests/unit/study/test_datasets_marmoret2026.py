@@ -254,7 +254,7 @@ def test_rows_next_to_the_songs_and_copies_of_rows(source, published, tmp_path):
     pd.testing.assert_frame_equal(load_study(folder).descriptors, first.descriptors)
     text = (folder / "found.csv").read_text()
     assert "rows without an id" in text
-    assert f"the first row counts: {published[2]['id'][3]}" in text
+    assert f"first row used: {published[2]['id'][3]}" in text
 
 
 def test_other_files_are_listed_and_refuse_nothing(source, published, tmp_path):
