@@ -1,6 +1,6 @@
 """Genre: corpora, networks on spectrograms, and evaluation beyond accuracy.
 
-The chapters on genre networks and on evaluation beyond accuracy use it.
+Used in the chapters on genre networks and on evaluation beyond accuracy.
 """
 
 import lazy_loader

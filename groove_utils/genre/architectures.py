@@ -1,8 +1,9 @@
 """Networks that classify the style of a clip from its log-mel spectrogram.
 
-Each takes log-mel spectrograms in dB, shape (batch, n_mels, n_frames), and has two methods:
-``embed(x)`` returns features, shape (batch, dim), and ``forward(x)`` the logits of a linear layer
-on them. All have about 200,000 parameters, so that they are comparable.
+Each network takes log-mel spectrograms in dB, shape (batch, n_mels, n_frames), and has two methods:
+``embed(x)`` returns features, shape (batch, dim), and ``forward(x)`` applies a linear layer to them
+and returns logits. With default settings, each has about 200,000 parameters, so that they can be
+compared.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ Pair = int | tuple[int, int]
 class SpectrogramNetwork(nn.Module, ABC):
     """Base class of the networks: input preparation, features, dropout and a linear layer.
 
-    A network defines :meth:`features`, and also :meth:`prepare` if its input is not a scaled
-    spectrogram.
+    Subclasses define :meth:`features`. They override :meth:`prepare` if their input is not a
+    standardised spectrogram.
 
     Parameters
     ----------
@@ -55,7 +56,8 @@ class SpectrogramNetwork(nn.Module, ABC):
     Attributes
     ----------
     mean, deviation : Tensor
-        Scaling of the input, set by :meth:`scale_by`; initially 0 and 1.
+        Mean and standard deviation with which inputs are standardised, set by :meth:`scale_by`;
+        initially 0 and 1.
     """
 
     def __init__(self, dim: int, n_classes: int, dropout: float = 0.3):
@@ -66,7 +68,7 @@ class SpectrogramNetwork(nn.Module, ABC):
         self.output = nn.Linear(dim, n_classes)
 
     def scale_by(self, X: np.ndarray) -> None:
-        """Scale inputs by the mean and the standard deviation of training examples."""
+        """Set the mean and standard deviation of inputs from training examples."""
         self.mean.fill_(float(X.mean()))
         self.deviation.fill_(max(float(X.std()), 1e-6))
 
@@ -75,7 +77,7 @@ class SpectrogramNetwork(nn.Module, ABC):
         return self.features(self.prepare(x))
 
     def prepare(self, x: torch.Tensor) -> torch.Tensor:
-        """Scale a spectrogram in dB."""
+        """Standardise spectrograms in dB, shape (batch, n_mels, n_frames)."""
         return (x - self.mean) / self.deviation
 
     @abstractmethod
@@ -118,27 +120,28 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return maps, shape (batch, n_outputs, n_mels / stride, n_frames / stride)."""
+        """Return feature maps, shape (batch, n_outputs, n_mels / stride, n_frames / stride)."""
         return torch.relu(self.second(self.first(x)) + self.shortcut(x))
 
 
 class ResidualTrunk(nn.Sequential):
-    """A convolution, then stages of residual blocks.
+    """Convolution followed by stages of residual blocks.
 
     Parameters
     ----------
     n_inputs : int
         Number of input channels: 1 for a spectrogram, 3 for a colour image.
     widths : sequence of int
-        Channels of each stage; the first convolution has as many as the first stage.
+        Number of channels of each stage; the first convolution has the same number as the first
+        stage.
     strides : sequence of int or (int, int)
-        Stride of each stage.
+        Stride of the first block of each stage.
     depth : int
         Number of blocks per stage.
     kernel : int
         Kernel size of the first convolution, whose stride is 2.
     pool : bool
-        Halve the feature maps once more before the first stage, as in ResNet-18.
+        Halve the feature maps by max pooling before the first stage, as in ResNet-18.
 
     Examples
     --------
@@ -172,11 +175,12 @@ class ResidualTrunk(nn.Sequential):
 
 
 class AttentionPooling(nn.Module):
-    """Weighted mean over time, with weights computed from each frame.
+    """Weighted mean over frames, with weights computed from the frames by a linear layer.
 
     Parameters
     ----------
     dim : int
+        Number of features per frame.
     """
 
     def __init__(self, dim: int):
@@ -193,7 +197,7 @@ class AttentionPooling(nn.Module):
 
 
 class ConvolutionNetwork(SpectrogramNetwork):
-    """Convolutions with pooling, then mean and maximum over all positions (mel-cnn)."""
+    """Strided convolutions, then the mean and maximum over all positions (mel-cnn)."""
 
     def __init__(self, n_classes: int, n_mels: int, n_frames: int, widths=(20, 40, 88, 200)):
         super().__init__(2 * widths[-1], n_classes)
@@ -207,7 +211,7 @@ class ConvolutionNetwork(SpectrogramNetwork):
 
 
 class ResidualNetwork(SpectrogramNetwork):
-    """A small ResNet that treats the spectrogram as an image and averages globally (resnet)."""
+    """Small ResNet on the spectrogram as an image, with global average pooling (resnet)."""
 
     def __init__(self, n_classes: int, n_mels: int, n_frames: int, widths=(24, 52, 104)):
         super().__init__(widths[-1], n_classes)
@@ -219,7 +223,7 @@ class ResidualNetwork(SpectrogramNetwork):
 
 
 class RecurrentNetwork(SpectrogramNetwork):
-    """A bidirectional GRU over pairs of frames, with attention pooling (bigru)."""
+    """Bidirectional GRU over pairs of consecutive frames, with attention pooling (bigru)."""
 
     def __init__(self, n_classes: int, n_mels: int, n_frames: int, width: int = 140):
         super().__init__(2 * width, n_classes)
@@ -233,10 +237,11 @@ class RecurrentNetwork(SpectrogramNetwork):
 
 
 class ResidualRecurrentNetwork(SpectrogramNetwork):
-    """Residual stages that reduce frequency but keep time, then a GRU (resnet-bigru).
+    """Residual stages that downsample frequency but not time, then a GRU (resnet-bigru).
 
-    The first convolution halves both axes; the stages after it reduce only frequency. The
-    bidirectional GRU reads the sequence in steps of 64 ms, and its states are pooled by attention.
+    The first convolution halves both axes; the residual stages downsample only the frequency axis.
+    The bidirectional GRU then reads two spectrogram frames (64 ms by default) per step, and its
+    states are pooled by attention.
     """
 
     def __init__(self, n_classes: int, n_mels: int, n_frames: int, widths=(20, 28), width=136):
@@ -256,10 +261,10 @@ class ResidualRecurrentNetwork(SpectrogramNetwork):
 
 
 class PooledRecurrentNetwork(SpectrogramNetwork):
-    """A globally averaged ResNet, then a GRU on a sequence of length one (resnet-bigru-pooled).
+    """Globally averaged ResNet, then a GRU on a sequence of length one (resnet-bigru-pooled).
 
-    This is the published serial network, including its flaw: the average leaves a single step, so
-    the GRU has no sequence to process.
+    This is a small version of the serial network of arXiv:2307.10773, including its flaw: the
+    global average leaves a single step, so the GRU has no sequence to process.
     """
 
     def __init__(self, n_classes: int, n_mels: int, n_frames: int, widths=(24, 48, 72), width=48):
@@ -279,9 +284,13 @@ class PooledRecurrentNetwork(SpectrogramNetwork):
 
 
 class ViridisPicture(nn.Module):
-    """The colour image of a spectrogram, computed inside a network so that gradients propagate.
+    """Layer that converts a spectrogram to a viridis image, through which gradients propagate.
 
-    The loudest value of each clip is yellow; values 80 dB or more below it are violet.
+    The maximum of each clip is yellow; values at least `range_db` below it are violet.
+
+    Parameters
+    ----------
+    range_db : float
     """
 
     def __init__(self, range_db: float = 80.0):
@@ -293,20 +302,20 @@ class ViridisPicture(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (batch, n_mels, n_frames) in dB to colours (batch, 3, n_mels, n_frames) in 0…1."""
         top = x.amax(dim=(1, 2), keepdim=True)
-        place = ((x - top) / self.range_db + 1).clamp(0, 1) * (len(self.table) - 1)
-        low = place.detach().floor().clamp(max=len(self.table) - 2).long()
-        share = (place - low)[..., None]
-        colours = (1 - share) * self.table[low] + share * self.table[low + 1]
+        position = ((x - top) / self.range_db + 1).clamp(0, 1) * (len(self.table) - 1)
+        low = position.detach().floor().clamp(max=len(self.table) - 2).long()
+        fraction = (position - low)[..., None]
+        colours = (1 - fraction) * self.table[low] + fraction * self.table[low + 1]
         return colours.permute(0, 3, 1, 2)
 
 
 class ParallelNetwork(SpectrogramNetwork):
-    """The published network: a ResNet and a GRU in parallel, both on a colour image.
+    """ResNet and GRU in parallel, both on a colour image (resnet-bigru-parallel).
 
     Re-implemented from the code of arXiv:2307.10773, including its reshaping error: the image,
-    shape (3, height, width), is transposed to (3, width, height) and reshaped to ``width`` rows. A
-    row then contains three frames of one colour channel, and the GRU reads the clip three times: in
-    red, in green and in blue.
+    shape (3, height, width), is transposed to (3, width, height) and reshaped to ``width`` rows.
+    Each row then contains three frames of one colour channel, and the GRU reads the clip three
+    times: in red, in green and in blue.
 
     Parameters
     ----------
@@ -348,13 +357,13 @@ class ParallelNetwork(SpectrogramNetwork):
         self.recurrence_head = nn.Linear(2 * width, branch)
 
     def prepare(self, x: torch.Tensor) -> torch.Tensor:
-        """Convert a spectrogram in dB to a colour image, relative to its maximum."""
+        """Convert spectrograms in dB to colour images, relative to their maxima."""
         return self.picture(x)
 
     def sequence(self, picture: torch.Tensor) -> torch.Tensor:
-        """Return the input sequence of the GRU, an image reshaped as in the published code."""
-        turned = picture.permute(0, 1, 3, 2)
-        return turned.contiguous().view(len(turned), turned.shape[2], -1)
+        """Reshape images, as in the published code, to sequences (batch, width, 3 × height)."""
+        transposed = picture.permute(0, 1, 3, 2)
+        return transposed.contiguous().view(len(transposed), transposed.shape[2], -1)
 
     def features(self, picture: torch.Tensor) -> torch.Tensor:
         """Return the features of both branches, shape (batch, 128)."""
@@ -364,7 +373,7 @@ class ParallelNetwork(SpectrogramNetwork):
 
 
 class ConvolutionRecurrentNetwork(SpectrogramNetwork):
-    """Convolutions that reduce mel bands and frames, then the last state of a GRU (crnn).
+    """Convolutions that downsample both axes, then the final state of a GRU (crnn).
 
     References
     ----------
@@ -383,7 +392,7 @@ class ConvolutionRecurrentNetwork(SpectrogramNetwork):
 
 
 class TransformerNetwork(SpectrogramNetwork):
-    """A transformer on patches of the spectrogram (transformer).
+    """Transformer on patches of the spectrogram, averaged over patches (transformer).
 
     References
     ----------
@@ -427,7 +436,7 @@ NETWORKS = {
     "crnn": ConvolutionRecurrentNetwork,
     "transformer": TransformerNetwork,
 }
-"""The networks by name."""
+"""Classes of the networks, by name."""
 
 
 def build_network(
@@ -438,10 +447,10 @@ def build_network(
     Parameters
     ----------
     name : str
-        One of :data:`NETWORKS`.
+        Key of :data:`NETWORKS`.
     n_classes : int
     n_mels, n_frames : int
-        Shape of an example.
+        Numbers of mel bands and frames of an example.
     seed : int
         Seed of the initial weights.
     **options
@@ -454,7 +463,7 @@ def build_network(
     Raises
     ------
     DetailedError
-        If the network does not exist, or an example is smaller than 32 mel bands × 16 frames.
+        If there is no such network, or examples have fewer than 32 mel bands or 16 frames.
 
     Examples
     --------
@@ -465,7 +474,7 @@ def build_network(
     """
     if name not in NETWORKS:
         raise DetailedError(
-            f"no network {name!r}; expected one of {', '.join(NETWORKS)}.",
+            f"there is no network {name!r}; expected one of {', '.join(NETWORKS)}.",
             kind="unknown_choice", column="name", value=name,
         )  # fmt: skip
     if n_mels < 32 or n_frames < 16:
@@ -478,20 +487,25 @@ def build_network(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = NETWORKS[name](n_classes, n_mels, n_frames, **options)
-    # channels-last memory format: small convolutions take a third less time
+    # the channels-last memory format saves a third of the time of small convolutions
     return network.to(memory_format=torch.channels_last)
 
 
 def resnet18_parallel(n_classes: int = 10, size: int = 224) -> ParallelNetwork:
-    """Build the published network at its original size: ResNet-18 and a GRU, on colour images.
+    """Build the network of arXiv:2307.10773 at its original size: ResNet-18 and a GRU.
 
-    The published network was initialised with ImageNet weights; here they are random.
+    Its input is a colour image. The authors initialised the ResNet with ImageNet weights; here, all
+    weights are random.
 
     Parameters
     ----------
     n_classes : int
     size : int
-        Height and width of the image.
+        Height and width of the image in pixels.
+
+    Returns
+    -------
+    ParallelNetwork
 
     Examples
     --------

@@ -20,8 +20,8 @@ __all__ = [
     "reliability_curve",
 ]
 
-SMALLEST = 1e-38  # replaces a probability of 0 in float32, since its logarithm is needed
-RANGE = (0.01, 100.0)  # temperatures
+SMALLEST = 1e-38  # replaces lower probabilities, whose logarithm may be −∞
+RANGE = (0.01, 100.0)  # lowest and highest temperature
 
 
 def reliability_curve(y: np.ndarray, p: np.ndarray, n_bins: int = 10) -> pd.DataFrame:
@@ -31,14 +31,15 @@ def reliability_curve(y: np.ndarray, p: np.ndarray, n_bins: int = 10) -> pd.Data
     ----------
     y : ndarray of int, shape (n,)
     p : ndarray, shape (n, k)
-        Probabilities; the largest of each row is the confidence.
+        Probabilities. The highest in each row is the confidence.
     n_bins : int
+        Number of bins between 0 and 1.
 
     Returns
     -------
     DataFrame
-        One row per non-empty bin: ``low, high`` (its edges; `low` is included), ``n``, and the
-        means ``confidence`` and ``accuracy``.
+        One row per non-empty bin: ``low, high`` (its edges; the lower edge is included), ``n``
+        (number of examples), mean ``confidence`` and ``accuracy``.
 
     Examples
     --------
@@ -59,14 +60,19 @@ def reliability_curve(y: np.ndarray, p: np.ndarray, n_bins: int = 10) -> pd.Data
 def calibration_error(y: np.ndarray, p: np.ndarray, n_bins: int = 10) -> float:
     """Compute the expected calibration error (ECE).
 
-    ECE is the mean absolute difference between accuracy and confidence, weighted by the number of
-    examples in each bin. It depends on the number of bins, and is above 0 even for a perfectly
-    calibrated classifier if there are few examples.
+    ECE is the absolute difference between accuracy and mean confidence in a bin, averaged over bins
+    and weighted by their numbers of examples. It depends on the number of bins. With few examples,
+    it is above 0 even for a perfectly calibrated classifier.
 
     Parameters
     ----------
     y, p, n_bins
         As in :func:`reliability_curve`.
+
+    Returns
+    -------
+    float
+        ECE, 0…1.
 
     References
     ----------
@@ -81,7 +87,7 @@ def calibration_error(y: np.ndarray, p: np.ndarray, n_bins: int = 10) -> float:
 
 
 def _weighted_errors(y, p, weights: np.ndarray, n_bins: int) -> np.ndarray:
-    """Expected calibration errors of weighted examples: weights (n_draws, n) → (n_draws,)."""
+    """Compute ECEs of weighted examples, shape (n_draws,), from weights of shape (n_draws, n)."""
     y, p = check_probabilities(y, p)
     confidence = p.max(axis=1)
     gaps = (p.argmax(axis=1) == y) - confidence
@@ -90,7 +96,7 @@ def _weighted_errors(y, p, weights: np.ndarray, n_bins: int) -> np.ndarray:
 
 
 def _bins(confidence: np.ndarray, n_bins: int) -> np.ndarray:
-    """Bin of each example, 0 … n_bins − 1; the lower edge belongs to a bin."""
+    """Return the bin of each example, 0 … n_bins − 1; bins include their lower edge."""
     edges = np.linspace(0, 1, n_bins + 1)
     return np.clip(np.searchsorted(edges, confidence, "right") - 1, 0, n_bins - 1)
 
@@ -99,48 +105,53 @@ def calibration_change(
     y: np.ndarray, before: np.ndarray, after: np.ndarray, bands: Sequence, *,
     n_bins: int = 10, n_boot: int = 2000, seed: int = 0,
 ) -> dict[str, float]:  # fmt: skip
-    """Compute how much the expected calibration error changes, with its interval over bands.
+    """Compute the change in expected calibration error, with an interval over bands (artists).
 
     Parameters
     ----------
     y, n_bins
         As in :func:`calibration_error`.
     before, after : ndarray, shape (n, k)
-        Probabilities of the same examples.
+        Probabilities of the same examples before and after a change to the classifier.
     bands : sequence, shape (n,)
-        Whole bands are left out and drawn; three at least.
+        Band of each example, at least three different ones; whole bands are resampled.
     n_boot, seed : int
 
     Returns
     -------
     dict
-        ``estimate`` (error of `after` minus that of `before`, so that below 0 it is better
-        calibrated), ``low`` and ``high`` (95%).
+        ``estimate`` (error of `after` minus error of `before`; negative if calibration improved),
+        ``low`` and ``high`` (95%).
 
     Notes
     -----
-    A bootstrap of the error itself is biased, since fewer different examples lie in each bin. The
-    interval is computed from the influence of each band on the difference
+    Bootstrapping the error itself would be biased, since a bootstrap sample has fewer distinct
+    examples in each bin. The interval is computed from the influence of each band on the difference
     (:func:`groove_utils.stats.influence_interval`).
     """
-    codes, g = cluster_codes(bands)
-    kept = np.vstack([np.ones(len(codes)), codes != np.arange(g)[:, None]])
-    change = np.subtract(*(_weighted_errors(y, p, kept, n_bins) for p in (after, before)))
+    codes, n_bands = cluster_codes(bands)
+    weights = np.vstack([np.ones(len(codes)), codes != np.arange(n_bands)[:, None]])
+    change = np.subtract(*(_weighted_errors(y, p, weights, n_bins) for p in (after, before)))
     influence = jackknife_influence(change[1:, None])
     low, high, *_ = influence_interval(change[:1], influence, n_boot=n_boot, seed=seed)
     return {"estimate": float(change[0]), "low": float(low[0]), "high": float(high[0])}
 
 
 def change_temperature(p: np.ndarray, temperature: float) -> np.ndarray:
-    """Apply a temperature to probabilities: divide their logits by it.
+    """Rescale probabilities by dividing their logits by a temperature.
 
-    Temperatures above 1 make probabilities more equal, those below 1 less equal; their order does
-    not change.
+    Temperatures above 1 make the probabilities of the classes more equal, and temperatures below 1
+    less equal. Their order does not change.
 
     Parameters
     ----------
     p : array-like, shape (n, k)
     temperature : float
+        Positive number.
+
+    Returns
+    -------
+    ndarray, shape (n, k)
 
     Examples
     --------
@@ -171,7 +182,8 @@ def fit_temperature(y: np.ndarray, p: np.ndarray) -> float:
 
     Examples
     --------
-    A classifier with 90% confidence that is right 3 times out of 4: log 9 has to become log 3.
+    With a confidence of 90%, 3 of 4 predictions are correct. Log odds of log 9 are too high; they
+    should be log 3, which is half as much.
 
     >>> round(fit_temperature([0, 0, 0, 1], [[0.9, 0.1]] * 4), 6)
     2.0
@@ -179,10 +191,10 @@ def fit_temperature(y: np.ndarray, p: np.ndarray) -> float:
     y, p = check_probabilities(y, p)
     z = np.log(np.maximum(p, SMALLEST))
     z = z - z.max(axis=1, keepdims=True)
-    right = z[np.arange(len(y)), y]
+    true_logits = z[np.arange(len(y)), y]
 
     def slope(log_beta):
-        return ((softmax(np.exp(log_beta) * z, axis=1) * z).sum(axis=1) - right).mean()
+        return ((softmax(np.exp(log_beta) * z, axis=1) * z).sum(axis=1) - true_logits).mean()
 
     low, high = np.log(1 / np.array(RANGE[::-1]))
     if slope(low) >= 0:

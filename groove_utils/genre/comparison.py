@@ -1,4 +1,4 @@
-"""Accuracy of networks, with intervals over bands, and differences over bands and trainings."""
+"""Accuracy of networks and differences in accuracy, with intervals over bands (artists)."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ __all__ = ["accuracy_by_seed", "accuracy_differences", "accuracy_table"]
 def accuracy_table(
     predictions: pd.DataFrame, by: str = "network", *, n_boot: int = 2000, seed: int = 0
 ) -> pd.DataFrame:
-    """Compute the share of test clips named correctly, with intervals over bands.
+    """Compute the accuracy on test clips, with 95% bootstrap intervals over bands.
 
-    Bands are drawn with replacement, each with all predictions of its clips, over all seeds. The
-    intervals are about other bands, but the same trainings.
+    Whole bands are resampled, with the predictions of their clips by the networks of all seeds. The
+    intervals allow for a different choice of bands, but not for repeated training.
 
     Parameters
     ----------
     predictions : DataFrame
-        From :func:`groove_utils.genre.train_networks`.
+        Output of :func:`groove_utils.genre.train_networks`.
     by : str
-        Column whose values are compared.
+        Column whose values are compared, such as ``network``.
     n_boot, seed : int
 
     Returns
@@ -47,7 +47,7 @@ def accuracy_table(
 
 
 def accuracy_by_seed(predictions: pd.DataFrame, by: str = "network") -> pd.DataFrame:
-    """Compute the share of test clips named correctly in each training.
+    """Compute the accuracy on test clips for each training run.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def accuracy_by_seed(predictions: pd.DataFrame, by: str = "network") -> pd.DataF
     Returns
     -------
     DataFrame
-        One row per value of `by`, one column per seed.
+        Accuracies, with one row per value of `by` and one column per seed.
     """
     table = _mark(predictions).pivot_table("correct", by, "seed", sort=False)
     return table.sort_index(axis=1)
@@ -66,10 +66,10 @@ def accuracy_by_seed(predictions: pd.DataFrame, by: str = "network") -> pd.DataF
 def accuracy_differences(
     predictions: pd.DataFrame, pairs: Mapping[str, tuple], by: str = "network"
 ) -> pd.DataFrame:
-    """Compute how much more often one network is right than another, over bands and trainings.
+    """Compute differences in accuracy, with 95% intervals over bands and training runs.
 
-    Accuracies are compared on the same bands and the same seeds; each seed stands for a split and
-    a training. The intervals cover other bands and other trainings
+    Networks are compared on the same bands and seeds; a seed determines the split and the training
+    run. The intervals allow both for a different choice of bands and for repeated training
     (:func:`groove_utils.stats.two_way_interval`).
 
     Parameters
@@ -77,14 +77,14 @@ def accuracy_differences(
     predictions, by
         As in :func:`accuracy_table`.
     pairs : mapping of str to (first, second)
-        Values of `by`; one family of comparisons.
+        Pairs of values of `by` to compare, by key.
 
     Returns
     -------
     DataFrame
         One row per key of `pairs`: ``first, second, difference`` (accuracy of `first` minus that
-        of `second`), ``low, high`` (95%; NaN with a single seed), ``p, p_holm`` (over the pairs),
-        ``n_bands, n_seeds``.
+        of `second`), ``low, high`` (95%; NaN with a single seed), ``p, p_holm`` (adjusted for the
+        number of pairs), ``n_bands, n_seeds``.
     """
     test = _mark(predictions)
     sums = test.groupby([by, "artist", "seed"], observed=True)["correct"].agg(["sum", "size"])
@@ -107,23 +107,23 @@ def accuracy_differences(
 
 
 def _mark(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Keep test clips, with whether the most probable style is the right one."""
+    """Select the predictions of test clips, and add a column ``correct``: 1.0 or 0.0."""
     test = predictions[predictions["split"] == "test"]
     columns = [name for name in test if name.startswith("p_")]
     best = test[columns].to_numpy().argmax(axis=1)
-    named = np.array([name[2:] for name in columns])[best]
-    return test.assign(correct=(named == test["style"].to_numpy()).astype(float))
+    predicted = np.array([name[2:] for name in columns])[best]
+    return test.assign(correct=(predicted == test["style"].to_numpy()).astype(float))
 
 
 def _interval(part: pd.DataFrame, n_boot: int, seed: int) -> tuple[float, float, float]:
-    """Share of correct answers, with its interval over bands."""
+    """Compute the accuracy with its bootstrap interval over bands."""
     sums = part.groupby("artist")["correct"].agg(["sum", "size"])
     right, count = sums["sum"].to_numpy(), sums["size"].to_numpy()
 
     def statistic(weights):
         return (weights @ right / np.maximum(weights @ count, 1e-12))[:, None]
 
-    if np.ptp(right / count) == 0:  # every band is the same, as when all clips are named correctly
+    if np.ptp(right / count) == 0:  # same accuracy in all bands, for example 100%
         return (float(right.sum() / count.sum()),) * 3
     estimate, low, high, _ = bca_interval(
         statistic, sums.index.to_numpy(), n_boot=n_boot, seed=seed

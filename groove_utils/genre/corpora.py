@@ -1,6 +1,6 @@
-"""Collections of songs with genre and artist: rendered, or in a reader's own folder.
+"""Corpora: collections of songs with style and artist, rendered or loaded from a folder.
 
-They are used by the chapters on genre.
+Used in the chapters on genre.
 """
 
 from __future__ import annotations
@@ -39,11 +39,13 @@ class Corpus:
     folder : pathlib.Path
         Folder to which the paths in `songs` are relative.
     songs : DataFrame
-        One row per song: ``song_id, style, artist, audio`` (relative path), and any known causes.
+        One row per song: ``song_id, style, artist, audio`` (relative path), and any other known
+        properties.
     tree : dict of str to str
-        Parent of each style and inner node, excluding the root; empty for a flat list of styles.
+        Genre tree, child → parent; see :mod:`groove_utils.genre.trees`. Empty if the styles have no
+        hierarchy.
     licence : str
-        Terms of use in a sentence, if known.
+        Terms of use, if known.
     """
 
     name: str
@@ -58,7 +60,7 @@ class Corpus:
         return sorted(self.songs["style"].unique())
 
     def path(self, song_id: str) -> Path:
-        """Return the audio file of a song."""
+        """Return the path of a song's audio file; raise CorpusError if there is no such song."""
         if song_id not in self._audio:
             raise CorpusError(
                 f"{self.name}: there is no song {song_id!r}.", kind="unknown_song", value=song_id
@@ -67,19 +69,19 @@ class Corpus:
 
     @cached_property
     def _audio(self) -> dict[str, str]:
-        """Relative paths by song."""
+        """Relative path of each song's audio file."""
         return dict(zip(self.songs["song_id"], self.songs["audio"], strict=True))
 
 
 def load_corpus(folder: str | os.PathLike) -> Corpus:
-    """Load a folder of the form ``style/artist/*``.
+    """Load a corpus from a folder with one sub-folder per style and artist.
 
     Parameters
     ----------
     folder : path-like
-        Audio files in ``<style>/<artist>/``. Two optional files are read: ``songs.csv`` (at least
-        ``song_id, style, artist, audio``), which replaces the search for audio files, and
-        ``tree.yml``, with the parent of each style.
+        Folder with audio files in ``<style>/<artist>/``. Two optional files are read from it:
+        ``songs.csv`` (at least ``song_id, style, artist, audio``), which replaces the search for
+        audio files, and ``tree.yml``, which lists the parent of each style.
 
     Returns
     -------
@@ -88,8 +90,8 @@ def load_corpus(folder: str | os.PathLike) -> Corpus:
     Raises
     ------
     CorpusError
-        If there are no songs, a file listed in the table is missing, a style's name contains
-        markup (captions show it), or the tree is invalid.
+        If the folder is missing or contains no songs, ``songs.csv`` or ``tree.yml`` is invalid, an
+        audio file is missing, or the name of a style contains markup (which would change captions).
 
     Examples
     --------
@@ -110,14 +112,14 @@ def load_corpus(folder: str | os.PathLike) -> Corpus:
     songs = _read_table(folder) if (folder / "songs.csv").is_file() else _scan(folder)
     if songs.empty:
         raise CorpusError(
-            f"{folder}: no audio file in <style>/<artist>/ (endings: {' '.join(AUDIO_SUFFIXES)}).",
+            f"{folder}: no audio file in <style>/<artist>/ (suffixes: {' '.join(AUDIO_SUFFIXES)}).",
             kind="no_songs",
             path=folder,
         )
     if markup := [style for style in songs["style"].unique() if not is_label(style)]:
         raise CorpusError(
-            f"{folder}: the style {markup[0]!r} contains markup such as ` {{ }} \\ ]( and "
-            "tags. Rename it.",
+            f"{folder}: the style name {markup[0]!r} contains markup, such as ` {{ }} \\ ]( or "
+            "a tag. Rename the style.",
             kind="not_a_label", path=folder, column="style", value=markup[0],
         )  # fmt: skip
     return Corpus(folder.name, folder, songs, _read_tree(folder, set(songs["style"])))
@@ -136,8 +138,8 @@ def _scan(folder: Path) -> pd.DataFrame:
             (f"{style}/{artist}/{Path(name).stem}", style, artist, f"{style}/{artist}/{name}")
         )
     songs = pd.DataFrame(rows, columns=list(REQUIRED))
-    double = songs.duplicated("song_id", keep=False)  # the same name with two suffixes
-    songs.loc[double, "song_id"] = songs["audio"]
+    duplicated = songs.duplicated("song_id", keep=False)  # files that differ only in their suffix
+    songs.loc[duplicated, "song_id"] = songs["audio"]
     return songs
 
 
@@ -162,12 +164,12 @@ def _read_table(folder: Path) -> pd.DataFrame:
                 f"{path}, line {empty[0] + 2}: {column} is empty.",
                 kind="empty_value", path=path, row=int(empty[0]) + 2, column=column,
             )  # fmt: skip
-    double = songs.index[songs.duplicated("song_id")]
-    if double.size:
-        name = songs["song_id"][double[0]]
+    duplicated = songs.index[songs.duplicated("song_id")]
+    if duplicated.size:
+        name, line = songs["song_id"][duplicated[0]], int(duplicated[0]) + 2
         raise CorpusError(
-            f"{path}, line {double[0] + 2}: song_id {name!r} appears twice.",
-            kind="duplicate", path=path, row=int(double[0]) + 2, column="song_id", value=name,
+            f"{path}, line {line}: song_id {name!r} appears twice.",
+            kind="duplicate", path=path, row=line, column="song_id", value=name,
         )  # fmt: skip
     for row, audio in enumerate(songs["audio"], start=2):
         if not (folder / audio).is_file():
@@ -187,8 +189,9 @@ def _read_tree(folder: Path, styles: set[str]) -> dict[str, str]:
         tree = {str(child): str(parent) for child, parent in content.items()}
     except (yaml.YAMLError, AttributeError, ValueError) as error:
         raise CorpusError(
-            f"{path}: expected lines `style: parent` ({error}).", kind="unreadable", path=path
-        ) from error
+            f"{path}: expected lines of the form `style: parent` ({error}).",
+            kind="unreadable", path=path,
+        ) from error  # fmt: skip
     for style in sorted(styles):
         node, steps = style, 0
         while node in tree:
@@ -210,9 +213,13 @@ def rendered_corpus(
     n_jobs: int = 2,
     progress: bool = True,
 ) -> Corpus:
-    """Render the genre corpus into the cache, or return the cached one.
+    """Render the genre corpus into the cache, or load it if it is already there.
 
     See :func:`groove_utils.synth.genre_corpus.make_genre_corpus` for the parameters.
+
+    Returns
+    -------
+    Corpus
 
     Examples
     --------

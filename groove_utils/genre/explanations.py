@@ -1,9 +1,9 @@
 """Explanations of networks on spectrograms, and scores that compare them with the truth.
 
-An explanation is an array of the input's shape that states how much each cell (a mel band at a
-frame) supports a class. Inputs `X` have the shape (n, n_mels, n_frames), `targets` are class
-numbers, (n,). A cell is hidden by setting it to the `baseline`, a number or an array that
-broadcasts to `X`.
+An explanation is an array with the shape of the input. It contains the evidence for a class in each
+cell of the spectrogram (one mel band in one frame). Inputs `X` have the shape (n, n_mels,
+n_frames), and `targets`, shape (n,), are class numbers. A cell is hidden by setting it to the
+`baseline`, a number or an array that broadcasts to `X`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 METHODS = ("integrated gradients", "occlusion", "edges", "random")
-"""Methods. The last two use only the input, or nothing: baselines that an explanation must beat."""
+"""Names of the methods. The last two ignore the network; a good explanation must beat them."""
 
 
 def explain(
@@ -47,7 +47,7 @@ def explain(
     baseline: float | np.ndarray = 0.0, steps: int = 24, window: tuple[int, int] = (6, 8),
     seed: int = 0,
 ) -> np.ndarray:  # fmt: skip
-    """Explain the logit of a class by the cells of the input.
+    """Attribute the logit of a class to the cells of the input.
 
     Parameters
     ----------
@@ -55,23 +55,29 @@ def explain(
         Network that maps (n, n_mels, n_frames) to logits; used in evaluation mode.
     X : ndarray of float32, shape (n, n_mels, n_frames)
     targets : sequence of int, shape (n,)
+        Class whose logit is explained, for each example.
     method : str
         One of :data:`METHODS`. *Integrated gradients* sum to the difference between the logits of
         input and baseline. *Occlusion* is the decrease in the logit when a window is hidden,
         averaged over the windows that contain a cell. *Edges* is the gradient magnitude of the
-        spectrogram.
+        spectrogram. *Random* is Gaussian noise.
     baseline : float or ndarray
         Value of a hidden cell.
     steps : int
-        Number of points of the integral.
+        Number of steps with which integrated gradients approximate the integral.
     window : (int, int)
-        Bands and frames hidden at once by occlusion; windows overlap by half.
+        Numbers of bands and frames that occlusion hides at once; windows overlap by half.
     seed : int
         Seed of *random*.
 
     Returns
     -------
     ndarray of float32, shape (n, n_mels, n_frames)
+
+    Raises
+    ------
+    DetailedError
+        If `X` is not finite or has the wrong shape, or there is no such method.
 
     References
     ----------
@@ -101,7 +107,7 @@ def explain(
         return np.stack([gaussian_gradient_magnitude(x, 1.0) for x in X])
     if method not in METHODS:
         raise DetailedError(
-            f"there is no explanation {method!r}; expected one of {', '.join(METHODS)}.",
+            f"there is no method {method!r}; expected one of {', '.join(METHODS)}.",
             kind="unknown_method", value=method,
         )  # fmt: skip
     from captum.attr import IntegratedGradients, Occlusion  # slow to import
@@ -134,10 +140,11 @@ def explain_all(
     network, X, targets
         As in :func:`explain`.
     methods : sequence of str
+        Some of :data:`METHODS`.
     cache : ArrayCache, optional
-        The project's store ``explanations`` by default.
+        Cache; by default, the project's store ``explanations``.
     **options
-        Options of :func:`explain`: numbers, tuples of numbers and arrays.
+        Options of :func:`explain`, as numbers, tuples of numbers or arrays.
 
     Returns
     -------
@@ -158,7 +165,7 @@ def score_explanations(
     network: nn.Module, X: np.ndarray, targets: Sequence[int], maps: Mapping[str, np.ndarray], *,
     baseline: float | np.ndarray = 0.0, cache: ArrayCache | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
-    """Ask a network again with parts of its input, or read the answers from the cache.
+    """Score explanations by hiding parts of the input, or read the scores from the cache.
 
     Parameters
     ----------
@@ -167,7 +174,7 @@ def score_explanations(
     maps : mapping of str to ndarray
         Explanations by name, from :func:`explain_all`.
     cache : ArrayCache, optional
-        The project's store ``explanations`` by default.
+        Cache; by default, the project's store ``explanations``.
 
     Returns
     -------
@@ -179,9 +186,9 @@ def score_explanations(
     cache = ArrayCache(namespace="explanations") if cache is None else cache
 
     def compute():
-        ask = {"baseline": baseline}
-        scores = pd.DataFrame([faithfulness(network, X, e, **ask) for e in maps.values()])
-        curves = pd.concat(hide_and_show(network, X, targets, e, **ask) for e in maps.values())
+        hidden = {"baseline": baseline}
+        scores = pd.DataFrame([faithfulness(network, X, e, **hidden) for e in maps.values()])
+        curves = pd.concat(hide_and_show(network, X, targets, e, **hidden) for e in maps.values())
         return {name: column.to_numpy() for name, column in [*scores.items(), *curves.items()]}
 
     facts = ["faithfulness", "hide_and_show", list(maps), baseline]
@@ -191,22 +198,23 @@ def score_explanations(
     names = pd.Index(maps, name="explanation")
     curves = pd.DataFrame({name: columns[name] for name in ("share", "deletion", "insertion")})
     curves["explanation"] = names.repeat(n_shares)
-    rest = [name for name in columns if name not in curves]
-    return pd.DataFrame({name: columns[name] for name in rest}, index=names), curves
+    score_names = [name for name in columns if name not in curves]
+    return pd.DataFrame({name: columns[name] for name in score_names}, index=names), curves
 
 
 def keep_top(explanation: np.ndarray, share: float) -> np.ndarray:
-    """Mark the top-ranked share of each example's cells.
+    """Mark the cells of each example that an explanation ranks highest.
 
     Parameters
     ----------
     explanation : ndarray, shape (n, n_mels, n_frames)
     share : float
-        Share of cells to mark, from 0 to 1; the number of cells is rounded.
+        Share of cells to mark, from 0 to 1, rounded to a whole number of cells.
 
     Returns
     -------
     ndarray of bool, shape (n, n_mels, n_frames)
+        True for marked cells.
 
     Examples
     --------
@@ -232,14 +240,15 @@ def hide_and_show(
         As in :func:`explain`.
     explanation : ndarray, of the shape of X
     shares : sequence of float
-        Shares of top-ranked cells to delete or insert.
+        Shares of cells to delete or insert, starting from the top-ranked cells.
 
     Returns
     -------
     DataFrame
-        One row per share: ``share``, and the mean probability of the targets under ``deletion``
-        and ``insertion``. A good explanation makes the first fall and the second rise early; the
-        means of the columns are the areas under the curves.
+        One row per share: ``share``, and the mean probability of the targets if the top-ranked
+        cells are hidden (``deletion``) or if only they are shown (``insertion``). With a good
+        explanation, the first curve falls early and the second rises early. The means of the
+        columns approximate the areas under the curves.
 
     References
     ----------
@@ -264,8 +273,9 @@ def faithfulness(
 ) -> pd.Series:  # fmt: skip
     """Compute faithfulness scores of explanations of the predicted class.
 
-    Let p be the probability of the predicted class, p₊ that with only the explanation's top-ranked
-    cells, and p₋ that without them. The scores are means over the examples.
+    Let p be the probability of the predicted class, p₊ its probability if only the explanation's
+    top-ranked cells are shown, and p₋ its probability if these cells are hidden. The scores are
+    means over the examples.
 
     Parameters
     ----------
@@ -274,15 +284,15 @@ def faithfulness(
     explanation : ndarray, of the shape of X
         Explanation of each input's predicted class.
     share : float
-        Share of cells that count as the explanation.
+        Share of cells that count as top-ranked.
 
     Returns
     -------
     Series
-        ``AI`` average increase, share of p₊ > p; ``AD`` average drop, max(0, p − p₊) / p; ``AG``
-        average gain, max(0, p₊ − p) / (1 − p); ``FF`` faithfulness, p − p₋; ``Fid-In`` input
-        fidelity, share of inputs whose predicted class is the same with the explanation's cells
-        alone. Higher is better for all scores except AD.
+        ``AI``, average increase: share of examples with p₊ > p. ``AD``, average drop: max(0, p −
+        p₊) / p. ``AG``, average gain: max(0, p₊ − p) / (1 − p). ``FF``, faithfulness: p − p₋.
+        ``Fid-In``, input fidelity: share of examples whose predicted class stays the same if only
+        the top-ranked cells are shown. Higher is better for all scores except AD.
 
     References
     ----------
@@ -294,7 +304,7 @@ def faithfulness(
     p = p[np.arange(len(p)), classes].astype(np.float64)
     top = keep_top(explanation, share)
     kept = predict(network, _hide(X, top, baseline))
-    stays = kept.argmax(axis=1) == classes
+    unchanged = kept.argmax(axis=1) == classes
     plus = kept[np.arange(len(p)), classes]
     minus = _probability(network, X, classes, ~top, baseline)
     scores = {
@@ -302,27 +312,29 @@ def faithfulness(
         "AD": np.maximum(0, p - plus) / p,
         "AG": np.maximum(0, plus - p) / np.maximum(1 - p, 1e-12),
         "FF": p - minus,
-        "Fid-In": stays,
+        "Fid-In": unchanged,
     }
     return pd.Series({name: float(np.mean(values)) for name, values in scores.items()})
 
 
 def truth_scores(explanation: np.ndarray, truth: np.ndarray) -> pd.DataFrame:
-    """Compare explanations with the cells known to be relevant.
+    """Compare explanations with the cells that are known to be relevant.
 
     Parameters
     ----------
     explanation : ndarray, shape (n, n_mels, n_frames)
     truth : ndarray of bool, of the same shape or one that broadcasts to it
+        True for relevant cells.
 
     Returns
     -------
     DataFrame
-        One row per example. ``mass``: share of the positive attribution that lies on true cells.
-        ``rank``: share of true cells among the k top-ranked ones, where k is the number of true
-        cells. ``auc``: probability that a true cell is ranked above a false one. ``chance``: share
-        of true cells, which is the expected mass and rank of a random explanation; its AUC is 0.5.
-        NaN if there is no positive attribution, or if no cell or every cell is true.
+        One row per example. ``mass``: share of the positive attribution that lies on relevant
+        cells. ``rank``: share of relevant cells among the k top-ranked cells, where k is the number
+        of relevant cells. ``auc``: probability that a relevant cell is ranked above another cell.
+        ``chance``: share of relevant cells, which is the expected mass and rank of a random
+        explanation; the expected AUC is 0.5. The mass is NaN if no attribution is positive. All
+        three scores are NaN if no cell or every cell is relevant.
 
     References
     ----------
@@ -359,17 +371,17 @@ def truth_scores(explanation: np.ndarray, truth: np.ndarray) -> pd.DataFrame:
 def shuffled_layers(
     network: nn.Module, X: np.ndarray, seed: int = 0
 ) -> Iterator[tuple[str, nn.Module]]:
-    """Randomise a network layer by layer, from the output down.
+    """Randomise a network layer by layer, from the output to the input.
 
-    Each step shuffles the weights of one more layer, which preserves their distribution. An
-    explanation that hardly changes does not depend on what these layers have learnt.
+    Each step shuffles the weights of one more layer, which preserves their distribution. If an
+    explanation hardly changes, it does not depend on what the shuffled layers have learnt.
 
     Parameters
     ----------
     network : torch.nn.Module
         The network; it is not modified.
     X : ndarray of float32, shape (n, n_mels, n_frames)
-        An input, used to find the order of the layers.
+        Examples; the first is used to find the order of the layers.
     seed : int
 
     Yields
@@ -377,7 +389,7 @@ def shuffled_layers(
     name : str
         Name of the layer shuffled last.
     network : torch.nn.Module
-        The same object at every step, in evaluation mode.
+        The partly shuffled copy, in evaluation mode; the same object at every step.
 
     References
     ----------
@@ -386,14 +398,14 @@ def shuffled_layers(
     network = deepcopy(network).eval()
     generator = torch.Generator().manual_seed(seed)
     layers = [(n, m) for n, m in network.named_modules() if [*m.parameters(recurse=False)]]
-    used: list[nn.Module] = []
-    hooks = [m.register_forward_hook(lambda m, *_: used.append(m)) for _, m in layers]
+    calls: list[nn.Module] = []
+    hooks = [m.register_forward_hook(lambda m, *_: calls.append(m)) for _, m in layers]
     with torch.inference_mode():
         network(torch.as_tensor(X[:1]))
     for hook in hooks:
         hook.remove()
-    last_use = {id(module): place for place, module in enumerate(used)}
-    layers.sort(key=lambda layer: last_use.get(id(layer[1]), -1), reverse=True)
+    last_call = {id(module): number for number, module in enumerate(calls)}
+    layers.sort(key=lambda layer: last_call.get(id(layer[1]), -1), reverse=True)
     for name, layer in layers:
         with torch.no_grad():
             for weights in layer.parameters(recurse=False):
@@ -403,7 +415,17 @@ def shuffled_layers(
 
 
 def rank_similarity(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Compute Spearman's correlation between two explanations of each example, shape (n,)."""
+    """Compute Spearman's rank correlation between two explanations of each example.
+
+    Parameters
+    ----------
+    first, second : ndarray, shape (n, n_mels, n_frames)
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        −1…1; 0 if an explanation is constant.
+    """
     a, b = (rankdata(values.reshape(len(values), -1), axis=1) for values in (first, second))
     a, b = (r - r.mean(axis=1, keepdims=True) for r in (a, b))
     norms = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
@@ -424,17 +446,18 @@ def masked_sound(
     sr, n_fft, hop_length : int
         Settings of the mel spectrogram.
     cache : ArrayCache, optional
-        Store of results.
+        Store of results; without it, nothing is cached.
 
     Returns
     -------
     ndarray of float32, shape (n_samples,)
-        Masked signal. A mask of ones returns the signal, limited to the range of the mel bands.
+        Masked signal. If the mask is 1 everywhere, it is the original signal, limited to the
+        frequency range of the mel bands.
 
     Notes
     -----
-    A frequency bin's gain is the mean of the gains of the mel bands that contain it, weighted by
-    their filters. Bins outside all mel bands are silent.
+    The gain of a frequency bin is the mean gain of the mel bands that contain it, weighted by their
+    filters. Bins outside all mel bands are silent.
     """
     y, mask = np.asarray(y, dtype=np.float32), np.asarray(mask, dtype=np.float32)
 

@@ -26,10 +26,11 @@ def spectrogram_statistics(
     Returns
     -------
     DataFrame
-        One row per clip: mean and standard deviation of the coefficients (``mfcc_mean_0`` …), the
-        standard deviation of their differences between frames (``mfcc_delta_0`` …), mean and
-        standard deviation of the rise in level (``flux_mean``, ``flux_sd``), and its
-        autocorrelation at periods from 0.2 to 1.2 s (``pulse_0.20`` …).
+        One row per clip: mean and standard deviation of each coefficient (``mfcc_mean_0`` …,
+        ``mfcc_sd_0`` …), the standard deviation of its differences between frames (``mfcc_delta_0``
+        …), mean and standard deviation of the rise in level between frames (``flux_mean``,
+        ``flux_sd``), and the autocorrelation of this rise at lags from 0.2 to 1.2 s (``pulse_0.19``
+        …).
 
     Examples
     --------

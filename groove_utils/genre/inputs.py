@@ -26,7 +26,7 @@ MEL_SETTINGS = {
     "seconds": 3.0, "hop_seconds": 4.0, "sr": 16000, "n_mels": 48, "n_fft": 1024, "hop_length": 512,
 }  # fmt: skip
 """Defaults of :func:`log_mels`."""
-RANGE_DB = 80.0  # values further below a song's maximum are clipped to this
+RANGE_DB = 80.0  # levels more than this far below the maximum are clipped
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ class Clips:
     Attributes
     ----------
     X : ndarray of float32, shape (n, n_mels, n_frames)
-        Log-mel spectrograms in dB below the loudest value of the song, from −80 to 0.
+        Log-mel spectrograms in dB relative to the maximum of the song, from −80 to 0.
     table : DataFrame
-        One row per clip: ``clip_id, song_id, artist, style, start`` (seconds), and the other
+        One row per clip: ``clip_id, song_id, artist, style, start`` (in seconds), and the other
         columns of the corpus.
     styles : list of str
-        Classes in the order of their numbers, which is alphabetical.
+        Names of the classes, in alphabetical order.
     """
 
     X: np.ndarray
@@ -74,15 +74,17 @@ def log_mels(
     corpus : Corpus
         Corpus with ``folder``, and ``songs``: ``song_id, style, artist, audio``.
     seconds, hop_seconds : float
-        Length of a clip, and time from the start of one clip to the start of the next. A song is
-        divided into as many complete clips as it contains; by default, with a gap of one second.
+        Length of a clip, and time from the start of one clip to the start of the next; by default,
+        there is a gap of one second between clips. An incomplete clip at the end of a song is
+        dropped.
     sr : int
         Sample rate in Hz to which songs are resampled.
     n_mels, n_fft, hop_length : int
-        Number of mel bands from 0 Hz to ``sr / 2``; window and hop in samples.
+        Number of mel bands from 0 Hz to ``sr / 2``; window length and hop length in samples.
     change : callable, optional
-        ``change(y, sr, style)`` returns a modified signal of the same length: a module-level
-        function, or a `functools.partial` of one. See :mod:`groove_utils.genre.planted_cues`.
+        Function ``change(y, sr, style)`` that returns a modified signal of the same length. It must
+        be a module-level function, or a `functools.partial` of one. See
+        :mod:`groove_utils.genre.planted_cues`.
     cache : ArrayCache, optional
         Cache; by default, the project's store ``mels``.
     n_jobs : int
@@ -95,7 +97,7 @@ def log_mels(
     Raises
     ------
     DetailedError
-        If no song is as long as one clip.
+        If all songs are shorter than a clip.
     """
     settings = {
         "seconds": seconds, "hop_seconds": hop_seconds, "sr": sr, "n_mels": n_mels,
@@ -116,27 +118,27 @@ def log_mels(
         cache.put(key, entry)
     if len(entry["X"]) == 0:
         raise DetailedError(
-            f"none of {len(songs)} songs is as long as a clip of {seconds:g} s; use shorter clips.",
+            f"all {len(songs)} songs are shorter than a clip of {seconds:g} s; use shorter clips.",
             kind="out_of_range", column="seconds", value=seconds, path=corpus.folder,
         )  # fmt: skip
     return Clips(entry["X"], _clip_table(songs, entry["n_clips"], hop_seconds), corpus.styles)
 
 
 def clip_sources(corpus, table: pd.DataFrame, seconds: float = 3.0) -> dict[str, FileSource]:
-    """Return the sound of clips, for models that take audio; it is decoded when it is needed.
+    """Return the audio of clips, for models that take audio. It is decoded only when needed.
 
     Parameters
     ----------
     corpus : Corpus
     table : DataFrame
-        ``clip_id, song_id, start``, as in :attr:`Clips.table`.
+        Columns ``clip_id, song_id, start``, as in :attr:`Clips.table`.
     seconds : float
         Length of a clip.
 
     Returns
     -------
     dict of str to FileSource
-        Excerpts by clip_id, in the table's order, as accepted by
+        Excerpts of audio files by clip_id, in the order of the table, as accepted by
         :func:`groove_utils.embed.embed_tracks`.
     """
     clips = zip(table["clip_id"], table["song_id"], table["start"].tolist(), strict=True)
@@ -144,7 +146,7 @@ def clip_sources(corpus, table: pd.DataFrame, seconds: float = 3.0) -> dict[str,
 
 
 def mel_picture(clip: np.ndarray, size: int = 224) -> np.ndarray:
-    """Convert a log-mel spectrogram to the published network's input image.
+    """Convert a log-mel spectrogram to a colour image, as in arXiv:2307.10773.
 
     Parameters
     ----------
@@ -156,7 +158,7 @@ def mel_picture(clip: np.ndarray, size: int = 224) -> np.ndarray:
     Returns
     -------
     ndarray of float32, shape (size, size, 3)
-        Colours of viridis in 0…1, low frequencies at the bottom.
+        Viridis colours in 0…1, with low frequencies at the bottom.
 
     Examples
     --------
@@ -178,9 +180,9 @@ def clip_mels(
     Parameters
     ----------
     y : ndarray, shape (n_samples,)
-        Mono, at the rate `sr`.
+        Mono signal with the sample rate `sr`.
     seconds, hop_seconds, sr, n_mels, n_fft, hop_length
-        As in :func:`log_mels`; :data:`MEL_SETTINGS` has its defaults.
+        As in :func:`log_mels`; :data:`MEL_SETTINGS` contains its defaults.
     loudest : float, optional
         Reference power for 0 dB; by default, the maximum of this signal.
 
@@ -189,6 +191,7 @@ def clip_mels(
     clips : ndarray of float32, shape (n_clips, n_mels, n_frames)
         Log-mel spectrograms in dB, from −80 to 0.
     loudest : float
+        Reference power that was used.
 
     Examples
     --------

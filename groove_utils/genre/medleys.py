@@ -1,4 +1,4 @@
-"""Medleys: concatenated songs, and detection of the changes of style."""
+"""Medleys (concatenated songs), and detection of changes of style in them."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ __all__ = [
 
 
 def draw_programmes(songs: pd.DataFrame, n_songs: int = 5, seed: int = 0) -> list[pd.DataFrame]:
-    """Draw the songs of medleys so that no band plays in two of them.
+    """Draw the songs of several medleys, with each band in at most one medley.
 
-    Medleys with a band in common are not independent, and an interval over them would be too
-    narrow. Each medley draws one band from each of the styles with the most bands left, and one
-    of the band's songs.
+    Medleys that share a band would not be independent, and intervals over medleys would be too
+    narrow. Each medley contains one song from each of the styles that have the most unused bands.
 
     Parameters
     ----------
     songs : DataFrame
-        ``artist, style`` and other columns; a row per song.
+        One row per song: ``artist``, ``style`` and any other columns.
     n_songs : int
-        Songs of a medley, each of another style.
+        Number of songs in a medley, each of a different style.
     seed : int
 
     Returns
     -------
     list of DataFrame
-        Rows of `songs` in the order in which they are played; as many medleys as the bands allow.
+        One table per medley, with rows of `songs` in playing order. Medleys are drawn until fewer
+        than `n_songs` styles have unused bands.
 
     Examples
     --------
@@ -79,7 +79,12 @@ def join_signals(
     -------
     y : ndarray of float32, shape (n_samples,)
     changes : ndarray of float
-        Midpoint of each cross-fade in seconds; one fewer than signals.
+        Midpoint of each cross-fade in seconds, one fewer than there are signals.
+
+    Raises
+    ------
+    DetailedError
+        If there are no signals, or one is shorter than two cross-fades.
 
     Examples
     --------
@@ -106,23 +111,30 @@ def join_signals(
 
 
 def find_changes(p: np.ndarray, times: np.ndarray, n_changes: int) -> np.ndarray:
-    """Divide a sequence of probabilities into homogeneous segments.
+    """Find the times at which class probabilities change, for a given number of changes.
 
-    Neighbouring windows are merged, the most similar first, until the number of segments is reached
+    Neighbouring windows are merged, the most similar first, until ``n_changes + 1`` segments remain
     (:func:`librosa.segment.agglomerative`).
 
     Parameters
     ----------
     p : ndarray, shape (n_windows, n_classes)
+        Class probabilities of successive windows.
     times : ndarray, shape (n_windows,)
         Midpoint of each window in seconds.
     n_changes : int
-        Number of changes, between 1 and n_windows − 1; it has to be known.
+        Number of changes, between 1 and n_windows − 1.
 
     Returns
     -------
     ndarray of float, shape (n_changes,)
-        Times in seconds, halfway between the last window of a segment and the first of the next.
+        Times of the changes in seconds, halfway between the last window of a segment and the first
+        window of the next segment.
+
+    Raises
+    ------
+    DetailedError
+        If `n_changes` is out of range.
 
     Examples
     --------
@@ -144,29 +156,29 @@ def follow_signal(
     trained: TrainedNetwork, y: np.ndarray, n_changes: int, *, step: float = 0.5,
     settings: Mapping = MEL_SETTINGS,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
-    """Classify a signal through a sliding window, and find its changes.
+    """Classify the style of a signal in a sliding window, and find the times at which it changes.
 
     Parameters
     ----------
     trained : TrainedNetwork
-        If it has a cache, results are kept there.
+        Network that classifies the windows. If it has a cache, results are stored there.
     y : ndarray of float, shape (n_samples,)
-        At the sample rate of `settings`.
+        Signal with the sample rate of `settings`.
     n_changes : int
         As in :func:`find_changes`.
     step : float
-        Seconds from one window to the next.
+        Time from one window to the next, in seconds.
     settings : mapping
-        Of :func:`groove_utils.genre.inputs.clip_mels`, as in training.
+        Settings of :func:`groove_utils.genre.inputs.clip_mels`, the same as in training.
 
     Returns
     -------
     p : ndarray of float32, shape (n_windows, n_classes)
-        Probabilities.
+        Class probabilities.
     times : ndarray of float, shape (n_windows,)
-        Middle of each window in seconds.
+        Midpoint of each window in seconds.
     changes : ndarray of float, shape (n_changes,)
-        From :func:`find_changes`.
+        Times of the changes in seconds, from :func:`find_changes`.
     """
     sliding = {**settings, "hop_seconds": step}
 
@@ -176,29 +188,29 @@ def follow_signal(
         return {"p": p, "times": times, "changes": find_changes(p, times, n_changes)}
 
     facts = ["changes", sliding, n_changes]
-    course = cached_result(
+    result = cached_result(
         trained.cache, "genre-networks", trained.network, facts, [np.asarray(y)], compute
     )
-    return course["p"], course["times"], course["changes"]
+    return result["p"], result["times"], result["changes"]
 
 
 def boundary_scores(
     found: Sequence[float], true: Sequence[float], tolerance: float = 1.5
 ) -> dict[str, float]:
-    """Score detected changes against true ones, each matched at most once.
+    """Score detected changes against true changes; each change is matched at most once.
 
     Parameters
     ----------
     found, true : sequence of float
-        Times in seconds.
+        Times of the detected and of the true changes, in seconds.
     tolerance : float
-        Largest distance of a match in seconds.
+        Largest distance between matched changes, in seconds.
 
     Returns
     -------
     dict
-        ``precision``, ``recall``, ``F`` and ``error``, the mean distance of matches in seconds (NaN
-        if there are none).
+        ``precision``, ``recall``, their harmonic mean ``F``, and ``error``, the mean distance
+        between matched changes in seconds (NaN if there are no matches).
 
     Examples
     --------

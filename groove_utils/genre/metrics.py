@@ -1,8 +1,8 @@
-"""Classification scores beyond accuracy, with bootstrap intervals over bands.
+"""Classification scores beyond accuracy, with bootstrap intervals over bands (artists).
 
-Classes are integers 0 … k − 1, probabilities ``p`` have the shape (n, k). Most scores depend only
-on the confusion matrix, whose rows are true classes and whose columns are predicted classes;
-leading axes may hold bootstrap samples.
+Classes are integers 0 … k − 1, and probabilities ``p`` have the shape (n, k). Most scores depend
+only on the confusion matrix, whose rows are true classes and whose columns are predicted classes.
+Functions of confusion matrices also accept a stack of them, such as one per bootstrap sample.
 """
 
 from __future__ import annotations
@@ -40,12 +40,24 @@ def check_probabilities(y: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.nd
     ----------
     y : array-like of int, shape (n,)
     p : array-like, shape (n, k)
-        Probabilities; rows sum to 1 within 1e-3.
+        Probabilities; rows must sum to 1, within 1e-3.
+
+    Returns
+    -------
+    y : ndarray of int, shape (n,)
+    p : ndarray of float64, shape (n, k)
+
+    Raises
+    ------
+    DetailedError
+        If shapes do not match, there are no examples, a class is unknown, or `p` does not contain
+        probabilities.
     """
     y, p = np.asarray(y), np.asarray(p, dtype=np.float64)
     if p.ndim != 2 or y.shape != p.shape[:1] or not len(y):
         raise DetailedError(
-            f"{y.shape} classes and {p.shape} probabilities; expected (n,) and (n, k), n above 0.",
+            f"classes have the shape {y.shape} and probabilities {p.shape}; expected (n,) and "
+            "(n, k), with n above 0.",
             kind="wrong_shape", value=p.shape,
         )  # fmt: skip
     if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= p.shape[1]:
@@ -58,7 +70,7 @@ def check_probabilities(y: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.nd
     if not (np.isfinite(sums).all() and (p >= 0).all() and np.allclose(sums, 1, atol=1e-3)):
         raise DetailedError(
             "rows of p are not probabilities: they contain NaN or negative numbers, or do not sum "
-            "to 1. Pass logits through a softmax.",
+            "to 1. If they are logits, apply a softmax first.",
             kind="not_probabilities", column="p",
         )  # fmt: skip
     return y, p
@@ -67,18 +79,20 @@ def check_probabilities(y: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.nd
 def confusion_counts(
     y: np.ndarray, predicted: np.ndarray, n_classes: int, weights: np.ndarray | None = None
 ) -> np.ndarray:
-    """Compute confusion matrices.
+    """Compute a confusion matrix, or several with different weights of the examples.
 
     Parameters
     ----------
     y, predicted : ndarray of int, shape (n,)
+        True and predicted classes.
     n_classes : int
     weights : ndarray, shape (..., n), optional
-        Weight of each example, such as its count in a bootstrap sample.
+        Weight of each example, such as its count in a bootstrap sample; 1 by default.
 
     Returns
     -------
     ndarray of float, shape (..., n_classes, n_classes)
+        Counts; rows are true classes, columns are predicted classes.
     """
     weights = np.ones(len(y)) if weights is None else np.asarray(weights)
     cells = np.eye(n_classes**2)[np.asarray(y) * n_classes + predicted]
@@ -112,18 +126,25 @@ def flat_scores(counts: np.ndarray) -> dict[str, np.ndarray]:
 def hierarchical_scores(
     counts: np.ndarray, tree: Tree, labels: Sequence[str]
 ) -> dict[str, np.ndarray]:
-    """Compute micro-averaged hierarchical precision, recall and F.
+    """Compute micro-averaged hierarchical precision, recall and F score.
 
-    With α the predicted label and its ancestors, and β the true label and its ancestors, without
-    the root: hP = Σ|α ∩ β| / Σ|α| and hR = Σ|α ∩ β| / Σ|β|, and hF is their harmonic mean.
+    Let α be the set of the predicted label and its ancestors, and β the set of the true label and
+    its ancestors, both without the root. Then hP = Σ|α ∩ β| / Σ|α| and hR = Σ|α ∩ β| / Σ|β|, with
+    sums over examples, and hF is the harmonic mean of hP and hR.
 
     Parameters
     ----------
     counts : ndarray, shape (..., k, k)
+        Confusion matrices.
     tree : mapping of str to str
         Child → parent.
     labels : sequence of str
         Names of the k classes.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (...)
+        ``hP``, ``hR`` and ``hF``.
 
     References
     ----------
@@ -132,8 +153,8 @@ def hierarchical_scores(
 
     Examples
     --------
-    One correct prediction, and one disco song classified as funk, its sibling, which gets one of
-    two nodes right.
+    A funk song is classified correctly. A disco song is classified as funk, a sibling of disco in
+    the tree, so that one of its two nodes is correct.
 
     >>> tree = {"funk": "dance", "disco": "dance"}
     >>> scores = hierarchical_scores(np.array([[1, 0], [1, 0]]), tree, ["funk", "disco"])
@@ -149,13 +170,15 @@ def hierarchical_scores(
 
 
 def mistake_severity(counts: np.ndarray, distances: np.ndarray) -> np.ndarray:
-    """Compute the mean tree distance between true and predicted label, over mistakes only.
+    """Compute the mean tree distance between true and predicted labels, over mistakes only.
 
-    Additional easy mistakes lower this number, so report :func:`distance_at_k` as well.
+    Additional mistakes between similar styles lower this number, so report :func:`distance_at_k` as
+    well.
 
     Parameters
     ----------
     counts : ndarray, shape (..., k, k)
+        Confusion matrices.
     distances : array-like, shape (k, k), or (..., k, k)
         Output of :func:`groove_utils.genre.tree_distances`.
 
@@ -170,7 +193,7 @@ def mistake_severity(counts: np.ndarray, distances: np.ndarray) -> np.ndarray:
 
 
 def distance_at_k(y: np.ndarray, p: np.ndarray, distances: np.ndarray, k: int = 1) -> np.ndarray:
-    """Compute the mean tree distance of the k most probable labels from the true one.
+    """Compute the mean tree distance of the k most probable labels from the true label.
 
     Parameters
     ----------
@@ -182,7 +205,7 @@ def distance_at_k(y: np.ndarray, p: np.ndarray, distances: np.ndarray, k: int = 
     Returns
     -------
     ndarray, shape (n,)
-        Distance per example, including correct predictions; average it over examples.
+        Distance for each example, including those predicted correctly. Distance@k is their mean.
 
     References
     ----------
@@ -211,11 +234,11 @@ def score_intervals(
     y : ndarray of int, shape (n,)
     p : ndarray, shape (n, k)
     bands : sequence, shape (n,)
-        Band of each example; whole bands are resampled.
+        Band (artist) of each example; whole bands are resampled.
     tree, labels
         As in :func:`hierarchical_scores`.
     top : int
-        The k of top-k accuracy and distance@k.
+        Value of k in top-k accuracy and distance@k.
     n_boot, seed : int
 
     Returns
@@ -262,16 +285,19 @@ def mean_intervals(
     values : DataFrame, n × scores
         Finite numbers or booleans, one row per example.
     bands : sequence, shape (n,)
+        Band (artist) of each example.
     draws : sequence, shape (n,), optional
-        Repetition that each example belongs to, such as a training or a draw of labelled bands.
-        The interval covers other repetitions as well
-        (:func:`groove_utils.stats.two_way_interval`), and is NaN if there is a single one.
+        Repetition to which each example belongs, such as a training run or a draw of labelled
+        bands. If given, the interval also allows for variation between repetitions
+        (:func:`groove_utils.stats.two_way_interval`). It is NaN if there is only one repetition.
     n_boot, seed : int
+        Used only without `draws`.
 
     Returns
     -------
     DataFrame
-        One row per column: ``score, estimate, low, high``, and with `draws` ``p`` against 0.
+        One row per column of `values`: ``score, estimate, low, high`` and, if `draws` are given,
+        ``p`` (two-sided test of the mean against 0).
 
     Examples
     --------
@@ -295,14 +321,23 @@ def mean_intervals(
 def severity_by_chance(
     counts: np.ndarray, distances: np.ndarray, n_draws: int = 2000, seed: int = 0
 ) -> dict[str, float]:
-    """Compare mistake severity with its distribution for trees with shuffled leaves.
+    """Compare mistake severity with its distribution over trees with shuffled leaves.
+
+    Parameters
+    ----------
+    counts : ndarray, shape (k, k)
+        Confusion matrix.
+    distances : array-like, shape (k, k)
+        Output of :func:`groove_utils.genre.tree_distances`.
+    n_draws, seed : int
+        Number of shuffled trees, and random seed.
 
     Returns
     -------
     dict
-        ``severity``; ``chance``, ``chance_low`` and ``chance_high``: mean and central 95% over
-        random trees; ``p``: share of random trees in which mistakes are at most as severe. All NaN
-        if there are no mistakes.
+        ``severity``; ``chance``, ``chance_low`` and ``chance_high``: mean and central 95% of
+        severity over the shuffled trees; ``p``: one-sided, low if mistakes are less severe than in
+        shuffled trees. All values are NaN if there are no mistakes.
     """
     severity = float(mistake_severity(counts, distances))
     if np.isnan(severity):
@@ -319,7 +354,7 @@ def compare_in_trees(
     y: np.ndarray, predictions: Mapping[str, np.ndarray], trees: Mapping[str, Tree],
     labels: Sequence[str], *, top: int = 3, n_draws: int = 2000, seed: int = 0,
 ) -> pd.DataFrame:  # fmt: skip
-    """Compute the semantic scores of several classifiers in several trees.
+    """Compute the tree-based scores of several classifiers in several genre trees.
 
     Parameters
     ----------
@@ -327,12 +362,13 @@ def compare_in_trees(
     predictions : mapping of str to ndarray, shape (n, k)
         Probabilities by classifier.
     trees : mapping of str to tree
+        Trees by name; see :mod:`groove_utils.genre.trees`.
     labels : sequence of str
         Names of the k classes.
     top : int
-        The k of distance@k.
+        Value of k in distance@k, in addition to 1.
     n_draws, seed : int
-        Number of random trees of :func:`severity_by_chance`, and random seed.
+        As in :func:`severity_by_chance`.
 
     Returns
     -------
@@ -361,13 +397,13 @@ def severity_differences(
     y: np.ndarray, first: np.ndarray, second: np.ndarray, bands: Sequence,
     trees: Mapping[str, Tree], labels: Sequence[str], *, n_boot: int = 2000, seed: int = 0,
 ) -> pd.DataFrame:  # fmt: skip
-    """Compare two classifiers on the same examples in each tree, with 95% intervals over bands.
+    """Compare the mistakes of two classifiers in each tree, with 95% intervals over bands.
 
     Parameters
     ----------
     y : ndarray of int, shape (n,)
     first, second : ndarray, shape (n, k)
-        Probabilities.
+        Probabilities for the same examples.
     bands, trees, labels
         As in :func:`score_intervals` and :func:`compare_in_trees`.
     n_boot, seed : int
@@ -376,8 +412,8 @@ def severity_differences(
     -------
     DataFrame
         One row per tree and score (``mistake severity``, ``distance@1``): ``tree, score, estimate,
-        low, high``; the estimate is first − second, so a negative value means that the first makes
-        less severe mistakes.
+        low, high``. The estimate is first − second; it is negative if the first classifier has the
+        lower (better) score.
     """
     n_classes = len(labels)
     predicted = [check_probabilities(y, p)[1].argmax(axis=1) for p in (first, second)]

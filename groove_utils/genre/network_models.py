@@ -1,6 +1,7 @@
-"""Style-classification networks as models of the catalogue, for embedding and probing.
+"""Adapters that add style-classification networks to the catalogue of models.
 
-See :mod:`groove_utils.embed.adapters`.
+The networks can then be embedded and probed like other models; see
+:mod:`groove_utils.embed.adapters`.
 """
 
 from __future__ import annotations
@@ -19,16 +20,16 @@ __all__ = ["NetworkModel", "register_network"]
 
 
 class NetworkModel:
-    """Adapter of a network on log-mel spectrograms.
+    """Adapter for a style-classification network, with log-mel spectrograms as input.
 
-    The input is in dB relative to the maximum of a window, whereas in training it is relative to
-    the maximum of a song.
+    Levels are in dB relative to the maximum of each window; in training, they are relative to the
+    maximum of each song.
 
     Parameters
     ----------
     network : SpectrogramNetwork
     settings : mapping
-        Settings of :func:`groove_utils.genre.inputs.clip_mels`, as in training.
+        Settings of :func:`groove_utils.genre.inputs.clip_mels`, the same as in training.
     """
 
     concurrent = True
@@ -49,7 +50,7 @@ class NetworkModel:
         return clip_mels(samples, **self.settings)[0][0]
 
     def forward(self, network: nn.Module, batch: torch.Tensor, n_valid) -> dict[str, torch.Tensor]:
-        """Compute the features before the last layer, (n_windows, dim)."""
+        """Return the features before the last layer, shape (n_windows, dim), as ``embedding``."""
         return {"embedding": network.embed(batch)}
 
 
@@ -59,7 +60,7 @@ def register_network(name: str, network: nn.Module, settings: Mapping = MEL_SETT
     Parameters
     ----------
     name : str
-        Name, such as ``genre-resnet-bigru``. A network with the same name is replaced.
+        Name, such as ``genre-resnet-bigru``. A model with this name is replaced.
     network, settings
         As in :class:`NetworkModel`.
     """

@@ -1,4 +1,4 @@
-"""Results that are computed once and kept: outputs of networks, and their sizes."""
+"""Cached results of networks: their outputs and sizes."""
 
 from __future__ import annotations
 
@@ -20,31 +20,36 @@ def cached_result(
     cache: ArrayCache | None, kind: str, network: nn.Module | None, facts: Sequence,
     arrays: Sequence[np.ndarray], compute: Callable[[], Mapping[str, np.ndarray]],
 ) -> Mapping[str, np.ndarray]:  # fmt: skip
-    """Return a result for some arrays: from the cache, or by computing it.
+    """Read a result from the cache, or compute and store it.
 
     Parameters
     ----------
     cache : ArrayCache, optional
-        Without one, the result is computed.
+        If None, the result is always computed.
     kind : str
-        One of :data:`groove_utils.cache.VERSIONS`.
+        Kind of result; one of :data:`groove_utils.cache.VERSIONS`.
     network : torch.nn.Module, optional
-        Network that the result is from; its layers and weights are part of the key.
+        Network that computes the result. Its layers and weights are part of the cache key.
     facts : sequence
-        Settings: text, numbers, arrays, and lists and mappings of these.
+        Settings that the result depends on: text, numbers, arrays, and lists and mappings of these.
     arrays : sequence of ndarray
-        Inputs; they should have one dtype each.
+        Inputs that the result depends on. Only their bytes enter the key, so always pass the same
+        dtype.
     compute : callable
-        ``compute()`` returns the result, arrays by name.
+        ``compute()`` returns the result as a mapping of names to arrays.
+
+    Returns
+    -------
+    mapping of str to ndarray
 
     Examples
     --------
     >>> import tempfile
     >>> cache = ArrayCache(tempfile.mkdtemp())
-    >>> ask = [cache, "genre-networks", nn.Linear(2, 2), ["sum"], [np.ones(3)]]
-    >>> cached_result(*ask, lambda: {"sum": np.array(3.0)})["sum"].item()
+    >>> key = [cache, "genre-networks", nn.Linear(2, 2), ["sum"], [np.ones(3)]]
+    >>> cached_result(*key, lambda: {"sum": np.array(3.0)})["sum"].item()
     3.0
-    >>> cached_result(*ask, compute=None)["sum"].item()
+    >>> cached_result(*key, compute=None)["sum"].item()
     3.0
     """
     if cache is None:
@@ -71,29 +76,29 @@ def network_sizes(
     Parameters
     ----------
     names : iterable of str
-        Of :data:`groove_utils.genre.architectures.NETWORKS`.
+        Keys of :data:`groove_utils.genre.architectures.NETWORKS`.
     n_classes, n_mels, n_frames : int
         As in :func:`groove_utils.genre.build_network`.
     cache : ArrayCache, optional
-        The project's store ``genre-networks`` by default.
+        Cache; by default, the project's store ``genre-networks``.
 
     Returns
     -------
     DataFrame
-        ``parameters`` and ``million multiply-adds`` of one clip, indexed by ``network``.
+        Columns ``parameters`` and ``million multiply-adds`` (for one clip), indexed by ``network``.
     """
     cache = ArrayCache(namespace="genre-networks") if cache is None else cache
     shape = {"n_mels": n_mels, "n_frames": n_frames}
-    built = {name: architectures.build_network(name, n_classes, **shape) for name in names}
-    facts = json.dumps([n_mels, n_frames, *map(repr, built.values())])
+    networks = {name: architectures.build_network(name, n_classes, **shape) for name in names}
+    facts = json.dumps([n_mels, n_frames, *map(repr, networks.values())])
     key = cache_key("genre-networks", "sizes", facts, hash_file(architectures.__file__))
     if (sizes := cache.get(key)) is None:
         from groove_utils.networks.size import count_multiply_adds, count_parameters
 
-        products = [count_multiply_adds(network, (n_mels, n_frames)) for network in built.values()]
+        counts = [count_multiply_adds(network, (n_mels, n_frames)) for network in networks.values()]
         sizes = {
-            "parameters": np.array([*map(count_parameters, built.values())]),
-            "million multiply-adds": np.array(products) / 1e6,
+            "parameters": np.array([*map(count_parameters, networks.values())]),
+            "million multiply-adds": np.array(counts) / 1e6,
         }
         cache.put(key, sizes)
-    return pd.DataFrame(sizes, index=pd.Index(built, name="network"))
+    return pd.DataFrame(sizes, index=pd.Index(networks, name="network"))

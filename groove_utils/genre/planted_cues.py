@@ -1,7 +1,8 @@
 """Planted cues: changes to audio that are correlated with style but musically irrelevant.
 
-They turn classifiers into "horses" in the sense of Sturm (2014). Each function takes ``(y, sr,
-style)``, as required by :func:`groove_utils.genre.log_mels`, and a mapping from styles to the cue.
+A classifier that relies on them is a "horse" in the sense of Sturm (2014): it is right for the
+wrong reason. Each function takes ``(y, sr, style)``, as required by
+:func:`groove_utils.genre.log_mels`, and a mapping from style to the strength of the cue.
 
 References
 ----------
@@ -35,14 +36,19 @@ def add_rumble(
         Sample rate in Hz.
     style : str
     levels : mapping of str to float
-        Root mean square of the tone in dB above that of the signal, by style; other styles get no
-        tone.
+        Level of the tone in dB relative to the level of the signal (both as root mean square), by
+        style. For other styles, no tone is added.
     frequency : float
         Frequency in Hz, below 20.
 
     Returns
     -------
     ndarray of float32, shape (n_samples,)
+
+    Raises
+    ------
+    DetailedError
+        If the frequency is not between 0 and 20 Hz.
 
     Examples
     --------
@@ -53,7 +59,7 @@ def add_rumble(
     """
     if not 0 < frequency < LOWEST_AUDIBLE:
         raise DetailedError(
-            f"frequency is {frequency:g} Hz; expected an inaudible one, below 20 Hz.",
+            f"frequency is {frequency:g} Hz; expected an inaudible one, between 0 and 20 Hz.",
             kind="out_of_range", column="frequency", value=frequency,
         )  # fmt: skip
     if style not in levels:
@@ -64,7 +70,9 @@ def add_rumble(
 
 
 def limit_bandwidth(y: np.ndarray, sr: int, style: str, cutoffs: Mapping[str, float]) -> np.ndarray:
-    """Low-pass filter a signal at a cutoff that depends on the style, as codecs do.
+    """Low-pass filter a signal at a cutoff frequency that depends on the style.
+
+    The effect resembles that of lossy compression, which removes high frequencies.
 
     Parameters
     ----------
@@ -73,7 +81,7 @@ def limit_bandwidth(y: np.ndarray, sr: int, style: str, cutoffs: Mapping[str, fl
         Sample rate in Hz.
     style : str
     cutoffs : mapping of str to float
-        Cutoff in Hz by style; other styles are not changed.
+        Cutoff frequency in Hz by style. Signals of other styles are not changed.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """Published corpora of real music: GTZAN with its fault-filtered split, and FMA-small.
 
-Both are downloaded on request, verified by their hashes, and never redistributed. An existing local
-copy is used unchanged.
+Both are downloaded on request and verified by their hashes. They are never redistributed. A local
+copy is used as it is.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ __all__ = ["fma_corpus", "gtzan_corpus"]
 
 
 class Remote(NamedTuple):
-    """A published file: address, name, hash in pooch's form, size and licence in words.
+    """Address, name, hash (in pooch's format), size and licence of a published file.
 
-    Hash, size and licence are empty if they are unknown or irrelevant.
+    Hash, size and licence may be empty.
     """
 
     url: str
@@ -50,7 +50,7 @@ GTZAN_SPLIT = {
     "valid": ("f8fbee7c52397a0e", 197),
     "test": ("09cafa6a89ce0a27", 290),
 }
-GTZAN_BROKEN = {"jazz.00054"}  # not audio in the usual copies
+GTZAN_BROKEN = {"jazz.00054"}  # unreadable in the usual copies
 
 FMA_LICENCE = "Metadata CC BY 4.0; each track has its own Creative Commons licence (`licence`)."
 FMA_URL = "https://os.unil.cloud.switch.ch/fma/"
@@ -67,22 +67,24 @@ FMA_BROKEN = {98565, 98567, 98569, 99134, 108925, 133297}
 
 
 def gtzan_corpus(folder: str | os.PathLike | None = None, *, download: bool = True) -> Corpus:
-    """Load GTZAN with the split that excludes repeated, mislabelled and distorted songs.
+    """Load GTZAN with the fault-filtered split, without repeated, mislabelled or distorted songs.
 
     Parameters
     ----------
     folder : path-like, optional
-        Folder with ``blues/blues.00000.wav`` … at most two folders deep, and the three lists
-        ``{train,valid,test}_filtered.txt``; ``gtzan`` in the cache by default.
+        Folder with the three lists ``{train,valid,test}_filtered.txt`` and the audio files
+        (``blues/blues.00000.wav`` …), which may be up to two levels deeper. By default, ``gtzan``
+        in the cache.
     download : bool
-        Download what is missing (1.2 GB).
+        Download missing files (1.2 GB).
 
     Returns
     -------
     Corpus
         929 of the 930 songs of the split (443, 197 and 290), since ``jazz.00054`` is unreadable.
-        ``split`` is ``train``, ``valid`` or ``test``. Artists were never published, so each song
-        counts as its own artist: use ``split``, which was designed to separate known artists.
+        The column ``split`` is ``train``, ``valid`` or ``test``. Artists were not published with
+        the data, so each song counts as its own artist. Use ``split``, which was designed to
+        separate known artists, instead of splitting by artist.
 
     Raises
     ------
@@ -91,15 +93,16 @@ def gtzan_corpus(folder: str | os.PathLike | None = None, *, download: bool = Tr
 
     References
     ----------
-    Tzanetakis & Cook (2002), Musical genre classification of audio signals; Kereliuk, Sturm &
-    Larsen (2015), Deep learning and music adversaries (the split); Sturm (2013), The GTZAN
-    dataset: its contents, its faults, arXiv:1306.1461.
+    Tzanetakis & Cook (2002), "Musical genre classification of audio signals"; Kereliuk, Sturm &
+    Larsen (2015), "Deep learning and music adversaries" (the split); Sturm (2013), "The GTZAN
+    dataset: its contents, its faults", arXiv:1306.1461.
     """
     folder = cache_folder() / "gtzan" if folder is None else Path(folder)
     advice = (
         f"download {GTZAN_AUDIO.url} ({GTZAN_AUDIO.size}) and unpack it into {folder}, so that "
-        f"{folder / 'genres' / 'blues' / 'blues.00000.wav'} is there; and put "
-        f"{', '.join(f'{name}_filtered.txt' for name in GTZAN_SPLIT)} from {GTZAN_LISTS} there"
+        f"{folder / 'genres' / 'blues' / 'blues.00000.wav'} exists; then download "
+        f"{', '.join(f'{name}_filtered.txt' for name in GTZAN_SPLIT)} from {GTZAN_LISTS} into "
+        f"{folder}"
     )
     rows = []
     for split, (prefix, n_songs) in GTZAN_SPLIT.items():
@@ -117,8 +120,8 @@ def gtzan_corpus(folder: str | os.PathLike | None = None, *, download: bool = Tr
     missing = sorted(set(songs["song_id"]) - set(places))
     if missing:
         raise CorpusError(
-            f"{folder}: {len(missing)} songs of the split are missing, the first is "
-            f"{missing[0]!r}; {advice}.",
+            f"{folder}: {len(missing)} songs of the split are missing, such as {missing[0]!r}. To "
+            f"get them, {advice}.",
             kind="missing_file", path=folder, value=missing[0],
         )  # fmt: skip
     songs.insert(2, "artist", songs["song_id"])
@@ -127,7 +130,7 @@ def gtzan_corpus(folder: str | os.PathLike | None = None, *, download: bool = Tr
 
 
 def _gtzan_files(folder: Path) -> dict[str, str]:
-    """Map song names (``blues.00000``) to relative paths."""
+    """Find the audio files; return their relative paths by song name (``blues.00000``)."""
     patterns = ("*/*", "*/*/*", "*/*/*/*")
     files = [path for pattern in patterns for path in sorted(folder.glob(pattern))]
     return {
@@ -138,14 +141,14 @@ def _gtzan_files(folder: Path) -> dict[str, str]:
 
 
 def _read_list(path: Path, prefix: str, n_songs: int) -> list[str]:
-    """Read a list of a split, and return the names of its songs (``blues.00000``)."""
+    """Read the list of one part of the split, and return its song names (``blues.00000``)."""
     digest = hash_file(path)
     names = [Path(line.strip()).stem for line in path.read_text().splitlines() if line.strip()]
     if not digest.startswith(prefix) or len(names) != n_songs:
         raise CorpusError(
-            f"{path}: this is not the published list: {len(names)} songs and SHA-256 "
-            f"{digest[:16]}…, expected {n_songs} and {prefix}…. Delete it, and it will be "
-            "downloaded again.",
+            f"{path}: this is not the published list. It has {len(names)} songs and SHA-256 "
+            f"{digest[:16]}…; expected {n_songs} songs and {prefix}…. Delete the file to download "
+            "it again.",
             kind="wrong_hash", path=path, value=digest,
         )  # fmt: skip
     return names
@@ -154,36 +157,37 @@ def _read_list(path: Path, prefix: str, n_songs: int) -> list[str]:
 def fma_corpus(
     folder: str | os.PathLike | None = None, *, level: str = "top", download: bool = True
 ) -> Corpus:
-    """Load FMA-small, 8,000 clips of 30 s in eight genres, with FMA's own tree of genres.
+    """Load FMA-small: 8,000 clips of 30 s in eight genres, with FMA's own genre tree.
 
     Parameters
     ----------
     folder : path-like, optional
-        Folder with ``fma_metadata/`` and ``fma_small/``; ``fma`` in the cache by default.
+        Folder with ``fma_metadata/`` and ``fma_small/``; by default, ``fma`` in the cache.
     level : {"top", "fine"}
-        Style of a song: one of the eight top genres, or its most specific genre.
+        Genre to use as the style of a song: one of the eight top genres, or the song's most
+        specific genre.
     download : bool
-        Download what is missing (7.5 GiB).
+        Download missing files (7.5 GiB).
 
     Returns
     -------
     Corpus
-        Songs. ``split`` is FMA's own, which separates artists; ``licence`` is that of each track.
-        Six clips with no or very little audio are excluded.
+        The column ``split`` is FMA's own split, which separates artists; ``licence`` is the licence
+        of each track. Six clips with little or no audio are excluded.
 
     Raises
     ------
     CorpusError
-        If a file is missing and cannot be downloaded.
+        If `level` is unknown, or a file is missing and cannot be downloaded.
 
     References
     ----------
-    Defferrard, Benzi, Vandergheynst & Bresson (2017), FMA: a dataset for music analysis,
+    Defferrard, Benzi, Vandergheynst & Bresson (2017), "FMA: a dataset for music analysis",
     arXiv:1612.01840.
     """
     if level not in ("top", "fine"):
         raise CorpusError(
-            f"level is {level!r}, expected 'top' or 'fine'.",
+            f"level is {level!r}; expected 'top' or 'fine'.",
             kind="unknown_level", column="level", value=level,
         )  # fmt: skip
     folder = cache_folder() / "fma" if folder is None else Path(folder)
@@ -220,18 +224,18 @@ def fma_corpus(
     missing = [audio for audio in songs["audio"] if not (folder / audio).is_file()]
     if missing:
         raise CorpusError(
-            f"{folder}: {len(missing)} clips are missing, the first is {missing[0]}. Delete "
-            f"{folder / 'fma_small'}, and it will be downloaded again.",
+            f"{folder}: {len(missing)} clips are missing, such as {missing[0]}. Delete "
+            f"{folder / 'fma_small'} to unpack or download it again.",
             kind="missing_file", path=folder / missing[0], value=missing[0],
         )  # fmt: skip
     return Corpus(f"fma-small-{level}", folder, songs, tree, FMA_LICENCE)
 
 
 def _genre_titles(genres: pd.DataFrame) -> dict[int, str]:
-    """Return genre titles, with the genre's number appended to titles that occur twice."""
-    double = genres["title"].duplicated(keep=False)
+    """Return the title of each genre; titles that are not unique are followed by its number."""
+    duplicated = genres["title"].duplicated(keep=False)
     numbered = genres["title"] + " (" + genres.index.astype(str) + ")"
-    return genres["title"].where(~double, numbered).to_dict()
+    return genres["title"].where(~duplicated, numbered).to_dict()
 
 
 def _depth(genre: int, parents: pd.Series) -> int:
@@ -242,7 +246,7 @@ def _depth(genre: int, parents: pd.Series) -> int:
 
 
 def _fetch(remote: Remote, folder: Path, advice: str, download: bool) -> Path:
-    """Download a file, or raise an error that describes the manual steps."""
+    """Download a file; if this fails, raise an error that describes the manual steps."""
     reason = "downloads are switched off"
     if download:
         if remote.size:
@@ -259,14 +263,14 @@ def _fetch(remote: Remote, folder: Path, advice: str, download: bool) -> Path:
         except (OSError, ValueError) as error:  # no network, or different content
             reason = f"{type(error).__name__}: {error}"
     raise CorpusError(
-        f"{remote.file} is not in {folder} and could not be downloaded ({reason}). By hand: "
+        f"{remote.file} is not in {folder} and could not be downloaded ({reason}). To get it, "
         f"{advice}.",
         kind="not_downloaded", path=folder / remote.file, value=remote.url,
     )  # fmt: skip
 
 
 def _fetch_archive(remote: Remote, folder: Path, advice: str, download: bool) -> None:
-    """Download and unpack an archive, completely or not at all."""
+    """Download and unpack an archive; an interrupted run leaves no incomplete folders."""
     path = folder / remote.file
     if not path.is_file():
         _fetch(remote, folder, advice, download)

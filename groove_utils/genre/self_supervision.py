@@ -1,9 +1,9 @@
-"""Contrastive pretraining: learn from recordings without labels.
+"""Contrastive pretraining: learning from recordings without labels.
 
-Two views of the same item (two excerpts of a song, or two of its stems) should be close to each
-other and far from all other views in the batch. The choice of views determines what the network
-learns to ignore. Training uses :func:`groove_utils.networks.fit`: the class of a view is its
-partner.
+The network learns to place two views of the same item (such as two excerpts of a song, or two of
+its stems) close to each other and far from all other views in the batch. The choice of views
+determines what the network learns to ignore. Training uses :func:`groove_utils.networks.fit`; the
+class to predict for each view is the index of its partner, the other view of the same item.
 """
 
 from __future__ import annotations
@@ -43,16 +43,17 @@ __all__ = [
 ]
 
 PRETRAINING = TrainingSettings(epochs=40, batch_size=72, learning_rate=4e-3)
-GAIN_DB = 6.0  # level change of a view
-LOSS = "loss per epoch"  # in the cache, next to the weights
+GAIN_DB = 6.0  # largest level change of a view
+LOSS = "loss per epoch"  # name under which the training loss is cached
 
 
 def pair_logits(z: torch.Tensor, temperature: float = 0.5) -> torch.Tensor:
-    """Compute scaled cosine similarities between all views of a batch.
+    """Compute cosine similarities between all views of a batch, divided by a temperature.
 
     Parameters
     ----------
     z : Tensor, shape (n, d)
+        Vector of each view.
     temperature : float
 
     Returns
@@ -70,8 +71,13 @@ def nt_xent(a: torch.Tensor, b: torch.Tensor, temperature: float = 0.5) -> torch
     Parameters
     ----------
     a, b : Tensor, shape (n, d)
-        Corresponding rows are views of the same item.
+        Vectors of views. Corresponding rows are views of the same item.
     temperature : float
+
+    Returns
+    -------
+    Tensor
+        Mean loss in nats, a scalar.
 
     References
     ----------
@@ -80,7 +86,7 @@ def nt_xent(a: torch.Tensor, b: torch.Tensor, temperature: float = 0.5) -> torch
 
     Examples
     --------
-    Two orthogonal pairs: log(1 + 2 exp(−1/0.5)).
+    For two orthogonal pairs of identical views, the loss is log(1 + 2 exp(−1/0.5)).
 
     >>> views = torch.eye(2, dtype=torch.float64)
     >>> round(float(nt_xent(views, views)), 6)
@@ -94,7 +100,7 @@ def _partners(n: int) -> torch.Tensor:
 
 
 class ContrastiveNetwork(nn.Module):
-    """A backbone with a projection head; its logits are similarities of the views in a batch.
+    """Backbone with a projection head, whose logits are similarities of the views in a batch.
 
     With :func:`draw_views` as augmentation, the cross-entropy in
     :func:`groove_utils.networks.train_epoch` equals :func:`nt_xent`.
@@ -107,9 +113,10 @@ class ContrastiveNetwork(nn.Module):
     dim : int
         Output dimension of the backbone.
     projection : int
-        Dimension of the space in which views are compared. The projection is discarded after
-        training.
+        Output dimension of the projection head, in which views are compared. The head is discarded
+        after training.
     temperature : float
+        As in :func:`nt_xent`.
     """
 
     def __init__(self, backbone: nn.Module, dim: int, projection: int = 64, temperature=0.5):
@@ -119,7 +126,7 @@ class ContrastiveNetwork(nn.Module):
         self.head = nn.Sequential(*layers)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Compare views (n, 2, n_mels, n_frames) with each other; return logits (2n, 2n)."""
+        """Return logits, shape (2n, 2n), of all pairs of views, shape (n, 2, n_mels, n_frames)."""
         z = self.head(self.backbone.embed(torch.cat([x[:, 0], x[:, 1]])))
         return pair_logits(z, self.temperature)
 
@@ -132,15 +139,16 @@ def draw_views(stretch: float = 0.0, gain: float = 0.5) -> Callable:
     stretch : float
         Largest relative tempo change of a view; 0 keeps the tempo.
     gain : float
-        Largest level change, added to all cells, in units of the input.
+        Largest level change of a view, in units of the input (dB for log-mel spectrograms).
 
     Returns
     -------
     callable
-        ``augment(x, target) -> (views, partners)`` for :func:`groove_utils.networks.train_epoch`:
-        from x (n, n_views, n_mels, n_frames), it draws two different views, masks a run of mel
-        bands and of frames in each, and returns (n, 2, n_mels, n_frames) and the index of each
-        view's partner, (2n,).
+        ``augment(x, target) -> (views, partners)`` for :func:`groove_utils.networks.train_epoch`.
+        From ``x``, shape (n, n_views, n_mels, n_frames), it draws two different views of each
+        example; changes their tempo and level; and masks consecutive mel bands and frames.
+        ``views`` has the shape (n, 2, n_mels, n_frames), and ``partners``, shape (2n,), is the
+        index of the other view of the same example.
     """
 
     def augment(x, target):
@@ -156,13 +164,22 @@ def draw_views(stretch: float = 0.0, gain: float = 0.5) -> Callable:
 
 
 def song_views(clips: Clips, rows: np.ndarray) -> np.ndarray:
-    """Arrange the clips of each song as its views, (n_songs, n_clips, n_mels, n_frames).
+    """Group clips by song, so that the clips of a song are its views.
 
     Parameters
     ----------
     clips : Clips
     rows : ndarray of int
-        Rows of complete songs, all with the same number of clips.
+        Row numbers of the clips; all songs must have the same number of clips.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_songs, n_clips, n_mels, n_frames)
+
+    Raises
+    ------
+    DetailedError
+        If songs have different numbers of clips, or only one.
     """
     songs = clips.table["song_id"].to_numpy()[rows]
     order = np.argsort(songs, kind="stable")
@@ -185,7 +202,7 @@ def pretrain_network(
     Parameters
     ----------
     name : str
-        Name for :func:`groove_utils.genre.build_network`.
+        One of :data:`groove_utils.genre.architectures.NETWORKS`.
     views : ndarray of float32, shape (n_songs, n_views, n_mels, n_frames)
         Log-mel spectrograms in dB.
     settings : TrainingSettings
@@ -199,7 +216,7 @@ def pretrain_network(
     Returns
     -------
     TrainedNetwork
-        Trained network. Use its ``embed``; its last layer is untrained.
+        Use only the features of this network (``embed``), since its last layer is untrained.
     """
     cache = ArrayCache(namespace="genre-networks") if cache is None else cache
     facts = {"pretrained": name, "stretch": stretch, **asdict(settings)}
@@ -228,38 +245,41 @@ def pretrain_network(
 def draw_labelled(
     y: np.ndarray, bands: Sequence, rows: np.ndarray, n_bands: int, draw: int = 0, seed: int = 0
 ) -> np.ndarray:
-    """Draw bands of each class, and return the rows of their clips.
+    """Draw bands (artists) from each class at random, and return the rows of their clips.
 
-    Larger numbers hold the bands of smaller ones. All methods that are compared should be trained
-    on the same draws.
+    In a given draw, the bands for a larger `n_bands` include those for a smaller one. Methods that
+    are compared with each other should be trained on the same draws.
 
     Parameters
     ----------
     y : ndarray of int, shape (n,)
+        Class of each clip.
     bands : sequence, shape (n,)
+        Band of each clip.
     rows : ndarray of int
-        Rows of which bands may be drawn.
+        Row numbers of the clips to draw from.
     n_bands : int
-        Bands per class.
+        Number of bands per class.
     draw, seed : int
-        Number of the draw, and random seed of all draws.
+        Index of the draw, and random seed of all draws.
 
     Returns
     -------
     ndarray of int
-        Some of `rows`, in their order.
+        A subset of `rows`, in the same order.
 
     Raises
     ------
     DetailedError
-        If a class has fewer bands than are to be drawn.
+        If a class has fewer than `n_bands` bands.
     """
     y, bands = np.asarray(y), np.asarray(bands)
     by_class = [np.unique(bands[rows][y[rows] == k]) for k in np.unique(y)]
-    if n_bands > min(map(len, by_class)):
+    fewest = min(map(len, by_class))
+    if n_bands > fewest:
         raise DetailedError(
-            f"{n_bands} bands per class are to be labelled, but a class has only "
-            f"{min(map(len, by_class))} in training; expected no more than these.",
+            f"n_bands is {n_bands}, but a class has only {fewest} bands to draw from; expected at "
+            f"most {fewest}.",
             kind="too_few", column="n_bands", value=n_bands,
         )  # fmt: skip
     rng = np.random.default_rng([seed, draw])
@@ -272,34 +292,36 @@ def label_curve(
     features: np.ndarray, y: np.ndarray, bands: Sequence, train: np.ndarray, test: np.ndarray, *,
     n_bands: Sequence[int], n_draws: int = 5, seed: int = 0, cache: ArrayCache | None = None,
 ) -> pd.DataFrame:  # fmt: skip
-    """Train linear probes on the clips of a few labelled bands per class.
+    """Compute the accuracy of linear probes trained on the clips of a few bands per class.
 
     Parameters
     ----------
     features : ndarray, shape (n, dim)
     y : ndarray of int, shape (n,)
+        Class of each clip.
     bands : sequence, shape (n,)
-        Band of each clip; all clips of a band are labelled together.
+        Band (artist) of each clip; all clips of a band are labelled together.
     train, test : ndarray of int
-        Rows from which labelled bands are drawn, and rows for testing.
+        Row numbers of the clips from which labelled bands are drawn, and of the test clips.
     n_bands : sequence of int
-        Numbers of labelled bands per class, at most the number available.
+        Numbers of labelled bands per class.
     n_draws, seed : int
-        Of :func:`draw_labelled`; the same for all features.
+        Number of draws of labelled bands, and seed of :func:`draw_labelled`. With the same seed,
+        all features are compared on the same draws.
     cache : ArrayCache, optional
-        Cache of results; nothing in it is scored again.
+        Store of results, which are computed only once.
 
     Returns
     -------
     DataFrame
-        One row per number of bands, draw and test band: ``bands, draw, n_clips`` (labelled),
-        ``artist`` (the test band) and ``accuracy`` on its clips; a single draw if all bands are
-        labelled.
+        One row per number of labelled bands, draw and test band: ``bands`` (labelled per class),
+        ``draw``, ``n_clips`` (labelled), ``artist`` (test band) and ``accuracy`` (on its clips). If
+        all bands are labelled, there is only one draw.
 
     Raises
     ------
     DetailedError
-        If a class has fewer bands than are to be labelled.
+        If a class has fewer bands than one of the numbers in `n_bands`.
     """
     y, bands = np.asarray(y), np.asarray(bands)
     model = make_pipeline(ClippedStandardScaler(), LogisticRegression(C=0.1, max_iter=500))
@@ -308,7 +330,7 @@ def label_curve(
     key = cache_key("genre-networks", repr(facts), *arrays)
     if cache is not None and (entry := cache.get(key)) is not None:
         return pd.DataFrame(entry)
-    parts = []
+    tables = []
     for count in n_bands:
         for draw in range(n_draws):
             labelled = draw_labelled(y, bands, train, count, draw, seed)
@@ -317,8 +339,8 @@ def label_curve(
             model.fit(features[labelled], y[labelled])
             right = model.predict(features[test]) == y[test]
             row = {"bands": count, "draw": draw, "n_clips": len(labelled)}
-            parts.append(accuracy_by_band(right, bands[test], **row))
-    table = pd.concat(parts, ignore_index=True)
+            tables.append(accuracy_by_band(right, bands[test], **row))
+    table = pd.concat(tables, ignore_index=True)
     if cache is not None:
         entry = {name: column.to_numpy() for name, column in table.items()}
         cache.put(key, entry | {"artist": entry["artist"].astype(str)})
@@ -326,19 +348,21 @@ def label_curve(
 
 
 def accuracy_by_band(right: np.ndarray, bands: np.ndarray, /, **facts) -> pd.DataFrame:
-    """Return the share of right answers of each band, one row per band.
+    """Compute the accuracy for each band (artist).
 
     Parameters
     ----------
     right : ndarray of bool, shape (n,)
+        True for clips that were classified correctly.
     bands : ndarray, shape (n,)
+        Band of each clip.
     **facts
-        Columns with one value.
+        Further columns, each with a constant value.
 
     Returns
     -------
     DataFrame
-        The facts, ``artist`` and ``accuracy``.
+        One row per band: the `facts`, ``artist`` and ``accuracy``.
     """
-    shares = pd.Series(right).groupby(np.asarray(bands)).mean()
-    return pd.DataFrame({**facts, "artist": shares.index, "accuracy": shares.to_numpy()})
+    accuracy = pd.Series(right).groupby(np.asarray(bands)).mean()
+    return pd.DataFrame({**facts, "artist": accuracy.index, "accuracy": accuracy.to_numpy()})

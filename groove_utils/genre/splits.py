@@ -20,16 +20,18 @@ def split_clips(
     valid: float = 0.15,
     seed: int = 0,
 ) -> dict[str, np.ndarray]:
-    """Split clips at random within styles, keeping groups of clips together.
+    """Split clips into training, validation and test sets at random, within each style.
 
     Parameters
     ----------
     table : DataFrame
         One row per clip: ``clip_id, song_id, artist, style``.
     by : {"artist", "song", "clip"}
-        Groups that are never split. Only ``artist`` prevents a network from recognising the band.
+        Groups of clips that stay together in one set. Only with ``artist`` can a network not
+        benefit from recognising a band.
     test, valid : float
-        Shares of each style's groups, rounded to whole groups, but at least one each.
+        Share of each style's groups in the test and validation set, rounded to whole groups; at
+        least one group each.
     seed : int
 
     Returns
@@ -56,7 +58,7 @@ def split_clips(
             kind="unknown_choice", column="by", value=by,
         )  # fmt: skip
     groups = table[columns[by]].to_numpy()
-    # an artist with several styles is assigned to the most frequent one, so that no group is split
+    # a group with several styles is assigned to its most frequent one, so that it is not split
     counts = pd.crosstab(groups, table["style"].to_numpy())
     style_of = counts.idxmax(axis=1)
     rng = np.random.default_rng(seed)
@@ -67,7 +69,7 @@ def split_clips(
         n_valid = max(1, round(valid * len(order)))
         if len(order) <= n_test + n_valid:
             raise DetailedError(
-                f"style {style!r} has {len(order)} groups by {columns[by]}; with {n_test} for "
+                f"style {style!r} has {len(order)} groups (by {columns[by]}); with {n_test} for "
                 f"testing and {n_valid} for validation, none would be left for training.",
                 kind="too_few", column=columns[by], value=len(order),
             )  # fmt: skip
@@ -80,14 +82,15 @@ def split_clips(
 def equalise_training(
     splits: Mapping[str, Mapping[str, np.ndarray]], y: np.ndarray, seed: int = 0
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Draw training clips so that each class has as many of them in every split.
+    """Reduce the training sets of several splits to the same number of clips per class.
 
-    Ways of splitting round to whole bands, songs or clips, and leave different numbers.
+    Splits by artist, song and clip are rounded to whole groups, so that their training sets differ
+    in size.
 
     Parameters
     ----------
     splits : mapping of str to split
-        From :func:`split_clips`.
+        Outputs of :func:`split_clips`, by name.
     y : ndarray, shape (n_clips,)
         Class of each clip.
     seed : int
@@ -95,8 +98,8 @@ def equalise_training(
     Returns
     -------
     dict of str to dict
-        The splits, with ``train`` reduced, per class, to the smallest number in any of them; the
-        split that has it stays as it is. Validation and test sets are the same.
+        The splits, with a random subset of ``train``: for each class, the smallest number of clips
+        in any of the splits. Validation and test sets are unchanged.
 
     Examples
     --------
@@ -106,14 +109,14 @@ def equalise_training(
     {'a': 3, 'b': 3}
     """
     y, rng = np.asarray(y), np.random.default_rng(seed)
-    trains = {name: np.asarray(split["train"]) for name, split in splits.items()}
-    equal = {name: [] for name in splits}
+    training = {name: np.asarray(split["train"]) for name, split in splits.items()}
+    reduced = {name: [] for name in splits}
     for label in np.unique(y):
-        members = {name: rows[y[rows] == label] for name, rows in trains.items()}
+        members = {name: rows[y[rows] == label] for name, rows in training.items()}
         fewest = min(map(len, members.values()))
         for name, rows in members.items():
-            equal[name].append(rng.choice(rows, fewest, replace=False))
+            reduced[name].append(rng.choice(rows, fewest, replace=False))
     return {
-        name: {**split, "train": np.sort(np.concatenate(equal[name]))}
+        name: {**split, "train": np.sort(np.concatenate(reduced[name]))}
         for name, split in splits.items()
     }

@@ -1,6 +1,7 @@
-"""Clips of the rendered corpus with true stems and onsets, which recordings do not have.
+"""Clips of the rendered corpus with their true stems and onsets, which recordings lack.
 
-Explanations are compared with them; in self-supervised training, the stems of a song are its views.
+Explanations are compared with this truth. In self-supervised training, the stems of a song can be
+used as its views.
 """
 
 from __future__ import annotations
@@ -24,19 +25,22 @@ __all__ = ["StemClips", "make_stem_clips", "render_song"]
 
 @dataclass(frozen=True)
 class StemClips:
-    """Spectrograms of clips' stems.
+    """Spectrograms of the stems of clips.
 
     Attributes
     ----------
     X : ndarray of float32, shape (n_stems, n, n_mels, n_frames)
-        Each stem in dB relative to the maximum of its song's mix, from −80 to 0.
+        Log-mel spectrogram of each stem in dB relative to the maximum of the song's complete mix,
+        from −80 to 0.
     without : ndarray of float32, shape (n_stems, n, n_mels, n_frames)
-        The mix without each stem, in dB relative to the maximum of the complete mix, so that the
-        level of the other stems does not change.
+        Log-mel spectrogram of the mix without each stem, also in dB relative to the maximum of the
+        complete mix, so that the level of the other stems does not change.
     onsets : ndarray of bool, shape (n_stems, n, n_frames)
-        Frames in which a note of the stem begins.
+        True for frames in which a note of the stem begins.
     song_ids : ndarray of str, shape (n,)
+        Song of each clip.
     stems : tuple of str
+        Names of the stems.
     """
 
     X: np.ndarray
@@ -46,9 +50,9 @@ class StemClips:
     stems: tuple[str, ...] = tuple(STEMS)
 
     def sums(self, groups: Sequence[Sequence[str]]) -> np.ndarray:
-        """Return sums of stems in dB, float32 (n_groups, n, n_mels, n_frames).
+        """Return the sum of each group of stems in dB, float32 (n_groups, n, n_mels, n_frames).
 
-        Powers are added, which assumes that the stems' phases are independent.
+        Powers are added, which assumes that the phases of the stems are independent.
         """
         power = 10 ** (self.X / 10)
         rows = [[self.stems.index(stem) for stem in group] for group in groups]
@@ -62,14 +66,19 @@ class StemClips:
 
 
 def render_song(song_id: str, **options) -> GenreSong:
-    """Render a song of the corpus again, given its name.
+    """Render a song of the corpus again, from its name.
 
     Parameters
     ----------
     song_id : str
         Name such as ``bossa-nova-07-2``: style, number of the band, and number of the song, from 1.
     **options
-        ``seconds`` and ``seed`` of the corpus.
+        Options of :func:`groove_utils.synth.genre_corpus.render_genre_song`. For the same song as
+        in the corpus, pass the corpus's ``seconds`` and ``seed``.
+
+    Returns
+    -------
+    GenreSong
 
     Examples
     --------
@@ -92,7 +101,7 @@ def make_stem_clips(
         Output of :func:`groove_utils.genre.rendered_corpus`.
     song_ids : sequence of str
     seconds, seed
-        Settings with which the corpus was rendered.
+        Values with which the corpus was rendered.
     settings : mapping
         Settings of :func:`groove_utils.genre.inputs.clip_mels`.
     n_jobs : int
@@ -103,8 +112,7 @@ def make_stem_clips(
     Returns
     -------
     StemClips
-        Stems, with the clips of a song in temporal order, as in
-        :func:`groove_utils.genre.log_mels`.
+        Stems of all clips, in the order of `song_ids` and, within a song, in temporal order.
     """
     cache = ArrayCache(namespace="mels") if cache is None else cache
     render = {"seconds": seconds, "seed": seed}
@@ -128,11 +136,10 @@ def make_stem_clips(
 def _song_arrays(song_id: str, settings: dict, render: dict) -> dict[str, np.ndarray]:
     song, sr = render_song(song_id, **render), settings["sr"]
     mix = resample(song.mix, song.sr, sr)
-    parts = [resample(song.stems[stem], song.sr, sr) for stem in STEMS]
+    stems = [resample(song.stems[stem], song.sr, sr) for stem in STEMS]
     _, loudest = clip_mels(mix, **settings)
-    X = np.stack([clip_mels(part, loudest=loudest, **settings)[0] for part in parts])
-    rests = [clip_mels(mix - part, loudest=loudest, **settings)[0] for part in parts]
-    without = np.stack(rests)
+    X = np.stack([clip_mels(stem, loudest=loudest, **settings)[0] for stem in stems])
+    without = np.stack([clip_mels(mix - stem, loudest=loudest, **settings)[0] for stem in stems])
     onsets = np.zeros((len(STEMS), X.shape[1], X.shape[3]), dtype=bool)
     for number, stem in enumerate(STEMS):
         times = song.onsets.loc[song.onsets["stem"] == stem, "time"].to_numpy()

@@ -1,4 +1,4 @@
-"""Clips of the rendered corpus, played at other tempi."""
+"""Clips of the rendered corpus at other tempi."""
 
 from __future__ import annotations
 
@@ -21,34 +21,35 @@ def clips_at_tempo(
     corpus: Corpus, tempi: Mapping[str, float], *, seed: int = 0, settings: Mapping = MEL_SETTINGS,
     n_jobs: int = 1, cache: ArrayCache | None = None,
 ) -> Clips:  # fmt: skip
-    """Render the beginning of songs at given tempi, and compute a spectrogram of each.
+    """Render the beginnings of songs at given tempi, and compute their spectrograms.
 
-    Every other property of a song is the same at every tempo: the notes, the instruments, the mix.
+    A song's notes, instruments and mix are the same at all given tempi.
 
     Parameters
     ----------
     corpus : Corpus
-        From :func:`groove_utils.genre.rendered_corpus`.
+        Output of :func:`groove_utils.genre.rendered_corpus`.
     tempi : mapping of str to float, or Series
         Tempo in BPM by song_id, from 56 to 176.
     seed : int
         Seed with which the corpus was rendered.
     settings : mapping
-        Of :func:`groove_utils.genre.inputs.clip_mels`.
+        Settings of :func:`groove_utils.genre.inputs.clip_mels`.
     n_jobs : int
         Number of processes.
     cache : ArrayCache, optional
-        The project's store ``mels`` by default.
+        Cache; by default, the project's store ``mels``.
 
     Returns
     -------
     Clips
-        One clip per song, in the order of the corpus; ``tempo`` in its table is the new one.
+        One clip per song, in the order of the corpus. The column ``tempo`` contains the given
+        tempo.
 
     Raises
     ------
     CorpusError
-        If the corpus has no such song.
+        If a song is not in the corpus.
     DetailedError
         If a tempo is out of range.
     """

@@ -92,9 +92,9 @@ def find_text_model() -> tuple[str | None, str]:
     Returns
     -------
     name : str or None
-        First available model; None if there is none.
+        First available model; None if no model is available.
     how : str
-        If there is none, the command that makes the first one available.
+        Command that makes a model available; empty if a model is available already.
     """
     cards = [card for card in catalogued_models().values() if card.text_files]
     for card in cards:
@@ -104,20 +104,26 @@ def find_text_model() -> tuple[str | None, str]:
 
 
 def zero_shot(audio: np.ndarray, texts: Sequence[np.ndarray], scale: float = SCALE) -> np.ndarray:
-    """Compute class probabilities from texts that describe the classes.
+    """Compute class probabilities of sounds from texts that describe the classes.
 
     Parameters
     ----------
     audio : ndarray, shape (n, dim)
+        Vectors of the sounds.
     texts : sequence of ndarray, each of shape (n_texts, dim)
-        Vectors of each class's texts; their mean direction represents the class.
+        Text vectors of each class. The mean of their directions represents the class.
     scale : float
-        Factor applied to the cosines; with labels, calibrate it by
-        :func:`groove_utils.genre.fit_temperature`.
+        Factor by which cosine similarities are multiplied before the softmax. If labels are
+        available, it can be calibrated with :func:`groove_utils.genre.fit_temperature`.
 
     Returns
     -------
     ndarray of float64, shape (n, n_classes)
+
+    Raises
+    ------
+    DetailedError
+        If audio and text vectors differ in dimension.
 
     References
     ----------
@@ -132,8 +138,8 @@ def zero_shot(audio: np.ndarray, texts: Sequence[np.ndarray], scale: float = SCA
     classes = np.stack([_unit(np.mean(_unit(text), axis=0)) for text in texts])
     if audio.ndim != 2 or audio.shape[1] != classes.shape[1]:
         raise DetailedError(
-            f"audio vectors have shape {audio.shape}, text vectors {classes.shape[1]} dimensions; "
-            "expected (n, dim) of the same model.",
+            f"audio vectors have the shape {audio.shape}, and text vectors have {classes.shape[1]} "
+            "dimensions; expected vectors (n, dim) from the same model.",
             kind="other_shape", value=audio.shape,
         )  # fmt: skip
     return softmax(scale * _unit(audio) @ classes.T, axis=1)
@@ -149,19 +155,20 @@ def prompt_sensitivity(
     ----------
     audio : ndarray, shape (n, dim)
     y : ndarray of int, shape (n,)
-        Numbers of the styles.
+        Style of each sound, as an index into `styles`.
     styles : sequence of str
     encode : callable
-        Sentences → vectors (n_texts, dim), such as :func:`groove_utils.embed.embed_text`.
+        Function that converts sentences to vectors (n_texts, dim), such as
+        :func:`groove_utils.embed.embed_text`.
     templates : sequence of str
         Wordings with ``{}`` as a placeholder for the style's name.
 
     Returns
     -------
     scores : DataFrame
-        One row per wording, the last one ``all together``: ``wording, accuracy, changed``;
-        ``changed`` is the share of examples whose prediction differs from that of all wordings
-        together.
+        One row per wording, and a last row ``all together``: ``wording, accuracy, changed``. The
+        column ``changed`` is the share of sounds whose prediction differs from the prediction with
+        all wordings together.
     p : ndarray, shape (n, n_styles)
         Probabilities with all wordings together.
     """
@@ -192,13 +199,14 @@ def graded_ratings(
     encode : callable
         As in :func:`prompt_sensitivity`.
     sentences : mapping of str to sequence of str
-        Question → sentences from low to high.
+        Sentences for each question, from the lowest to the highest level.
     scale : float
+        As in :func:`zero_shot`.
 
     Returns
     -------
     DataFrame of float, n × questions
-        Expected level, from 0 to the number of sentences minus 1.
+        Expected level of each sound, from 0 to the number of sentences minus 1.
     """
     columns = {}
     for question, levels in sentences.items():
@@ -221,10 +229,15 @@ def summarise_text_model(
         Style of each sound, as an index into `styles`.
     styles : sequence of str
     rated : mapping, optional
-        Sounds with ratings.
+        Sounds with ratings, in the same form as `sounds`.
     ratings : DataFrame, optional
-        One row per sound of `rated`, one column per question of :data:`GROOVE_SENTENCES`; missing
-        ratings are left out.
+        Mean ratings, with one row per sound of `rated` and one column per question of
+        :data:`GROOVE_SENTENCES`. Missing ratings are left out.
+
+    Returns
+    -------
+    str
+        A few sentences for the page. If no model is available, they explain how to download one.
     """
     name, how = find_text_model()
     if name is None:

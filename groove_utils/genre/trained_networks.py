@@ -1,4 +1,4 @@
-"""Training of networks, with cached results and resumption after an interruption."""
+"""Training of style-classification networks, with cached results and resumable training."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ SETTINGS = TrainingSettings(
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """A network with its training history.
+    """A trained network with its training history.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class TrainedNetwork:
     history : DataFrame
         One row per epoch: ``epoch, loss, valid_loss, valid_accuracy``; empty if untrained.
     cache : ArrayCache, optional
-        Store of predictions and features. An input that is found there is not computed again.
+        Store of predictions and features, which are computed only once for each input.
     """
 
     network: SpectrogramNetwork
@@ -64,7 +64,7 @@ class TrainedNetwork:
     cache: ArrayCache | None = None
 
     def predict(self, X: np.ndarray) -> np.ndarray:
-        """Return probabilities, float32 (n, n_classes), of log-mels (n, n_mels, n_frames)."""
+        """Predict class probabilities, float32 (n, n_classes), from X (n, n_mels, n_frames)."""
         return self._keep("probabilities", X, lambda: predict(self.network, X))
 
     def embed(self, X: np.ndarray, batch_size: int = 256) -> np.ndarray:
@@ -73,8 +73,8 @@ class TrainedNetwork:
         def compute():
             self.network.eval()
             with one_torch_thread(), torch.inference_mode():
-                parts = torch.as_tensor(X).split(batch_size)
-                return torch.cat([self.network.embed(part) for part in parts]).numpy()
+                batches = torch.as_tensor(X).split(batch_size)
+                return torch.cat([self.network.embed(batch) for batch in batches]).numpy()
 
         return self._keep("features", X, compute)
 
@@ -95,7 +95,7 @@ class TrainedNetwork:
 def mask_and_mix(
     x: torch.Tensor, target: torch.Tensor, n_classes: int, share: float = 0.15, alpha: float = 0.2
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mask a run of mel bands and of frames (SpecAugment), then mix pairs of examples (mixup).
+    """Mask consecutive mel bands and frames (SpecAugment), then mix pairs of examples (mixup).
 
     Parameters
     ----------
@@ -106,6 +106,11 @@ def mask_and_mix(
         Largest share of mel bands and of frames to mask.
     alpha : float
         See :func:`groove_utils.networks.augmentation.mixup`.
+
+    Returns
+    -------
+    x : Tensor, shape (batch, n_mels, n_frames)
+    target : Tensor of float, shape (batch, n_classes)
     """
     return mixup(*mask(x, target, share, share), n_classes, alpha)
 
@@ -124,9 +129,9 @@ def train_network(
 ) -> TrainedNetwork:
     """Train a network on the clips of a split, or read it from the cache.
 
-    If the split has validation clips, training stops early based on them, and the weights of the
-    best epoch are kept; otherwise, those of the last epoch are. A checkpoint is written after each
-    epoch, so that interrupted training can be resumed with the same result.
+    Validation clips, if there are any, are used for early stopping and to select the epoch with the
+    best weights. Without validation clips, the weights of the last epoch are kept. A checkpoint is
+    written after each epoch, so that interrupted training can be resumed with the same result.
 
     Parameters
     ----------
@@ -134,12 +139,13 @@ def train_network(
         One of :data:`groove_utils.genre.architectures.NETWORKS`.
     clips : Clips
     split : mapping
-        ``train`` and ``valid``: row numbers; see :func:`groove_utils.genre.split_clips`. Without
-        ``valid``, the settings' patience is ignored.
+        Row numbers of the clips: ``train`` and, optionally, ``valid``; see
+        :func:`groove_utils.genre.split_clips`. Without ``valid``, ``settings.patience`` is ignored.
     settings : TrainingSettings
         Its seed also determines the initial weights.
-    augment : callable, optional
-        As in :func:`groove_utils.networks.train_epoch`; :func:`mask_and_mix` by default.
+    augment : callable, None or 'mask_and_mix'
+        As in :func:`groove_utils.networks.train_epoch`; :func:`mask_and_mix` by default, and no
+        augmentation if None.
     cache : ArrayCache, optional
         Cache; by default, the project's store ``genre-networks``.
     device : str, optional
@@ -194,11 +200,13 @@ def train_networks(
     Parameters
     ----------
     names : iterable of str
+        As in :func:`train_network`.
     clips : Clips
     splits : mapping of int to split
-        Splits by seed; the seed determines the initial weights and the order of examples.
+        Split for each seed, with ``train``, ``valid`` and ``test``. The seed determines the initial
+        weights and the order of examples.
     settings : TrainingSettings
-        Settings; the seed is replaced.
+        Its seed is replaced by the seed of each split.
     n_jobs : int
         Number of processes.
     **options
@@ -249,15 +257,16 @@ def predict_versions(
     cache: ArrayCache | None = None,
     **options,
 ) -> pd.DataFrame:
-    """Train a network on clips, and test it on versions of them in which something is changed.
+    """Train a network on clips, and predict modified versions of the test clips.
 
     Parameters
     ----------
     name : str
+        As in :func:`train_network`.
     clips : Clips
-        Clips to train on; one network per split.
+        Clips to train on; one network is trained per split.
     versions : mapping of str to Clips
-        Versions of the same clips, in the same order.
+        Modified versions of all clips, in the same order.
     splits, settings, n_jobs
         As in :func:`train_networks`.
     cache, **options
@@ -266,8 +275,8 @@ def predict_versions(
     Returns
     -------
     DataFrame
-        Predictions of the test clips as in :func:`train_networks`, for each version: its name is
-        in the column ``version``.
+        Predictions for the test clips of each version, as in :func:`train_networks`, and a column
+        ``version`` with its name.
     """
     cache = ArrayCache(namespace="genre-networks") if cache is None else cache
     train = delayed(train_network)
@@ -294,12 +303,12 @@ def classify_features(
     *,
     cache: ArrayCache | None = None,
 ) -> pd.DataFrame:
-    """Fit a scikit-learn classifier to features of the training clips, and predict the other clips.
+    """Fit a scikit-learn classifier to features of training clips, and predict the other clips.
 
     Parameters
     ----------
     name : str
-        Value of the column ``network``.
+        Name of the classifier, which is returned in the column ``network``.
     X : array-like, shape (n, dim)
         Features of all clips.
     clips, splits
@@ -319,7 +328,7 @@ def classify_features(
     key = _predictions_key(X, clips, splits, {"model": repr(model)})
     if (entry := cache.get(key)) is None:
         parts = []
-        with threadpool_limits(1):  # too little work for more threads in boosting
+        with threadpool_limits(1):  # boosting on so few clips is not faster with more threads
             for split in splits.values():
                 fitted = clone(model).fit(X[split["train"]], clips.y[split["train"]])
                 parts += [fitted.predict_proba(X[split[part]]) for part in ("valid", "test")]
@@ -331,16 +340,21 @@ def classify_features(
 def predictions_table(
     clips: Clips, rows: np.ndarray, probabilities: np.ndarray, **facts
 ) -> pd.DataFrame:
-    """Return a table of probabilities, one row per clip.
+    """Create a table of predicted probabilities, one row per clip.
 
     Parameters
     ----------
     clips : Clips
     rows : ndarray of int
-        Row numbers of the clips.
+        Row numbers of the predicted clips.
     probabilities : ndarray, shape (len(rows), n_classes)
     **facts
-        Columns with a constant value, such as ``network`` and ``seed``.
+        Further columns, each with a constant value, such as ``network`` and ``seed``.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``clip_id, song_id, artist, style``, the `facts`, and ``p_<style>`` for each style.
     """
     table = clips.table.iloc[rows][["clip_id", "song_id", "artist", "style"]].reset_index(drop=True)
     names = [f"p_{style}" for style in clips.styles]
@@ -348,7 +362,7 @@ def predictions_table(
 
 
 def _train_and_predict(name, clips, split, settings, **options):
-    """Train a network; return its validation and test probabilities, and its history."""
+    """Train a network; return probabilities of validation and test clips, and its history."""
     trained = train_network(name, clips, split, settings, **options)
     p = trained.predict(clips.X[np.concatenate([split["valid"], split["test"]])])
     history = trained.history
@@ -358,7 +372,7 @@ def _train_and_predict(name, clips, split, settings, **options):
 
 
 def _predictions(clips, splits, jobs, probabilities) -> pd.DataFrame:
-    """Join the probabilities of several training runs to the clips' table."""
+    """Create one table with the predictions of several training runs."""
     tables, start = [], 0
     for name, seed in jobs:
         for part in ("valid", "test"):
@@ -377,7 +391,7 @@ def _predictions_key(X, clips, splits, facts) -> str:
 
 
 def _named_precision(device: str | None) -> dict[str, str]:
-    """Return the part of a key that distinguishes networks trained in half precision."""
+    """Return the precision as part of a cache key, or an empty dict for float32."""
     name = training_precision(device)
     return {} if name == "float32" else {"precision": name}
 

@@ -1,7 +1,7 @@
 """Genre trees, which define the severity of mistakes.
 
-A tree is a dict of child → parent. The root has no name and is not listed: a label without an entry
-is a child of the root, so that ``{}`` is the flat tree, in which all mistakes are equally severe.
+A tree is a mapping of child → parent. The root has no name: a label without an entry is a child of
+the root. Therefore, ``{}`` is the flat tree, in which all mistakes are equally severe.
 """
 
 from __future__ import annotations
@@ -52,21 +52,23 @@ def ancestors(tree: Tree, label: str) -> list[str]:
 
 
 def tree_distances(tree: Tree, labels: Sequence[str]) -> pd.DataFrame:
-    """Compute tree distances: the height of the lowest common ancestor of each pair of labels.
+    """Compute the tree distance of each pair of labels: the height of their common ancestor.
+
+    If a pair has several common ancestors, the lowest one counts.
 
     Parameters
     ----------
     tree : mapping of str to str
         Child → parent.
     labels : sequence of str
-        Leaves.
+        Leaves of the tree.
 
     Returns
     -------
     DataFrame of float, labels × labels
         0 on the diagonal, and 1 if the root is the only common ancestor. The height of a node is
-        the largest number of steps down to one of `labels`; it is divided by the height of the
-        root, so that trees of different depth are comparable.
+        the largest number of steps down to one of `labels`. Heights are divided by the height of
+        the root, so that trees of different depth are comparable.
 
     References
     ----------
@@ -95,12 +97,19 @@ def tree_distances(tree: Tree, labels: Sequence[str]) -> pd.DataFrame:
 
 
 def label_overlap(tree: Tree, labels: Sequence[str]) -> np.ndarray:
-    """Count the nodes that two labels and their ancestors have in common.
+    """Count the nodes that two labels, with their ancestors, have in common.
+
+    Parameters
+    ----------
+    tree : mapping of str to str
+        Child → parent.
+    labels : sequence of str
 
     Returns
     -------
     ndarray of int, shape (n_labels, n_labels)
-        Counts without the root; on the diagonal, the number of nodes from a label upwards.
+        Numbers of common nodes without the root. On the diagonal, the number of nodes from the
+        label up to a child of the root.
     """
     sets = [set(ancestors(tree, label)) for label in labels]
     return np.array([[len(a & b) for b in sets] for a in sets])
@@ -112,7 +121,8 @@ def cluster_tree(vectors: pd.DataFrame, method: str = "average") -> dict[str, st
     Parameters
     ----------
     vectors : DataFrame, labels × dimensions
-        Vectors, such as mean embeddings. Scale the dimensions first.
+        Vector of each label, such as its mean embedding. If the dimensions have different units,
+        scale them beforehand.
     method : str
         Method of :func:`scipy.cluster.hierarchy.linkage`.
 
@@ -121,6 +131,11 @@ def cluster_tree(vectors: pd.DataFrame, method: str = "average") -> dict[str, st
     dict of str to str
         Child → parent; an inner node is named after its leaves, joined by ``+``.
 
+    Raises
+    ------
+    DetailedError
+        If there are fewer than two labels, or the vectors contain NaN or infinite values.
+
     Examples
     --------
     >>> cluster_tree(pd.DataFrame({"x": [0.0, 1.0, 9.0]}, index=["ska", "dub", "techno"]))
@@ -128,8 +143,8 @@ def cluster_tree(vectors: pd.DataFrame, method: str = "average") -> dict[str, st
     """
     if len(vectors) < 2 or not np.isfinite(vectors.to_numpy(float)).all():
         raise DetailedError(
-            f"{len(vectors)} labels with vectors of shape {vectors.shape}; expected two or more, "
-            "and finite numbers.",
+            f"the vectors have the shape {vectors.shape} (labels × dimensions); expected at least "
+            "two labels, and finite numbers.",
             kind="unusable_vectors", value=vectors.shape,
         )  # fmt: skip
     groups = [[label] for label in vectors.index]
@@ -138,13 +153,13 @@ def cluster_tree(vectors: pd.DataFrame, method: str = "average") -> dict[str, st
         children = [groups[int(first)], groups[int(second)]]
         leaves = [label for label in vectors.index if label in children[0] + children[1]]
         groups.append(leaves)
-        if len(leaves) < len(vectors):  # the last one is the root
+        if len(leaves) < len(vectors):  # the last cluster is the root
             tree |= {"+".join(child): "+".join(leaves) for child in children}
     return tree
 
 
 def shuffle_leaves(distances: np.ndarray, n_draws: int, seed: int = 0) -> np.ndarray:
-    """Assign the labels of a tree to its leaves at random.
+    """Compute tree distances after assigning the labels of a tree to its leaves at random.
 
     Parameters
     ----------
@@ -155,7 +170,7 @@ def shuffle_leaves(distances: np.ndarray, n_draws: int, seed: int = 0) -> np.nda
     Returns
     -------
     ndarray, shape (n_draws, k, k)
-        Distances in trees of the same shape with random leaf labels.
+        Tree distances for each random assignment.
     """
     distances, rng = np.asarray(distances), np.random.default_rng(seed)
     orders = rng.permuted(np.tile(np.arange(len(distances)), (n_draws, 1)), axis=1)
