@@ -1,26 +1,26 @@
 # %% [markdown] tags=["needs-audio-or-embeddings"]
 # # What do pretrained models make of a song?
 #
-# A network that was trained to tag songs, or to transcribe their notes, was not trained on groove.
-# Its inner activations may still carry information about musical properties that are related to
-# groove. Read as a vector, they are called an {term}`embedding`. This chapter computes embeddings of
-# our songs with several models and describes them, before any rating is used.
+# A network that was trained to tag songs, or to transcribe their notes, was not trained on groove. Its
+# inner activations may still carry information about musical properties that are related to groove.
+# These activations, read as a vector, are called an {term}`embedding`. This chapter computes embeddings
+# of our songs with several models and describes them, before any rating is used.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
-# **You will learn** what the models are and were trained for, how a song becomes a vector, how to
-# read a map of songs, and why each trained network is compared with an untrained one.
+# **You will learn** which models there are and what they were trained for, how a song becomes a vector,
+# how to read a map of songs, and why each trained network is compared with an untrained one.
 #
-# **You need** {doc}`01-listeners-and-tracks`, and an idea of what a convolutional network is.
+# **You need** {doc}`01-listeners-and-tracks`, and a basic idea of what a convolutional network is.
 #
-# **It runs** in {run-time}`05-embeddings` in the run that made this page; the first run takes longer.
-# Module: `groove_utils.embed`.
+# **It runs** in {run-time}`05-embeddings`, measured when this page was built; the first run takes
+# longer. Module: `groove_utils.embed`.
 # ```
 
 # %% tags=["parameters"]
 study = "demo"  # a study's name, or a folder with a study.yml
 seed = 2026
-models = []  # empty: those of the study or, if none, five that run offline
+models = []  # empty: the study's own models, else five that run offline
 n_permutations = 1000
 cost_songs = 4  # songs used to measure a model's cost
 
@@ -59,14 +59,14 @@ models = study_models.models_for(data, models)
 # %% [markdown]
 # ## The models
 #
-# {numref}`tab-models` lists the models of this page; {doc}`model-cards` lists all of them, including
-# the seven of {cite:t}`marmoret2026`. Some run offline, because Python packages contain their weights,
-# and five of these are used if a study brings no vectors of its own. The taggers of {cite:t}`pons2019`
-# were trained to predict fifty tags of a song (genre, mood, instrument, voice): two on the Million Song
-# Dataset (`msd`), two on MagnaTagATune (`mtt`). One architecture is a stack of small square kernels, as
-# used for photographs (`vgg`); the other has kernels shaped for music, tall ones for timbre and long
-# ones for rhythm (`musicnn`). Basic Pitch {cite}`bittner2022` was trained to transcribe notes.
-# {doc}`06-probing` adds networks that were trained to find beats and to predict danceability.
+# {numref}`tab-models` lists the models of this page; {doc}`model-cards` lists all of them, including the
+# seven of {cite:t}`marmoret2026`. Some run offline, because Python packages contain their weights; five
+# of these are used if a study has no vectors of its own. The taggers of {cite:t}`pons2019` were trained
+# to predict fifty tags of a song (genre, mood, instrument, voice): two on the Million Song Dataset
+# (`msd`), two on MagnaTagATune (`mtt`). The architecture `vgg` stacks small square kernels, as networks
+# for photographs do; `musicnn` has kernels shaped for music, tall ones for timbre and long ones for
+# rhythm. Basic Pitch {cite}`bittner2022` was trained to transcribe notes. {doc}`06-probing` adds
+# networks that were trained to find beats and to predict danceability.
 
 # %% tags=["hide-input"]
 columns = ["architecture", "training", "sample_rate", "window", "parameters", "licence"]
@@ -80,19 +80,19 @@ show_table(
 )
 
 # %% [markdown]
-# None of them was trained on groove or on listeners' ratings. Whatever helps to predict the ratings,
-# they learnt for another task.
+# None of these models was trained on groove or on listeners' ratings. Features that help to predict the
+# ratings were learnt for another task.
 #
 # ## From sound to vector
 #
-# A song is resampled to the model's rate and cut into windows of the length that the model was made
-# for, and each window is passed through the network. We keep the activations $h$ of a layer, and
-# average them over the $W$ windows $x_1, \dots, x_W$ of the song, so that a song becomes one vector
-# per layer:
+# A song is resampled to the model's sample rate and cut into windows of the length for which the model
+# was designed. Each window is passed through the network. We keep the activations $h$ of a layer and
+# average them over the $W$ windows $x_1, \dots, x_W$ of the song, so a song becomes one vector per
+# layer:
 #
 # $$ \mathbf{v} = \frac{1}{W} \sum_{w=1}^{W} h(x_w) $$
 #
-# (If a layer has several frames per window, we first average over these.)
+# (If a layer has several frames per window, we first average over these frames.)
 
 # %% [markdown] tags=["needs-audio"]
 # We do this by hand for the first song and the tagger `msd-musicnn`. The tagger takes mono sound at
@@ -101,7 +101,7 @@ show_table(
 # %% tags=["needs-audio"]
 y, sr = data.load(data.tracks["track_id"].iloc[0])
 mono = librosa.resample(y, orig_sr=sr, target_sr=16000)
-padded = np.pad(mono, (256, 0))  # half a frame, to centre the first one
+padded = np.pad(mono, (256, 0))  # half a frame, to centre the first frame
 window, hop = 48128, 47616
 windows = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop]
 windows.shape
@@ -121,19 +121,19 @@ vector.shape
 
 # %% [markdown] tags=["needs-audio"]
 # Our `embed_audio` does the same for any model and any length. The next cell compares the two results
-# for the same windows; they agree within the rounding of single precision, $10^{-4}$ of the largest
-# activation.
+# for the same windows. They differ by at most $10^{-4}$ of the largest activation, because of rounding
+# in single precision.
 
 # %% tags=["needs-audio"]
-whole = mono[: (len(windows) - 1) * hop + window - 256]  # whole windows
-ours = embed.embed_audio(whole, 16000, "msd-musicnn")["penultimate"]
+trimmed = mono[: (len(windows) - 1) * hop + window - 256]  # whole windows
+ours = embed.embed_audio(trimmed, 16000, "msd-musicnn")["penultimate"]
 rounding = 1e-4 * abs(vector).max()
 np.testing.assert_allclose(ours.mean(axis=0), vector, atol=rounding)
 
 # %% [markdown]
-# The last window of a song is padded with silence. Frames of padding are left out of the mean, and
-# for networks that accept a length, the padding does not influence other frames. {doc}`model-cards`
-# says which networks get another padding, the one that they were trained with.
+# The last window of a song is padded with silence. Frames of padding are excluded from the mean, and in
+# networks that accept a length, the padding does not influence other frames. {doc}`model-cards` lists
+# the networks whose windows are padded in another way, as in their training.
 #
 # Libraries have been known to return random weights without a warning. Before a model is used here,
 # its weights and its output for a test signal are therefore compared with recorded values.
@@ -149,14 +149,14 @@ facts = provenance.model_facts({m: embeddings[m] for m in models})
 chapter.save_table(facts, "models")
 
 # %% [markdown] tags=["needs-audio"]
-# ### What it costs
+# ### What an embedding costs
 #
-# {numref}`tab-cost` shows the cost of an embedding. It was measured on the machine that built this
-# page, without the cache, in a separate process for each model.
+# {numref}`tab-cost` shows the cost of computing embeddings. It was measured on the machine that built
+# this page, without the cache, in a separate process for each model.
 
 # %% tags=["needs-audio"]
-few = data.tracks["track_id"].iloc[:cost_songs]
-tracks = {track: data.audio_path(track) for track in few}
+track_ids = data.tracks["track_id"].iloc[:cost_songs]
+tracks = {track: data.audio_path(track) for track in track_ids}
 cost = benchmark.measure_cost(tracks, models).set_index("model")
 
 # %% tags=["needs-audio", "hide-input"]
@@ -164,7 +164,7 @@ show_table(
     cost,
     "cost",
     f"CPU seconds per second of audio, summed over cores ({cost_songs} songs); peak memory of the "
-    "process (MiB), including weights; numbers kept per song.",
+    "process (MiB), including weights; number of values kept per song.",
     fmt="{:.3g}",
     simulated=False,
 )
@@ -172,18 +172,18 @@ show_table(
 # %% [markdown] tags=["needs-audio"]
 # ### The output of a tagger
 #
-# The last layer of a tagger contains probabilities of tags. {numref}`tab-tags` shows the most
-# probable tags of one song of each style, according to the tagger trained on the Million Song
-# Dataset. (It was trained on recordings of bands. The demo is played by sampled instruments, which
-# affects the tags.)
+# The last layer of a tagger contains probabilities of tags. {numref}`tab-tags` shows the most probable
+# tags of one song of each style, according to the tagger trained on the Million Song Dataset. (This
+# tagger was trained on recordings of bands. The songs of the demo are played by sampled instruments,
+# which affects their tags.)
 
 # %% tags=["needs-audio"]
 from musicnn.configuration import MSD_LABELS
 
 tagger = embed.embed_study(data, "msd-musicnn")
 tags = tagger.frame("taggram").set_axis(MSD_LABELS, axis=1)
-first = data.tracks.groupby("style")["track_id"].first().loc[data.styles]
-likely = {style: tags.loc[track].nlargest(5) for style, track in first.items()}
+sample = data.tracks.groupby("style")["track_id"].first().loc[data.styles]
+likely = {style: tags.loc[track].nlargest(5) for style, track in sample.items()}
 
 # %% tags=["needs-audio", "hide-input"]
 top = {s: ", ".join(f"{t} ({p:.2f})" for t, p in o.items()) for s, o in likely.items()}
@@ -197,8 +197,8 @@ show_table(
 # ## Maps of songs
 #
 # A vector of 200 numbers cannot be drawn. A *map* keeps only two directions. Principal component
-# analysis (PCA) chooses those in which the songs differ most. With the standardised vectors of all
-# songs as the rows of $Z$, these follow from the singular value decomposition
+# analysis (PCA) chooses the directions in which the songs differ most. If the rows of $Z$ are the
+# standardised vectors of all songs, these directions follow from the singular value decomposition
 #
 # $$ Z = U \Sigma V^\top, \qquad
 # \text{map} = (\sigma_1 \mathbf{u}_1, \; \sigma_2 \mathbf{u}_2), \qquad
@@ -213,12 +213,12 @@ songs = data.tracks[["track_id", "title", "style", "artist"]]
 songs = songs.assign(**{rating: data.song_means(rating).to_numpy()})
 
 # %%
-shown = models[0]
-vectors = embeddings[shown].layer(last[shown])
+first_model = models[0]
+vectors = embeddings[first_model].layer(last[first_model])
 Z = StandardScaler().fit_transform(vectors.astype(float))
 U, sigma, Vt = np.linalg.svd(Z, full_matrices=False)
 by_hand = U[:, :2] * sigma[:2]
-in_plane = (sigma[:2] ** 2).sum() / (sigma**2).sum()
+variance_share = (sigma[:2] ** 2).sum() / (sigma**2).sum()
 
 # %% [markdown]
 # `song_map` gives the same plane; an axis may point the other way, because the sign of a singular
@@ -229,12 +229,12 @@ pca = similarity.song_map(vectors.astype(float))
 np.testing.assert_allclose(np.abs(pca), np.abs(by_hand), atol=1e-8)
 
 # %% [markdown]
-# A second method, UMAP {cite}`mcinnes2018`, tries to keep each song next to its nearest neighbours;
-# we use the settings of {cite:t}`marmoret2026`. Each dot in {numref}`fig-maps` is a song. In the
-# upper row, the colour shows the style; in the lower row, it shows the mean rating of the same songs.
-# If a style forms a cloud of its own, the model separates it from the others. For groove, we look for
-# ratings that change *within* a cloud: if they do not, a model that predicts groove from this map has
-# learned the styles.
+# A second method, UMAP {cite}`mcinnes2018`, tries to keep each song next to its nearest neighbours; we
+# use the settings of {cite:t}`marmoret2026`. Each dot in {numref}`fig-maps` is a song. In the upper row,
+# the colour shows the style; in the lower row, it shows the mean rating of the same songs. If a style
+# forms a cloud of its own, the model separates it from the others. For groove, we look for ratings that
+# change *within* a cloud: if they do not, a regression that predicts groove from this map has learnt
+# only the styles.
 
 # %%
 maps = {"PCA": pca, "UMAP": similarity.song_map(vectors, "umap", seed)}
@@ -246,39 +246,39 @@ positions = pd.concat(
 show_figure(
     figures.plot_song_maps(positions, data.styles, rating),
     "maps",
-    f"Maps of {len(songs)} songs by the layer “{last[shown]}” of {shown}. Colour: style (above) and "
-    "mean rating (below).",
+    f"Maps of {len(songs)} songs from layer “{last[first_model]}” of {first_model}. "
+    "Colour: style (above) and mean rating (below).",
     "Four scatter plots of the same songs: principal components and UMAP, coloured by style "
     "above and by mean rating below; UMAP draws smaller, denser groups.",
     table=positions,
 )
-report_value("in_plane", 100 * in_plane, fmt=".0f", unit="%", n=len(songs))
+report_value("in_plane", 100 * variance_share, fmt=".0f", unit="%", n=len(songs))
 report_value("n_dimensions", vectors.shape[1], fmt=".0f")
-report_texts(shown=shown)
+report_texts(shown=first_model)
 
 # %% [markdown]
 # The plane of the first two principal components contains {glue:text}`in_plane` of the variance in
-# {glue:text}`n_dimensions` dimensions; the rest cannot be seen. UMAP often separates groups more
-# clearly, but this is not evidence that they are farther apart. It preserves neighbourhoods; the gaps
-# between clusters, and the sizes of clusters, are artefacts of the method. The two maps show the same
-# vectors.
+# {glue:text}`n_dimensions` dimensions; the map does not show the rest. UMAP often separates groups more
+# clearly, but this is not evidence that the groups are farther apart in the embedding. UMAP preserves
+# neighbourhoods; the gaps between clusters, and the sizes of clusters, are artefacts of the method. The
+# two maps show the same vectors.
 
 # %% [markdown] tags=["needs-embeddings"]
 # ### One map per model, one per stem
 #
-# This study comes with its own vectors. {numref}`fig-all-maps` shows them as {cite:t}`marmoret2026`
-# do: all layers of a model are concatenated, and UMAP places the songs. If the study has vectors of
-# separated stems, these have their own maps. Look for maps in which the styles mix: there, a
-# prediction is less likely to rely on style.
+# This study comes with its own vectors. {numref}`fig-all-maps` shows them as {cite:t}`marmoret2026` do:
+# all layers of a model are concatenated, and UMAP places the songs. Vectors of separated stems, if there
+# are any, have their own maps. Look for maps in which the styles mix: predictions from such vectors are
+# less likely to rely on style.
 
 # %% tags=["needs-embeddings"]
-brought = [
+vector_sets = [
     (model, stems)
     for model in models
     for stems in [None, *study_models.precomputed_sums(data, model)]
 ]
 joined = {}  # name → all layers of a model, concatenated: (songs, units)
-for model, stems in brought:
+for model, stems in vector_sets:
     sources = stems.split("+") if stems else None
     embedding = embed.embed_study(data, model, stems=sources)
     name = f"{model}: {stems}" if stems else model
@@ -294,7 +294,8 @@ all_maps = pd.concat(
 show_figure(
     figures.plot_model_maps(all_maps, data.styles),
     "all-maps",
-    f"UMAP of {len(songs)} songs by all layers of each model and of each stem, by style.",
+    f"UMAP of {len(songs)} songs from all layers of each model, one map per model and "
+    "stem; colour: style.",
     "Small scatter plots of the same songs, one per model and stem, coloured by style.",
     table=all_maps,
 )
@@ -302,59 +303,59 @@ show_figure(
 # %% [markdown] tags=["needs-audio"]
 # ### A map to listen to
 #
-# {numref}`fig-listening-map` has a map for every model, and every dot can be played. Do neighbours
-# sound alike to you? In which model do they sound most alike? (Hover and click; or press Tab until a
-# dot is marked, move with the arrow keys, and play with Enter.) When a song is selected, the other
-# songs by its artist are marked. Colour the dots by artist: which model keeps the songs of an artist
-# together? Below the map are the songs that each model places nearest to the selected one, in all
-# dimensions of its layer and not only in the plane. Listen to them, too.
+# {numref}`fig-listening-map` has a map for every model, and every dot can be played. Do neighbours sound
+# alike to you? In which model do they sound most alike? (Hover and click; or press Tab until a dot is
+# marked, move with the arrow keys, and play with Enter.) When a song is selected, the other songs by its
+# artist are marked. Colour the dots by artist: which model keeps the songs of an artist together? Below
+# the map are the songs that each model places nearest to the selected song, in all dimensions of the
+# layer and not only in the plane. Listen to these songs, too.
 
 # %% tags=["needs-audio"]
-planes = {m: similarity.song_map(embeddings[m].layer(last[m])) for m in models}
-means = pd.DataFrame({q: data.song_means(q).to_numpy() for q in data.queries})
-label = songs["track_id"].map(data.song_names)
-paths = [data.audio_path(track) for track in songs["track_id"]]
-shelf = songs.assign(label=label, path=paths)
 hidden = {m: embeddings[m].layer(last[m]) for m in models}
-near = {m: similarity.nearest_songs(space) for m, space in hidden.items()}
+planes = {m: similarity.song_map(space) for m, space in hidden.items()}
+means = pd.DataFrame({q: data.song_means(q).to_numpy() for q in data.queries})
+labels = songs["track_id"].map(data.song_names)
+paths = [data.audio_path(track) for track in songs["track_id"]]
+labelled_songs = songs.assign(label=labels, path=paths)
+neighbours = {m: similarity.nearest_songs(space) for m, space in hidden.items()}
 options = {"layers": last, "styles": data.styles}
-options["nearest"] = {m: rows[:, :3] for m, rows in near.items()}
-listening_map(shelf, planes, means, **options)
+options["nearest"] = {m: rows[:, :3] for m, rows in neighbours.items()}
+listening_map(labelled_songs, planes, means, **options)
 
 # %% [markdown] tags=["needs-audio"]
 # ### Nearest neighbours
 #
-# The players below contain one song, and its nearest neighbour in the embedding of each of three
+# The players below contain one song and its nearest neighbours in the embeddings of the first three
 # models.
 
 # %% tags=["needs-audio"]
 pick = 0
-sounds = {f"the song: {label[pick]}": paths[pick]}
+sounds = {f"the song: {labels[pick]}": paths[pick]}
 for model in models[:3]:
-    nearest = near[model][pick, 0]
-    sounds[f"{model}: {label[nearest]}"] = paths[nearest]
+    nearest = neighbours[model][pick, 0]
+    sounds[f"{model}: {labels[nearest]}"] = paths[nearest]
 audio_player(sounds)
 
 # %% [markdown] tags=["needs-styles"]
 # ## Do styles form groups? Do artists?
 #
-# A map can mislead, so we measure distances in all dimensions. The silhouette {cite}`rousseeuw1987`
-# of a song compares $a$, its mean distance to the songs of its own style, with $b$, that to the songs
-# of the nearest other style:
+# A map can mislead, so we measure distances in all dimensions. The silhouette {cite}`rousseeuw1987` of a
+# song compares $a$, its mean distance to the songs of its own style, with $b$, its mean distance to the
+# songs of the nearest other style:
 #
 # $$ s = \frac{b - a}{\max(a, b)} $$
 #
-# It is close to 1 if the song's style is a tight group far from all others, 0 if two styles are
-# equally near, and negative if another style is nearer. As the distance between two vectors, we take
-# 1 − Pearson's $r$. scikit-learn computes the mean silhouette of all songs:
+# It is close to 1 if the song's style is a tight group far from all others, 0 if another style is
+# equally near, and negative if another style is nearer. As the distance between two vectors, we take 1 −
+# Pearson's $r$. scikit-learn computes the mean silhouette of all songs:
 
 # %% tags=["needs-styles"]
 style, artist = songs["style"], songs["artist"]
-by_hand = silhouette_score(vectors, style, metric="correlation")
+by_sklearn = silhouette_score(vectors, style, metric="correlation")
 
 # %% [markdown] tags=["needs-styles"]
-# `style_separation` gives the same number, and tests it. Songs of one artist sound alike, so the test
-# permutes the styles of whole artists. The p-values are corrected for the number of rows in
+# `style_separation` gives the same number and tests it against chance. Songs by one artist sound alike,
+# so the test permutes the styles of whole artists. The p-values are corrected for the number of rows in
 # {numref}`tab-separation`.
 
 # %% tags=["needs-styles"]
@@ -363,16 +364,17 @@ spaces = {
     for name in [*models, *twins]
 }
 draws = {"n_permutations": n_permutations, "seed": seed}
-apart = {
+separation = {
     name: similarity.style_separation(space, style, artist, **draws)
     for name, space in spaces.items()
 }
-np.testing.assert_allclose(apart[shown]["silhouette"], by_hand, atol=1e-6)
-table = pd.DataFrame(apart).T.rename_axis("model")
+ours = separation[first_model]["silhouette"]
+np.testing.assert_allclose(ours, by_sklearn, atol=1e-6)
+table = pd.DataFrame(separation).T.rename_axis("model")
 table["p_holm"] = holm(table["p"])
-height = table["silhouette"]
+scores = table["silhouette"]
 partners = [twin.removesuffix("-untrained") for twin in twins]
-n_higher = np.sum(height[twins].to_numpy() > height[partners].to_numpy())
+n_higher = np.sum(scores[twins].to_numpy() > scores[partners].to_numpy())
 
 # %% tags=["needs-styles", "hide-input"]
 show_table(
@@ -382,20 +384,20 @@ show_table(
     f"({len(songs)} songs, {artist.nunique()} artists). With {n_permutations} permutations, no p is "
     f"below 1/{n_permutations + 1}.",
 )
-higher = (
+twin_note = (
     f"In {n_higher} of {len(twins)} pairs, the untrained twin has a higher "
     "silhouette than the trained network."
 )
 report_counts(n_separated=len(clear_rows(table)), n_spaces=len(table))
-report_texts(twins_apart=higher if twins else "Published vectors have no twins.")
+report_texts(twins_apart=twin_note if twins else "Published vectors have no twins.")
 
 # %% [markdown] tags=["needs-styles"]
-# Of {glue:text}`n_spaces` networks, {glue:text}`n_separated` place the songs of a style closer together
-# than chance would. {glue:text}`twins_apart`
+# Of {glue:text}`n_spaces` networks, trained and untrained, {glue:text}`n_separated` place the songs of a
+# style closer together than expected by chance. {glue:text}`twins_apart`
 #
-# {numref}`fig-neighbours` shows how often a song's nearest neighbour is of the same style, and how often
-# it is by the same artist. The last lines of the cell compare each trained network with its untrained
-# twin, and correct the p-values for the number of comparisons.
+# {numref}`fig-neighbours` shows how often a song's nearest neighbour has the same style, and how often
+# it is by the same artist. The last lines of the next cell compare each trained network with its
+# untrained twin, and correct the p-values for the number of comparisons.
 
 # %% tags=["needs-styles"]
 rates = {
@@ -417,7 +419,7 @@ show_figure(
     figures.plot_neighbours(rates),
     "neighbours",
     f"Share of {len(songs)} songs whose nearest neighbour has the same style, or the same artist, "
-    "with 95% intervals over artists. Dashed: a neighbour drawn at random.",
+    "with 95% intervals over artists. Dashed: rate for a neighbour drawn at random.",
     "Two panels, for style and artist, with a row for each model: a dot for the trained network, "
     "one for its untrained twin, and a dashed line at chance.",
     table=rates,
@@ -436,27 +438,28 @@ report_value("training_less", words.count("less"), fmt=".0f", n=len(twins))
 
 # %% [markdown] tags=["needs-styles"]
 # The embedding of {glue:text}`clannish` has the highest rate of the trained models: for
-# {glue:text}`clannish_rate_full` of the songs, the nearest neighbour is by the same artist. By chance, it
-# would be {glue:text}`chance_artist`. (The highest of several rates is biased upwards.) A
+# {glue:text}`clannish_rate_full` of the songs, the nearest neighbour is by the same artist. By chance,
+# this would be {glue:text}`chance_artist`. (The highest of several rates is biased upwards.) A
 # regression that is tested on songs by an artist from its training set can therefore profit from
 # recognising the artist. This is the reason for {term}`artist-grouped folds` in {doc}`06-probing`. In
 # {glue:text}`training_more` of the trained models, the nearest neighbour is clearly more often by the
 # same artist than in the untrained twin; in {glue:text}`training_less`, clearly less often (p < .05,
-# Holm-corrected). In the others, there is no clear difference. Where the interval of an untrained
-# twin's rate lies above chance, the architecture alone keeps songs by one artist together.
+# Holm-corrected). In the others, there is no clear difference. Where the interval of an untrained twin's
+# rate lies above chance, the architecture alone keeps songs by one artist together.
 
 # %% [markdown]
 # ## Do models agree with one another?
 #
-# Models have different numbers of units, in no common order, so we cannot compare them unit by unit.
-# But we can compare which songs are similar according to each model. {term}`Centred kernel alignment`
-# does this {cite}`kornblith2019`. With the centred vectors of two models as the rows of $X$ and $Y$,
-# the products $K = XX^\top$ and $M = YY^\top$ contain the similarities of all pairs of songs, and
+# Models have different numbers of units, in no common order, so we cannot compare them unit by unit. But
+# we can compare which songs are similar according to each model. {term}`Centred kernel alignment` does
+# this {cite}`kornblith2019`. If the rows of $X$ and $Y$ are the centred vectors of two models, the
+# products $K = XX^\top$ and $M = YY^\top$ contain the similarities of all pairs of songs, and
 #
 # $$ \mathrm{CKA} = \frac{\sum_{ij} K_{ij} M_{ij}}
 # {\sqrt{\sum_{ij} K_{ij}^2 \; \sum_{ij} M_{ij}^2}} $$
 #
-# is the cosine between the two tables of similarities. Here it is by hand and by `linear_cka`:
+# is the cosine between the two tables of similarities. The next cell computes it by hand and by
+# `linear_cka`:
 
 # %%
 hidden = {m: embeddings[m].layer(last[m]).astype(float) for m in models}
@@ -468,10 +471,10 @@ np.testing.assert_allclose(ours, by_hand, atol=1e-8)
 
 # %% [markdown]
 # This plain form is close to 1 for any two embeddings with many dimensions and few songs (an exercise
-# shows this), so we use the debiased form, which leaves out the diagonals and corrects for the number
-# of songs. {numref}`fig-similarity` also shows the rank correlation between the distances in two
-# models. It is tested by permuting whole artists (Mantel test), because pairs of songs are not
-# independent and songs of one artist resemble each other.
+# shows this), so we use the debiased form, which leaves out the diagonals and corrects for the number of
+# songs. {numref}`fig-similarity` also shows the rank correlation between the distances in two models.
+# This correlation is tested by permuting whole artists (Mantel test), because pairs of songs are not
+# independent and songs by one artist resemble each other.
 
 # %%
 options = {"n_permutations": n_permutations, "seed": seed}
@@ -498,21 +501,21 @@ report_counts(n_pairs=len(pairs), n_related=len(clear_rows(pairs)))
 # %% [markdown]
 # The most similar models are {glue:text}`most_alike` (CKA {glue:text}`most_alike_cka`), and the least
 # similar are {glue:text}`least_alike` ({glue:text}`least_alike_cka`). Of {glue:text}`n_pairs` pairs,
-# {glue:text}`n_related` agree beyond chance (Mantel test with Holm's correction). If similar models
-# make the same predictions, this is not independent evidence.
+# {glue:text}`n_related` agree beyond chance (Mantel test with Holm's correction). If similar models make
+# similar predictions, these are not independent evidence.
 #
 # ### Layer by layer
 #
 # {numref}`fig-layers` compares the layers of one model with each other.
 
 # %%
-between_layers = similarity.layer_similarity(embeddings[shown].layers)
+between_layers = similarity.layer_similarity(embeddings[first_model].layers)
 
 # %% tags=["hide-input"]
 show_figure(
     figures.plot_correlations(between_layers, label="Debiased CKA"),
     "layers",
-    f"Debiased CKA between the layers of {shown}, from input to output ({len(songs)} songs).",
+    f"Debiased CKA between the layers of {first_model}, from input to output ({len(songs)} songs).",
     "Triangular heat map of layers by layers with numbers, and ones on the diagonal.",
     table=between_layers,
 )
@@ -529,22 +532,24 @@ show_figure(
 # \operatorname{rank} |y_i - y_j|\bigr), \qquad i < j.$$
 
 # %% tags=["needs-embeddings"]
-four = ("groove", "dance", "listen", "party")  # as in the paper
-asked = dict.fromkeys([rating, *(q for q in four if q in data.queries)])
-ratings = pd.DataFrame({q: data.song_means(q).to_numpy() for q in asked})
+paper_queries = ("groove", "dance", "listen", "party")  # as in the paper
+available = [query for query in paper_queries if query in data.queries]
+queries = list(dict.fromkeys([rating, *available]))
+ratings = pd.DataFrame({q: data.song_means(q).to_numpy() for q in queries})
 rated = ratings.notna().all(axis=1).to_numpy()
-songs_apart = {name: pdist(X[rated], "cosine") for name, X in joined.items()}
-published = pd.DataFrame(index=list(joined), columns=list(asked), dtype=float)
-for query in asked:
-    apart = pdist(ratings.loc[rated, [query]], "cityblock")
-    for name, distances in songs_apart.items():
-        published.loc[name, query] = spearmanr(distances, apart).statistic
+song_distances = {name: pdist(X[rated], "cosine") for name, X in joined.items()}
+published = pd.DataFrame(index=list(joined), columns=queries, dtype=float)
+for query in queries:
+    rating_gaps = pdist(ratings.loc[rated, [query]], "cityblock")
+    for name, distances in song_distances.items():
+        published.loc[name, query] = spearmanr(distances, rating_gaps).statistic
 
 # %% [markdown] tags=["needs-embeddings"]
-# Two songs by one artist are often close in both, because they share musicians, studio and style.
-# Such pairs raise the correlation even if the model has only recognised the artist. `rsa` gives the
-# same correlation without pairs by one artist, an interval from leaving out one artist at a time, and
-# a p-value from permuting whole artists, corrected for the number of rows in {numref}`tab-rsa`.
+# Two songs by one artist often have similar vectors and similar ratings, because they share musicians,
+# studio and style. Such pairs raise the correlation even if the model has only recognised the artist.
+# `rsa` excludes pairs by one artist from the same correlation. It computes an interval by leaving out
+# one artist at a time, and a p-value by permuting whole artists, corrected for the number of rows in
+# {numref}`tab-rsa`.
 
 # %% tags=["needs-embeddings"]
 table = similarity.rsa(
@@ -558,49 +563,48 @@ table = similarity.rsa(
 # %% tags=["needs-embeddings"]
 names = {"rho": f"{rating}, other artists", "p_layers": "p"}
 ours = table[["rho", "low", "high", "p_layers"]].rename(columns=names)
-both = published.rename_axis("model").join(ours)
+rhos = published.rename_axis("model").join(ours)
 
 # %% tags=["needs-embeddings", "hide-input"]
-n_pairs, n_all = table["n_pairs"].iloc[0], len(apart)
+n_pairs, n_all = table["n_pairs"].iloc[0], len(rating_gaps)
 show_table(
-    both,
+    rhos,
     "rsa",
     f"Spearman's rho between distances in vectors and in ratings ({rated.sum()} songs). "
     "First columns: all pairs, as published, by question. Others: the "
     f"{n_pairs:,} pairs by different artists, with 95% interval and p.",
 )
 report_texts(rsa_rating=rating)
-report_value("rsa_drop", (both[rating] - table["rho"]).median(), n=len(both))
+report_value("rsa_drop", (rhos[rating] - table["rho"]).median(), n=len(rhos))
 report_value("rsa_same_artist", 100 * (1 - n_pairs / n_all), fmt=".1f", unit="%")
-report_value("rsa_clear", len(clear_rows(table, "p_layers")), fmt=".0f", n=len(both))
+report_value("rsa_clear", len(clear_rows(table, "p_layers")), fmt=".0f", n=len(rhos))
 
 # %% [markdown] tags=["needs-embeddings"]
-# Of all pairs, {glue:text}`rsa_same_artist` are by one artist. Without them, rho for
-# “{glue:text}`rsa_rating`” falls by {glue:text}`rsa_drop` (the median over the rows; a negative
-# number would be a rise). In {glue:text}`rsa_clear` of the rows, distances are related to differences
-# in the rating beyond chance (p < .05). RSA weights all units equally, so a model whose few useful
-# units are outnumbered can have a rho near zero and still predict ratings well ({doc}`06-probing`).
+# Of all pairs, {glue:text}`rsa_same_artist` are by one artist. Without these pairs, rho for
+# “{glue:text}`rsa_rating`” falls by {glue:text}`rsa_drop` (the median over the rows; a negative number
+# would be a rise). In {glue:text}`rsa_clear` of the rows, distances are related to differences in the
+# rating beyond chance (p < .05). RSA weights all units equally, so a model with few useful units among
+# many can have a rho near zero and still predict ratings well ({doc}`06-probing`).
 
 # %% [markdown]
 # ## What could be wrong here
 #
-# - **Averages lose order.** A song's vector is a mean over time. A pattern in the activations can be lost
-#   in the mean.
-# - **Layers differ.** These maps show one layer each. {doc}`06-probing` lets the data choose, inside
-#   the training folds.
-# - **Distance is a choice.** Another metric gives other neighbours.
+# - **Averages lose order.** A song's vector is a mean over time. A pattern of the activations over time
+#   can be lost in the mean.
+# - **Layers differ.** Most maps on this page show one layer per model. {doc}`06-probing` chooses the
+#   layer inside the training folds.
+# - **Distance is a choice.** Another metric would give other neighbours.
 #
 # ## Exercises
 #
-# For the first, you change one line; the last has no single answer.
+# An open question has no single answer.
 
 # %% [markdown] tags=["needs-styles", "needs-audio"]
 # ```{exercise} Without training
 # :label: ex-twin
 #
-# Change one line: take the vectors of the untrained twin, `"msd-musicnn-untrained"`, at the layer
-# `"penultimate"` instead of those of the trained network, and compute the silhouette of the styles.
-# Call it `untrained`. Is it training that separates the styles?
+# Take the vectors of the untrained twin, `"msd-musicnn-untrained"`, at the layer `"penultimate"`, and
+# compute the silhouette of the styles. Call it `untrained`. Does training separate the styles?
 # ```
 #
 # ```{solution-start} ex-twin
@@ -614,10 +618,11 @@ untrained
 
 # %% [markdown] tags=["needs-styles", "needs-audio"]
 # Compare with the row of `msd-musicnn` in {numref}`tab-separation`. If the trained network has the
-# larger number, training helped to separate the styles. If the two are similar, the spectrogram and
-# the architecture did the work. If the untrained one has the larger number, training has even moved
-# songs of different styles closer to each other. It was not asked to separate these styles: its tags
-# also describe voices, instruments and moods, which songs of different styles share.
+# larger number, training helped to separate the styles. If the two numbers are similar, the separation
+# is due to the spectrogram and the architecture. If the untrained network has the larger number,
+# training has even moved songs of different styles closer to each other. The network was not trained to
+# separate these styles: its tags also describe voices, instruments and moods, which songs of different
+# styles share.
 #
 # ```{solution-end}
 # ```
@@ -631,7 +636,7 @@ assert not np.isclose(untrained, trained), (
 )
 space = embed.embed_study(data, "msd-musicnn-untrained").layer("penultimate")
 assert np.isclose(untrained, silhouette_score(space, style, metric="correlation")), (
-    'this is another model, layer or distance: the distance is `metric="correlation"`'
+    'expected the twin, its layer "penultimate", and `metric="correlation"`'
 )
 
 # %% [markdown] tags=["needs-audio"]
@@ -648,28 +653,28 @@ assert np.isclose(untrained, silhouette_score(space, style, metric="correlation"
 # ```
 
 # %% tags=["solution", "needs-audio"]
-audio_player({"forwards": (whole, 16000), "backwards": (whole[::-1], 16000)})
-reverse = embed.embed_audio(whole[::-1], 16000, "msd-musicnn")["penultimate"]
+audio_player({"forwards": (trimmed, 16000), "backwards": (trimmed[::-1], 16000)})
+reverse = embed.embed_audio(trimmed[::-1], 16000, "msd-musicnn")["penultimate"]
 same = np.corrcoef(vector, reverse.mean(axis=0))[0, 1]
 others = embed.embed_study(data, "msd-musicnn").layer("penultimate")
-same, np.corrcoef(vector, others)[0, 1:].mean()  # backwards, and the mean of all songs
+same, np.corrcoef(vector, others)[0, 1:].mean()  # the song backwards; all songs
 
 # %% [markdown] tags=["needs-audio"]
 # You hear the difference at once: notes swell instead of starting with an attack. The mean over time
-# forgets the order of the windows, so one might expect a correlation near 1. In the demo study it is
-# lower than the mean correlation with all songs, those of other styles included: the kernels see
-# three seconds at a time, and notes that swell do not occur in the recordings on which they were
-# trained.
+# ignores the order of the windows, so one might expect a correlation near 1. In the demo study, it is
+# lower than the mean correlation with all songs, including those of other styles. A likely reason is
+# that the network processes three seconds at a time, and that notes that swell are rare in the
+# recordings on which it was trained.
 #
 # ```{solution-end}
 # ```
 
 # %% tags=["check", "needs-audio"]
 assert -1 <= same <= 1, "`same` should be a correlation"
-assert same < 0.99999, "this is the song itself: `whole[::-1]` is the song backwards"
-reverse = embed.embed_audio(whole[::-1], 16000, "msd-musicnn")["penultimate"]
+assert same < 0.99999, "this is the song itself: `trimmed[::-1]` is the song backwards"
+reverse = embed.embed_audio(trimmed[::-1], 16000, "msd-musicnn")["penultimate"]
 assert np.isclose(same, np.corrcoef(vector, reverse.mean(axis=0))[0, 1], atol=1e-3), (
-    "another layer, or not the mean over the windows?"
+    "expected the mean of the layer `penultimate` over the windows"
 )
 
 # %% [markdown]
@@ -677,7 +682,8 @@ assert np.isclose(same, np.corrcoef(vector, reverse.mean(axis=0))[0, 1], atol=1e
 # :label: ex-noise
 #
 # Compute the plain CKA, with `debiased=False`, of two random matrices of 96 songs × 5000 dimensions that
-# have nothing in common. Call it `plain`, and the debiased one `corrected`. Why is one of them so high?
+# have nothing in common. Call it `plain`, and the debiased CKA `corrected`. Why is one of the two so
+# high?
 # ```
 #
 # ```{solution-start} ex-noise
@@ -692,8 +698,8 @@ plain, corrected
 
 # %% [markdown]
 # With more dimensions than songs, every song is about equally far from every other in both matrices. The
-# diagonals, each song's similarity with itself, then dominate both tables. The debiased form leaves them
-# out, and is about 0.
+# diagonals, each song's similarity with itself, then dominate both tables. The debiased form leaves out
+# the diagonals and is about 0.
 #
 # ```{solution-end}
 # ```
@@ -701,7 +707,7 @@ plain, corrected
 # %% tags=["check"]
 assert plain > 0.9, "did you set `debiased=False`, and have more dimensions than songs?"
 assert abs(corrected) < 0.1, (
-    "these two matrices have something in common: draw both at random, each for itself"
+    "the two matrices are related: draw each of them independently at random"
 )
 
 # %% [markdown] tags=["needs-audio"]
@@ -719,12 +725,12 @@ assert abs(corrected) < 0.1, (
 
 # %% tags=["solution", "needs-audio"]
 pick = 40 % len(songs)
-nearest = near[models[0]][pick, :2]
-audio_player({label[song]: paths[song] for song in (pick, *nearest)})
+nearest = neighbours[models[0]][pick, :2]
+audio_player({labels[song]: paths[song] for song in (pick, *nearest)})
 
 # %% [markdown] tags=["needs-audio"]
 # There is no single right answer, but there is a habit to acquire: listen before you interpret a
-# distance. In the demo, neighbours often share the artist's instruments and room rather than its
+# distance. In the demo, neighbours often share the instruments and the room of an artist rather than a
 # rhythm.
 #
 # ```{solution-end}
@@ -742,14 +748,15 @@ audio_player({label[song]: paths[song] for song in (pick, *nearest)})
 # %% [markdown] tags=["needs-styles"]
 # Embeddings carry information about the artist as well as the style: for {glue:text}`clannish_rate` of
 # the songs, the nearest neighbour in the embedding of {glue:text}`clannish`, the model with the highest
-# rate, is by the same artist. Both can be mistaken for groove.
+# rate, is by the same artist. Information about either can be mistaken for information about groove.
 
 # %% [markdown] tags=["needs-simulation"]
-# **True in the simulation**: songs of an artist share instruments, room and tempo range by construction,
-# so a model *should* recognise artists. Nothing on this page shows that it recognises a cause of
-# groove.
+# **True in the simulation**: songs by one artist share instruments, room and tempo range by
+# construction, so a model *should* recognise artists. Nothing on this page shows that a model recognises
+# a cause of groove.
 
 # %% [markdown]
-# **What would change our mind**: a layer, or a distance, in which artists no longer cluster.
+# **What would change our mind**: a layer or a distance measure in which songs by one artist no longer
+# cluster.
 #
-# **Next:** {doc}`06-probing` asks how much of the ratings these vectors predict.
+# **Next:** {doc}`06-probing` asks how well these vectors predict the ratings.

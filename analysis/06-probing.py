@@ -1,12 +1,12 @@
 # %% [markdown] tags=["needs-audio-or-embeddings"]
 # # Can embeddings predict how much a song grooves?
 #
-# We fit a linear model to the embeddings and ratings of some songs, and predict the ratings of others. If
-# the predictions are good, the embeddings contain information that is related to the ratings. The chapter
-# begins with one regression by hand. It then follows the published procedure, repeats it with folds of
-# whole artists, and compares the result with simpler explanations. It ends by asking which musical
-# properties can be predicted better from trained networks than from untrained ones. The objections of a
-# sceptical reviewer follow in {doc}`07-objections`.
+# We fit a linear model to the embeddings and ratings of some songs, and predict the ratings of others.
+# If the predictions are good, the embeddings contain information that is related to the ratings. The
+# chapter begins with one regression by hand. It then follows the published procedure, moves on to a
+# stricter one with folds of whole artists, and compares the result with simpler explanations. It ends by
+# asking which musical properties can be predicted better from trained networks than from untrained ones.
+# The objections of a sceptical reviewer follow in {doc}`07-objections`.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
@@ -16,17 +16,16 @@
 #
 # **You need** {doc}`01-listeners-and-tracks` and {doc}`05-embeddings`; linear regression.
 #
-# **It runs** in {run-time}`06-probing` in the run that made this page.
-# Module: `groove_utils.probe`.
+# **It runs** in {run-time}`06-probing`, measured when this page was built. Module: `groove_utils.probe`.
 # ```
 
 # %% tags=["parameters"]
 study = "demo"  # a study's name, or a folder with a study.yml
 seed = 2026
-models = []  # empty: those that the study brings, else five that run offline
+models = []  # empty: the study's own models, else five that run offline
 task_models = ["beatnet", "vibenet"]  # further models, trained for other tasks
 targets = ["groove", "dance", "listen", "party"]
-n_repeats = 5  # times that the songs are divided into folds
+n_repeats = 5  # number of divisions of the songs into folds
 n_bootstrap = 2000
 
 # %%
@@ -78,15 +77,15 @@ data = chapter.study
 # %% [markdown]
 # ## Features and ratings
 #
-# The features are all layers of each model, those of its {term}`untrained twin` if it has one, and, for
-# comparison, the handcrafted {term}`descriptors <descriptor>`.
+# The features are all layers of each model and of its {term}`untrained twin`, if it has one. For
+# comparison, we add the handcrafted {term}`descriptors <descriptor>`.
 
 # %%
 models = models_for(data, models)
 targets = summaries.rated_targets(data, targets)
 twins = twins_of(data, models)
 embeddings = embed.embed_study(data, [*models, *twins])
-features = {name: one.layers for name, one in embeddings.items()}
+features = {name: embedding.layers for name, embedding in embeddings.items()}
 if data.has("audio") or data.has("descriptors"):
     features["descriptors"] = probe.usable_descriptors(describe_study(data))
 
@@ -112,8 +111,8 @@ report_texts(target=target, models=join_words(models))
 #
 # ## One regression, by hand
 #
-# Let the rows of $Z$ be the songs and its columns the standardised units of one layer, and let $y$ be the
-# ratings. {term}`Ridge regression` looks for weights that predict $y$ well without being large:
+# Let the rows of $Z$ be the songs and its columns the standardised units of one layer, and let $y$ be
+# the ratings. {term}`Ridge regression` finds weights that predict $y$ well without being large:
 #
 # $$ \hat{w} = (Z^\top Z + \alpha I)^{-1} Z^\top (y - \bar{y}), \qquad \hat{y} = \bar{y} + Z \hat{w} $$
 #
@@ -124,7 +123,7 @@ report_texts(target=target, models=join_words(models))
 # $$ \hat{y} = \bar{y} + Z Z^\top (Z Z^\top + \alpha I)^{-1} (y - \bar{y}) $$
 
 # %%
-X = list(features[models[0]].values())[-1].astype(float)  # its last layer
+X = list(features[models[0]].values())[-1].astype(float)  # the last layer
 y = ratings[target].to_numpy()
 Z = StandardScaler().fit_transform(X)
 G = Z @ Z.T
@@ -133,38 +132,38 @@ by_hand = y.mean() + G @ np.linalg.solve(G + 100 * np.eye(n_songs), centred)
 
 # %%
 by_library = Ridge(alpha=100).fit(Z, y).predict(Z)
-largest = np.abs(by_library - by_hand).max()
-report_value("same_ridge", largest, fmt=".0e", tolerance=1e-7)
-left = ((y - by_hand) ** 2).sum() / (centred**2).sum()
-report_value("fit_r2", 1 - left)
+largest_difference = np.abs(by_library - by_hand).max()
+report_value("same_ridge", largest_difference, fmt=".0e", tolerance=1e-7)
+unexplained = ((y - by_hand) ** 2).sum() / (centred**2).sum()
+report_value("fit_r2", 1 - unexplained)
 
 # %% [markdown]
 # scikit-learn's `Ridge` gives the same predictions; the largest difference is {glue:text}`same_ridge`
-# points of rating. These songs were also used for training, so their fit (R² = {glue:text}`fit_r2`) says
-# nothing about new songs.
+# points of the rating scale. These songs were also used for training, so the fit (R² =
+# {glue:text}`fit_r2`) says nothing about new songs.
 #
 # ## The published protocol
 #
 # {cite:t}`marmoret2026` concatenated all layers of a model and fitted a ridge regression with one fixed
-# penalty (0.2) to unscaled features. They divided the songs into four folds without regard to artists and
-# took the mean of the folds' R². They repeated this with five different divisions into folds, and report
-# the mean ± standard deviation over the five. {numref}`tab-paper` shows the results of this protocol for
-# the present study. Of the descriptors, the protocol uses the sixteen of the paper. Embeddings of
-# separated stems have rows of their own, if the study contains any.
+# penalty (0.2) to unscaled features. They divided the songs into four folds without regard to artists
+# and took the mean of the folds' R². They repeated this with five different divisions into folds, and
+# report the mean ± standard deviation over the five. {numref}`tab-paper` shows the results of this
+# protocol for the present study. Only the sixteen descriptors of the paper are used here. If the study
+# contains embeddings of separated stems, these have rows of their own.
 
 # %%
 trained = [name for name in features if name not in twins]
 published = {name: features[name] for name in trained}
 if "descriptors" in features:
     table = published.pop("descriptors")
-    sixteen = [name for name in BASELINE if name in table]
-    published[f"{len(sixteen)} descriptors"] = table[sixteen]
+    baseline = [name for name in BASELINE if name in table]
+    published[f"{len(baseline)} descriptors"] = table[baseline]
 
 # %%
 for model in models:
     for stems in precomputed_sums(data, model):
-        only = embed.embed_study(data, model, stems=stems.split("+"))
-        published[f"{model}: {stems}"] = only.layers
+        stem_embedding = embed.embed_study(data, model, stems=stems.split("+"))
+        published[f"{model}: {stems}"] = stem_embedding.layers
 
 # %%
 paper = {
@@ -173,14 +172,14 @@ paper = {
 }
 
 # %% [markdown]
-# The text compares the unrounded scores, which are arranged in one row per question and one column per
-# set of features:
+# The text compares the unrounded scores, arranged in one row per question and one column per set of
+# features:
 
 # %%
-tables = {name: one.scores().set_index("target") for name, one in paper.items()}
+tables = {name: run.scores().set_index("target") for name, run in paper.items()}
 fold_r2 = pd.DataFrame({n: table["fold_r2"] for n, table in tables.items()})
-of_target = fold_r2.loc[target]
-paper_best = of_target.idxmax()
+target_r2 = fold_r2.loc[target]
+paper_best = target_r2.idxmax()
 
 # %% tags=["hide-input"]
 show_table(
@@ -188,18 +187,18 @@ show_table(
     "paper",
     f"R² under the published protocol, mean ± SD over five divisions of {n_songs} songs.",
 )
-report_texts(paper_worst=of_target.idxmin(), paper_best=paper_best)
-extremes = {"paper_worst_r2": of_target.min(), "paper_best_r2": of_target.max()}
+report_texts(paper_worst=target_r2.idxmin(), paper_best=paper_best)
+extremes = {"paper_worst_r2": target_r2.min(), "paper_best_r2": target_r2.max()}
 report_values(extremes, n_songs)
 report_counts(paper_negative=(fold_r2 < 0).sum().sum(), paper_scores=fold_r2.size)
 
 # %% [markdown]
 # Predicting the mean rating of the test songs gives an R² of 0; worse predictions give negative values.
-# For “{glue:text}`target`”, the scores range from {glue:text}`paper_worst_r2`
-# ({glue:text}`paper_worst`) to {glue:text}`paper_best_r2` ({glue:text}`paper_best`). Over all questions,
+# For “{glue:text}`target`”, the scores range from {glue:text}`paper_worst_r2` ({glue:text}`paper_worst`)
+# to {glue:text}`paper_best_r2` ({glue:text}`paper_best`). Over all questions,
 # {glue:text}`paper_negative` of {glue:text}`paper_scores` scores are negative. The order of the models
-# changes once units are standardised and the penalty is tuned ({doc}`07-objections`). These are the
-# numbers of the paper only if the study contains its ratings and vectors.
+# changes once units are standardised and the penalty is tuned ({doc}`07-objections`). The scores equal
+# those of the paper only if the study contains the ratings and vectors of the paper.
 
 # %% [markdown] tags=["needs-embeddings"]
 # ### With vectors as published
@@ -232,18 +231,18 @@ show_figure(
 report_value("single_precision", precision, fmt=".0e", tolerance=1e-5)
 
 # %% [markdown] tags=["needs-embeddings"]
-# The authors' code keeps the vectors in single precision (32 bits) and therefore also fits the regression
-# in single precision; ours uses double precision. For these vectors, the largest difference in R² of any
-# model, question and division is {glue:text}`single_precision`.
+# The authors' code keeps the vectors in single precision (32 bits) and therefore also fits the
+# regression in single precision; ours uses double precision. For these vectors, the largest difference
+# in R² between the two, over all models, questions and divisions, is {glue:text}`single_precision`.
 
 # %% [markdown]
 # ## A protocol without post-hoc choices
 #
-# A ridge regression has a penalty, and a model has several layers. Trying all of them and reporting the
-# best would use the test songs for tuning. We therefore divide the songs into four folds of **whole
-# artists**, balanced over styles. All choices are made by a second cross-validation *within* the training
-# songs. {numref}`fig-folds` shows both levels. Each outer fold is held out once, and inner folds divide
-# the remaining songs; the figure shows those for the first outer fold.
+# A ridge regression has a penalty, and a model has several layers. Trying all penalties and layers and
+# reporting the best result would use the test songs for tuning. We therefore divide the songs into four
+# folds of **whole artists**, balanced over styles. All choices are made by a second cross-validation
+# *within* the training songs. {numref}`fig-folds` shows both levels. Each outer fold is held out once,
+# and inner folds divide the remaining songs; the figure shows the inner folds for the first outer fold.
 
 # %%
 (outer,) = probe.artist_folds(artists, styles, seed=seed)
@@ -260,8 +259,9 @@ def inner_folds(fold):
 show_figure(
     figures.plot_folds(outer, inner_folds(0), artists, styles),
     "folds",
-    f"Outer and inner folds of {size}, one column per song; songs by an artist are side by side.",
-    "One stripe per song: above, four outer folds; below, four inner folds of the remaining songs.",
+    f"Outer and inner folds of {size}, one column per song; songs by the same artist are side by side.",
+    "Two bands with one stripe per song: above, the outer folds; below, the inner folds of the remaining "
+    "songs.",
 )
 
 # %% [markdown]
@@ -286,22 +286,23 @@ for fold in range(4):
 # %% [markdown]
 # `nested_ridge` does the same with one eigenvalue decomposition per fold. It can also choose among
 # layers, and it limits standardised values to ±5, because a unit that is almost constant in the training
-# songs can take an enormous value in a test song ({doc}`07-objections` shows an example). With one layer
-# and without limits:
+# songs can take an enormous value in a test song ({doc}`07-objections` shows an example). Here is the
+# function with one layer and without limits:
 
 # %%
 plain = replace(protocol, n_repeats=1, floor=0, clip=1e12)
 ours = probe.nested_ridge(X, y, artists, styles, plain, folds=outer)
-largest = np.abs(ours.predicted[0, :, 0] - predicted).max()
-report_value("same_nested", largest, fmt=".0e", tolerance=1e-6)
+largest_difference = np.abs(ours.predicted[0, :, 0] - predicted).max()
+report_value("same_nested", largest_difference, fmt=".0e", tolerance=1e-6)
 
 # %% [markdown]
-# The largest difference between the two predictions is {glue:text}`same_nested` points of rating. From
-# here on, we use the package's function, with every model, all layers, all questions, and
+# The largest difference between the two predictions is {glue:text}`same_nested` points of the rating
+# scale. From here on, we use the package's function, with every model, all layers, all questions, and
 # {glue:text}`repeats` divisions into folds. Each song is predicted by a regression that used no song by
 # the same artist, not even to choose its penalty or layer. R² is computed over all held-out songs. Its
-# 95% interval comes from resampling the artists, in training and in test (with the chosen penalties and
-# layers). The baseline predicts the mean rating of the song's style in the same training songs.
+# 95% interval comes from resampling the artists, both in the training and in the test songs, while the
+# chosen penalties and layers are kept. The baseline predicts the mean rating of the song's style in the
+# same training songs.
 
 # %%
 songs = ratings, artists, styles
@@ -330,16 +331,15 @@ show_figure(
 
 # %% [markdown]
 # Which model is the best? The highest of several test scores would be biased upwards. In this and all
-# later chapters, we use a rule instead: the best model is the one with the smallest error in the *inner*
-# folds, which contain only training songs, averaged over all outer folds. No test score enters this
-# choice. The ratings of all songs do, however, because each song is used for training in the other folds.
-# We therefore also report the R² that results when every outer fold chooses its own model from its
-# training songs.
+# later chapters, we use a rule instead: the best model has the smallest mean error in the *inner* folds,
+# which contain only training songs. No test score enters this choice. The ratings of all songs do enter
+# it, however, because each song is used for training in the other folds. We therefore also report the R²
+# that results when the model is chosen separately for each outer fold, from its training songs.
 
 # %%
 pretrained = {name: results[name] for name in models}
-inner = probe.inner_errors(pretrained)[target].sort_values()
-best = inner.index[0]
+inner_errors = probe.inner_errors(pretrained)[target].sort_values()
+best = inner_errors.index[0]
 chosen = {"chosen in each fold": probe.select_by_inner_folds(pretrained)}
 chosen = summaries.score_table(chosen, **resampled)
 target_scores = pd.concat([scores, chosen]).set_index("model")
@@ -375,8 +375,8 @@ differences["compared_with"] = differences["second"].replace(twin_label)
 leads = differences[differences["target"] == target].set_index("compared_with")
 
 # %% [markdown]
-# The words of a verdict follow from the sign of the difference and from its p-value: unless this is below
-# .05 after correction, the two are “not clearly different”.
+# The wording of a verdict follows from the sign of the difference and from its p-value. Unless p is
+# below .05 after correction, the two explanations are called “not clearly different”.
 
 # %%
 verdicts = {}
@@ -392,7 +392,8 @@ show_figure(
     ),
     "differences",
     f"R² of {best} minus that of simpler explanations on {size}, with 95% intervals.",
-    "Forest plot of the best model's lead over each comparison, with intervals around zero.",
+    "Forest plot of the best model's lead over each simpler explanation, with intervals and a line at "
+    "zero.",
     table=differences,
 )
 report_effects(leads, n_songs, prefix="ahead_of_", value="difference")
@@ -404,8 +405,8 @@ report_texts(verdict=f"{best} is {join_words(verdicts.values())}", **verdicts)
 # folds.
 #
 # The comparison with the twin favours the model, because the model was chosen from several and its twin
-# was not. We therefore also compare all trained networks with their twins, and let each fold choose a
-# network of either kind:
+# was not. We therefore add two comparisons: all trained networks with their twins, and the trained
+# network that each fold chooses with the untrained network that it chooses:
 
 # %%
 if twins:
@@ -413,10 +414,10 @@ if twins:
     partners = {n: results[n.removesuffix("-untrained")] for n in twins}
     average = probe.mean_difference(partners, untrained, **resampled)
     first, second = map(probe.select_by_inner_folds, [pretrained, untrained])
-    fair = probe.mean_difference([first], [second], **resampled)
+    selected = probe.mean_difference([first], [second], **resampled)
     average["of"] = f"the mean of {len(twins)} pairs"
-    fair["of"] = "the networks that folds chose"
-    gains = pd.concat([average, fair], keys=["mean", "chosen"]).droplevel(1)
+    selected["of"] = "the networks that folds chose"
+    gains = pd.concat([average, selected], keys=["mean", "chosen"]).droplevel(1)
     gains = gains[gains["target"] == target]
 
 # %% tags=["hide-input"]
@@ -432,29 +433,29 @@ report_texts(twin_note=twin_note)
 # %% [markdown] tags=["needs-audio"]
 # ### Is it danceability?
 #
-# Streaming services describe a song by numbers, and one of them is called danceability. How it was
-# computed was never published. VibeNet {cite}`shim2025` was trained to reproduce it for songs of the Free
-# Music Archive {cite}`defferrard2017`. Does this number predict the ratings as well as a whole embedding
-# does? We use it as the only feature of the same regression. (The two comparisons are corrected by Holm's
-# method.)
+# Streaming services describe a song by numbers, and one of these is called danceability. Its formula was
+# never published. VibeNet {cite}`shim2025` was trained to reproduce this number for songs of the Free
+# Music Archive {cite}`defferrard2017`. Does danceability predict the ratings as well as a whole
+# embedding does? We use it as the only feature of the same regression. (The two comparisons are
+# corrected by Holm's method.)
 
 # %% tags=["needs-audio"]
 runs, danceability_text = runnable_models(data, ["vibenet"])
 if runs:
     attributes = embed.embed_study(data, "vibenet").layer("attributes")
-    number = attributes[:, [ATTRIBUTES.index("danceability")]]
-    results["danceability"] = probe.nested_ridge(number, *songs, protocol)
-    three = ["danceability", best, "style alone"]
-    three = {name: results[name] for name in three}
-    single = summaries.score_table(three, **resampled)
-    single = summaries.row_of(single, target=target, model="danceability")
-    leads = probe.compare_models(three, reference="danceability", **resampled)
+    danceability = attributes[:, [ATTRIBUTES.index("danceability")]]
+    results["danceability"] = probe.nested_ridge(danceability, *songs, protocol)
+    subset = ["danceability", best, "style alone"]
+    subset = {name: results[name] for name in subset}
+    score = summaries.score_table(subset, **resampled)
+    score = summaries.row_of(score, target=target, model="danceability")
+    leads = probe.compare_models(subset, reference="danceability", **resampled)
     leads = leads[leads["target"] == target]
 
 # %% tags=["needs-audio", "hide-input"]
 if runs:
-    report_effects({"danceability_r2": single}, n_songs)
-    danceability_text = describe_single_feature(single, leads)
+    report_effects({"danceability_r2": score}, n_songs)
+    danceability_text = describe_single_feature(score, leads)
 report_texts(danceability_text=danceability_text)
 
 # %% [markdown] tags=["needs-audio"]
@@ -463,85 +464,86 @@ report_texts(danceability_text=danceability_text)
 # %% [markdown] tags=["needs-controls"]
 # ### Two questions with a known answer
 #
-# A method that always finds an effect is of no use. The listeners therefore answered two more
-# questions. The answers to the *placebo* question differ between songs, but not because of anything that
-# can be heard. Those to the *style-only* question depend on the style, and on nothing else. A method that
-# works finds nothing for the first and only the style for the second ({numref}`tab-probe-controls`). A
-# regression that finds nothing scores slightly *below* 0, because it predicts the mean rating of other
-# songs. The correlation then tends to lie below 0 as well: the mean of the other songs is low when the
-# held-out ones are rated high.
+# A method that always finds an effect is of no use. The listeners therefore answered two more questions.
+# The answers to the *placebo* question differ between songs, but not because of anything that can be
+# heard. The answers to the *style-only* question depend on the style and on nothing else. A valid method
+# finds no effect for the first question and only an effect of style for the second
+# ({numref}`tab-probe-controls`). A regression that finds nothing has an R² slightly *below* 0, because
+# it predicts the mean rating of other songs. The correlation then tends to lie below 0 as well: if the
+# held-out songs are rated high, the mean of the other songs is low.
 
 # %%
 controls = pd.DataFrame({name: data.song_means(name) for name in data.controls})
-asked = controls, artists, styles
-on_controls = probe.nested_ridges(features, *asked, protocol, n_jobs=2)
-on_controls["style alone"] = probe.style_baseline(*asked, protocol)
+control_songs = controls, artists, styles
+control_runs = probe.nested_ridges(features, *control_songs, protocol, n_jobs=2)
+control_runs["style alone"] = probe.style_baseline(*control_songs, protocol)
 
 # %% [markdown]
-# The table contains R² for the best model and for style alone, and the correlation within styles for the
-# best model:
+# {numref}`tab-probe-controls` contains R² for the best model and for style alone, and the correlation
+# within styles for the best model:
 
 # %%
-pair = {name: on_controls[name] for name in [best, "style alone"]}
-inside = {best: on_controls[best]}
-found = {
+pair = {name: control_runs[name] for name in [best, "style alone"]}
+best_only = {best: control_runs[best]}
+control_scores = {
     "R²": summaries.score_table(pair, **resampled),
     "correlation within styles": summaries.score_table(
-        inside, score="within_r", **resampled
+        best_only, score="within_r", **resampled
     ),
 }
-found = pd.concat(found, names=["what"]).reset_index("what")
-found = found.set_index(["target", "what", "model"])
-found = found[["estimate", "low", "high"]]
+control_scores = pd.concat(control_scores, names=["what"]).reset_index("what")
+control_scores = control_scores.set_index(["target", "what", "model"])
+control_scores = control_scores[["estimate", "low", "high"]]
 leads = probe.compare_models(pair, **resampled).set_index("target")
 
 # %% [markdown]
-# A method that finds something where there is nothing may do so for any model. We therefore also count
-# the models whose interval lies above 0:
+# A method that finds effects where there are none may do so for any model. We therefore also list the
+# models whose interval lies above 0:
 
 # %%
-above = {name: on_controls[name] for name in models}
-above = summaries.score_table(above, **resampled).query("low > 0")
+above_zero = {name: control_runs[name] for name in models}
+above_zero = summaries.score_table(above_zero, **resampled).query("low > 0")
 
 # %% tags=["hide-input"]
 show_table(
-    found.rename(index={"style_only": "style only"}),
+    control_scores.rename(index={"style_only": "style only"}),
     "probe-controls",
     f"Scores of {best} and of style alone for the two control questions; {n_songs} songs.",
 )
 names = {**data.controls, "R²": "r2", "correlation within styles": "within"}
-of_best = found.xs(best, level="model").rename(index=names)
+of_best = control_scores.xs(best, level="model").rename(index=names)
 report_effects(of_best, n_songs, prefix="control_")
 for query, cause in data.controls.items():
     verdict = describe_difference(leads.loc[query], "style alone")
-    named = join_words(above[above["target"] == query]["model"])
+    named = join_words(above_zero[above_zero["target"] == query]["model"])
     report_texts(
         **{f"control_{cause}_verdict": verdict, f"control_{cause}_found": named}
     )
 
 # %% [markdown]
-# For the placebo question, the R² of {glue:text}`best_model` is {glue:text}`control_none_r2_full`; models
-# with an interval above 0: {glue:text}`control_none_found`. For the style-only question, its R² is
-# {glue:text}`control_style_r2_full`: the model is {glue:text}`control_style_verdict`. Within styles, the
-# correlation of its predictions with the ratings is r = {glue:text}`control_style_within_full`.
+# For the placebo question, the R² of {glue:text}`best_model` is {glue:text}`control_none_r2_full`.
+# Models with an interval above 0: {glue:text}`control_none_found`. For the style-only question, its R²
+# is {glue:text}`control_style_r2_full`: the model is {glue:text}`control_style_verdict`. Within styles,
+# the correlation of its predictions with the ratings is r = {glue:text}`control_style_within_full`.
 
 # %% [markdown] tags=["needs-simulation"]
 # ## Which causes can be predicted from the embeddings?
 #
-# In the simulation, the causes of groove are known. We can therefore predict the causes themselves, using
-# the values from which the songs were rendered ({numref}`fig-causes`). The styles differ in these causes,
-# so the style alone already predicts them in part, and we compare the embeddings with it.
+# In the simulation, the causes of groove are known. We can therefore predict the causes themselves,
+# using the values from which the songs were rendered ({numref}`fig-causes`). The styles differ in these
+# causes, so style alone already predicts the causes in part, and we compare the embeddings with style
+# alone.
 #
-# The networks so far were trained to tag songs or to transcribe notes. We add some that were trained for
-# other tasks: BeatNet {cite}`heydari2021` finds beats, and VibeNet predicts danceability.
-# {glue:text}`task_note` (They are not candidates for the best model.)
+# The networks so far were trained to tag songs or to transcribe notes. We add networks that were trained
+# for other tasks: BeatNet {cite}`heydari2021` finds beats, and VibeNet predicts danceability.
+# {glue:text}`task_note` (These networks are not candidates for the best model.)
 
 # %%
 tasks, task_note = runnable_models(data, task_models)
 tasks = [model for model in tasks if model not in models]
 task_twins = twins_of(data, tasks)
-more = embed.embed_study(data, [*tasks, *task_twins])
-heard = features | {name: one.layers for name, one in more.items()}
+task_embeddings = embed.embed_study(data, [*tasks, *task_twins])
+probed = features | {name: e.layers for name, e in task_embeddings.items()}
 report_texts(task_note=task_note)
 
 # %% [markdown] tags=["needs-simulation"]
@@ -560,27 +562,27 @@ truth = data.truth("songs").set_index("track_id").loc[ratings.index]
 truth, causes = truth.rename(columns=names), list(names.values())
 
 # %%
-known = truth[causes], artists, styles
-carried = probe.nested_ridges(heard, *known, protocol, n_jobs=2)
-carried["style alone"] = probe.style_baseline(*known, protocol)
-cause_scores = summaries.score_table(carried, **resampled)
+cause_songs = truth[causes], artists, styles
+cause_runs = probe.nested_ridges(probed, *cause_songs, protocol, n_jobs=2)
+cause_runs["style alone"] = probe.style_baseline(*cause_songs, protocol)
+cause_scores = summaries.score_table(cause_runs, **resampled)
 kinds |= dict.fromkeys(tasks, "pretrained")
 kinds |= dict.fromkeys(task_twins, "untrained twin")
 cause_scores["kind"] = cause_scores["model"].map(kinds).fillna("comparison")
 cause_scores["row"] = cause_scores["model"].str.removesuffix("-untrained")
 
 # %% [markdown]
-# The best model predicts a cause if its R² is clearly higher than that of style alone. A cause is
-# predicted by no model if no interval of a pretrained model lies above 0:
+# We say that the best model predicts a cause if its R² is clearly higher than that of style alone. We
+# say that no model predicts a cause if no pretrained model has an interval above 0:
 
 # %%
-pair = {name: carried[name] for name in [best, "style alone"]}
+pair = {name: cause_runs[name] for name in [best, "style alone"]}
 leads = probe.compare_models(pair, **resampled)
 leads["p_holm"] = holm(leads["p"])  # over the causes
 clear = clear_rows(leads, value="difference")["target"]
 unclear = [cause for cause in causes if cause not in set(clear)]
-above = cause_scores.query("low > 0 and kind == 'pretrained'")
-absent = [cause for cause in causes if cause not in set(above["target"])]
+above_zero = cause_scores.query("low > 0 and kind == 'pretrained'")
+absent = [cause for cause in causes if cause not in set(above_zero["target"])]
 of_best = cause_scores[cause_scores["model"] == best].set_index("target")
 
 # %% tags=["hide-input"]
@@ -604,11 +606,10 @@ report_effects(effects, n_songs, prefix="cause_")
 # {glue:text}`cause_tempo_full`, event density with {glue:text}`cause_event_density_full`, syncopation
 # with {glue:text}`cause_syncopation_full`, microtiming with {glue:text}`cause_microtiming_ms_full`, the
 # low-frequency level with {glue:text}`cause_low_frequency_db_full`, and bass–drum coupling with
-# {glue:text}`cause_bass_drum_coupling_full`. Causes whose R² is clearly above 0 in no pretrained model:
-# {glue:text}`causes_unpredicted`.
-# Causes that it predicts clearly better than style alone does (p < .05, corrected by Holm's method for
-# the number of causes): {glue:text}`causes_carried`. Causes for which this cannot be shown:
-# {glue:text}`causes_unclear`.
+# {glue:text}`cause_bass_drum_coupling_full`. Causes for which no pretrained model has an R² clearly
+# above 0: {glue:text}`causes_unpredicted`. Causes that {glue:text}`best_model` predicts clearly better
+# than style alone does (p < .05, corrected by Holm's method for the number of causes):
+# {glue:text}`causes_carried`. Causes for which this cannot be shown: {glue:text}`causes_unclear`.
 #
 # ### What does training add?
 #
@@ -617,12 +618,12 @@ report_effects(effects, n_songs, prefix="cause_")
 # {numref}`fig-training` shows the differences in R² on the same songs and folds, with intervals over
 # artists. The p-values are corrected by Holm's method over all models and causes. (Each twin has one set
 # of random weights, and there is one set of songs. The intervals do not show how much the results would
-# vary with others; {doc}`demo-study` counts the gains in ten sets of songs.)
+# vary with other weights or songs; {doc}`demo-study` counts the gains in ten sets of songs.)
 
 # %%
 pairs = [*twins, *task_twins]
 pairs = [(twin.removesuffix("-untrained"), twin) for twin in pairs]
-training = probe.compare_models(carried, pairs=pairs, **resampled)
+training = probe.compare_models(cause_runs, pairs=pairs, **resampled)
 training["p_holm"] = holm(training["p"])  # over models and causes
 training["task"] = training["first"].map(TASKS).fillna("other")
 
@@ -631,8 +632,8 @@ if pairs:
     show_figure(
         figures.plot_gains(training),
         "training",
-        f"What training adds: R² for each cause, trained minus untrained, {n_songs} songs, by the "
-        "task of the training. 95% intervals, not corrected for multiple comparisons. Bold, with "
+        f"What training adds: R² for each cause, trained minus untrained, {n_songs} songs, grouped by "
+        "the training task. 95% intervals, not corrected for multiple comparisons. Bold, with "
         "an asterisk: p < .05 after correction for all models and causes.",
         "Heat map, one row per model and one column per cause, with differences and intervals.",
         table=training,
@@ -645,7 +646,7 @@ report_texts(**describe_gains(training, causes))
 # %% [markdown]
 # {glue:text}`training_medians`. Training makes these causes easier to predict (p-values corrected for
 # {glue:text}`n_tests` tests): {glue:text}`training_gains`. No clear gain in any model:
-# {glue:text}`training_unchanged`. (This does not show that there is none, because the intervals are
+# {glue:text}`training_unchanged`. (This does not show that there is no gain, because the intervals are
 # wide.) Clear losses: {glue:text}`training_losses`.
 #
 # ### Does the training task matter?
@@ -653,7 +654,7 @@ report_texts(**describe_gains(training, causes))
 # The rows of {numref}`fig-training` are grouped by the task for which a network was trained. If the task
 # matters, we expect the largest gains for tempo after training on beats, for event density after
 # transcription, and for several causes of groove after training on danceability. We list the causes with
-# a clear gain, by task; the p-values are those of the figure.
+# a clear gain for each task, according to the p-values of the figure.
 
 # %%
 report_texts(task_gains=describe_tasks(training))
@@ -664,7 +665,7 @@ report_texts(task_gains=describe_tasks(training))
 # also differ in more than their task: in architecture, in input, and in the songs that they were trained
 # on.
 #
-# ### How well do the exact causes predict?
+# ### How well do the exact causes predict the ratings?
 #
 # We apply the same regression to the causes and their squares instead of to an embedding:
 
@@ -673,12 +674,12 @@ exact = (truth[causes] - truth[causes].mean()) / truth[causes].std()
 exact = pd.concat([exact, (exact**2).add_suffix(" squared")], axis=1)
 results["exact causes"] = probe.nested_ridge(exact, *songs, protocol)
 pair = {name: results[name] for name in ["exact causes", best]}
-known = summaries.score_table(pair, **resampled)
-known = summaries.row_of(known, target=target, model="exact causes")
+exact_score = summaries.score_table(pair, **resampled)
+exact_score = summaries.row_of(exact_score, target=target, model="exact causes")
 gap = summaries.row_of(probe.compare_models(pair, **resampled), target=target)
 
 # %% tags=["hide-input"]
-report_effects({"oracle_r2": known}, n_songs)
+report_effects({"oracle_r2": exact_score}, n_songs)
 report_effects({"oracle_gap": gap}, n_songs, value="difference")
 oracle_words = (
     "more than the embedding",
@@ -700,7 +701,7 @@ report_texts(oracle_word=pick_verdict(gap, *oracle_words))
 # songs can differ for listeners in ways that leave no trace in the sound.
 
 # %% [markdown] tags=["needs-simulation"]
-# In the simulation they do: part of the difference between songs is random. A model of the audio could
+# In the simulation, they do: part of the difference between songs is random. A model of the audio could
 # reach at least about the R² of the exact causes.
 
 # %%
@@ -736,36 +737,36 @@ report_texts(headline=headline)
 #
 # ## What later chapters use
 #
-# The next three chapters ({doc}`07-objections`, {doc}`08-stem-ablation`, {doc}`09-mixed-models`) continue
-# with the best model. Its {term}`out-of-fold predictions <out-of-fold prediction>` and those of the
-# models that it was compared with are averaged over the divisions into folds and saved
+# The next three chapters ({doc}`07-objections`, {doc}`08-stem-ablation`, {doc}`09-mixed-models`)
+# continue with the best model. The {term}`out-of-fold predictions <out-of-fold prediction>` of this
+# model and of the simpler explanations are averaged over the divisions into folds and saved
 # ({numref}`fig-predicted-songs`).
 
 # %%
 predictions = pd.concat(
-    one.mean_predictions().assign(model=name) for name, one in compared.items()
+    run.mean_predictions().assign(model=name) for name, run in compared.items()
 )
 columns = ["model", "target", "track_id", "artist", "style"]
 predictions = predictions[[*columns, "observed", "predicted"]]
 predictions = predictions.assign(best=predictions["model"] == best)
 chapter.save_table(predictions, "predictions")
-foremost = predictions[predictions["best"]]
+best_predictions = predictions[predictions["best"]]
 
 # %% tags=["hide-input"]
 show_figure(
-    figures.plot_predictions(foremost, data.styles),
+    figures.plot_predictions(best_predictions, data.styles),
     "predicted-songs",
     f"Mean ratings of {n_songs} songs against the out-of-fold predictions from {best}.",
     "Scatter plots by question, coloured by style; predictions vary less than ratings do.",
-    table=foremost,
+    table=best_predictions,
 )
 
 # %% [markdown]
 # ## What could be wrong here
 #
 # - **One number per song.** A song mean hides differences between listeners. {doc}`09-mixed-models`
-#   predicts single ratings.
-# - **Few artists.** The intervals rest on {glue:text}`n_artists` artists and are wide.
+#   predicts individual ratings.
+# - **Few artists.** The intervals are based on {glue:text}`n_artists` artists and are wide.
 # - **A linear probe.** Information that a linear model cannot use is counted as absent.
 # - **Averaged time.** Each song is one vector; the order of events inside it may be lost
 #   ({doc}`05-embeddings`).
@@ -787,8 +788,8 @@ show_figure(
 # %% tags=["solution"]
 def r2_with(**settings):
     changed = replace(protocol, **settings)
-    one = probe.nested_ridge(features[best], ratings[target], artists, styles, changed)
-    return one.scores()["r2"][0]
+    run = probe.nested_ridge(features[best], ratings[target], artists, styles, changed)
+    return run.scores()["r2"][0]
 
 
 small, large = r2_with(alphas=0.01), r2_with(alphas=1e6)
@@ -801,9 +802,9 @@ assert abs(large) < 0.5, (
 )
 
 # %% [markdown]
-# With almost no penalty, the regression fits the noise in the training ratings. With a very large one,
-# all predictions are close to the training mean, whose R² is about 0 (slightly less, because it is not
-# the mean of the test songs).
+# With almost no penalty, the regression fits the noise in the training ratings. With a very large
+# penalty, all predictions are close to the mean rating of the training songs, and R² is about 0
+# (slightly less, because the test songs have another mean).
 #
 # ```{solution-end}
 # ```
@@ -812,8 +813,8 @@ assert abs(large) < 0.5, (
 # :label: ex-layer
 #
 # Score every layer of the best model on its own (`replace(protocol, layers=...)`), collect the R² in a
-# dictionary `by_layer`, and take the highest. How much higher is it than the R² with the layer chosen
-# inside the folds? Is it a fair estimate?
+# dictionary `by_layer`, and take the highest. How much higher is this R² than that with the layer chosen
+# inside the folds? Is it a fair estimate for new songs?
 # ```
 #
 # ```{solution-start} ex-layer
@@ -849,19 +850,19 @@ assert len(by_layer) == 1 or len(set(by_layer.values())) > 1, (
 # ```
 
 # %% tags=["solution"]
-error = foremost[foremost["target"] == target].set_index("track_id")
+error = best_predictions[best_predictions["target"] == target].set_index("track_id")
 error = (error["predicted"] - error["observed"]).sort_values()
 too_low, too_high = error.index[0], error.index[-1]
 if data.has("audio"):
     audio_player(
         {
-            "rated too low": data.audio_path(too_low),
-            "rated too high": data.audio_path(too_high),
+            "predicted too low": data.audio_path(too_low),
+            "predicted too high": data.audio_path(too_high),
         }
     )
 
 # %% tags=["check"]
-both = foremost[foremost["target"] == target].set_index("track_id")
+both = best_predictions[best_predictions["target"] == target].set_index("track_id")
 assert both.loc[too_low, "predicted"] < both.loc[too_low, "observed"], (
     "`too_low` should be predicted below its rating"
 )
@@ -870,8 +871,8 @@ assert both.loc[too_high, "predicted"] > both.loc[too_high, "observed"], (
 )
 
 # %% [markdown]
-# One pair of songs proves nothing, but it may suggest an idea that can be tested: describe every song by
-# a number that expresses the idea, and correlate these numbers with `error`.
+# One pair of songs proves nothing, but it may suggest a hypothesis that can be tested: describe every
+# song by a number that expresses the hypothesis, and correlate these numbers with `error`.
 #
 # ```{solution-end}
 # ```
@@ -881,8 +882,8 @@ assert both.loc[too_high, "predicted"] > both.loc[too_high, "observed"], (
 # **Asked**: do embeddings predict the ratings of songs by artists that the regression was not trained
 # on? **Found**: for “{glue:text}`target`”, the embeddings of {glue:text}`best_model`
 # {glue:text}`headline`; the model is {glue:text}`compared_style_alone`. Penalties and layers were chosen
-# inside the training folds, no test score was used to choose the model, and all songs by an artist were
-# in the same fold.
+# inside the training folds, no test score was used to choose the model, and all songs by the same artist
+# were in the same fold.
 
 # %% [markdown] tags=["needs-simulation"]
 # **True in the simulation**: ratings depend on the causes, and the exact causes explain

@@ -13,21 +13,21 @@
 #
 # **You need** {doc}`06-probing`.
 #
-# **It runs** in {run-time}`07-objections` in the run that made this page.
-# Module: `groove_utils.probe`.
+# **It runs** in {run-time}`07-objections`, measured when this page was built. Module:
+# `groove_utils.probe`.
 # ```
 
 # %% tags=["parameters"]
 study = "demo"  # a study's name, or a folder with a study.yml
 seed = 2026
-models = []  # empty: those that the study brings, else five that run offline
+models = []  # empty: the study's own models, else five that run offline
 targets = ["groove", "dance", "listen", "party"]
-n_repeats = 5  # times that the songs are divided into folds
+n_repeats = 5  # number of divisions of the songs into folds
 n_bootstrap = 2000
 n_permutations = 1000
-n_components = 10  # the common dimension at which models are compared
-n_draws = 5  # random projections, and random choices of training songs
-smallest = 0.05  # smallest difference in R² that matters, fixed before looking
+n_components = 10  # dimensions to which all models are reduced
+n_draws = 5  # number of random projections and of random training sets
+smallest = 0.05  # smallest difference in R² that matters, fixed in advance
 
 # %%
 from dataclasses import replace
@@ -73,7 +73,7 @@ data = chapter.study
 # %%
 models = models_for(data, models)
 targets = summaries.rated_targets(data, targets)
-features = {n: one.layers for n, one in embed.embed_study(data, models).items()}
+features = {n: e.layers for n, e in embed.embed_study(data, models).items()}
 if data.has("audio") or data.has("descriptors"):
     features["descriptors"] = probe.usable_descriptors(describe_study(data))
 
@@ -84,13 +84,13 @@ styles = data.tracks["style"].to_numpy()
 songs = ratings, artists, styles
 target, n_songs, n_artists = targets[0], len(ratings), len(set(artists))
 predictions = chapter.load_table("predictions")
-mine = predictions[predictions["best"] & (predictions["target"] == target)]
-best = mine["model"].iloc[0]
+chosen = predictions[predictions["best"] & (predictions["target"] == target)]
+best = chosen["model"].iloc[0]
 one_target = ratings[[target]], artists, styles
 
 # %%
 protocol = probe.Protocol(n_repeats=n_repeats, seed=seed)
-once = replace(protocol, n_repeats=1)  # for what is repeated in other ways
+once = replace(protocol, n_repeats=1)  # where something else is repeated
 resampled = {"n_boot": n_bootstrap, "seed": seed}
 pretrained = {name: features[name] for name in models}
 results = probe.nested_ridges(features, *songs, protocol, n_jobs=2)
@@ -108,23 +108,23 @@ report_texts(target=target, best_model=best)
 # ## Objections 1 to 3: scale, dimension, artists
 #
 # *“You regress on unscaled units. A unit with a small variance is ignored, and a unit that is almost
-# constant in training but not in a test song distorts that song's prediction.”* Dividing each unit by its
-# standard deviation solves the first problem and aggravates the second. We therefore also limit the
-# divisor from below and the result to ±5 standard deviations. The first panel of {numref}`fig-settings`
-# leads from the published protocol to ours, one change at a time. All rows but the last use the folds of
-# the published protocol.
+# constant in training but not in a test song distorts that song's prediction.”* Dividing each unit by
+# its standard deviation solves the first problem and aggravates the second. We therefore also set a
+# lower limit to the divisor and clip the result at ±5 standard deviations. The first panel of
+# {numref}`fig-settings` leads from the published protocol to ours, one change at a time. All rows but
+# the last use the folds of the published protocol.
 
 # %%
 paper = {n: probe.paper_protocol(X, *songs) for n, X in pretrained.items()}
-one = paper[best]  # its folds are those of all models
-folds = pd.DataFrame(one.folds.T, index=one.songs.ids).loc[ratings.index]
-folds = folds.T.to_numpy()
+published = paper[best]  # all models have the same folds
+folds = pd.DataFrame(published.folds.T, index=published.songs.ids)
+folds = folds.loc[ratings.index].T.to_numpy()
 
 # %% [markdown]
-# A `Protocol` holds all choices of a probe. The first one below standardises the features and leaves all
-# other choices as published: all layers concatenated, one fixed penalty, no limits. Each of the next ones
-# changes one property of the one before it. With several penalties or layers to choose from, the inner
-# folds choose, as in {doc}`06-probing`.
+# A `Protocol` contains all settings of a probe. The first protocol below standardises the features and
+# keeps all other settings as published: all layers concatenated, one fixed penalty, no limits. Each
+# further protocol changes one property of the previous one. If there are several penalties or layers,
+# the inner folds choose among them, as in {doc}`06-probing`.
 
 # %%
 plain = replace(protocol, whole_artists=False, layers="concat", alphas=0.2)
@@ -141,8 +141,8 @@ for label, changed in steps.items():
     scale[label] = probe.nested_ridges(
         pretrained, *songs, changed, folds=folds, n_jobs=2
     )
-whole = {name: results[name] for name in models}
-scale["whole artists"] = whole
+grouped = {name: results[name] for name in models}
+scale["whole artists"] = grouped
 
 # %% [markdown]
 # Each change of the protocol is tested by the mean difference over the models, with an interval over
@@ -168,7 +168,7 @@ by_step = summaries.by_setting(scale, target)
 # %%
 lowest = by_step["standardised"].idxmin()
 scale_facts = probe.scale_facts(pretrained[lowest], paper[lowest].folds)
-raised = (by_step["standardised"] > by_step["as published"]).sum()
+n_raised = (by_step["standardised"] > by_step["as published"]).sum()
 
 # %% [markdown]
 # *“A model with thousands of dimensions can fit anything. Compare models at equal size.”* We reduce each
@@ -177,44 +177,44 @@ raised = (by_step["standardised"] > by_step["as published"]).sum()
 # number of columns of noise.
 
 # %%
-few = replace(protocol, pca=n_components)
-equal = probe.nested_ridges(pretrained, *songs, few, n_jobs=2)
-random = {}
+reduced = replace(protocol, pca=n_components)
+compact = probe.nested_ridges(pretrained, *songs, reduced, n_jobs=2)
+controls = {}
 for name, X in pretrained.items():
-    random[name] = probe.random_projection_control(
+    controls[name] = probe.random_projection_control(
         X, *songs, once, n_components=n_components, n_draws=n_draws, n_jobs=2
     )
 
 # %% [markdown]
-# Random directions roughly keep the distances between songs and were not fitted to any song. Noise has
-# nothing to do with the songs at all, so its score shows what a regression on so many columns reaches
+# Random projections roughly preserve the distances between songs and are not fitted to the songs. Noise
+# is unrelated to the songs, so its score shows what a regression on this number of columns achieves
 # without information.
 
 # %%
-settings = {"all dimensions": whole, f"{n_components} components": equal}
+settings = {"all dimensions": grouped, f"{n_components} components": compact}
 names = {"projection": f"{n_components} random directions"}
 names["noise"] = f"{n_components} columns of noise"
-random = summaries.control_table(random, names)
-size = pd.concat([summaries.settings_table(settings), random])
-panels["Dimension (R²)"] = size
-means = summaries.by_setting(size, target).mean()[1:]
-smaller = probe.mean_difference(equal, whole, **resampled)
-smaller = summaries.row_of(smaller, target=target)
+controls = summaries.control_table(controls, names)
+by_dimension = pd.concat([summaries.settings_table(settings), controls])
+panels["Dimension (R²)"] = by_dimension
+means = summaries.by_setting(by_dimension, target).mean()[1:]
+dimension_change = probe.mean_difference(compact, grouped, **resampled)
+dimension_change = summaries.row_of(dimension_change, target=target)
 
 # %% [markdown]
 # *“Your regression has seen the artist.”* Songs by one artist share players, studio and habits, so they
 # resemble each other in sound and in ratings. If one of them is in the training folds, recognising the
-# artist helps to predict the others. The difference between folds of single songs and folds of whole
-# artists measures how much.
+# artist helps to predict the others. The difference in R² between folds of single songs and folds of
+# whole artists measures how much it helps.
 
 # %%
-single = replace(protocol, whole_artists=False)
-free = probe.nested_ridges(pretrained, *songs, single, n_jobs=2)
-settings = {"folds of single songs": free, "folds of whole artists": whole}
+song_folds = replace(protocol, whole_artists=False)
+single = probe.nested_ridges(pretrained, *songs, song_folds, n_jobs=2)
+settings = {"folds of single songs": single, "folds of whole artists": grouped}
 panels["Artists (R²)"] = summaries.settings_table(settings)
-gain = probe.mean_difference(free, whole, **resampled)
+gain = probe.mean_difference(single, grouped, **resampled)
 gain = summaries.row_of(gain, target=target)
-panels = {name: one[one["target"] == target] for name, one in panels.items()}
+panels = {name: rows[rows["target"] == target] for name, rows in panels.items()}
 
 # %% tags=["hide-input"]
 show_figure(
@@ -231,11 +231,11 @@ show_figure(
 words = "raises the scores", "lowers the scores", "makes no clear difference"
 report_effects(changes, n_songs, prefix="step_", words=words)
 report_values(by_step.median().add_prefix("median_"), len(models))
-report_counts(n_raised=raised, largest_z=scale_facts["largest_z"])
+report_counts(n_raised=n_raised, largest_z=scale_facts["largest_z"])
 report_values(by_step.loc[lowest].add_prefix("lowest_"))
 report_values(dict(zip(["components_r2", "random_r2", "noise_r2"], means)))
 dimension_word = pick_verdict(
-    smaller,
+    dimension_change,
     "fewer dimensions are better",
     "fewer dimensions are worse",
     "the number of dimensions makes no clear difference",
@@ -248,15 +248,15 @@ words = (
     "folds of single songs give lower scores",
     "the two kinds of folds do not differ clearly",
 )
-report_effects({"dimension_change": smaller}, n_songs)
+report_effects({"dimension_change": dimension_change}, n_songs)
 report_effects({"artist_gain": gain}, n_songs, words=words)
 
 # %% [markdown]
 # **Scale.** Standardising alone raises the score of {glue:text}`n_raised` of {glue:text}`n_models`
 # models, and the median goes from {glue:text}`median_as_published` to {glue:text}`median_standardised`.
-# However, {glue:text}`lowest_model` has an R² of {glue:text}`lowest_standardised`, because a single test
-# song can lie far from the training songs in some unit ({glue:text}`largest_z` standard deviations). With
-# limits, the R² of this model is {glue:text}`lowest_with_limits`, and the median is
+# However, {glue:text}`lowest_model` has an R² of {glue:text}`lowest_standardised`: in one unit, a test
+# song lies {glue:text}`largest_z` standard deviations from the mean of the training songs. With limits,
+# the R² of this model is {glue:text}`lowest_with_limits`, and the median is
 # {glue:text}`median_with_limits`. Tuning the penalty changes R² by {glue:text}`step_penalty_tuned_full`
 # on average over the models: it {glue:text}`step_penalty_tuned_verdict`. Choosing one layer instead of
 # concatenating all layers changes R² by {glue:text}`step_layer_chosen_full`: it
@@ -268,18 +268,18 @@ report_effects({"artist_gain": gain}, n_songs, words=words)
 #
 # **Dimension.** With {glue:text}`n_components` components instead of all dimensions, R² changes by
 # {glue:text}`dimension_change_full` on average over the models, to {glue:text}`components_r2`. With a
-# tuned penalty, {glue:text}`dimension_word`. (A change is called little if its whole interval lies within
-# ±{glue:text}`smallest`, a margin that we fixed before looking at the results.) The components are the
-# directions in which the training songs differ most. The same number of random directions gives
+# tuned penalty, {glue:text}`dimension_word`. (We say “little difference” only if the whole interval lies
+# within ±{glue:text}`smallest`, a margin that we fixed before looking at the results.) The components
+# are the directions in which the training songs differ most. The same number of random directions gives
 # {glue:text}`random_r2`, and the same number of columns of noise {glue:text}`noise_r2`.
 #
 # **Artists.** The R² with folds of single songs minus that with folds of whole artists is
 # {glue:text}`artist_gain_full` on average over the models: {glue:text}`artist_gain_verdict`. A leak does
-# not always show in a score, so we also look for leaks directly ({numref}`tab-leaks`). We change the
-# features of some held-out songs and check whether the predictions for other songs change. We also change
-# the ratings of held-out songs and check whether their own predictions change. With folds of single
-# songs, songs by one artist are in both training and test, which is the leak in the row “artists”. The
-# function under test has to make its predictions with folds that are given to it:
+# not always change the score, so we also look for leaks directly ({numref}`tab-leaks`). We change the
+# features of some held-out songs and check whether the predictions for other songs change. We also
+# change the ratings of held-out songs and check whether their own predictions change. With folds of
+# single songs, songs by one artist are in both the training and the test set; this is the leak in the
+# row “artists”. The function under test must use the folds that are passed to it:
 
 
 # %%
@@ -289,7 +289,7 @@ def probe_once(X, y, folds):
 
 layer = {"last": list(features[best].values())[-1]}
 leaks = {}
-for kind, result in {"whole artists": whole, "single songs": free}.items():
+for kind, result in {"whole artists": grouped, "single songs": single}.items():
     leaks[kind] = probe.find_leaks(
         probe_once,
         layer,
@@ -312,7 +312,7 @@ show_table(
 # *“Your model only distinguishes funk from rock.”* R² over all songs combines two abilities:
 # distinguishing the styles, and predicting which songs of a style are rated higher. To isolate the
 # second, we subtract the means of the styles from the ratings and from the predictions, correlate the
-# remainders, and average the correlation over the divisions into folds:
+# residuals, and average the correlation over the divisions into folds:
 
 
 # %%
@@ -321,18 +321,18 @@ def within_style(values):
 
 
 y = within_style(ratings[target].to_numpy())
-found = results[best].predicted[:, :, targets.index(target)]
-r = np.mean([stats.pearsonr(y, within_style(row)).statistic for row in found])
+repeats = results[best].predicted[:, :, targets.index(target)]
+r = np.mean([stats.pearsonr(y, within_style(row)).statistic for row in repeats])
 
 # %% [markdown]
 # The package's score `within_r` is this correlation (the two differ by {glue:text}`same_within`). To
 # compute p, we exchange the ratings of whole artists with those of artists of the same style, and repeat
 # the whole procedure for {glue:text}`permutations` such permutations (with one division into folds; the
-# correlations are means over all divisions).
+# reported correlations are means over all divisions).
 
 # %%
-ordered = summaries.score_table(results, score="within_r", **resampled)
-chance = probe.permutation_test(
+within_r = summaries.score_table(results, score="within_r", **resampled)
+permuted = probe.permutation_test(
     features,
     *songs,
     once,
@@ -341,22 +341,22 @@ chance = probe.permutation_test(
     n_permutations=n_permutations,
     n_jobs=2,
 )
-ordered = ordered.merge(chance[["model", "target", "p", "p_target"]])
-ordered = ordered[ordered["target"] == target].set_index("model")
+within_r = within_r.merge(permuted[["model", "target", "p", "p_target"]])
+within_r = within_r[within_r["target"] == target].set_index("model")
 words = "predicts", "cannot be shown to predict"
-ordered["verdict"] = [
+within_r["verdict"] = [
     f"{pick_by_p(p, *words)} which songs of a style are rated higher"
-    for p in ordered["p_target"]
+    for p in within_r["p_target"]
 ]
-same = abs(ordered.loc[best, "estimate"] - r)
-report_value("same_within", same, fmt=".0e", tolerance=1e-9)
+difference = abs(within_r.loc[best, "estimate"] - r)
+report_value("same_within", difference, fmt=".0e", tolerance=1e-9)
 
 # %% tags=["hide-input"]
 show_table(
-    ordered[["estimate", "low", "high", "p", "p_target"]],
+    within_r[["estimate", "low", "high", "p", "p_target"]],
     "within-order",
     f"Correlation of predictions with “{target}” within styles. “p”: by permuting whole artists, for "
-    "each row alone; “p target”: against the highest correlation of all rows.",
+    "each row alone; “p target”: compared with the highest correlation of any row.",
 )
 
 # %% [markdown]
@@ -369,8 +369,8 @@ show_table(
 # %%
 parts = pd.concat(
     [
-        probe.style_scores(one, **resampled).assign(model=name)
-        for name, one in {best: results[best], "style alone": baseline}.items()
+        probe.style_scores(run, **resampled).assign(model=name)
+        for name, run in {best: results[best], "style alone": baseline}.items()
     ]
 )
 residual = probe.nested_ridges(features, *songs, protocol, nuisance=styles)
@@ -378,8 +378,9 @@ beyond = summaries.score_table(residual, score="r2_over_baseline", **resampled)
 
 # %% [markdown]
 # Third, style, descriptors and embedding may carry the same information. A variance partition separates
-# what only one of them explains from what they share {cite}`dupre2022`. If $R^2_{S}$ is the score of a
-# regression on a set $S$ of these blocks of features, the share of block $a$ alone is
+# what each of them explains alone from what several of them explain in common {cite}`dupre2022`. If
+# $R^2_{S}$ is the score of a regression on a set $S$ of these blocks of features, the share of block $a$
+# alone is
 #
 # $$ R^2_{abc} - R^2_{bc} $$
 #
@@ -396,7 +397,7 @@ partition = probe.variance_partition(
 )
 
 # %% [markdown]
-# The figure has a panel for each of the three, with rows of its own:
+# The figure has one panel for each of these three analyses:
 
 # %%
 parts = parts[parts["part"].isin(["all", "between", "within"])]
@@ -405,10 +406,10 @@ panels = {
     "R² beyond the style's mean": beyond,
     "Shares of R² (partition)": partition[partition["kind"] != "model"],
 }
-panels = {name: one[one["target"] == target] for name, one in panels.items()}
-inside, beyond, shares = panels.values()
-inside = inside.set_index(["model", "part"])
-within = inside.xs("within", level="part")
+panels = {name: rows[rows["target"] == target] for name, rows in panels.items()}
+by_part, beyond, shares = panels.values()
+by_part = by_part.set_index(["model", "part"])
+within = by_part.xs("within", level="part")
 within = within.rename({best: "within_r2", "style alone": "within_r2_style"})
 ahead = beyond.loc[beyond["low"] > 0, "model"]
 
@@ -429,32 +430,33 @@ show_figure(
     table=pd.concat(panels, names=["panel"]).reset_index("panel"),
 )
 report_effects(within, n_songs, value="r2")
-report_value("between_share", inside.loc[(best, "between"), "share"], fmt=".0%")
-row = ordered.loc[best]
+report_value("between_share", by_part.loc[(best, "between"), "share"], fmt=".0%")
+row = within_r.loc[best]
 report_effects({"within_r": row}, n_songs)
 p_values = row[["p", "p_target"]].add_prefix("within_")
 report_values(p_values, fmt=".3f", tolerance=0.02)
 report_texts(
     within_verdict=row["verdict"],
-    within_ordered=join_words(clear_rows(ordered, "p_target").index),
+    within_ordered=join_words(clear_rows(within_r, "p_target").index),
     beyond_style=join_words(ahead, "none of them"),
 )
 
 # %% [markdown]
 # Differences between styles make up {glue:text}`between_share` of the variance of “{glue:text}`target`”.
 # Within styles, the correlation of the predictions of {glue:text}`best_model` with the ratings is r =
-# {glue:text}`within_r_full`, p = {glue:text}`within_p`. This p treats the model as given, but it was
-# chosen by its errors on the same ratings. Against the highest correlation of all rows, which allows for
-# any choice among them, p = {glue:text}`within_p_target`: the model {glue:text}`within_verdict`. Its R²
-# within styles is {glue:text}`within_r2`, and that of style alone is {glue:text}`within_r2_style`.
-# Features that predict this, corrected in the same way: {glue:text}`within_ordered`.
-# Features with an R² beyond style above 0, without correction: {glue:text}`beyond_style`.
+# {glue:text}`within_r_full`, p = {glue:text}`within_p`. This p treats the model as given, although the
+# model was chosen by its errors on the same ratings. Compared with the highest correlation of any row,
+# which allows for any choice among the rows, p = {glue:text}`within_p_target`: the model
+# {glue:text}`within_verdict`. Its R² within styles is {glue:text}`within_r2`, and that of style alone is
+# {glue:text}`within_r2_style`. Features that predict which songs of a style are rated higher, corrected
+# in the same way: {glue:text}`within_ordered`. Features whose R² beyond style has an interval above 0,
+# without correction: {glue:text}`beyond_style`.
 
 # %% [markdown] tags=["needs-audio-or-descriptors"]
 # ### What do embeddings explain that descriptors do not, and vice versa?
 #
 # A share that belongs to one block alone shows what we would lose without this block. A share that
-# several blocks have in common is found in each of them. We look at two shares of either kind:
+# several blocks have in common can be predicted from each of them. We look at two shares of each kind:
 
 # %% tags=["needs-audio-or-descriptors"]
 shares = shares.set_index("part")
@@ -463,7 +465,7 @@ several = ["embedding & descriptors", "style & embedding & descriptors"]
 shared = shares.loc[several]
 
 # %% tags=["needs-audio-or-descriptors", "hide-input"]
-row = ordered.loc["descriptors"]
+row = within_r.loc["descriptors"]
 report_effects({"within_r_descriptors": row}, n_songs)
 report_value("within_p_descriptors", row["p_target"], fmt=".3f", tolerance=0.02)
 report_texts(within_verdict_descriptors=row["verdict"])
@@ -491,9 +493,10 @@ report_effects(shared, n_songs, prefix="shared_", value="r2")
 # *“Groove in funk is not groove in rock. Train on one style only.”* A smaller training set is a
 # disadvantage in itself. We therefore compare training sets of **equal size** ({numref}`fig-transfer`).
 # For each held-out fold of artists of a style, we train on the same number of other artists: from that
-# style, from one other style, or from all styles in equal parts. If the relation between sound and
-# ratings differs between styles, training on the style itself should be best. If it is the same in all,
-# another style should do as well, and a mixture may do better, because it is more varied.
+# style, from one other style, or from all styles in equal numbers. If the relation between sound and
+# ratings differs between styles, training on the style itself should be best. If the relation is the
+# same in all styles, another style should serve equally well, and a mixture may be better, because it is
+# more varied.
 
 # %%
 trainable = data.tracks.groupby("style")["artist"].nunique().ge(4).sum() > 1
@@ -531,20 +534,20 @@ if trainable:
 report_texts(transfer_note=transfer_note)
 
 # %% [markdown]
-# {glue:text}`transfer_note` (We use Spearman's ρ, because it ignores differences between the mean ratings
-# of two styles. R² counts them as error; it is listed with the plotted numbers.)
+# {glue:text}`transfer_note` (We use Spearman's ρ, because it ignores differences between the mean
+# ratings of two styles. R² counts such differences as error; it is listed with the plotted numbers.)
 
 # %% [markdown]
 # ## Objection 5: it is chance
 #
 # *“You tried several models, layers and questions. Some had to work.”* We permute the ratings of whole
 # artists, repeat the whole procedure with all its choices, and record the highest R² of any model on any
-# question. We do this {glue:text}`permutations` times to find out how high R² can be by chance
+# question. We do this {glue:text}`permutations` times to find out how high R² can become by chance
 # ({numref}`fig-luck`). (Single songs must not be exchanged, because songs by one artist resemble each
 # other.)
 
 # %%
-luck, null = probe.permutation_test(
+observed, null = probe.permutation_test(
     pretrained,
     *songs,
     once,
@@ -552,34 +555,35 @@ luck, null = probe.permutation_test(
     n_permutations=n_permutations,
     n_jobs=2,
 )
-beat = clear_rows(luck[luck["target"] == target], "p_family")["model"]
+clear = clear_rows(observed[observed["target"] == target], "p_family")["model"]
 
 # %% tags=["hide-input"]
 show_figure(
-    figures.plot_luck(luck, null, target),
+    figures.plot_luck(observed, null, target),
     "luck",
     f"R² for “{target}” (dots) and for {n_permutations} permutations of artists (violins); below, "
     f"the highest of {len(models)} models and {len(targets)} questions in each permutation.",
     "Violins of R squared under permuted ratings, one per model and one for the best of all; "
     "dots for the observed scores; dotted, the 95% quantile of the best of all.",
-    table=luck,
+    table=observed,
 )
-report_value("n_beyond_luck", len(beat), fmt=".0f", n=len(models))
+report_value("n_beyond_luck", len(clear), fmt=".0f", n=len(models))
 
 # %% [markdown]
-# For {glue:text}`n_beyond_luck` of {glue:text}`n_models` models, R² is above chance, corrected for all
-# models and questions (family-wise p < .05: under pure chance, a study has a probability of 5% of finding
-# any such model). The smallest possible p is 1 divided by the number of permutations plus one, because
-# the observed order of the ratings counts as one of them. Permuted ratings have no relation to the sound,
-# not even through style, so a model that only distinguishes the styles passes this test. The interval of
-# its R² over artists ({numref}`fig-probe-scores`) can still include 0.
+# For {glue:text}`n_beyond_luck` of {glue:text}`n_models` models, R² is above chance, corrected for the
+# number of models and questions (family-wise p < .05: if only chance were at work, a study would find at
+# least one such model with a probability of at most 5%). With $n$ permutations, the smallest possible p
+# is $1/(n + 1)$, because the observed order of the ratings counts as one more permutation. Permuted
+# ratings have no relation to the sound, not even through style, so a model that only distinguishes the
+# styles passes this test. A model can also pass it although the interval of its R² over artists
+# ({numref}`fig-probe-scores`) includes 0.
 
 # %% [markdown] tags=["needs-table-ceilings"]
 # ## Objection 6: most of the variance is unexplained
 #
 # *“Such an R² leaves most of the variance unexplained.”* Part of a song's mean rating is chance. The
 # {term}`noise ceiling` of {doc}`01-listeners-and-tracks` is the R² of a perfect model of the songs. We
-# divide the score by it:
+# divide the R² of the best model by the ceiling:
 
 # %%
 ceilings = chapter.load_table("ceilings")
@@ -601,49 +605,50 @@ report_effects(
 )
 
 # %% [markdown]
-# The ceiling is {glue:text}`ceiling_full`. {glue:text}`best_model` reaches {glue:text}`reach_full` of it:
-# {glue:text}`reach_verdict`. (The interval treats the ceiling as known.) The ceiling accounts for the noise
-# in the ratings of the *test* songs. The gap below it has other causes: the model, the regression, the
-# number of songs, noise in the ratings of the training songs, or differences between songs that leave no
-# trace in the audio. ({numref}`fig-ladder` shows the R² of the exact causes, where they are known.)
+# The ceiling is {glue:text}`ceiling_full`. {glue:text}`best_model` reaches {glue:text}`reach_full` of
+# it: {glue:text}`reach_verdict`. (The interval treats the ceiling as known.) The ceiling accounts for
+# the noise in the ratings of the *test* songs. The gap below the ceiling has other causes: the model,
+# the regression, the number of songs, noise in the ratings of the training songs, or differences between
+# songs that leave no trace in the audio. ({numref}`fig-ladder` shows the R² of the exact causes, where
+# they are known.)
 
 # %% [markdown]
 # ## Objection 7: another method would have found more
 #
 # **Another regression?** A linear model may be too simple. On the same folds we fit kernel ridge
 # regression, partial least squares, and boosted trees on the descriptors, each tuned inside the training
-# folds ({numref}`tab-regressors`). Kernel ridge regression predicts from the similarity of songs, so the
-# relation may be curved. Partial least squares looks for the directions that covary with the ratings,
-# whereas principal components ignore these. Boosted trees split the songs by thresholds and can represent
-# interactions of descriptors. (For partial least squares and boosting, the effect of leaving out an
-# artist cannot be computed without fitting again. Their intervals resample only test songs and are
-# therefore too narrow.)
+# folds ({numref}`tab-regressors`). Kernel ridge regression predicts from the similarity of songs, so it
+# can fit curved relations. Partial least squares looks for the directions that covary with the ratings,
+# whereas principal components ignore the ratings. Boosted trees split the songs by thresholds and can
+# represent interactions of descriptors. (For partial least squares and boosting, the effect of leaving
+# out an artist cannot be computed without fitting the regression again. Their intervals resample only
+# test songs and are therefore too narrow.)
 
 # %%
-straight = f"ridge on {best}"
-bent = {straight: probe.nested_ridge(features[best], *songs, once)}
+reference = f"ridge on {best}"
+fits = {reference: probe.nested_ridge(features[best], *songs, once)}
 for kind in ("kernel", "pls"):
-    bent[f"{kind} on {best}"] = probe.nested_estimator(
+    fits[f"{kind} on {best}"] = probe.nested_estimator(
         features[best], *songs, once, estimator=kind, n_jobs=2
     )
 
 # %%
 if "descriptors" in features:
-    formulas = features["descriptors"]
-    bent["ridge on descriptors"] = probe.nested_ridge(formulas, *songs, once)
-    bent["boosting on descriptors"] = probe.nested_estimator(
-        formulas, *songs, once, estimator="boosting", n_jobs=2
+    descriptors = features["descriptors"]
+    fits["ridge on descriptors"] = probe.nested_ridge(descriptors, *songs, once)
+    fits["boosting on descriptors"] = probe.nested_estimator(
+        descriptors, *songs, once, estimator="boosting", n_jobs=2
     )
 
 # %% [markdown]
-# Each of them is compared with ridge regression on the embedding, on the same songs:
+# Each regression is compared with ridge regression on the embedding, on the same songs:
 
 # %%
-regressors = summaries.score_table(bent, **resampled)
+regressors = summaries.score_table(fits, **resampled)
 regressors = regressors[regressors["target"] == target]
-against = probe.compare_models(bent, reference=straight, **resampled)
-against = against[against["target"] == target]
-better = clear_rows(against, value="difference")["first"]
+comparisons = probe.compare_models(fits, reference=reference, **resampled)
+comparisons = comparisons[comparisons["target"] == target]
+better = clear_rows(comparisons, value="difference")["first"]
 highest = regressors.loc[regressors["estimate"].idxmax()]
 marked = summaries.mark_test_only(regressors).set_index("model")
 
@@ -664,29 +669,29 @@ report_texts(regressor_best=highest["model"], regressor_better=join_words(better
 # scores vary over artists. The bar at the right shows the R² when the inner folds choose the layer.
 
 # %%
-deep = [name for name in models if len(features[name]) > 1]
-fewer = replace(protocol, n_repeats=min(n_repeats, 2))
+layered = [name for name in models if len(features[name]) > 1]
+quick = replace(protocol, n_repeats=min(n_repeats, 2))
 profiles = [
     probe.layer_profile(
         features[name],
         *one_target,
-        fewer,
+        quick,
         n_permutations=min(n_permutations, 200),
         n_boot=n_bootstrap,
         n_jobs=2,
     ).assign(model=name)
-    for name in deep
+    for name in layered
 ]
 
 # %%
 layer_note = "the models of this study have only one layer each"
-if deep:
+if layered:
     profile = pd.concat(profiles, ignore_index=True)
     tied = profile.groupby("model")["may_be_best"].mean().mean()
     layer_note = f"{tied:.0%} of the layers may be the best one of their model"
 
 # %% tags=["hide-input"]
-if deep:
+if layered:
     show_figure(
         figures.plot_layer_profiles(profile),
         "layer-scores",
@@ -703,16 +708,16 @@ report_texts(layer_note=layer_note)
 # **No regression at all?** Representational similarity {cite}`kriegeskorte2008` asks whether songs with
 # similar embeddings have similar ratings. Pairs of songs are not independent. To compute p, we therefore
 # permute whole artists, and to compute intervals, we leave out whole artists. Pairs of songs by the same
-# artist are not used. To hold style constant, we remove from both tables of distances how far pairs of one
-# style differ from pairs of two styles. Pairs of different styles can still differ: two of the styles may
-# be closer to each other than to the third, in the sound and in the ratings. For p, artists are therefore
-# exchanged only within their style.
+# artist are not used. To hold style constant, we remove from both tables of distances the difference
+# between pairs of the same style and pairs of different styles. Pairs of different styles can still
+# differ: two styles may be closer to each other than to a third, in the sound and in the ratings. With
+# style held constant, artists are therefore exchanged only within their style.
 
 # %%
 controls = {"all pairs": False}
 if data.has("styles"):
     controls["style held constant"] = True
-alike = pd.concat(
+similarities = pd.concat(
     rsa(
         features[name],
         *one_target,
@@ -726,10 +731,10 @@ alike = pd.concat(
 )
 
 # %% [markdown]
-# Of each model, we keep the layer in which ρ is highest; p is corrected for this choice:
+# For each model, we keep the layer in which ρ is highest; p is corrected for this choice:
 
 # %%
-top = alike.sort_values("rho").groupby(["model", "pairs"]).tail(1)
+top = similarities.sort_values("rho").groupby(["model", "pairs"]).tail(1)
 top = top.sort_values(["pairs", "model"])
 of_best = top[top["model"] == best].set_index("pairs")
 above_chance = clear_rows(top, "p_layers")["pairs"].value_counts()
@@ -743,14 +748,14 @@ show_figure(
     f"Rank correlation between the distances of {n_songs} songs and their differences in rating, in "
     "the layer where it is highest, with 95% intervals that are not corrected for this choice.",
     "Forest plot, one row per model, for all pairs and with style held constant.",
-    table=alike,
+    table=similarities,
 )
 report_values(above_chance.add_prefix("rsa_"), len(models), fmt=".0f")
 report_effects(of_best, n_songs, prefix="rsa_best_", value="rho")
 
 # %% [markdown]
-# For {glue:text}`best_model`, ρ is {glue:text}`rsa_best_all_pairs_full` in the layer where it is highest;
-# because of this choice, it is biased upwards. Over all pairs, ρ is above chance for
+# For {glue:text}`best_model`, ρ is {glue:text}`rsa_best_all_pairs_full` in the layer where it is
+# highest. The choice of this layer biases ρ upwards. Over all pairs, ρ is above chance for
 # {glue:text}`rsa_all_pairs` of {glue:text}`n_models` models (p < .05, corrected for layers, not for
 # models).
 
@@ -764,7 +769,7 @@ report_effects(of_best, n_songs, prefix="rsa_best_", value="rho")
 # {numref}`fig-learning` shows how R² grows with the number of training songs and, if the listeners are
 # known, with the number of raters per song. A curve that still rises at its right end promises a higher
 # score with more songs or raters; a flat one does not. With few raters, the ceiling is low as well, so
-# the two curves have to be compared with each other.
+# the score has to be compared with the ceiling.
 
 # %%
 draws = replace(protocol, n_repeats=n_draws)
@@ -793,46 +798,46 @@ show_figure(
 
 # %%
 rng = np.random.default_rng(seed)
-width = []
+widths = []
 quarters = [round(n_artists * part / 4) for part in (1, 2, 3, 4)]
 for count in sorted({max(size, min(8, n_artists)) for size in quarters}):
     for _ in range(n_draws if count < n_artists else 1):
-        some = rng.permutation(np.unique(artists))[:count]
-        kept = np.isin(artists, some)
-        part = {layer: X[kept] for layer, X in features[best].items()}
-        answer = ratings.loc[kept, [target]]
-        labels = artists[kept], styles[kept]
-        one = probe.nested_ridge(part, answer, *labels, once)
-        row = probe.bootstrap_scores(one, scores=["r2"], **resampled).iloc[0]
-        width.append((len(some), (row["high"] - row["low"]) / 2))
+        drawn = rng.permutation(np.unique(artists))[:count]
+        is_drawn = np.isin(artists, drawn)
+        part = {layer: X[is_drawn] for layer, X in features[best].items()}
+        drawn_ratings = ratings.loc[is_drawn, [target]]
+        labels = artists[is_drawn], styles[is_drawn]
+        run = probe.nested_ridge(part, drawn_ratings, *labels, once)
+        row = probe.bootstrap_scores(run, scores=["r2"], **resampled).iloc[0]
+        widths.append((len(drawn), (row["high"] - row["low"]) / 2))
 
 # %% [markdown]
 # The power to detect a given lead over style alone follows from the standard error of the observed lead:
-# four times as many songs halve it.
+# four times as many songs halve the standard error.
 
 # %%
-width = pd.DataFrame(width, columns=["artists", "half-width"])
+widths = pd.DataFrame(widths, columns=["artists", "half-width"])
 pair = {best: results[best], "style alone": baseline}
-need = probe.songs_needed(pair, smallest, power=[0.8])
-need = summaries.row_of(need, target=target)
+required = probe.songs_needed(pair, smallest, power=[0.8])
+required = summaries.row_of(required, target=target)
 before_last, last = curve["r2"].tail(2)
 
 # %% tags=["hide-input"]
 figure, axes = plt.subplots(figsize=(5.5, 3))
-sns.lineplot(width, x="artists", y="half-width", marker="o", errorbar=None, ax=axes)
+sns.lineplot(widths, x="artists", y="half-width", marker="o", errorbar=None, ax=axes)
 axes.set(xlabel="Artists", ylabel="Half-width of the interval of R²", ylim=(0, None))
 show_figure(
     figure,
     "width",
     f"Half-width of the 95% interval of R² of {best} by number of artists; mean of {n_draws} draws.",
     "A line that falls from left to right: more artists, narrower intervals.",
-    table=width,
+    table=widths,
 )
-report_texts(songs_needed=format_count(need["n_songs"]))
-report_value("power_now", need["power_now"], n=n_songs, tolerance=0.05, fmt=".0%")
+report_texts(songs_needed=format_count(required["n_songs"]))
+report_value("power_now", required["power_now"], n=n_songs, tolerance=0.05, fmt=".0%")
 report_value("curve_end", last, n=n_songs)
 report_values({"smallest": smallest, "curve_step": last - before_last})
-report_value("width_now", width["half-width"].iloc[-1], n=n_artists)
+report_value("width_now", widths["half-width"].iloc[-1], n=n_artists)
 
 # %% [markdown]
 # The last fifth of the training artists changes R² by {glue:text}`curve_step`, to {glue:text}`curve_end`.
@@ -877,7 +882,7 @@ report_value("width_now", width["half-width"].iloc[-1], n=n_artists)
 #   {doc}`06-probing` would reveal some of them.
 # - **One model.** Most experiments use the best model; results for the others are in the tables.
 # - **Permutations of artists** require artists whose ratings can be exchanged. If artists differ greatly
-#   in their number of songs, few permutations are possible.
+#   in the number of their songs, few permutations are possible.
 #
 # ## Exercises
 #
@@ -968,13 +973,13 @@ assert found_leaks["leaks"].any(), (
 
 # %% tags=["solution"]
 style = data.styles[0]
-ranked = mine[mine["style"] == style].sort_values("predicted")["track_id"]
+ranked = chosen[chosen["style"] == style].sort_values("predicted")["track_id"]
 ends = {"lowest": ranked.iloc[0], "highest": ranked.iloc[-1]}
 if data.has("audio"):
     audio_player({name: data.audio_path(track) for name, track in ends.items()})
 
 # %% tags=["check"]
-assert len(set(mine.set_index("track_id").loc[list(ends.values()), "style"])) == 1, (
+assert len(set(chosen.set_index("track_id").loc[list(ends.values()), "style"])) == 1, (
     "the two songs are of different styles"
 )
 
@@ -987,7 +992,7 @@ assert len(set(mine.set_index("track_id").loc[list(ends.values()), "style"])) ==
 # ```{exercise} Songs or raters?
 # :label: ex-buy
 #
-# Suppose that you can pay for either twice as many songs or twice as many raters. Which does
+# Suppose that you can pay for either twice as many songs or twice as many raters. Which of the two does
 # {numref}`fig-learning` suggest?
 # ```
 #
@@ -1009,9 +1014,9 @@ curve[["n_train", "r2"]].round(3)
 # ## Summary
 #
 # **Asked**: could the score of {doc}`06-probing` be due to scale, dimension, artists, style, chance,
-# noise, or to the method? **Found**: the answers are listed above, one per objection. **What would change
-# our mind**: more artists. The intervals of this chapter would be narrower, and results that are unclear
-# now could become clear in either direction.
+# noise or method? **Found**: the answers are listed above, one per objection. **What would change our
+# mind**: more artists. The intervals of this chapter would be narrower, and results that are unclear now
+# could become clear in either direction.
 #
 # **Next:** {doc}`08-stem-ablation` asks which instruments the predictions depend on;
 # {doc}`09-mixed-models` asks whether they hold for single listeners.

@@ -3,9 +3,10 @@
 #
 # A prediction from a song's embedding does not show which instruments it depends on. We therefore
 # separate songs into {term}`stems <stem>` and repeat the prediction with each stem and with every sum of
-# stems. If the drums alone predict as well as the whole band, the other instruments add nothing to them.
-# If nothing is lost without the drums, the drums add nothing to the others. Usually, several instruments
-# carry the same information, and a rule is needed to divide the credit among them.
+# stems. If the drums alone predict the ratings as well as the whole band does, the other instruments add
+# nothing to the drums. If nothing is lost without the drums, the drums add nothing to the other
+# instruments. Usually, several instruments carry the same information, and a rule is needed to divide
+# the credit among them.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
@@ -15,18 +16,18 @@
 #
 # **You need** {doc}`06-probing`.
 #
-# **It runs** in {run-time}`08-stem-ablation` in the run that made this page; the first run takes longer.
-# Modules: `groove_utils.stems`, `groove_utils.probe.ablation`, `groove_utils.stats.shapley`.
+# **It runs** in {run-time}`08-stem-ablation`, measured when this page was built; the first run takes
+# longer. Modules: `groove_utils.stems`, `groove_utils.probe.ablation`, `groove_utils.stats.shapley`.
 # ```
 
 # %% tags=["parameters"]
 study = "demo"  # a study's name, or a folder with a study.yml
 seed = 2026
-separator = ""  # empty: the study's own, else "hpss"; or "htdemucs_ft"
+separator = ""  # empty: the study's own stems, else "hpss"; or "htdemucs_ft"
 model = ""  # empty: the best model of the chapter on probing
 targets = ["groove", "dance", "listen", "party"]
-excerpt = 5.98  # seconds from the middle of each song; 0 for all of it
-n_repeats = 5  # times that the songs are divided into folds
+excerpt = 5.98  # seconds from the middle of each song; 0 for the whole song
+n_repeats = 5  # number of divisions of the songs into folds
 n_bootstrap = 2000
 
 # %%
@@ -74,12 +75,12 @@ data = chapter.study
 # ## Hear it
 #
 # Here are the stems of one song of each style. Play the whole band, then the drums alone, drums and bass
-# alone, and everything except the drums. Which of them make you want to move?
+# alone, and everything except the drums. Which of these make you want to move?
 
 # %%
 separator = separator or ("true" if data.has("stems") else "hpss")
 paths = stems.separate_study(data, separator)
-parts = list(next(iter(paths.values())))
+sources = list(next(iter(paths.values())))
 first_songs = data.tracks.groupby("style")["track_id"].first().loc[data.styles]
 
 # %%
@@ -89,8 +90,8 @@ for style, track in first_songs.items():
     audio_player(sounds, mixer=True)
 
 # %% [markdown]
-# A first check is that the stems add up to the mix. We subtract the sum of the stems of the last of these
-# songs from its mix, and compare the levels:
+# First, we check that the stems add up to the mix. For the last of these songs, we subtract the sum of
+# the stems from the mix, and compare the level of the difference with that of the mix:
 
 # %%
 mix, sr = data.load(track, sr=sr, mono=False)
@@ -98,47 +99,47 @@ residual = stems.separation_checks(mix, waves, sr)["residual_db"].iloc[0]
 
 # %% tags=["hide-input"]
 report_value("residual", max(residual, -120), fmt=".0f", unit=" dB")
-sources = {"true": "the true stems of the study"}
-sources["hpss"] = "those from harmonic–percussive separation, which needs no weights"
-report_texts(separator=sources.get(separator, f"those from {separator}"))
+origins = {"true": "the true stems of the study"}
+origins["hpss"] = "those from harmonic–percussive separation, which needs no weights"
+report_texts(separator=origins.get(separator, f"those from {separator}"))
 
 # %% [markdown]
-# The stems are {glue:text}`separator`. The mix minus the sum of its stems is {glue:text}`residual` relative
-# to the mix (−120 dB means −120 dB or less).
+# The stems are {glue:text}`separator`. The mix minus the sum of its stems has a level of
+# {glue:text}`residual` relative to the mix (−120 dB means −120 dB or less).
 
 # %% [markdown]
 # ## Embeddings of stems
 #
-# With four stems there are fifteen sums, from a single stem to the whole band. Each sum is embedded as if
-# it were a song. We use {glue:text}`used_model`. To save time, the model receives
-# {glue:text}`heard` of each song. Two bars of four beats last 4.8 seconds at 100 beats per minute, and 6
-# seconds at 80.
+# With four stems there are fifteen sums, from a single stem to the whole band. Each sum is embedded as
+# if it were a song. We use {glue:text}`used_model`. The model receives {glue:text}`heard` of each song;
+# short excerpts save time. For comparison, two bars of four beats last 4.8 seconds at 100 beats per
+# minute and 6 seconds at 80.
 
 # %%
 predictions = chapter.find_table("predictions")
-probed = chapter.find_table("probe_scores")
+probe_scores = chapter.find_table("probe_scores")
 best, ranked = "", []
-if predictions is not None and probed is not None:
+if predictions is not None and probe_scores is not None:
     best = predictions.loc[predictions["best"], "model"].iloc[0]
-    pretrained = probed[probed["kind"] == "pretrained"]
+    pretrained = probe_scores[probe_scores["kind"] == "pretrained"]
     r2 = pretrained.groupby("model")["estimate"].mean()
     ranked = [best, *r2.sort_values(ascending=False).index]
-able = stem_models(data, ranked)
-model = model or able[0]
+usable = stem_models(data, ranked)
+model = model or usable[0]
 
 # %%
-given = paths if data.has("audio") and separator != "true" else None
+stem_paths = paths if data.has("audio") and separator != "true" else None
 embed_sums = partial(embed.embed_stem_sums, data, model, excerpt=excerpt)
-embeddings = embed_sums(stems=given)[model]
-parts = list(dict.fromkeys(stem for subset in embeddings for stem in subset))
-whole = tuple(parts)
-if whole not in embeddings:  # published vectors: the mix is the model's own
-    embeddings[whole] = embed.embed_study(data, model)
-mixes = {subset: one.layers for subset, one in embeddings.items()}
+embeddings = embed_sums(stems=stem_paths)[model]
+sources = list(dict.fromkeys(stem for subset in embeddings for stem in subset))
+band = tuple(sources)
+if band not in embeddings:  # published sums of stems do not include the mix
+    embeddings[band] = embed.embed_study(data, model)
+mixes = {subset: e.layers for subset, e in embeddings.items()}
 
 # %%
 targets = summaries.rated_targets(data, targets)
-target = targets[0]  # the one that the text follows
+target = targets[0]  # the question that the text discusses
 ratings = pd.DataFrame({query: data.song_means(query) for query in targets})
 artists = data.tracks["artist"].to_numpy()
 styles = data.tracks["style"].to_numpy()
@@ -150,7 +151,7 @@ used = model
 if model == best:
     used = "the best model of the probes, which was chosen with the ratings of all songs, so that its "
     used += "R² is slightly too high"
-if best and best not in able:
+if best and best not in usable:
     used += f", because the best model, {best}, has no vectors of stems"
 report_texts(target=target, best_model=model, used_model=used, heard=heard)
 report_counts(n_songs=n, n_artists=len(set(artists)), n_sums=len(mixes))
@@ -163,14 +164,14 @@ report_counts(n_songs=n, n_artists=len(set(artists)), n_sums=len(mixes))
 # %% [markdown] tags=["needs-audio"]
 # ## The Shapley value by hand
 #
-# Begin with three stems. Let $v(S)$ be the score of a set $S$ of stems: the R² of a ridge regression on
-# the embedding of the sum of these stems, for songs by new artists. Here is $v$ in scikit-learn. For
+# We begin with three stems. Let $v(S)$ be the score of a set $S$ of stems: the R² of a ridge regression
+# on the embedding of the sum of these stems, for songs by new artists. Here is $v$ in scikit-learn. For
 # brevity, it uses all layers side by side and one division into folds; the next section chooses a layer,
-# so its numbers differ. Without any stem, there is nothing to predict from. We then give the regression a
-# column of zeros, so that it predicts the mean rating of its training songs.
+# so its numbers differ. Without any stem, there is nothing to predict from. We then give the regression
+# a column of zeros, so that it predicts the mean rating of its training songs.
 
 # %%
-three = tuple(parts[:3])
+trio = tuple(sources[:3])
 penalties = np.logspace(1, 6, 11)
 ridge = make_pipeline(probe.ClippedStandardScaler(), RidgeCV(penalties))
 y = ratings[target].to_numpy()
@@ -183,7 +184,7 @@ def v(S):
 
 
 # %%
-score = {frozenset(S): v(S) for k in range(4) for S in combinations(three, k)}
+score = {frozenset(S): v(S) for k in range(4) for S in combinations(trio, k)}
 
 # %% [markdown]
 # Now add the stems one after the other. Three stems can be added in six orders. A stem raises the score
@@ -203,21 +204,21 @@ score = {frozenset(S): v(S) for k in range(4) for S in combinations(three, k)}
 
 # %%
 added = {}
-for order in permutations(three):
+for order in permutations(trio):
     before = frozenset()
     for stem in order:
         added[" → ".join(order), stem] = score[before | {stem}] - score[before]
         before |= {stem}
-added = pd.Series(added).unstack()[list(three)]
+added = pd.Series(added).unstack()[list(trio)]
 by_hand = added.mean()
 
 # %% [markdown]
 # The package's function does the same for up to six stems, and for whole arrays of scores at once. The
-# two agree up to rounding errors:
+# two results agree up to rounding errors:
 
 # %%
-shares = shapley_values(score, three)
-difference = max(abs(by_hand[stem] - shares[stem]) for stem in three)
+shares = shapley_values(score, trio)
+difference = max(abs(by_hand[stem] - shares[stem]) for stem in trio)
 assert difference < 1e-12
 
 # %% [markdown]
@@ -240,19 +241,20 @@ report_value("sum_by_hand", by_hand.sum())
 report_values(extremes[most_shared].add_prefix("most_shared_"))
 
 # %% [markdown]
-# The largest difference is {glue:text}`same_shapley`. In each row of {numref}`tab-orders`, the three
-# numbers have the same sum, {glue:text}`sum_by_hand`: the score of all three stems minus that of none.
-# The rows divide this sum differently. The amount added by {glue:text}`most_shared` lies between
-# {glue:text}`most_shared_min` and {glue:text}`most_shared_max`, depending on the stems before it. A stem
-# that adds less after the others than before them shares information with them. If it adds more, some
-# information is only in the combination. A negative number means that the stem made the predictions
-# worse. Because the orders give different results, we need a rule: the Shapley value is their mean.
+# The largest difference between the two results is {glue:text}`same_shapley`. In each row of
+# {numref}`tab-orders`, the three numbers add up to {glue:text}`sum_by_hand`: the score of all three
+# stems minus that of no stem. The rows divide this sum differently. The amount added by
+# {glue:text}`most_shared` lies between {glue:text}`most_shared_min` and {glue:text}`most_shared_max`,
+# depending on the stems before it. If a stem adds less after the other stems than before them, it shares
+# information with them. If it adds more, some information is only in the combination. A negative number
+# means that the stem made the predictions worse. Because the orders give different results, we need a
+# rule: the Shapley value is the mean over all orders.
 
 # %% [markdown]
 # ## All sums of stems
 #
-# Now we use all four stems and the protocol of {doc}`06-probing`: there are five divisions into folds,
-# all songs by an artist are in the same fold, and layer and penalty are chosen inside the training songs.
+# Now we use all stems and the protocol of {doc}`06-probing`: there are five divisions into folds, all
+# songs by an artist are in the same fold, and layer and penalty are chosen within the training songs.
 # Each sum has its own regression. Without any stem, R² is slightly below 0, because the mean rating of
 # the training songs differs from that of the test songs.
 
@@ -260,7 +262,7 @@ report_values(extremes[most_shared].add_prefix("most_shared_"))
 # We predict the ratings, the control questions and, in the simulation, the known causes in one call:
 
 # %%
-everything, causes = ratings.copy(), []
+all_targets, causes = ratings.copy(), []
 
 # %% tags=["needs-simulation"]
 names = {
@@ -273,12 +275,12 @@ names = {
 }
 truth = data.truth("songs").set_index("track_id").rename(columns=names)
 causes = list(names.values())
-everything[causes] = truth[causes]
+all_targets[causes] = truth[causes]
 
 # %%
 controls = list(data.controls)
 for query in controls:
-    everything[query] = data.song_means(query)
+    all_targets[query] = data.song_means(query)
 
 # %%
 protocol = probe.Protocol(n_repeats=n_repeats, seed=seed)
@@ -286,13 +288,11 @@ cache = ArrayCache(namespace="ablation")
 
 
 def ablate(mixes, targets, train_on="stem"):
-    return probe.ablate(
-        mixes, targets, artists, styles, protocol,
-        train_on=train_on, n_jobs=2, cache=cache,
-    )  # fmt: skip
+    options = {"train_on": train_on, "n_jobs": 2, "cache": cache}
+    return probe.ablate(mixes, targets, artists, styles, protocol, **options)
 
 
-on_stems = ablate(mixes, everything)
+on_stems = ablate(mixes, all_targets)
 
 # %%
 ablation_scores, contributions, contrast, share_difference, attribute_songs = (
@@ -308,15 +308,15 @@ ablation_scores, contributions, contrast, share_difference, attribute_songs = (
 scores = ablation_scores(on_stems.select([*targets, *controls]))
 
 # %%
-pair = ("drums", "bass") if {"drums", "bass"} <= set(parts) else whole[:2]
-pair = pair if pair in mixes else whole
-ahead = contrast([(1, on_stems, pair), (-1, on_stems, whole)])  # sum of ±1 × R²
-ahead = ahead.query("part == 'all' and target == @target").iloc[0]
+pair = ("drums", "bass") if {"drums", "bass"} <= set(sources) else band[:2]
+pair = pair if pair in mixes else band
+gap = contrast([(1, on_stems, pair), (-1, on_stems, band)])  # sum of ±1 × R²
+gap = gap.query("part == 'all' and target == @target").iloc[0]
 target_scores = scores.query("part == 'all' and target == @target")
 
 # %% tags=["hide-input"]
 show_figure(
-    figures.plot_subset_scores(target_scores, parts),
+    figures.plot_subset_scores(target_scores, sources),
     "subset-scores",
     f"R² for “{target}” from {model}, for every sum of stems, with 95% intervals over artists.",
     "One row for no stem and one per sum: dots for the stems in the sum and, next to them, R² with "
@@ -324,18 +324,19 @@ show_figure(
     table=target_scores,
 )
 rows = target_scores.set_index("subset")
-report_effects({"whole_r2": rows.loc[subset_name(whole)]}, n)
+report_effects({"whole_r2": rows.loc[subset_name(band)]}, n)
 report_value("nothing_r2", rows.loc["none", "estimate"], n=n)
 report_texts(
-    pair=join_words(pair), pair_note=describe_difference(ahead, "the whole band")
+    pair=join_words(pair), pair_note=describe_difference(gap, "the whole band")
 )
 
 # %% [markdown]
-# The whole band gives an R² of {glue:text}`whole_r2_full`, and no stem gives {glue:text}`nothing_r2`. (In
-# this chapter, n counts songs, and the intervals resample the {glue:text}`n_artists` artists.) On their own,
-# {glue:text}`pair` are {glue:text}`pair_note`. The intervals of most sums in {numref}`fig-subset-scores`
-# overlap: with {glue:text}`n_songs` songs, neighbouring rows cannot be ranked. (In {doc}`06-probing`, the
-# same model receives whole songs, so its R² differs a little from the last row.)
+# The whole band gives an R² of {glue:text}`whole_r2_full`, and the empty sum, without any stem, gives
+# {glue:text}`nothing_r2`. (In this chapter, n counts songs, and the intervals resample the
+# {glue:text}`n_artists` artists.) On their own, {glue:text}`pair` are {glue:text}`pair_note`. The
+# intervals of most sums in {numref}`fig-subset-scores` overlap: with {glue:text}`n_songs` songs,
+# neighbouring rows cannot be ranked. (In {doc}`06-probing`, the same model receives whole songs, so its
+# R² differs a little from the last row.)
 #
 # ### The published conditions
 #
@@ -344,7 +345,7 @@ report_texts(
 # without regard to artists). {numref}`tab-stems-paper` shows the results for the present study.
 
 # %%
-conditions = [(stem,) for stem in parts] + [pair, whole]
+conditions = [(stem,) for stem in sources] + [pair, band]
 conditions = [S for S in dict.fromkeys(conditions) if S in mixes]
 published = probe.paper_scores(
     {S: mixes[S] for S in conditions}, ratings, artists, styles, cache=cache
@@ -364,15 +365,15 @@ report_value("paper_highest_r2", order.iloc[-1], n=n)
 
 # %% [markdown]
 # A negative R² means that the predictions are worse than the mean rating. Compare with
-# {numref}`fig-subset-scores`, where the same stems were used with the stricter protocol: what differs
-# between the two is due to the protocols ({doc}`07-objections`), not to the stems. R² is lowest for
+# {numref}`fig-subset-scores`, where the same stems were used with the stricter protocol: the differences
+# are due to the protocols ({doc}`07-objections`), not to the stems. R² is lowest for
 # “{glue:text}`paper_lowest`” ({glue:text}`paper_lowest_r2`) and highest for “{glue:text}`paper_highest`”
 # ({glue:text}`paper_highest_r2`). The standard deviation measures the uncertainty due to the division
-# into folds, and not that due to the sample of songs. The objections to a fixed penalty and to folds
-# without artists apply here as well. In addition, the conditions overlap: the bass may predict ratings
-# because of the bass line, or because the bass line is related to the drums. Five conditions cannot show
-# how much of the information in the bass is also in the other stems; the set of all sums can. No sum can
-# show what *causes* the ratings (see “What could be wrong here”).
+# into folds, but not the uncertainty due to the sample of songs. The objections to a fixed penalty and
+# to folds that split artists apply here as well. In addition, the conditions overlap: the bass may
+# predict ratings because of the bass line, or because the bass line is related to the drums. Five
+# conditions cannot show how much of the information in the bass is also in the other stems; the set of
+# all sums can. No sum can show what *causes* the ratings (see “What could be wrong here”).
 
 # %% [markdown]
 # ## Alone, left out, and shared
@@ -381,37 +382,37 @@ report_value("paper_highest_r2", order.iloc[-1], n=n)
 # stem. **Left out**: the R² of the whole band minus that of all other stems. If two stems carry the same
 # information, “alone” credits both stems with it, and “left out” credits neither. The **Shapley value**
 # averages these two and the cases between them. It is the only rule with four properties: the shares add
-# up to the score of the whole minus that of no stem; equal stems get equal shares; a stem that never
-# changes the score gets zero; and if two scores are added, so are their shares.
+# up to the score of the whole band minus that of no stem; stems with the same effect get equal shares; a
+# stem that never changes the score gets zero; and if two scores are added, so are their shares.
 #
 # One family of comparisons was planned before looking at the results: which stems have a Shapley value
 # above 0 for “{glue:text}`target`”? The p-values are corrected by Holm's method for the number of stems.
-# Where the causes of the ratings are known, a second planned family follows for them. All other shares
-# are exploratory.
+# Where the causes of the ratings are known, a second planned family of comparisons concerns the causes.
+# All other shares are exploratory.
 
 # %%
 shares = contributions(on_stems.select([*targets, *controls]))
 overall = shares[shares["part"] == "all"]
 measure = overall["measure"].iloc[-1]  # Shapley, if all sums are there
-fair = overall[overall["measure"] == measure].set_index(["target", "stem"])
-planned = fair.loc[target].assign(p_holm=lambda rows: holm(rows["p"]))
+by_stem = overall[overall["measure"] == measure].set_index(["target", "stem"])
+planned = by_stem.loc[target].assign(p_holm=lambda rows: holm(rows["p"]))
 clear = clear_rows(planned, value="estimate").index
-main = overall[overall["target"] == target]
+target_shares = overall[overall["target"] == target]
 
 # %% [markdown]
-# A stem whose share is clearly above 0 need not be clearly ahead of a stem whose share is not. We therefore
-# put the stems in order, and compare each with the next:
+# If the share of one stem is clearly above 0 and that of another is not, the two shares may still not
+# differ clearly. We therefore put the stems in order and compare each stem with the next:
 
 # %%
 ranked = planned.sort_values("estimate", ascending=False).index
-own = on_stems.select([target])
+runs = on_stems.select([target])
 
 
 def lead(first, second):
     if measure == "Shapley":
-        table = share_difference(own, [first], [second])
+        table = share_difference(runs, [first], [second])
     else:
-        table = contrast([(1, own, [first]), (-1, own, [second])])
+        table = contrast([(1, runs, [first]), (-1, runs, [second])])
     return table.query("part == 'all'").iloc[0]
 
 
@@ -420,19 +421,19 @@ leads = {two: lead(*two) for two in pairwise(ranked)}
 # %% tags=["hide-input"]
 show_figure(
     figures.plot_forest(
-        main, y="stem", hue="measure", xlabel="Share of out-of-fold R²"
+        target_shares, y="stem", hue="measure", xlabel="Share of out-of-fold R²"
     ),
     "stem-measures",
-    f"Contribution of each stem to “{target}”: {join_words(main['measure'].unique())}; 95% "
+    f"Contribution of each stem to “{target}”: {join_words(target_shares['measure'].unique())}; 95% "
     "intervals, not corrected for multiple comparisons.",
-    "For each stem up to three dots with intervals, one per measure.",
-    table=main,
+    "For each stem, up to three dots with intervals, one per measure.",
+    table=target_shares,
 )
 show_table(
     planned.loc[ranked, ["estimate", "low", "high", "p_holm"]],
     "stem-planned",
     f"Share of R² of each stem for “{target}” ({measure}). p is Holm-corrected for the number of "
-    "stems, the 95% intervals are not.",
+    "stems; the 95% intervals are not corrected.",
 )
 report_texts(
     ranks=describe_ranks(leads),
@@ -461,43 +462,43 @@ report_counts(n_planned=len(planned))
 planned_or_control = shares["target"].isin([target, *controls])
 other_question = (shares["part"] == "all") & ~planned_or_control
 one_style = shares["part"].isin(data.styles) & (shares["target"] == target)
-others = shares[(shares["measure"] == measure) & (other_question | one_style)]
-n_plain = (others["p"] < 0.05).sum()
-n_sure = (holm(others["p"]) < 0.05).sum()
+further = shares[(shares["measure"] == measure) & (other_question | one_style)]
+n_uncorrected = (further["p"] < 0.05).sum()
+n_corrected = (holm(further["p"]) < 0.05).sum()
 
 # %% tags=["hide-input"]
-by_question = fair.reset_index()
+by_question = by_stem.reset_index()
 by_question["target"] = by_question["target"].str.replace("_", " ")
 show_figure(
     figures.plot_stem_shares(by_question, panel="target", columns=2),
     "stem-questions",
     f"Contribution of each stem to each question ({measure}), from {model}; 95% intervals, not "
     "corrected for multiple comparisons.",
-    "One panel per question: for each stem a dot with its interval.",
+    "One panel per question: for each stem, a dot with its interval.",
     table=by_question,
 )
-report_counts(n_shares=len(others), n_plain=n_plain, n_sure=n_sure)
-report_value("n_by_chance", 0.05 * len(others), fmt=".1f")
+report_counts(n_shares=len(further), n_plain=n_uncorrected, n_sure=n_corrected)
+report_value("n_by_chance", 0.05 * len(further), fmt=".1f")
 
 # %% [markdown]
-# For the other questions, and for “{glue:text}`target`” within each style (R² relative to the mean of the
-# style), there are {glue:text}`n_shares` further shares. Without correction, {glue:text}`n_plain` of them
-# have p < .05; {glue:text}`n_by_chance` would be expected by chance. After correction,
-# {glue:text}`n_sure` remain. Questions are correlated, so these are not independent findings.
+# For the other questions, and for “{glue:text}`target`” within each style (R² relative to the mean of
+# the style), there are {glue:text}`n_shares` further shares. Without correction, {glue:text}`n_plain` of
+# them have p < .05; {glue:text}`n_by_chance` would be expected by chance. After correction,
+# {glue:text}`n_sure` remain. The questions are correlated, so these are not independent findings.
 
 # %% [markdown] tags=["needs-simulation"]
 # ### Two control questions
 #
 # In this simulated study, two questions are controls with a known answer. The ratings of “placebo” have
-# no cause in the music. Those of “style only” depend on the style of a song and on nothing else. The
-# table shows how well they can be predicted from the whole band, over all songs and within styles.
-# (Within styles, a prediction based on style alone has an R² slightly below 0.)
+# no cause in the music. The ratings of “style only” depend on the style of a song and on nothing else.
+# {numref}`tab-control-questions` shows how well both can be predicted from the whole band, over all
+# songs and within styles. (Within styles, a prediction based on style alone has an R² slightly below 0.)
 
 # %%
-of_whole = scores[scores["subset"] == subset_name(whole)]
-asked = of_whole["target"].isin([target, *controls])
-within = of_whole["part"].isin(["all", "within"])
-control_rows = of_whole[asked & within].copy()
+band_scores = scores[scores["subset"] == subset_name(band)]
+is_shown = band_scores["target"].isin([target, *controls])
+within = band_scores["part"].isin(["all", "within"])
+control_rows = band_scores[is_shown & within].copy()
 control_rows["target"] = control_rows["target"].str.replace("_", " ")
 words = "yes", "no, worse than by the mean", "not shown"
 predictable = [pick_verdict(row, *words) for _, row in control_rows.iterrows()]
@@ -513,23 +514,24 @@ show_table(
 )
 
 # %% [markdown]
-# In {numref}`tab-control-questions`, “placebo” should never be predictable, and “style only” only over all
-# songs. For “style only”, the shares in {numref}`fig-stem-questions` show in which stems a style can be
-# recognised, not what the answers depend on. The same may be true of part of the shares for
-# “{glue:text}`target`”.
+# In {numref}`tab-control-questions`, “placebo” should never be predictable; “style only” should be
+# predictable over all songs, but not within styles. For “style only”, the shares in
+# {numref}`fig-stem-questions` show in which stems a style can be recognised, not what the answers depend
+# on. The same may be true of part of the shares for “{glue:text}`target`”.
 
 # %% [markdown]
 # ## Two kinds of training
 #
 # So far, each sum had its own regression. This shows *which information is in a stem*. One can also ask
-# *what a model uses in a mix*. For this, the regression is trained on the mix of the training songs, with
-# the layer, penalty and standardisation of the mix, and only *tested* on stems.
+# *what a model uses in a mix*. For this purpose, the regression is trained on the mix of the training
+# songs, with the layer, penalty and standardisation of the mix, and only *tested* on stems.
 #
-# This has a problem. A solo bass is unlike any mix in the training set. The predictions for all solo
-# basses are wrong by a similar amount, and R² counts this as error. We therefore report two versions. In
-# “the mix, **as it comes**”, the predictions are left unchanged. In “the mix, **mean shifted**”, the
-# predictions for each sum are shifted so that their mean over the *training* songs equals the mean rating
-# of those songs. This removes a common offset and keeps the order of the songs.
+# There is a problem: a solo bass is unlike any mix in the training set. The predictions for all solo
+# basses are wrong by a similar amount, and R² counts this offset as error. We therefore report two
+# versions. In “the mix, **as it comes**”, the predictions are left unchanged. In “the mix, **mean
+# shifted**”, the predictions for each sum are shifted so that their mean over the *training* songs
+# equals the mean rating of those songs. This shift removes a common offset and keeps the order of the
+# songs.
 
 # %%
 kinds = {
@@ -538,18 +540,18 @@ kinds = {
     "the mix, as it comes": ablate(mixes, ratings[[target]], "mix"),
 }
 by_kind = pd.concat(
-    ablation_scores(one).assign(trained_on=kind) for kind, one in kinds.items()
+    ablation_scores(run).assign(trained_on=kind) for kind, run in kinds.items()
 ).query("part == 'all'")
 wide = by_kind.pivot(index="subset", columns="trained_on", values="estimate")
-wide = wide.drop(index=["none", subset_name(whole)])
+wide = wide.drop(index=["none", subset_name(band)])
 raw = wide["the mix, as it comes"]
 
 # %% tags=["hide-input"]
 show_figure(
-    figures.plot_subset_scores(by_kind, parts, hue="trained_on"),
+    figures.plot_subset_scores(by_kind, sources, hue="trained_on"),
     "stem-readings",
     f"R² for “{target}” from {model}, by what the regression was trained on. Arrows: below −1.",
-    "One row per sum, with three dots; arrows at the left edge stand for far lower scores.",
+    "One row per sum, with three dots; arrows at the left edge mark far lower scores.",
     table=by_kind,
 )
 report_texts(mix_lowest_sum=raw.idxmin())
@@ -576,54 +578,54 @@ report_value("stem_median", wide["the stems themselves"].median(), n=len(wide))
 # others.
 
 # %%
-single = [(stem,) for stem in parts]
+single = [(stem,) for stem in sources]
 gains = stems.matching_gains(paths, single)
 median_gain = {S: np.median(list(gains[S].values())) for S in single}
 softest = max(single, key=median_gain.get)
 decibels = 20 * np.log10(median_gain[softest])
-louder = embed_sums([softest], stems=given, gains=gains)[model][softest]
-with_louder = {whole: mixes[whole], softest: louder.layers}
+louder = embed_sums([softest], stems=stem_paths, gains=gains)[model][softest]
+with_louder = {band: mixes[band], softest: louder.layers}
 on_louder = ablate(with_louder, ratings[[target]])
 
 # %% [markdown]
-# **The bass of another song.** Drums and bass of one band are played together. If a prediction uses this,
-# it should become worse with the bass of another song. Each song gets the bass of the song with the
-# nearest tempo, of the same style, by another artist. The style and (nearly) the tempo stay the same. The
-# exchange removes the way in which the two play together, and also everything else that is particular to
-# the bass of this song; a loss may be due to either. The regression is trained again, on the songs with
-# the other bass. Listen to the first song of each style: first drums and bass as they were played, then
-# the drums with the other bass.
+# **The bass of another song.** The drums and the bass of a band are played together. If a prediction
+# uses their interplay, it should become worse with the bass of another song. Each song gets the bass of
+# the song with the nearest tempo, of the same style, by another artist. The style and (nearly) the tempo
+# stay the same. The exchange removes the interplay of the two instruments, but also everything else that
+# is particular to the bass of this song; a loss may be due to either. The regression is trained again,
+# on the songs with the other bass. Listen to the first song of each style: first the drums and bass as
+# they were played, then the drums with the other bass.
 
 # %%
 tempo = data.tracks.set_index("track_id").get("tempo")
 tempo = describe_study(data)["tempo"] if tempo is None else tempo
 partners = stems.tempo_partners(tempo.fillna(tempo.median()), artists, styles)
-off = 100 * (partners["tempo_ratio"] - 1).abs().median()  # per cent
-exchanged = stems.swap_stem(paths, pair[1], partners["partner"])
+deviation = 100 * (partners["tempo_ratio"] - 1).abs().median()  # in percent
+swapped = stems.swap_stem(paths, pair[1], partners["partner"])
 
 # %%
 for style, track in first_songs.items():
-    for label, files in {"own": paths, "another song's": exchanged}.items():
+    for label, files in {"own": paths, "another song's": swapped}.items():
         waves, sr = load_stems(files[track])
         name = f"{style}: {pair[0]} with {label} {pair[1]}"
         audio_player({name: (stems.remix(waves, pair, sr), sr)})
 
 # %%
-other_bass = embed_sums([pair], stems=exchanged)[model][pair]
-with_other_bass = {whole: mixes[whole], pair: other_bass.layers}
-on_exchanged = ablate(with_other_bass, everything)
+other_bass = embed_sums([pair], stems=swapped)[model][pair]
+with_other_bass = {band: mixes[band], pair: other_bass.layers}
+on_exchanged = ablate(with_other_bass, all_targets)
 
 # %%
 on_other = on_exchanged.select([target])
 changes = {
-    "louder_change": [(1, on_louder, softest), (-1, own, softest)],
-    "exchanged_change": [(1, on_other, pair), (-1, own, pair)],
+    "louder_change": [(1, on_louder, softest), (-1, runs, softest)],
+    "exchanged_change": [(1, on_other, pair), (-1, runs, pair)],
 }
 changed = pd.concat({name: contrast(terms) for name, terms in changes.items()})
 changed = changed.query("part == 'all'").droplevel(1)
 
 # %% tags=["hide-input"]
-report_value("tempo_off", off, fmt=".1f", unit="%", n=n)
+report_value("tempo_off", deviation, fmt=".1f", unit="%", n=n)
 report_value("gain_most", decibels, fmt=".1f", unit=" dB", n=n)
 words = "a clear gain in R²", "a clear loss in R²", "no clear change in R²"
 report_effects(changed, n, words=words)
@@ -640,16 +642,16 @@ report_texts(
 #
 # A control that has no effect is informative only if an effect was possible. We therefore check the
 # sound: does the exchange destroy the coupling of bass and bass drum? To find out, we compare the onsets
-# of the two in one song of each artist.
+# of bass and bass drum in one song by each artist.
 
 # %%
 tracks = data.tracks.groupby("artist")["track_id"].first()
 onsets = pd.DataFrame()
 if pair == ("drums", "bass"):
-    for label, files in {"own": paths, "exchanged": exchanged}.items():
-        of_bands = {track: files[track] for track in tracks}
-        played = stems.describe_coupling(of_bands)
-        onsets[label] = played["bass_drum_coincidence"]
+    for label, files in {"own": paths, "exchanged": swapped}.items():
+        selected = {track: files[track] for track in tracks}
+        coupling_table = stems.describe_coupling(selected)
+        onsets[label] = coupling_table["bass_drum_coincidence"]
 onsets = onsets.dropna()
 
 # %% tags=["hide-input"]
@@ -664,21 +666,21 @@ report_texts(
 )
 
 # %% [markdown]
-# {glue:text}`onset_note`. Whether the exchange changes an embedding is another question.
+# {glue:text}`onset_note`. This does not show whether the exchange changes an embedding.
 #
-# **The separator.** Only simulated bands and multitrack releases have true stems. Stems of Demucs
-# {cite}`rouard2023` contain parts of each other, so “vocals” may contain drums. In an exercise, you will
-# listen to the output of a separator.
+# **The separator.** Only simulated bands and multitrack releases have true stems. Stems separated by
+# Demucs {cite}`rouard2023` contain traces of each other, so “vocals” may contain drums. In an exercise,
+# you will listen to the output of a separator.
 
 # %% [markdown] tags=["needs-simulation", "needs-audio"]
 # ## Does the ablation recover the known causes?
 #
 # In this study, the causes of the ratings are known, and so are the stems that produce them. The pattern
-# of the drums determines syncopation; microtiming is measured on drums and bass, although voice and other
-# instruments are as loose as these; coupling is a relation between drums and bass. Two causes come
-# mainly, but not only, from drums or bass. Event density counts the moments at which *any* instrument
-# starts a note, and the level of low frequencies is relative to the whole mix, so every stem changes it.
-# The scores of the songs show which stems start the events:
+# of the drums determines syncopation; microtiming is measured on drums and bass, although the timing of
+# voice and other instruments varies as much; coupling is a relation between drums and bass. Two causes
+# come mainly, but not only, from drums or bass. Event density counts the moments at which *any*
+# instrument starts a note, and the level of low frequencies is relative to the whole mix, so every stem
+# changes it. The notes of the songs show which stems start these events:
 
 # %%
 notes = data.truth("onsets")
@@ -693,20 +695,20 @@ shares = {"drum_moments": drummed.mean(), "other_moments": only_others.mean()}
 report_percentages(shares | {"other_moments_most": only_others.max()}, n)
 
 # %% [markdown]
-# On average, the drums play at {glue:text}`drum_moments` of the moments of a song. At
-# {glue:text}`other_moments` of them (at most {glue:text}`other_moments_most` in one song), only voices or
-# other instruments start a note, and neither drums nor bass do. We predict the causes from the stems. A
-# planned comparison for each cause tests whether the stems that produce all or most of it have a larger
-# share of R² than the other stems. Tempo is in all stems, so it has no such test.
+# On average, the drums play at {glue:text}`drum_moments` of the moments at which a note starts. At
+# {glue:text}`other_moments` of these moments (at most {glue:text}`other_moments_most` in one song), only
+# voices or other instruments start a note, and neither drums nor bass do. We predict the causes from the
+# stems. For each cause, a planned comparison tests whether the stems that produce all or most of it have
+# a larger share of R² than the other stems. Tempo is in all stems, so it is not tested in this way.
 
 # %%
 drums, bass = "drums", "bass"
-if "drums" not in parts:  # two stems, by harmonic–percussive separation
+if "drums" not in sources:  # two stems, by harmonic–percussive separation
     drums, bass = "percussive", "harmonic"
-made_by = {"event density": [drums], "syncopation": [drums]}
+producers = {"event density": [drums], "syncopation": [drums]}
 for cause in ("low frequencies", "microtiming", "bass–drum coupling"):
-    if len(parts) > 2:  # else all stems produce it
-        made_by[cause] = [drums, bass]
+    if len(sources) > 2:  # else all stems produce it
+        producers[cause] = [drums, bass]
 
 # %%
 of_causes = contributions(on_stems.select(causes)).query("part == 'all'")
@@ -714,21 +716,21 @@ of_causes = of_causes[of_causes["measure"] == "Shapley"]
 
 # %%
 differences = {}
-for cause, makers in made_by.items():
-    others = [stem for stem in parts if stem not in makers]
+for cause, makers in producers.items():
+    others = [stem for stem in sources if stem not in makers]
     table = share_difference(on_stems.select([cause]), makers, others)
     differences[cause] = table[table["part"] == "all"].iloc[0]
-verdict = pd.DataFrame(differences).T.infer_objects()
-verdict["p_holm"] = holm(verdict["p"])
-verdict["mainly made by"] = [join_words(makers) for makers in made_by.values()]
-right = clear_rows(verdict, value="estimate").index
-wrong = clear_rows(verdict, value="estimate", sign=-1).index
+tests = pd.DataFrame(differences).T.infer_objects()
+tests["p_holm"] = holm(tests["p"])
+tests["mainly made by"] = [join_words(makers) for makers in producers.values()]
+right = clear_rows(tests, value="estimate").index
+wrong = clear_rows(tests, value="estimate", sign=-1).index
 
 # %% [markdown]
 # {numref}`fig-stem-causes` names these stems next to each cause.
 
 # %%
-names = of_causes["target"].map(verdict["mainly made by"]).fillna("all stems")
+names = of_causes["target"].map(tests["mainly made by"]).fillna("all stems")
 of_causes = of_causes.assign(cause=of_causes["target"] + " (" + names + ")")
 
 # %% tags=["hide-input"]
@@ -737,17 +739,17 @@ show_figure(
     "stem-causes",
     f"Shapley values of stems in R² for the known causes, from {model}; in brackets, the stems "
     "that produce all or most of them; 95% intervals, not corrected for multiple comparisons.",
-    "One panel per cause: for each stem a dot with its interval.",
+    "One panel per cause: for each stem, a dot with its interval.",
     table=of_causes,
 )
 columns = ["mainly made by", "estimate", "low", "high", "p_holm"]
 show_table(
-    verdict[columns].rename_axis("cause"),
+    tests[columns].rename_axis("cause"),
     "stem-truth",
     "Share of R² of the stems that produce all or most of a cause, minus that of the others. p is "
-    "Holm-corrected for the number of causes, the 95% intervals are not.",
+    "Holm-corrected for the number of causes; the 95% intervals are not corrected.",
 )
-report_value("causes_right", len(right), fmt=".0f", n=len(verdict))
+report_value("causes_right", len(right), fmt=".0f", n=len(tests))
 report_texts(causes_right_names=join_words(right), causes_wrong_names=join_words(wrong))
 
 # %% [markdown]
@@ -757,34 +759,32 @@ report_texts(causes_right_names=join_words(right), causes_wrong_names=join_words
 # can only attribute information that the embedding contains, so an unclear result may be due to the
 # embedding.
 #
-# Coupling needs both stems. We therefore compute how much R² drums and bass together add beyond what each
-# of them adds alone, and how much R² changes when the bass is exchanged.
+# Coupling needs both stems. We therefore compute by how much the R² that drums and bass add together
+# exceeds the sum of what each adds alone, and how much R² changes when the bass is exchanged.
 
 # %%
 coupling = on_stems.select(["bass–drum coupling"])
 coupling_other = on_exchanged.select(["bass–drum coupling"])
-questions = {
+signs = [(1, pair), (-1, pair[:1]), (-1, pair[1:]), (1, ())]
+contrasts = {
     "coupling_r2": [(1, coupling, pair)],
-    "synergy": [
-        (1, coupling, pair), (-1, coupling, pair[:1]), (-1, coupling, pair[1:]),
-        (1, coupling, ()),
-    ],
+    "synergy": [(sign, coupling, subset) for sign, subset in signs],
     "coupling_lost": [(1, coupling, pair), (-1, coupling_other, pair)],
-}  # fmt: skip
-answers = {
+}
+estimates = {
     name: contrast(terms).query("part == 'all'").iloc[0]
-    for name, terms in questions.items()
+    for name, terms in contrasts.items()
 }
 
 # %% tags=["hide-input"]
-report_effects(answers, n)
+report_effects(estimates, n)
 words = (
     "part of it is in the embedding of the two stems",
     "it is not in the embedding of the two stems",
     "it cannot be shown to be in the embedding of the two stems, which is averaged over the "
     "song; listeners may still notice it",
 )
-report_texts(coupling_word=pick_verdict(answers["coupling_r2"], *words))
+report_texts(coupling_word=pick_verdict(estimates["coupling_r2"], *words))
 
 # %% [markdown]
 # From {glue:text}`first_stem` and {glue:text}`second_stem` together, coupling is predicted with an R² of
@@ -797,8 +797,9 @@ report_texts(coupling_word=pick_verdict(answers["coupling_r2"], *words))
 #
 # The same rule divides the *predicted rating* of a single song: starting from the mean of the training
 # songs, each stem raises or lowers the prediction. We use the regression on the mix with the mean
-# shifted, because the question is what it uses in this mix. In some songs a stem is silent. Silence also has
-# an embedding, and would be given a share. A sum therefore contains only the stems that are not silent.
+# shifted, because the question is what the regression uses in this mix. In some songs, a stem is silent.
+# Silence also has an embedding and would get a share. A sum therefore contains only the stems that are
+# not silent.
 
 # %%
 silent = pd.DataFrame(
@@ -806,54 +807,55 @@ silent = pd.DataFrame(
     index=ratings.index,
 )
 on_mix = kinds["the mix, mean shifted"]
-pushes = attribute_songs(on_mix, target, silent=silent)
+attributions = attribute_songs(on_mix, target, silent=silent)
 
 # %%
-predicted = pushes.groupby("track_id")["predicted"].first()
+predicted = attributions.groupby("track_id")["predicted"].first()
 by_style = predicted.groupby(data.tracks.set_index("track_id")["style"])
 highest, lowest = by_style.idxmax(), by_style.idxmin()
 extremes = [*highest.loc[data.styles], *lowest.loc[data.styles]]
-picked = pushes.set_index("track_id").loc[extremes].reset_index()
-picked["label"] = picked["track_id"].map(data.song_names)
-size = pushes.groupby("stem")["estimate"].std().sort_values()
-strongest = picked.loc[picked["estimate"].abs().idxmax()]
-clear = (pushes["low"] > 0) | (pushes["high"] < 0)
+shown = attributions.set_index("track_id").loc[extremes].reset_index()
+shown["label"] = shown["track_id"].map(data.song_names)
+sds = attributions.groupby("stem")["estimate"].std().sort_values()
+strongest = shown.loc[shown["estimate"].abs().idxmax()]
+excludes_zero = (attributions["low"] > 0) | (attributions["high"] < 0)
 
 # %% tags=["hide-input"]
 show_figure(
-    figures.plot_attributions(picked, xlabel=f"Predicted “{target}”"),
+    figures.plot_attributions(shown, xlabel=f"Predicted “{target}”"),
     "stem-songs",
-    f"From the mean rating (dotted line) to the prediction by {model} (grey tick): each bar is what one "
-    "stem adds, drums first. Diamonds: observed mean ratings. The songs of each style with the highest "
+    f"From the mean rating (dotted line) to the prediction by {model} (grey tick): each bar shows what "
+    "one stem adds, drums first. Diamonds: observed mean ratings. The songs of each style with the highest "
     "(above) and lowest (below) predictions.",
     "One row per song: coloured bars for the stems, starting at a dotted line, and a diamond.",
-    table=pushes,
+    table=attributions,
 )
-report_value("pusher_sd", size.iloc[-1], fmt=".2f", n=n)
+report_value("pusher_sd", sds.iloc[-1], fmt=".2f", n=n)
 report_value("n_silent", silent.any(axis=1).sum(), fmt=".0f", n=n)
-report_value("clear_pushes", clear.sum(), fmt=".0f", n=len(pushes))
+report_value("clear_pushes", excludes_zero.sum(), fmt=".0f", n=len(attributions))
 report_effects({"strong_push": strongest}, len(set(artists)))
 report_texts(
-    pusher=size.index[-1], strong_song=strongest["label"], strong_stem=strongest["stem"]
+    pusher=sds.index[-1], strong_song=strongest["label"], strong_stem=strongest["stem"]
 )
 
 # %% [markdown]
 # Over all songs, the contribution of “{glue:text}`pusher`” varies most, with a standard deviation of
 # {glue:text}`pusher_sd_full`. Among the songs shown, the largest contribution is that of the
 # {glue:text}`strong_stem` in “{glue:text}`strong_song`”: {glue:text}`strong_push_full`, where n counts
-# artists. The number of contributions whose interval excludes zero is {glue:text}`clear_pushes_full`, where n
-# counts contributions. These intervals resample the artists of the training set and are not corrected for
-# multiple comparisons. The number of songs with a silent stem is {glue:text}`n_silent_full`. Each audio
-# player below has the whole song and the stem with the largest contribution.
+# artists. The number of contributions whose interval excludes zero is {glue:text}`clear_pushes_full`,
+# where n counts contributions. These intervals resample the artists of the training set and are not
+# corrected for multiple comparisons. The number of songs with a silent stem is
+# {glue:text}`n_silent_full`. Each audio player below contains the whole song and the stem with the
+# largest contribution.
 
 # %%
-for track, own in picked.groupby("track_id", sort=False):
-    row = own.loc[own["estimate"].abs().idxmax()]
+for track, song_rows in shown.groupby("track_id", sort=False):
+    row = song_rows.loc[song_rows["estimate"].abs().idxmax()]
     way = "raises" if row["estimate"] > 0 else "lowers"
     label = f"{row['stem']}: {way} the prediction by {abs(row['estimate']):.2f}"
     stem_path = paths[track][row["stem"]]
-    whole = f"{data.song_names[track]}, whole"
-    audio_player({whole: data.audio_path(track), label: stem_path})
+    song_label = f"{data.song_names[track]}, whole"
+    audio_player({song_label: data.audio_path(track), label: stem_path})
 
 # %% [markdown]
 # If you cannot hear why, the regression may use a property that listeners ignore, such as the sound of a
@@ -867,9 +869,9 @@ for track, own in picked.groupby("track_id", sort=False):
 # - **Stems are not independent.** A busy drummer may play with a busy bassist. The bass then predicts what
 #   the drums cause. Exchanging the bass does not separate the two, because the ratings are still those
 #   of the original songs. Listeners would have to rate songs with exchanged stems.
-# - **Wide intervals.** A share is a difference of scores, and is therefore uncertain with
+# - **Wide intervals.** A share is a difference between scores and is therefore uncertain with
 #   {glue:text}`n_artists` artists.
-# - **The empty sum is a convention.** If silence were the baseline, all shares would shift.
+# - **The score of the empty sum is a convention.** If silence were the baseline, all shares would shift.
 #
 # ## Exercises
 
@@ -888,25 +890,25 @@ for track, own in picked.groupby("track_id", sort=False):
 # ```
 
 # %% tags=["solution", "needs-audio"]
-stem = three[0]
+stem = trio[0]
 first = added.loc[added.index.str.startswith(stem), stem].mean()
 last = added.loc[added.index.str.endswith(stem), stem].mean()
 first, last
 
 # %% [markdown] tags=["needs-audio"]
-# They are “alone” and “left out”. In two of six orders a stem comes first and in two last, so each has a
-# weight of one third; with four stems, of one fourth. The rest of the weight belongs to sums with some of
-# the other stems.
+# They are “alone” and “left out”. A stem comes first in two of the six orders and last in two others, so
+# each measure has a weight of one third; with four stems, the weight is one quarter. The rest of the
+# weight belongs to orders in which the stem comes neither first nor last.
 #
 # ```{solution-end}
 # ```
 
 # %% tags=["check", "needs-audio"]
-nothing, band = score[frozenset()], score[frozenset(three)]
-assert np.isclose(first, score[frozenset(three[:1])] - nothing), (
+nothing, full = score[frozenset()], score[frozenset(trio)]
+assert np.isclose(first, score[frozenset(trio[:1])] - nothing), (
     "a stem that comes first is added to nothing: which rows of `added` begin with it?"
 )
-assert np.isclose(last, band - score[frozenset(three[1:])]), (
+assert np.isclose(last, full - score[frozenset(trio[1:])]), (
     "when a stem comes last, all others have already been added"
 )
 
@@ -924,18 +926,19 @@ assert np.isclose(last, band - score[frozenset(three[1:])]), (
 
 # %% tags=["solution"]
 broken = contributions(kinds["the mix, as it comes"]).query("part == 'all'")
-broken[["stem", "measure", "estimate", "low", "high"]].tail(len(parts)).round(2)
+broken[["stem", "measure", "estimate", "low", "high"]].tail(len(sources)).round(2)
 
 # %% [markdown]
-# Sums that are unlike a mix have predictions far outside the scale. The stem that makes a sum resemble a
-# mix again, often the drums, gets most of the score. The share measures similarity to a mix, not groove.
+# Predictions for sums that are unlike a mix lie far outside the rating scale. The stem that makes a sum
+# resemble a mix again, often the drums, gets most of the score. The share measures similarity to a mix,
+# not groove.
 #
 # ```{solution-end}
 # ```
 
 # %% tags=["check"]
-assert set(broken["part"]) == {"all"}, "choose the rows of all songs"
-assert len(broken.merge(main, on=["stem", "measure", "estimate"])) == 0, (
+assert set(broken["part"]) == {"all"}, "keep only the rows for all songs"
+assert len(broken.merge(target_shares, on=["stem", "measure", "estimate"])) == 0, (
     "these are the contributions of the stems themselves: look at `kinds`"
 )
 
@@ -974,26 +977,26 @@ stems.separation_quality(guess, stems.regroup_stems(true, list(guess)), sr)
 assert set(guess) == {"harmonic", "percussive"}, 'the separator is called "hpss"'
 
 # %% [markdown]
-# **An open question**: exchange the drums instead of the bass, with `"drums"` in `stems.swap_stem`. Which
-# causes should become less predictable, and which should stay? Write down what you expect before you run it.
+# **An open question**: exchange the drums instead of the bass, with `"drums"` in `stems.swap_stem`.
+# Which causes should become less predictable, and which should not? Write down what you expect before
+# you run the cell.
 #
 # ## Summary
 #
-# **Asked**: which instruments carry the information that a model has about
-# “{glue:text}`target`”. **Found**: the stem with the largest {glue:text}`measure` is
-# {glue:text}`top_stem`, with {glue:text}`top_share_full`; stems that are clearly above 0:
-# {glue:text}`clear_stems`. A regression on stems shows which information is in a stem; a
-# regression on the mix shows what is used, but its predictions have to be shifted to a common
-# mean first.
+# **Asked**: which instruments carry the information that a model has about “{glue:text}`target`”.
+# **Found**: the stem with the largest {glue:text}`measure` is {glue:text}`top_stem`, with
+# {glue:text}`top_share_full`; stems that are clearly above 0: {glue:text}`clear_stems`. A regression on
+# stems shows which information is in a stem. A regression on the mix shows which information is used in
+# a mix, but its predictions first have to be shifted to a common mean.
 
 # %% [markdown] tags=["needs-simulation"]
 # **True in the simulation**: drums and bass produce most of the causes, but event density and the
 # level of low frequencies also depend on the other stems, and tempo and microtiming are in all of them.
 
 # %% [markdown]
-# **What would change our mind**: more artists; another separator or loudness that changes
-# the score of a stem by more than the width of its interval; or a cause for which the other stems
-# clearly have a larger share than those that produce most of it.
+# **What would change our mind**: more artists; another separator or loudness that changes the score of a
+# stem by more than the width of its interval; or a cause for which the other stems clearly have a larger
+# share than the stems that produce most of it.
 #
 # **Next:** {doc}`09-mixed-models` asks whether the predictions hold for single listeners, and in
 # every style.
