@@ -59,14 +59,14 @@ models = study_models.models_for(data, models)
 # %% [markdown]
 # ## The models
 #
-# {numref}`tab-models` lists the models of this page; {doc}`model-cards` lists all of them, including the
-# seven of {cite:t}`marmoret2026`. Some run offline, because Python packages contain their weights; five
-# of these are used if a study has no vectors of its own. The taggers of {cite:t}`pons2019` were trained
-# to predict fifty tags of a song (genre, mood, instrument, voice): two on the Million Song Dataset
-# (`msd`), two on MagnaTagATune (`mtt`). The architecture `vgg` stacks small square kernels, as networks
-# for photographs do; `musicnn` has kernels shaped for music, tall ones for timbre and long ones for
-# rhythm. Basic Pitch {cite}`bittner2022` was trained to transcribe notes. {doc}`06-probing` adds
-# networks that were trained to find beats and to predict danceability.
+# {numref}`tab-models` lists the models of this page; {doc}`model-cards` lists all models of the book,
+# including the seven of {cite:t}`marmoret2026`. Some models run offline, because Python packages contain
+# their weights; five of these are used if a study has no vectors of its own. The taggers of
+# {cite:t}`pons2019` were trained to predict fifty tags of a song (genre, mood, instrument, voice): two
+# on the Million Song Dataset (`msd`), two on MagnaTagATune (`mtt`). The architecture `vgg` stacks small
+# square kernels, as networks for photographs do; `musicnn` has kernels shaped for music, tall ones for
+# timbre and long ones for rhythm. Basic Pitch {cite}`bittner2022` was trained to transcribe notes.
+# {doc}`06-probing` adds networks that were trained to find beats and to predict danceability.
 
 # %% tags=["hide-input"]
 columns = ["architecture", "training", "sample_rate", "window", "parameters", "licence"]
@@ -108,7 +108,7 @@ windows.shape
 
 # %% [markdown] tags=["needs-audio"]
 # The network is an ordinary PyTorch module. Its first step is a log-mel spectrogram as in
-# {doc}`02-representations`; convolutions, pooling and two dense layers follow. It returns the
+# {doc}`02-representations`; convolutions, pooling and two dense layers follow. The network returns the
 # activations of all its layers at once:
 
 # %% tags=["needs-audio"]
@@ -133,7 +133,7 @@ np.testing.assert_allclose(ours.mean(axis=0), vector, atol=rounding)
 # %% [markdown]
 # The last window of a song is padded with silence. Frames of padding are excluded from the mean, and in
 # networks that accept a length, the padding does not influence other frames. {doc}`model-cards` lists
-# the networks whose windows are padded in another way, as in their training.
+# the networks whose windows are padded in another way, namely as in their training.
 #
 # Libraries have been known to return random weights without a warning. Before a model is used here,
 # its weights and its output for a test signal are therefore compared with recorded values.
@@ -151,8 +151,8 @@ chapter.save_table(facts, "models")
 # %% [markdown] tags=["needs-audio"]
 # ### What an embedding costs
 #
-# {numref}`tab-cost` shows the cost of computing embeddings. It was measured on the machine that built
-# this page, without the cache, in a separate process for each model.
+# {numref}`tab-cost` shows the cost of computing embeddings. The cost was measured on the machine that
+# built this page, without the cache, in a separate process for each model.
 
 # %% tags=["needs-audio"]
 track_ids = data.tracks["track_id"].iloc[:cost_songs]
@@ -266,10 +266,10 @@ report_texts(shown=first_model)
 # %% [markdown] tags=["needs-embeddings"]
 # ### One map per model, one per stem
 #
-# This study comes with its own vectors. {numref}`fig-all-maps` shows them as {cite:t}`marmoret2026` do:
-# all layers of a model are concatenated, and UMAP places the songs. Vectors of separated stems, if there
-# are any, have their own maps. Look for maps in which the styles mix: predictions from such vectors are
-# less likely to rely on style.
+# This study comes with its own vectors. {numref}`fig-all-maps` shows these vectors as
+# {cite:t}`marmoret2026` do: all layers of a model are concatenated, and UMAP places the songs. Vectors
+# of separated stems, if there are any, have their own maps. Look for maps in which the styles mix:
+# predictions from such vectors are less likely to rely on style.
 
 # %% tags=["needs-embeddings"]
 vector_sets = [
@@ -304,11 +304,11 @@ show_figure(
 # ### A map to listen to
 #
 # {numref}`fig-listening-map` has a map for every model, and every dot can be played. Do neighbours sound
-# alike to you? In which model do they sound most alike? (Hover and click; or press Tab until a dot is
-# marked, move with the arrow keys, and play with Enter.) When a song is selected, the other songs by its
-# artist are marked. Colour the dots by artist: which model keeps the songs of an artist together? Below
-# the map are the songs that each model places nearest to the selected song, in all dimensions of the
-# layer and not only in the plane. Listen to these songs, too.
+# alike to you? In which model do neighbours sound most alike? (Hover and click; or press Tab until a dot
+# is marked, move with the arrow keys, and play with Enter.) When a song is selected, the other songs by
+# its artist are marked. Colour the dots by artist: which model keeps the songs of an artist together?
+# Below the map are the songs that each model places nearest to the selected song, in all dimensions of
+# the layer and not only in the plane. Listen to these songs, too.
 
 # %% tags=["needs-audio"]
 hidden = {m: embeddings[m].layer(last[m]) for m in models}
@@ -345,9 +345,9 @@ audio_player(sounds)
 #
 # $$ s = \frac{b - a}{\max(a, b)} $$
 #
-# It is close to 1 if the song's style is a tight group far from all others, 0 if another style is
-# equally near, and negative if another style is nearer. As the distance between two vectors, we take 1 −
-# Pearson's $r$. scikit-learn computes the mean silhouette of all songs:
+# The silhouette is close to 1 if the song's style is a tight group far from all others, 0 if another
+# style is equally near, and negative if another style is nearer. As the distance between two vectors, we
+# take 1 − Pearson's $r$. scikit-learn computes the mean silhouette of all songs:
 
 # %% tags=["needs-styles"]
 style, artist = songs["style"], songs["artist"]
@@ -458,7 +458,7 @@ report_value("training_less", words.count("less"), fmt=".0f", n=len(twins))
 # $$ \mathrm{CKA} = \frac{\sum_{ij} K_{ij} M_{ij}}
 # {\sqrt{\sum_{ij} K_{ij}^2 \; \sum_{ij} M_{ij}^2}} $$
 #
-# is the cosine between the two tables of similarities. The next cell computes it by hand and by
+# is the cosine between the two tables of similarities. The next cell computes CKA by hand and by
 # `linear_cka`:
 
 # %%
@@ -523,9 +523,9 @@ show_figure(
 # %% [markdown] tags=["needs-embeddings"]
 # ## Are similar songs rated alike?
 #
-# {cite:t}`marmoret2026` also compare distances: are two songs that are close in an embedding also
-# close in their ratings? This is representational similarity analysis {cite}`kriegeskorte2008`. For
-# each pair of songs, they take the cosine distance of the vectors and the absolute difference of the
+# {cite:t}`marmoret2026` also compare distances: are two songs that are close in an embedding also close
+# in their ratings? This is representational similarity analysis {cite}`kriegeskorte2008`. For each pair
+# of songs, the authors take the cosine distance of the vectors and the absolute difference of the
 # ratings, and correlate the two over all pairs by Spearman's
 #
 # $$\rho = \operatorname{corr}\bigl(\operatorname{rank} d_{ij},
@@ -547,9 +547,9 @@ for query in queries:
 # %% [markdown] tags=["needs-embeddings"]
 # Two songs by one artist often have similar vectors and similar ratings, because they share musicians,
 # studio and style. Such pairs raise the correlation even if the model has only recognised the artist.
-# `rsa` excludes pairs by one artist from the same correlation. It computes an interval by leaving out
-# one artist at a time, and a p-value by permuting whole artists, corrected for the number of rows in
-# {numref}`tab-rsa`.
+# `rsa` excludes pairs by one artist from the same correlation. The function also computes an interval by
+# leaving out one artist at a time, and a p-value by permuting whole artists, corrected for the number of
+# rows in {numref}`tab-rsa`.
 
 # %% tags=["needs-embeddings"]
 table = similarity.rsa(
@@ -661,10 +661,10 @@ same, np.corrcoef(vector, others)[0, 1:].mean()  # the song backwards; all songs
 
 # %% [markdown] tags=["needs-audio"]
 # You hear the difference at once: notes swell instead of starting with an attack. The mean over time
-# ignores the order of the windows, so one might expect a correlation near 1. In the demo study, it is
-# lower than the mean correlation with all songs, including those of other styles. A likely reason is
-# that the network processes three seconds at a time, and that notes that swell are rare in the
-# recordings on which it was trained.
+# ignores the order of the windows, so one might expect a correlation near 1. In the demo study, the
+# correlation is lower than the mean correlation with all songs, including those of other styles. A
+# likely reason is that the network processes three seconds at a time, and that notes that swell are rare
+# in the recordings on which it was trained.
 #
 # ```{solution-end}
 # ```
@@ -682,7 +682,7 @@ assert np.isclose(same, np.corrcoef(vector, reverse.mean(axis=0))[0, 1], atol=1e
 # :label: ex-noise
 #
 # Compute the plain CKA, with `debiased=False`, of two random matrices of 96 songs × 5000 dimensions that
-# have nothing in common. Call it `plain`, and the debiased CKA `corrected`. Why is one of the two so
+# have nothing in common. Call it `plain`, and the debiased CKA `corrected`. Why is the plain CKA so
 # high?
 # ```
 #
@@ -715,7 +715,7 @@ assert abs(corrected) < 0.1, (
 # :label: ex-neighbours
 #
 # An open question. Choose five songs by changing `pick`, and listen to each of them with its nearest
-# neighbours. What do they share: the style, the artist, the tempo, the drum sound? Write down your
+# neighbours. What do neighbours share: the style, the artist, the tempo, the drum sound? Write down your
 # guess before you look at the names.
 # ```
 #
@@ -739,11 +739,11 @@ audio_player({labels[song]: paths[song] for song in (pick, *nearest)})
 # %% [markdown]
 # ## Summary
 #
-# **Asked**: what pretrained models make of a song, before any rating is used. **Found**: a model
-# turns a song into one vector per layer, averaged over time. A map of two dimensions shows
-# {glue:text}`in_plane` of the variance in a layer of {glue:text}`shown`. Of {glue:text}`n_pairs`
-# pairs of models, {glue:text}`n_related` agree beyond chance about which songs are similar; their
-# predictions are then not independent evidence.
+# **Asked**: what pretrained models make of a song, before any rating is used. **Found**: a model turns a
+# song into one vector per layer, averaged over time. A map of two dimensions shows {glue:text}`in_plane`
+# of the variance in a layer of {glue:text}`shown`. Of {glue:text}`n_pairs` pairs of models,
+# {glue:text}`n_related` agree beyond chance about which songs are similar. Predictions from two models
+# that agree are not independent evidence.
 
 # %% [markdown] tags=["needs-styles"]
 # Embeddings carry information about the artist as well as the style: for {glue:text}`clannish_rate` of

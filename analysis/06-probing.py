@@ -111,14 +111,15 @@ report_texts(target=target, models=join_words(models))
 #
 # ## One regression, by hand
 #
-# Let the rows of $Z$ be the songs and its columns the standardised units of one layer, and let $y$ be
-# the ratings. {term}`Ridge regression` finds weights that predict $y$ well without being large:
+# Let the rows of the matrix $Z$ be the songs and its columns the standardised units of one layer, and
+# let $y$ be the ratings. {term}`Ridge regression` finds weights that predict $y$ well without being
+# large:
 #
 # $$ \hat{w} = (Z^\top Z + \alpha I)^{-1} Z^\top (y - \bar{y}), \qquad \hat{y} = \bar{y} + Z \hat{w} $$
 #
 # The larger the penalty $\alpha$, the closer the predictions are to the mean. A layer usually has more
-# units than there are songs. It is then cheaper to compute the same predictions from a matrix with one
-# row and one column per song:
+# units than there are songs. In this case, it is cheaper to compute the same predictions from a matrix
+# with one row and one column per song:
 #
 # $$ \hat{y} = \bar{y} + Z Z^\top (Z Z^\top + \alpha I)^{-1} (y - \bar{y}) $$
 
@@ -145,11 +146,11 @@ report_value("fit_r2", 1 - unexplained)
 # ## The published protocol
 #
 # {cite:t}`marmoret2026` concatenated all layers of a model and fitted a ridge regression with one fixed
-# penalty (0.2) to unscaled features. They divided the songs into four folds without regard to artists
-# and took the mean of the folds' R². They repeated this with five different divisions into folds, and
-# report the mean ± standard deviation over the five. {numref}`tab-paper` shows the results of this
-# protocol for the present study. Only the sixteen descriptors of the paper are used here. If the study
-# contains embeddings of separated stems, these have rows of their own.
+# penalty (0.2) to unscaled features. The authors divided the songs into four folds without regard to
+# artists and took the mean of the folds' R². They repeated this procedure with five different divisions
+# into folds, and report the mean ± standard deviation over the five divisions. {numref}`tab-paper` shows
+# the results of this protocol for the present study. Only the sixteen descriptors of the paper are used
+# here. If the study contains embeddings of separated stems, these have rows of their own.
 
 # %%
 trained = [name for name in features if name not in twins]
@@ -204,8 +205,8 @@ report_counts(paper_negative=(fold_r2 < 0).sum().sum(), paper_scores=fold_r2.siz
 # ### With vectors as published
 #
 # The paper also gives the error in points of the scale: the root mean squared error (RMSE) of each fold,
-# averaged like R² ({numref}`tab-paper-rmse`). Its plots show the predictions averaged over the five
-# divisions ({numref}`fig-paper-predictions`).
+# averaged like R² ({numref}`tab-paper-rmse`). The plots of the paper show the predictions averaged over
+# the five divisions ({numref}`fig-paper-predictions`).
 
 # %% tags=["needs-embeddings"]
 rmse = summaries.text_table(paper, "fold_rmse", "fold_rmse_sd")
@@ -284,10 +285,10 @@ for fold in range(4):
     predicted[test] = search.predict(X[test])
 
 # %% [markdown]
-# `nested_ridge` does the same with one eigenvalue decomposition per fold. It can also choose among
-# layers, and it limits standardised values to ±5, because a unit that is almost constant in the training
-# songs can take an enormous value in a test song ({doc}`07-objections` shows an example). Here is the
-# function with one layer and without limits:
+# `nested_ridge` does the same with one eigenvalue decomposition per fold. The function can also choose
+# among layers, and it limits standardised values to ±5, because a unit that is almost constant in the
+# training songs can take an enormous value in a test song ({doc}`07-objections` shows an example). Here
+# is the function with one layer and without limits:
 
 # %%
 plain = replace(protocol, n_repeats=1, floor=0, clip=1e12)
@@ -299,10 +300,10 @@ report_value("same_nested", largest_difference, fmt=".0e", tolerance=1e-6)
 # The largest difference between the two predictions is {glue:text}`same_nested` points of the rating
 # scale. From here on, we use the package's function, with every model, all layers, all questions, and
 # {glue:text}`repeats` divisions into folds. Each song is predicted by a regression that used no song by
-# the same artist, not even to choose its penalty or layer. R² is computed over all held-out songs. Its
-# 95% interval comes from resampling the artists, both in the training and in the test songs, while the
-# chosen penalties and layers are kept. The baseline predicts the mean rating of the song's style in the
-# same training songs.
+# the same artist, not even to choose its penalty or layer. R² is computed over all held-out songs. The
+# 95% interval of R² comes from resampling the artists, both in the training and in the test songs, while
+# the chosen penalties and layers are kept. The baseline predicts the mean rating of the song's style in
+# the same training songs.
 
 # %%
 songs = ratings, artists, styles
@@ -406,7 +407,7 @@ report_texts(verdict=f"{best} is {join_words(verdicts.values())}", **verdicts)
 #
 # The comparison with the twin favours the model, because the model was chosen from several and its twin
 # was not. We therefore add two comparisons: all trained networks with their twins, and the trained
-# network that each fold chooses with the untrained network that it chooses:
+# network that each fold chooses with the untrained network that the same fold chooses:
 
 # %%
 if twins:
@@ -436,8 +437,8 @@ report_texts(twin_note=twin_note)
 # Streaming services describe a song by numbers, and one of these is called danceability. Its formula was
 # never published. VibeNet {cite}`shim2025` was trained to reproduce this number for songs of the Free
 # Music Archive {cite}`defferrard2017`. Does danceability predict the ratings as well as a whole
-# embedding does? We use it as the only feature of the same regression. (The two comparisons are
-# corrected by Holm's method.)
+# embedding does? We use danceability as the only feature of the same regression. (The two comparisons
+# are corrected by Holm's method.)
 
 # %% tags=["needs-audio"]
 runs, danceability_text = runnable_models(data, ["vibenet"])
@@ -522,9 +523,10 @@ for query, cause in data.controls.items():
 
 # %% [markdown]
 # For the placebo question, the R² of {glue:text}`best_model` is {glue:text}`control_none_r2_full`.
-# Models with an interval above 0: {glue:text}`control_none_found`. For the style-only question, its R²
-# is {glue:text}`control_style_r2_full`: the model is {glue:text}`control_style_verdict`. Within styles,
-# the correlation of its predictions with the ratings is r = {glue:text}`control_style_within_full`.
+# Models with an interval above 0: {glue:text}`control_none_found`. For the style-only question, the R²
+# of this model is {glue:text}`control_style_r2_full`: the model is {glue:text}`control_style_verdict`.
+# Within styles, the correlation of its predictions with the ratings is r =
+# {glue:text}`control_style_within_full`.
 
 # %% [markdown] tags=["needs-simulation"]
 # ## Which causes can be predicted from the embeddings?
@@ -613,7 +615,7 @@ report_effects(effects, n_songs, prefix="cause_")
 #
 # ### What does training add?
 #
-# An untrained network already passes on much of the information in its spectrogram. To find out what
+# An untrained network already passes on much of the information in the spectrogram. To find out what
 # training adds, we compare each trained network with its untrained twin, for each cause.
 # {numref}`fig-training` shows the differences in R² on the same songs and folds, with intervals over
 # artists. The p-values are corrected by Holm's method over all models and causes. (Each twin has one set
@@ -697,12 +699,12 @@ report_texts(oracle_word=pick_verdict(gap, *oracle_words))
 #
 # {numref}`fig-ladder` shows the explanations of “{glue:text}`target`” side by side. An R² of zero
 # corresponds to predicting the mean rating. The {term}`noise ceiling` is the R² of a perfect model of
-# the *songs* ({doc}`01-listeners-and-tracks`). A perfect model of the *audio* may stay below it, because
-# songs can differ for listeners in ways that leave no trace in the sound.
+# the *songs* ({doc}`01-listeners-and-tracks`). A perfect model of the *audio* may stay below the
+# ceiling, because songs can differ for listeners in ways that leave no trace in the sound.
 
 # %% [markdown] tags=["needs-simulation"]
-# In the simulation, they do: part of the difference between songs is random. A model of the audio could
-# reach at least about the R² of the exact causes.
+# In the simulation, songs do differ in this way: part of the difference between songs is random. A model
+# of the audio could reach at least about the R² of the exact causes.
 
 # %%
 rungs = ["style alone", "danceability", "descriptors"]
@@ -768,7 +770,7 @@ show_figure(
 #   predicts individual ratings.
 # - **Few artists.** The intervals are based on {glue:text}`n_artists` artists and are wide.
 # - **A linear probe.** Information that a linear model cannot use is counted as absent.
-# - **Averaged time.** Each song is one vector; the order of events inside it may be lost
+# - **Averaged time.** Each song is one vector; the order of events within the song may be lost
 #   ({doc}`05-embeddings`).
 #
 # ## Exercises
@@ -832,8 +834,8 @@ assert len(by_layer) == 1 or len(set(by_layer.values())) > 1, (
 )
 
 # %% [markdown]
-# The highest of several noisy scores is partly due to chance, so it is not a fair estimate for new songs.
-# The bias grows with the number of layers and with the noise of their scores.
+# The highest of several noisy scores is partly due to chance, so this score is not a fair estimate for
+# new songs. The bias grows with the number of layers and with the noise of their scores.
 #
 # ```{solution-end}
 # ```

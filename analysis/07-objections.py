@@ -162,8 +162,8 @@ panels = {"Scale (mean R² of folds)": scale}
 by_step = summaries.by_setting(scale, target)
 
 # %% [markdown]
-# The model with the lowest score after standardising shows the second problem, so we look for its largest
-# standardised value in a test song:
+# The model with the lowest score after standardising shows the second problem, so we look for the
+# largest standardised value of this model in a test song:
 
 # %%
 lowest = by_step["standardised"].idxmin()
@@ -173,8 +173,8 @@ n_raised = (by_step["standardised"] > by_step["as published"]).sum()
 # %% [markdown]
 # *“A model with thousands of dimensions can fit anything. Compare models at equal size.”* We reduce each
 # model to {glue:text}`n_components` principal components, computed from the training songs. For
-# comparison, we also project it onto the same number of *random* directions, and replace it by the same
-# number of columns of noise.
+# comparison, we also project each model onto the same number of *random* directions, and replace it by
+# the same number of columns of noise.
 
 # %%
 reduced = replace(protocol, pca=n_components)
@@ -203,9 +203,9 @@ dimension_change = summaries.row_of(dimension_change, target=target)
 
 # %% [markdown]
 # *“Your regression has seen the artist.”* Songs by one artist share players, studio and habits, so they
-# resemble each other in sound and in ratings. If one of them is in the training folds, recognising the
-# artist helps to predict the others. The difference in R² between folds of single songs and folds of
-# whole artists measures how much it helps.
+# resemble each other in sound and in ratings. If one of these songs is in the training folds,
+# recognising the artist helps to predict the others. The difference in R² between folds of single songs
+# and folds of whole artists measures how much the recognition of artists helps.
 
 # %%
 song_folds = replace(protocol, whole_artists=False)
@@ -378,7 +378,7 @@ beyond = summaries.score_table(residual, score="r2_over_baseline", **resampled)
 
 # %% [markdown]
 # Third, style, descriptors and embedding may carry the same information. A variance partition separates
-# what each of them explains alone from what several of them explain in common {cite}`dupre2022`. If
+# what each of these explains alone from what several of them explain in common {cite}`dupre2022`. If
 # $R^2_{S}$ is the score of a regression on a set $S$ of these blocks of features, the share of block $a$
 # alone is
 #
@@ -447,10 +447,10 @@ report_texts(
 # {glue:text}`within_r_full`, p = {glue:text}`within_p`. This p treats the model as given, although the
 # model was chosen by its errors on the same ratings. Compared with the highest correlation of any row,
 # which allows for any choice among the rows, p = {glue:text}`within_p_target`: the model
-# {glue:text}`within_verdict`. Its R² within styles is {glue:text}`within_r2`, and that of style alone is
-# {glue:text}`within_r2_style`. Features that predict which songs of a style are rated higher, corrected
-# in the same way: {glue:text}`within_ordered`. Features whose R² beyond style has an interval above 0,
-# without correction: {glue:text}`beyond_style`.
+# {glue:text}`within_verdict`. The R² of this model within styles is {glue:text}`within_r2`, and that of
+# style alone is {glue:text}`within_r2_style`. Features that predict which songs of a style are rated
+# higher, corrected in the same way: {glue:text}`within_ordered`. Features whose R² beyond style has an
+# interval above 0, without correction: {glue:text}`beyond_style`.
 
 # %% [markdown] tags=["needs-audio-or-descriptors"]
 # ### What do embeddings explain that descriptors do not, and vice versa?
@@ -492,11 +492,11 @@ report_effects(shared, n_songs, prefix="shared_", value="r2")
 #
 # *“Groove in funk is not groove in rock. Train on one style only.”* A smaller training set is a
 # disadvantage in itself. We therefore compare training sets of **equal size** ({numref}`fig-transfer`).
-# For each held-out fold of artists of a style, we train on the same number of other artists: from that
-# style, from one other style, or from all styles in equal numbers. If the relation between sound and
-# ratings differs between styles, training on the style itself should be best. If the relation is the
-# same in all styles, another style should serve equally well, and a mixture may be better, because it is
-# more varied.
+# For each held-out fold of artists of a style, the three training sets contain the same number of other
+# artists: from that style, from one other style, or from all styles in equal numbers. If the relation
+# between sound and ratings differs between styles, training on the style itself should be best. If the
+# relation is the same in all styles, another style should serve equally well, and a mixture may be
+# better, because it is more varied.
 
 # %%
 trainable = data.tracks.groupby("style")["artist"].nunique().ge(4).sum() > 1
@@ -575,7 +575,7 @@ report_value("n_beyond_luck", len(clear), fmt=".0f", n=len(models))
 # least one such model with a probability of at most 5%). With $n$ permutations, the smallest possible p
 # is $1/(n + 1)$, because the observed order of the ratings counts as one more permutation. Permuted
 # ratings have no relation to the sound, not even through style, so a model that only distinguishes the
-# styles passes this test. A model can also pass it although the interval of its R² over artists
+# styles passes this test. A model can also pass the test although the interval of its R² over artists
 # ({numref}`fig-probe-scores`) includes 0.
 
 # %% [markdown] tags=["needs-table-ceilings"]
@@ -621,8 +621,8 @@ report_effects(
 # can fit curved relations. Partial least squares looks for the directions that covary with the ratings,
 # whereas principal components ignore the ratings. Boosted trees split the songs by thresholds and can
 # represent interactions of descriptors. (For partial least squares and boosting, the effect of leaving
-# out an artist cannot be computed without fitting the regression again. Their intervals resample only
-# test songs and are therefore too narrow.)
+# out an artist cannot be computed without fitting the regression again. The intervals for these two
+# methods resample only test songs and are therefore too narrow.)
 
 # %%
 reference = f"ridge on {best}"
@@ -706,8 +706,8 @@ report_texts(layer_note=layer_note)
 # For “{glue:text}`target`”, {glue:text}`layer_note`.
 #
 # **No regression at all?** Representational similarity {cite}`kriegeskorte2008` asks whether songs with
-# similar embeddings have similar ratings. Pairs of songs are not independent. To compute p, we therefore
-# permute whole artists, and to compute intervals, we leave out whole artists. Pairs of songs by the same
+# similar embeddings have similar ratings. Pairs of songs are not independent. We therefore permute whole
+# artists to compute p, and we leave out whole artists to compute intervals. Pairs of songs by the same
 # artist are not used. To hold style constant, we remove from both tables of distances the difference
 # between pairs of the same style and pairs of different styles. Pairs of different styles can still
 # differ: two styles may be closer to each other than to a third, in the sound and in the ratings. With
@@ -768,7 +768,7 @@ report_effects(of_best, n_songs, prefix="rsa_best_", value="rho")
 #
 # {numref}`fig-learning` shows how R² grows with the number of training songs and, if the listeners are
 # known, with the number of raters per song. A curve that still rises at its right end promises a higher
-# score with more songs or raters; a flat one does not. With few raters, the ceiling is low as well, so
+# score with more songs or raters; a flat curve does not. With few raters, the ceiling is low as well, so
 # the score has to be compared with the ceiling.
 
 # %%
@@ -792,8 +792,8 @@ show_figure(
 )
 
 # %% [markdown]
-# More songs not only raise the score but also narrow its interval. The intervals resample artists, so we
-# repeat the probe on random subsets of the artists and measure half the width of the interval
+# More songs not only raise R² but also narrow its interval. The intervals resample artists, so we repeat
+# the probe on random subsets of the artists and measure half the width of the interval
 # ({numref}`fig-width`).
 
 # %%
@@ -890,7 +890,8 @@ report_value("width_now", widths["half-width"].iloc[-1], n=n_artists)
 # :label: ex-smallest
 #
 # How many songs are needed to detect a difference of 0.1 in R² with a power of 90%, and how many to
-# detect a difference of 0.02? Call the numbers `many` and `more`. How do they depend on the difference?
+# detect a difference of 0.02? Call the numbers `many` and `more`. How does the number of songs depend on
+# the difference?
 # ```
 #
 # ```{solution-start} ex-smallest
@@ -992,8 +993,8 @@ assert len(set(chosen.set_index("track_id").loc[list(ends.values()), "style"])) 
 # ```{exercise} Songs or raters?
 # :label: ex-buy
 #
-# Suppose that you can pay for either twice as many songs or twice as many raters. Which of the two does
-# {numref}`fig-learning` suggest?
+# Suppose that you can pay for either twice as many songs or twice as many raters. Which of the two
+# investments does {numref}`fig-learning` suggest?
 # ```
 #
 # ```{solution-start} ex-buy
@@ -1019,4 +1020,4 @@ curve[["n_train", "r2"]].round(3)
 # could become clear in either direction.
 #
 # **Next:** {doc}`08-stem-ablation` asks which instruments the predictions depend on;
-# {doc}`09-mixed-models` asks whether they hold for single listeners.
+# {doc}`09-mixed-models` asks whether the predictions hold for single listeners.

@@ -166,9 +166,10 @@ report_counts(n_songs=n, n_artists=len(set(artists)), n_sums=len(mixes))
 #
 # We begin with three stems. Let $v(S)$ be the score of a set $S$ of stems: the R² of a ridge regression
 # on the embedding of the sum of these stems, for songs by new artists. Here is $v$ in scikit-learn. For
-# brevity, it uses all layers side by side and one division into folds; the next section chooses a layer,
-# so its numbers differ. Without any stem, there is nothing to predict from. We then give the regression
-# a column of zeros, so that it predicts the mean rating of its training songs.
+# brevity, the function uses all layers side by side and one division into folds; the next section
+# chooses a layer, so its numbers differ. Without any stem, there is nothing to predict from. In this
+# case, we give the regression a column of zeros, so that it predicts the mean rating of its training
+# songs.
 
 # %%
 trio = tuple(sources[:3])
@@ -189,7 +190,7 @@ score = {frozenset(S): v(S) for k in range(4) for S in combinations(trio, k)}
 # %% [markdown]
 # Now add the stems one after the other. Three stems can be added in six orders. A stem raises the score
 # by a large amount if it carries new information, and not at all if the stems before it carry the same
-# information. The {term}`Shapley value` of a stem {cite}`shapley1953` is the amount that it adds,
+# information. The {term}`Shapley value` of a stem {cite}`shapley1953` is the amount that the stem adds,
 # averaged over all orders:
 #
 # $$ \phi_i = \frac{1}{n!} \sum_{\text{orders}} \bigl( v(B_i \cup \{i\}) - v(B_i) \bigr) $$
@@ -243,12 +244,12 @@ report_values(extremes[most_shared].add_prefix("most_shared_"))
 # %% [markdown]
 # The largest difference between the two results is {glue:text}`same_shapley`. In each row of
 # {numref}`tab-orders`, the three numbers add up to {glue:text}`sum_by_hand`: the score of all three
-# stems minus that of no stem. The rows divide this sum differently. The amount added by
-# {glue:text}`most_shared` lies between {glue:text}`most_shared_min` and {glue:text}`most_shared_max`,
+# stems minus that of no stem. Each order divides this sum differently among the stems. The amount added
+# by {glue:text}`most_shared` lies between {glue:text}`most_shared_min` and {glue:text}`most_shared_max`,
 # depending on the stems before it. If a stem adds less after the other stems than before them, it shares
-# information with them. If it adds more, some information is only in the combination. A negative number
-# means that the stem made the predictions worse. Because the orders give different results, we need a
-# rule: the Shapley value is the mean over all orders.
+# information with them. If a stem adds more after the other stems, some information is only in the
+# combination. A negative number means that the stem made the predictions worse. Because the orders give
+# different results, we need a rule: the Shapley value is the mean over all orders.
 
 # %% [markdown]
 # ## All sums of stems
@@ -381,9 +382,10 @@ report_value("paper_highest_r2", order.iloc[-1], n=n)
 # The contribution of a stem can be defined in three ways. **Alone**: the R² of the stem minus that of no
 # stem. **Left out**: the R² of the whole band minus that of all other stems. If two stems carry the same
 # information, “alone” credits both stems with it, and “left out” credits neither. The **Shapley value**
-# averages these two and the cases between them. It is the only rule with four properties: the shares add
-# up to the score of the whole band minus that of no stem; stems with the same effect get equal shares; a
-# stem that never changes the score gets zero; and if two scores are added, so are their shares.
+# averages these two and the cases between them. The Shapley value is the only rule with four properties:
+# the shares add up to the score of the whole band minus that of no stem; stems with the same effect get
+# equal shares; a stem that never changes the score gets zero; and if two scores are added, so are their
+# shares.
 #
 # One family of comparisons was planned before looking at the results: which stems have a Shapley value
 # above 0 for “{glue:text}`target`”? The p-values are corrected by Holm's method for the number of stems.
@@ -522,7 +524,7 @@ show_table(
 # %% [markdown]
 # ## Two kinds of training
 #
-# So far, each sum had its own regression. This shows *which information is in a stem*. One can also ask
+# So far, each sum had its own regression. This shows *which information is in a stem*. We can also ask
 # *what a model uses in a mix*. For this purpose, the regression is trained on the mix of the training
 # songs, with the layer, penalty and standardisation of the mix, and only *tested* on stems.
 #
@@ -574,8 +576,8 @@ report_value("stem_median", wide["the stems themselves"].median(), n=len(wide))
 #
 # **Loudness.** A stem is softer than its song, and embeddings depend on level. We take the stem that is
 # softest relative to its song, set it to the loudness (ITU-R BS.1770) of the song, and repeat the
-# embedding and the regression. If R² changes little for this stem, it should change even less for the
-# others.
+# embedding and the regression. If R² changes little for this stem, R² should change even less for the
+# other stems.
 
 # %%
 single = [(stem,) for stem in sources]
@@ -589,12 +591,12 @@ on_louder = ablate(with_louder, ratings[[target]])
 
 # %% [markdown]
 # **The bass of another song.** The drums and the bass of a band are played together. If a prediction
-# uses their interplay, it should become worse with the bass of another song. Each song gets the bass of
-# the song with the nearest tempo, of the same style, by another artist. The style and (nearly) the tempo
-# stay the same. The exchange removes the interplay of the two instruments, but also everything else that
-# is particular to the bass of this song; a loss may be due to either. The regression is trained again,
-# on the songs with the other bass. Listen to the first song of each style: first the drums and bass as
-# they were played, then the drums with the other bass.
+# uses the interplay of the two instruments, the prediction should become worse with the bass of another
+# song. Each song gets the bass of the song with the nearest tempo, of the same style, by another artist.
+# The style and (nearly) the tempo stay the same. The exchange removes the interplay of the two
+# instruments, but also everything else that is particular to the bass of this song; a loss may be due to
+# either. The regression is trained again, on the songs with the other bass. Listen to the first song of
+# each style: first the drums and bass as they were played, then the drums with the other bass.
 
 # %%
 tempo = data.tracks.set_index("track_id").get("tempo")
@@ -675,12 +677,12 @@ report_texts(
 # %% [markdown] tags=["needs-simulation", "needs-audio"]
 # ## Does the ablation recover the known causes?
 #
-# In this study, the causes of the ratings are known, and so are the stems that produce them. The pattern
-# of the drums determines syncopation; microtiming is measured on drums and bass, although the timing of
-# voice and other instruments varies as much; coupling is a relation between drums and bass. Two causes
-# come mainly, but not only, from drums or bass. Event density counts the moments at which *any*
-# instrument starts a note, and the level of low frequencies is relative to the whole mix, so every stem
-# changes it. The notes of the songs show which stems start these events:
+# In this study, the causes of the ratings are known, and so are the stems that produce these causes. The
+# pattern of the drums determines syncopation; microtiming is measured on drums and bass, although the
+# timing of voice and other instruments varies as much; coupling is a relation between drums and bass.
+# Two causes come mainly, but not only, from drums or bass. Event density counts the moments at which
+# *any* instrument starts a note, and the level of low frequencies is relative to the whole mix, so every
+# stem changes it. The notes of the songs show which stems start these events:
 
 # %%
 notes = data.truth("onsets")
@@ -896,9 +898,9 @@ last = added.loc[added.index.str.endswith(stem), stem].mean()
 first, last
 
 # %% [markdown] tags=["needs-audio"]
-# They are “alone” and “left out”. A stem comes first in two of the six orders and last in two others, so
-# each measure has a weight of one third; with four stems, the weight is one quarter. The rest of the
-# weight belongs to orders in which the stem comes neither first nor last.
+# The two measures are “alone” and “left out”. A stem comes first in two of the six orders and last in
+# two others, so each measure has a weight of one third; with four stems, the weight is one quarter. The
+# rest of the weight belongs to orders in which the stem comes neither first nor last.
 #
 # ```{solution-end}
 # ```
@@ -948,10 +950,10 @@ assert len(broken.merge(target_shares, on=["stem", "measure", "estimate"])) == 0
 #
 # Add up one song's stems (`stems.remix`), separate the sum into harmonic and percussive parts
 # {cite}`fitzgerald2010` with `stems.separate(y, sr, "hpss")`, call the result `guess`, and compare its
-# percussive part with the true drums by listening. Which instruments do you hear in it? What is the
-# signal-to-distortion ratio of each part (`stems.separation_quality`)? This ratio is 10 log₁₀ of the
-# energy of the true stem, scaled to fit, over the energy of the error. `stems.regroup_stems` combines the
-# true stems into the same two parts.
+# percussive part with the true drums by listening. Which instruments do you hear in the percussive part?
+# What is the signal-to-distortion ratio of each part (`stems.separation_quality`)? This ratio is 10
+# log₁₀ of the energy of the true stem, scaled to fit, over the energy of the error.
+# `stems.regroup_stems` combines the true stems into the same two parts.
 # ```
 #
 # ```{solution-start} ex-separate
@@ -998,5 +1000,5 @@ assert set(guess) == {"harmonic", "percussive"}, 'the separator is called "hpss"
 # stem by more than the width of its interval; or a cause for which the other stems clearly have a larger
 # share than the stems that produce most of it.
 #
-# **Next:** {doc}`09-mixed-models` asks whether the predictions hold for single listeners, and in
-# every style.
+# **Next:** {doc}`09-mixed-models` asks whether the predictions hold for single listeners and in every
+# style.
