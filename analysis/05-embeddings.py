@@ -204,7 +204,7 @@ show_table(
 # \text{map} = (\sigma_1 \mathbf{u}_1, \; \sigma_2 \mathbf{u}_2), \qquad
 # \text{share of the variance} = \frac{\sigma_1^2 + \sigma_2^2}{\sum_k \sigma_k^2} $$
 #
-# We do this for the last hidden layer of the first model.
+# The next cells compute this map for the last hidden layer of the first model.
 
 # %%
 rating = "groove" if "groove" in data.queries else next(iter(data.queries))
@@ -439,7 +439,7 @@ report_value("training_less", words.count("less"), fmt=".0f", n=len(twins))
 # %% [markdown] tags=["needs-styles"]
 # The embedding of {glue:text}`clannish` has the highest rate of the trained models: for
 # {glue:text}`clannish_rate_full` of the songs, the nearest neighbour is by the same artist. By chance,
-# this would be {glue:text}`chance_artist`. (The highest of several rates is biased upwards.) A
+# this rate would be {glue:text}`chance_artist`. (The highest of several rates is biased upwards.) A
 # regression that is tested on songs by an artist from its training set can therefore profit from
 # recognising the artist. This is the reason for {term}`artist-grouped folds` in {doc}`06-probing`. In
 # {glue:text}`training_more` of the trained models, the nearest neighbour is clearly more often by the
