@@ -12,7 +12,7 @@
 #
 # **You need** means, variances and correlations. No machine learning is needed yet.
 #
-# **It runs** in {run-time}`01-listeners-and-tracks`, as measured when this page was built. Modules:
+# **It runs** in {run-time}`01-listeners-and-tracks`, measured when this page was built. Modules:
 # `groove_utils.study`, `groove_utils.mixed`.
 # ```
 
@@ -95,8 +95,8 @@ audio_player(data.stem_paths(track), mixer=True)
 # ## The questions
 #
 # {numref}`tab-queries` quotes the questions of the study. In the literature, “groove” is the
-# pleasurable urge to move {cite}`janata2012,madison2006`. {cite:t}`marmoret2026` ask about its facets
-# one by one and compute a groove score from the answers. All chapters use the same question,
+# pleasurable urge to move {cite}`janata2012,madison2006`. {cite:t}`marmoret2026` ask about several
+# facets of groove, and compute a groove score from the answers. The text discusses one question,
 # “{glue:text}`query`”; some figures also show the others.
 
 # %% tags=["hide-input"]
@@ -141,9 +141,10 @@ report_value("highest_song", chosen["mean"].max())
 # %% [markdown]
 # For “{glue:text}`query`”, song means range from {glue:text}`lowest_song` to {glue:text}`highest_song`,
 # with a standard deviation of {glue:text}`song_sd`. Differences between styles account for
-# {glue:text}`style_share` of their variance. This matters for every later chapter: if styles differ in
-# their mean rating, a model that recognises only the style can already predict the ratings to some
-# extent. We therefore compare the score of each model with that of a prediction from the style alone.
+# {glue:text}`style_share` of the variance of song means. This matters for every later chapter: if
+# styles differ in their mean rating, a model that recognises only the style can already predict the
+# ratings to some extent. We therefore compare the score of each model with that of a prediction from
+# the style alone.
 
 # %%
 wide = means.pivot(index="track_id", columns="query", values="mean")
@@ -220,9 +221,9 @@ show_figure(
 # %% [markdown] tags=["needs-listeners"]
 # ## How far do two listeners agree?
 #
-# Let $x_{ij}$ be the rating of song $i$ by listener $j$. A model with crossed effects describes it as
-# the sum of a grand mean, an effect of the song, an effect of the listener, and a residual, which
-# contains taste, mood and chance:
+# Let $x_{ij}$ be the rating of song $i$ by listener $j$. A model with crossed effects describes this
+# rating as the sum of a grand mean, an effect of the song, an effect of the listener, and a residual,
+# which contains taste, mood and chance:
 #
 # $$ x_{ij} = \mu + s_i + l_j + e_{ij} $$
 #
@@ -254,9 +255,9 @@ print(f"ICC(C,1) = {single:.2f}")
 # %% [markdown] tags=["needs-listeners"]
 # The published value is .71. The judges' *mean* is more reliable than one judge, because taste and
 # chance average out. If $k$ judges rate all targets, the reliability of their mean is ICC(C,k), which
-# psychologists call Cronbach's alpha. It follows from ICC(C,1), written $\rho_1$ below, by the
-# Spearman–Brown formula. It also follows from the variances of the judges' ratings $x_j$ and of their
-# sum:
+# psychologists call Cronbach's alpha. This reliability follows from ICC(C,1), written $\rho_1$ below,
+# by the Spearman–Brown formula. It also follows from the variances of the judges' ratings $x_j$ and of
+# their sum:
 #
 # $$ \rho_k = \frac{k \, \rho_1}{1 + (k - 1) \, \rho_1} = \frac{k}{k - 1}
 # \left( 1 - \frac{\sum_j \mathrm{var}(x_j)}{\mathrm{var}(\sum_j x_j)} \right) $$
@@ -273,8 +274,8 @@ print(f"ICC(C,4) = {stepped_up:.2f} = {alpha:.2f}")
 
 # %% [markdown] tags=["needs-listeners"]
 # Most rating tables are incomplete, because nobody listens to hundreds of songs. The mean squares are
-# then biased, and the variances have to be estimated by restricted maximum likelihood.
-# `rating_variances` does this for the ratings of “{glue:text}`query`”.
+# then biased, and the variances have to be estimated by restricted maximum likelihood. The function
+# `rating_variances` estimates them for the ratings of “{glue:text}`query`”.
 
 # %% tags=["needs-listeners"]
 ratings = data.ratings[data.ratings["query"] == query]
@@ -305,7 +306,7 @@ by_hand = 2 * r / (1 + r)
 
 # %% [markdown] tags=["needs-listeners"]
 # The result of a single split depends on chance, so `split_half` repeats the computation for many
-# random splits. For a single split, it gives the same result as ours:
+# random splits. For a single split, it gives the same result as the computation above:
 
 # %% tags=["needs-listeners"]
 one_split = mixed.split_half(ratings, n_splits=1, n_boot=1, seed=seed)
@@ -392,11 +393,12 @@ report_texts(ceiling_word=pick_verdict(ceiling, *words, reference=0.5))
 
 # %% [markdown] tags=["needs-listeners"]
 # For “{glue:text}`query`”, the expected correlation between the ratings of two listeners, ICC(C,1), is
-# {glue:text}`icc_single_full`. If differences between their average ratings also count as disagreement,
-# ICC(A,1) is {glue:text}`icc_agreement_full`. The mean over all raters of a song has a reliability of
-# {glue:text}`ceiling_full`. The split-half reliability, averaged over many splits, estimates the same
-# quantity: {glue:text}`split_half_full`. (n is the number of songs. The intervals treat all songs as
-# independent, even songs by the same artist.) In short, {glue:text}`ceiling_word`.
+# {glue:text}`icc_single_full`. If differences between listeners' average ratings also count as
+# disagreement, the agreement, ICC(A,1), is {glue:text}`icc_agreement_full`. The mean over all raters of
+# a song has a reliability of {glue:text}`ceiling_full`. The split-half reliability, averaged over many
+# splits, estimates the same quantity: {glue:text}`split_half_full`. (n is the number of songs. The
+# intervals treat all songs as independent, even songs by the same artist.) In short,
+# {glue:text}`ceiling_word`.
 #
 # The ceiling applies to the *songs*, not to their sound: a quality of a song that leaves no trace in
 # the audio also counts as song variance. A model of the audio can therefore stay below the ceiling
@@ -420,13 +422,13 @@ pd.Series(controls, dtype=float).round(2)
 # %% [markdown] tags=["needs-listeners"]
 # ## What if fewer people had been asked?
 #
-# The answer depends on the design. If the same people rate all songs, their average levels shift all
-# songs alike and do not matter. If each song has its own raters, a song may happen to get generous or
-# strict raters, which adds noise. In both designs, the reliability follows from the agreement of
-# individual listeners by the Spearman–Brown formula: from ICC(C,1) in the first design, and from
-# ICC(A,1) in the second. {numref}`fig-rater-curve` shows both curves. The crosses check the curve for
-# different raters: they show the mean correlation between the song means of two panels of raters, drawn
-# at random for each song.
+# The effect of the number of raters depends on the design. If the same people rate all songs, their
+# average levels shift all songs alike and do not matter. If each song has its own raters, a song may
+# happen to get generous or strict raters, which adds noise. In both designs, the reliability follows
+# from the agreement of individual listeners by the Spearman–Brown formula: from ICC(C,1) in the first
+# design, and from ICC(A,1) in the second. {numref}`fig-rater-curve` shows both curves. The crosses
+# check the curve for different raters: they show the mean correlation between the song means of two
+# panels of raters, drawn at random for each song.
 
 # %% tags=["needs-listeners"]
 curve = mixed.rater_curve(ratings, seed=seed)
@@ -450,8 +452,8 @@ report_effects(steps, prefix="reach_", value="reliability")
 # {glue:text}`reach_different_5_full`; with twenty, {glue:text}`reach_different_20_full`; and with
 # fifty, {glue:text}`reach_different_50_full`. If the same people rate all songs, the three values are
 # {glue:text}`reach_the_same_5`, {glue:text}`reach_the_same_20` and {glue:text}`reach_the_same_50`.
-# Every report of an R² should therefore state the number of raters per song, and whether the same
-# people rated all songs.
+# Reports of an R² should therefore state the number of raters per song, and whether the same people
+# rated all songs.
 
 # %% [markdown] tags=["needs-simulation"]
 # ### Is the ceiling right?
@@ -584,9 +586,9 @@ n_raters = int(np.ceil(0.95 * (1 - rho) / (rho * (1 - 0.95))))
 n_raters
 
 # %% [markdown] tags=["needs-listeners"]
-# Going from .90 to .95 roughly doubles the number of raters. In {numref}`fig-rater-curve` the curve
-# is already flat there: beyond some point, more *songs* are the better investment, because they
-# narrow the interval of every model's score.
+# Going from .90 to .95 roughly doubles the number of raters. In {numref}`fig-rater-curve`, the curve is
+# almost flat for so many raters: beyond some point, more *songs* are the better investment, because
+# they narrow the interval of every model's score.
 #
 # ```{solution-end}
 # ```

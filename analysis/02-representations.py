@@ -15,7 +15,7 @@
 #
 # **You need** to know what a frequency is. Headphones help.
 #
-# **It runs** in {run-time}`02-representations`, as measured when this page was built. Modules:
+# **It runs** in {run-time}`02-representations`, measured when this page was built. Modules:
 # `groove_utils.audio.representations`, `groove_utils.audio.inversion`.
 # ```
 
@@ -144,7 +144,7 @@ tempogram = librosa.feature.tempogram(onset_envelope=strength, **rate)
 
 # %% [markdown]
 # The function `representations.represent` computes all of these representations. Its log-mel
-# spectrogram is the same as ours:
+# spectrogram is the same as the one above:
 
 # %%
 views = {name: representations.represent(y, sr) for name, y in sounds.items()}
@@ -265,7 +265,7 @@ show_table(
 )
 
 # %% [markdown]
-# A small representation that keeps what a task needs lets a model learn from fewer songs. A larger
+# With a small representation that keeps what a task needs, a model can learn from fewer songs. A larger
 # representation is not always better: what the STFT contains beyond the mel spectrogram is mostly fine
 # detail of pitch, from which a tagger gains little.
 #
@@ -403,12 +403,12 @@ report_value("short_rhythm", phase.loc["256", "rhythm"])
 # ## How loud?
 #
 # A louder copy of a song is the same song. Yet its RMS level, its spectral flux and all values of its
-# mel spectrogram are larger, and each value of its log-mel spectrogram, in decibels, is larger by the
-# same amount. Songs are therefore set to the same loudness before they are compared. Loudness is not
-# power, because the ear is less sensitive to low frequencies. The broadcasting standard BS.1770
-# {cite}`itu1770` therefore filters the signal before measuring its power, and leaves out silent
-# passages. The unit is LUFS (loudness units relative to full scale). These three tones have the same
-# power:
+# mel spectrogram are larger. All values of a log-mel spectrogram rise by the same number of decibels,
+# unless they are relative to the maximum, as above. Songs are therefore set to the same loudness before
+# they are compared. Loudness is not power, because the ear is less sensitive to low frequencies. The
+# broadcasting standard BS.1770 {cite}`itu1770` therefore filters the signal before measuring its power,
+# and leaves out silent passages. The unit is LUFS (loudness units relative to full scale). These three
+# tones have the same power:
 
 # %%
 t = np.arange(2 * 44100) / 44100
@@ -440,7 +440,7 @@ show_table(
 #
 # ## What a low sample rate removes
 #
-# At a sample rate of $r$ per second, a signal can contain frequencies up to $r/2$. Most models of
+# At a sample rate of $r$ per second, a signal can contain frequencies up to $r/2$. Most models in
 # {doc}`05-embeddings` work at 16 kHz. What would be lost at 8 kHz? Listen to the cymbals. For the third
 # player, samples were dropped without a filter, so high frequencies reappear as wrong, lower ones. This
 # error is called *aliasing*; a filter before resampling prevents it.
@@ -535,8 +535,8 @@ audio_player(from_bands)
 
 # %% [markdown]
 # Eight bands are enough for bass drum, snare and hi-hat. With two, you still hear *when* something is
-# struck, but hardly *what*. Chords are lost with far more bands than that. To predict groove, a model
-# needs little resolution in frequency but high resolution in time.
+# struck, but hardly *what*. Chords already become unrecognisable with far more bands. To predict
+# groove, a model needs little resolution in frequency but high resolution in time.
 #
 # ```{solution-end}
 # ```
@@ -558,9 +558,9 @@ fragments = np.where(in_window, y, 0)
 audio_player({"original": (y, sr), "in a window": (fragments, sr)})
 
 # %% [markdown]
-# Three quarters of the samples are in no window. The STFT contains nothing about them, and no algorithm
-# can restore them. What is left is a series of short fragments. In practice, the hop is therefore
-# shorter than the window, often a quarter of its length.
+# Three quarters of the samples are in no window. The STFT contains no information about these samples,
+# and no algorithm can restore them. What is left is a series of short fragments. In practice, the hop
+# is therefore shorter than the window, often a quarter of its length.
 #
 # ```{solution-end}
 # ```
@@ -605,4 +605,4 @@ view.rows[highest].round(1)  # beats per minute
 # or timbre rather than in strokes. For them, onset strength would keep the wrong information.
 #
 # **Next:** {doc}`03-networks` asks what a network can learn from such representations.
-# {doc}`04-descriptors` reduces them to single numbers and asks how well these predict groove.
+# {doc}`04-descriptors` reduces songs to single numbers and asks how well these predict groove.

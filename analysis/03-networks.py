@@ -15,7 +15,7 @@
 #
 # **You need** {doc}`02-representations`, and a little linear algebra.
 #
-# **It runs** in {run-time}`03-networks`, as measured when this page was built; the first run takes
+# **It runs** in {run-time}`03-networks`, measured when this page was built; the first run takes
 # longer. Modules: `groove_utils.networks`, `groove_utils.synth.listening_tasks`.
 # ```
 #
@@ -80,8 +80,8 @@ seeds = range(seed, seed + n_seeds)
 #
 # $$ L = -\frac{1}{n} \sum_{i=1}^{n} \bigl( y_i \log p_i + (1 - y_i) \log (1 - p_i) \bigr) $$
 #
-# is small when the probabilities are right, and large when the neuron is sure but wrong. Its gradient
-# has a simple form,
+# is small when the probabilities are right, and large when the neuron is sure but wrong. The gradient
+# of the cross-entropy has a simple form,
 #
 # $$ \frac{\partial L}{\partial \mathbf{w}} = \frac{1}{n} \sum_i (p_i - y_i) \, \mathbf{x}_i,
 # \qquad \frac{\partial L}{\partial b} = \frac{1}{n} \sum_i (p_i - y_i), $$
@@ -105,8 +105,8 @@ for _ in range(200):
     b -= (p - y).mean()
 
 # %% [markdown]
-# PyTorch does the same, but derives the gradient by itself. `loss.backward()` computes it, and the
-# optimiser takes the step:
+# PyTorch does the same, but derives the gradient by itself. `loss.backward()` computes the gradient,
+# and the optimiser takes the step:
 
 # %%
 neuron = nn.Linear(2, 1, dtype=torch.float64)
@@ -132,7 +132,7 @@ report_value("last_loss", losses[-1])
 
 # %% [markdown]
 # The weights from NumPy and PyTorch differ by at most {glue:text}`same_weights`. The loss fell from
-# {glue:text}`first_loss` to {glue:text}`last_loss`. Its first value is log 2, the loss of a neuron that
+# {glue:text}`first_loss` to {glue:text}`last_loss`. The first value is log 2, the loss of a neuron that
 # always answers 50%. The neuron is right for {glue:text}`kick_accuracy` of the frames that it was not
 # trained on; always answering “no kick” would be right for {glue:text}`kick_guess`.
 # {numref}`fig-neuron` shows why the neuron is not always right: it separates the frames by one straight
@@ -158,7 +158,7 @@ show_figure(
 # - **Which chord is it?** Minor, major, suspended or diminished, on any root. The answer is a
 #   *shape*, at any position. The roots of the test chords are an octave above those of the training
 #   chords.
-# - **Straight or swung?** The answer is an *order in time*: how late each off-beat comes. Tempo and
+# - **Straight or swung?** The answer is a *pattern in time*: how late each off-beat comes. Tempo and
 #   starting point vary.
 # - **Which bar does the last one repeat?** One of five earlier bars is played again. The answer is
 #   a *match* between distant moments.
@@ -184,9 +184,9 @@ for task in tasks.values():
 #   memory, LSTM, carries two states and has one more gate. Try `cell="lstm"`, or
 #   `both_directions=True` for a second layer that reads backwards.)
 # - **Attention** compares frames at any distance. Each frame is turned into three vectors of length d:
-#   a query, a key and a value. Our module uses only the query of the last frame. It is multiplied by
-#   all keys, the softmax turns the products into weights that add up to one, and the output is the
-#   weighted mean of the values: softmax(Q Kᵀ / √d) V.
+#   a query, a key and a value. Our module uses only the query of the last frame. This query is
+#   multiplied by all keys, the softmax turns the products into weights that add up to one, and the
+#   output is the weighted mean of the values: softmax(Q Kᵀ / √d) V.
 
 # %%
 source = inspect.getsource(networks.ConvolutionClassifier.forward)
@@ -274,7 +274,7 @@ show_table(
 # %% [markdown]
 # ## What a kernel sees
 #
-# A kernel is a small picture that is compared with every part of a larger one. Its shape determines
+# A kernel is a small picture that is compared with every part of a larger picture. Its shape determines
 # what it can match. {numref}`fig-kernels` shows how three hand-made kernels respond to a loop of the
 # swing question. A *tall* kernel, which compares each frame with the one before it in all bands,
 # responds to strokes. A *wide* kernel responds to sustained sounds. A *square* kernel responds to a
@@ -308,7 +308,7 @@ show_figure(
 # %% [markdown]
 # **How far** a kernel reaches in time matters just as much. Swing is a property of the times between
 # strokes, so a kernel that never covers two strokes at once cannot detect it. The span of input that an
-# output depends on is its *receptive field*. For a stack of layers it is
+# output depends on is its *receptive field*. For a stack of layers, it is
 #
 # $$ 1 + (k_1 - 1) + (k_2 - 1) \, s_1 + (k_3 - 1) \, s_1 s_2 + \dots $$
 #
@@ -395,16 +395,16 @@ report_counts(n_bars=len(by_bar))
 # %% [markdown]
 # For {glue:text}`stands_out` of the {glue:text}`n_bars` bars that can be repeated, the repeated bar has
 # the {glue:text}`looks` mean weight among the earlier bars. It is arbitrary whether a network gives the
-# repeated bar a large or a small weight: either weight identifies the bar. Attention weights show which
-# frames the output was taken from. They do not show what the network did with this information, and the
-# largest weight is not an explanation.
+# repeated bar a large or a small weight: either weight identifies the bar. Attention weights show from
+# which frames information was taken. They do not show what the network did with this information, and
+# the largest weight is not an explanation.
 #
 # ## What goes in
 #
-# A network can only use what its input contains. Here we give the same notes, played by six instruments
-# over two octaves, to a network in six representations. The network answers two questions: which pitch
-# class is it, and which instrument? The test notes are combinations of note and instrument that do not
-# occur in training.
+# A network can only use what its input contains. Here a network receives notes, played by six
+# instruments over two octaves, in one of six representations. The network answers two questions: which
+# pitch class is it, and which instrument? The test notes are combinations of note and instrument that
+# do not occur in training.
 
 # %%
 sounds, keys, instruments = listening_tasks.draw_notes(480, seed)
@@ -476,14 +476,13 @@ report_percentages(shares, tolerance=10)
 # %% [markdown]
 # From chroma, the network identifies the pitch class of {glue:text}`chroma_pitch` of the test notes,
 # but the instrument of only {glue:text}`chroma_timbre`: chroma was designed to discard timbre. Guessing
-# would be right for one in six instruments. (The accuracy may be even lower if the network remembers
-# which instruments played a note in training, and therefore never chooses a combination that was held
-# out. We have not tested this explanation.) From the constant-Q transform, the network identifies the
-# pitch class of {glue:text}`cqt_pitch` of the notes and the instrument of {glue:text}`cqt_timbre`. For
-# pitch classes, the accuracy is {glue:text}`mel128_pitch` with 128 mel bands and
-# {glue:text}`mel48_pitch` with 48 wider bands; without the logarithm, these 48 bands give
-# {glue:text}`power_pitch`. The waveform contains everything, but the network has to learn its own
-# filters from a few hundred notes.
+# would be right for one note in six. (The accuracy may be even lower if the network remembers which
+# instruments played a note in training, and therefore never chooses a combination that was held out. We
+# have not tested this explanation.) From the constant-Q transform, the network identifies the pitch
+# class of {glue:text}`cqt_pitch` of the notes and the instrument of {glue:text}`cqt_timbre`. For pitch
+# classes, the accuracy is {glue:text}`mel128_pitch` with 128 mel bands and {glue:text}`mel48_pitch`
+# with 48 wider bands; without the logarithm, these 48 bands give {glue:text}`power_pitch`. The waveform
+# contains everything, but the network has to learn its own filters from a few hundred notes.
 #
 # ## Which output for which task?
 #
@@ -511,17 +510,18 @@ show_figure(
 )
 
 # %% [markdown]
-# Groove is at the top right: one answer for a song, on which listeners agree only in part
-# ({doc}`01-listeners-and-tracks`). But groove depends on onsets and their timing, which are at the
-# lower left. A network for groove must measure times in milliseconds, and then summarise a whole song.
+# In {numref}`fig-map`, groove is at the top right: one answer for a song, on which listeners agree only
+# in part ({doc}`01-listeners-and-tracks`). But groove depends on onsets and their timing, which are at
+# the lower left. A network for groove must measure times in milliseconds, and then summarise a whole
+# song.
 #
 # ## Few labels
 #
 # ### Change the sound, not the answer
 #
-# *Augmentation* makes new examples from existing ones by a change that does not affect the answer. It
-# teaches the network what to ignore. Moving a constant-Q transform up by some bins transposes it, and
-# a transposed minor chord is still minor:
+# *Augmentation* creates new examples from existing ones by a change that does not affect the answer. It
+# teaches the network what to ignore. Moving a constant-Q transform up by some bins transposes it, and a
+# transposed minor chord is still minor:
 
 # %%
 (chord, rate), (other, _), *_ = tasks["chord"].sounds.values()
@@ -719,9 +719,9 @@ report_percentages(shares, tolerance=10)
 # With 64 labels, the trained tagger is right for {glue:text}`tagger_64` of the phrases, the same
 # network with random weights for {glue:text}`random_64`, and the small convolution, which had to learn
 # everything from those 64 phrases, for {glue:text}`small_64`. The effect of training is the difference
-# between the first two, not the first alone: convolutions and pooling are useful before anything is
-# learnt. From {doc}`05-embeddings` on, pretrained models are therefore compared with their
-# {term}`untrained twins <untrained twin>`.
+# between the first two accuracies, not the first accuracy alone: convolutions and pooling are useful
+# before anything is learnt. From {doc}`05-embeddings` on, pretrained models are therefore compared with
+# their {term}`untrained twins <untrained twin>`.
 #
 # ## How to fool yourself
 #
@@ -799,10 +799,10 @@ report_percentages(dict(zip(keys, ways.iloc[1:])), tolerance=10)
 # %% [markdown]
 # With whole bands held out, the accuracy is {glue:text}`honest_full`. With a split by clip, it is
 # {glue:text}`clip_split`, although the labels are random, because the network recognises the band.
-# Choosing the number of epochs by the test set gives {glue:text}`stopped`, and reporting only the best
-# honest run gives {glue:text}`best_run`. Scaling with the test set gives {glue:text}`leaked`. A mean
-# over hundreds of loops depends little on any single test loop, but it is easier to avoid this leak
-# than to argue that it is harmless.
+# Choosing the number of epochs by the test set gives an accuracy of {glue:text}`stopped`, and reporting
+# only the best honest run gives {glue:text}`best_run`. Scaling with the test set gives
+# {glue:text}`leaked`. A mean over hundreds of loops depends little on any single test loop, but it is
+# easier to avoid this leak than to argue that it is harmless.
 #
 # This is why the following chapters hold out whole artists, choose layers and penalties in inner
 # folds, and report means with intervals.
@@ -905,7 +905,8 @@ networks.task_accuracy(
 # :label: ex-attention
 #
 # Permute the bars of the repeat question, so that the last bar is no longer last:
-# `repeat.X[:, :, [5, 0, 1, 2, 3, 4]]`. What would the network need to give the right answers again?
+# `repeat.X[:, :, [5, 0, 1, 2, 3, 4]]`. How would the network have to change to give the right answers
+# again?
 # ```
 #
 # ```{solution-start} ex-attention

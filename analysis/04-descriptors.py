@@ -17,7 +17,7 @@
 # **You need** {doc}`01-listeners-and-tracks` and {doc}`02-representations`; correlation and
 # regression.
 #
-# **It runs** in {run-time}`04-descriptors`, as measured when this page was built; the first run takes
+# **It runs** in {run-time}`04-descriptors`, measured when this page was built; the first run takes
 # longer. Modules: `groove_utils.descriptors`, `groove_utils.probe`.
 # ```
 
@@ -234,10 +234,10 @@ report_texts(unknown=join_words(words.drop(titles.index)))
 
 # %% [markdown]
 # This gives {glue:text}`n_features` numbers for each of {glue:text}`n_songs` songs by
-# {glue:text}`n_artists` artists. Descriptors that had to be left out, because some songs have no value
-# or all have the same: {glue:text}`unknown`. (A song without strokes on odd sixteenths, for instance,
-# has no swing ratio. If missing values were replaced by the mean over all songs, the test songs would
-# influence training.)
+# {glue:text}`n_artists` artists. Descriptors for which some songs have no value, or all songs have the
+# same value, are left out: {glue:text}`unknown`. (A song without strokes on odd sixteenths, for
+# instance, has no swing ratio. If missing values were replaced by the mean over all songs, the test
+# songs would influence training.)
 
 # %% [markdown] tags=["needs-audio"]
 # ### Hear the extremes
@@ -279,8 +279,8 @@ report_texts(styled=words[share.index[0]])
 report_percentages({"styled_share": share.iloc[0], "median_share": share.median()})
 
 # %% [markdown] tags=["needs-styles"]
-# The descriptor that depends most on style is {glue:text}`styled`: {glue:text}`styled_share` of its
-# variance lies between styles. The median share over descriptors is {glue:text}`median_share`. If one
+# The descriptor that depends most on style is {glue:text}`styled`, with {glue:text}`styled_share` of
+# its variance between styles. The median share over descriptors is {glue:text}`median_share`. If one
 # style is rated higher than another, everything that is typical of this style correlates with the
 # ratings, whether or not it causes them.
 #
@@ -432,9 +432,9 @@ report_counts(n_inflated=(inflation > 10).sum())
 # $$ \mathbf{w} = \left( Z^\top Z + \alpha I \right)^{-1} Z^\top (\mathbf{y} - \bar y) $$
 #
 # The penalty $\alpha$ keeps the weights of correlated descriptors small. We test the weights on songs
-# that were not used to fit them: the songs are divided into four folds, each fold is predicted from
-# the other three, and all songs of an artist are in one fold. This is what scikit-learn's
-# `GroupKFold` does.
+# that were not used to fit them: the songs are divided into four folds, each fold is predicted from the
+# other three, and all songs of an artist are in one fold. Such folds are created by scikit-learn's
+# `GroupKFold`.
 
 # %%
 model = make_pipeline(StandardScaler(), Ridge(alpha=100))
@@ -529,10 +529,10 @@ report_texts(
 # %% [markdown]
 # Ridge regression on all descriptors reaches an R² of {glue:text}`ridge_r2_full` for
 # “{glue:text}`target`”; on the sixteen classical ones, it reaches {glue:text}`classical_r2_full`.
-# Predicting each song by the mean of its style gives {glue:text}`style_r2_full`. The difference
-# between the descriptors and style alone is {glue:text}`over_style_full`: the descriptors are
-# {glue:text}`style_verdict`. The trees reach {glue:text}`trees_r2_full`; their difference from ridge
-# regression is {glue:text}`trees_lead_full`. {glue:text}`trees_verdict`
+# Predicting each song by the mean of its style gives an R² of {glue:text}`style_r2_full`. The
+# difference between the descriptors and style alone is {glue:text}`over_style_full`: the descriptors
+# are {glue:text}`style_verdict`. The trees reach {glue:text}`trees_r2_full`; their difference from
+# ridge regression is {glue:text}`trees_lead_full`. {glue:text}`trees_verdict`
 #
 # The intervals for style alone and for ridge regression resample artists in training *and* test. For
 # trees, this would require many more fits, so their interval resamples the test songs only. Such an
@@ -577,7 +577,7 @@ show_table(
 report_texts(controls=join_words(f"“{question}”" for question in above_zero))
 
 # %% [markdown] tags=["needs-simulation"]
-# Questions for which the whole interval of ridge regression lies above 0: {glue:text}`controls`.
+# The whole interval of ridge regression lies above 0 for these questions: {glue:text}`controls`.
 # Descriptors predict “style only” as well as they identify the style, because nothing else affects the
 # answers. An R² above 0 is therefore not yet evidence that listeners respond to a descriptor; a
 # correlation *within* styles is better evidence.
@@ -586,12 +586,12 @@ report_texts(controls=join_words(f"“{question}”" for question in above_zero)
 # ## An inverted U?
 #
 # {cite:t}`witek2014` found an inverted U with funk drum breaks: medium syncopation was rated higher
-# than low and high syncopation. {cite:t}`senn2018` found almost no relation with other patterns.
-# {numref}`fig-inverted-u` shows our songs in two ways. The partial dependence {cite}`friedman2001` of
-# the trees is the mean prediction when the syncopation of every song is set to one value and everything
-# else is kept as it is. The parabola is fitted to the square root of syncopation, with event density
-# and low-frequency energy held constant. The trees and the parabola hold different descriptors
-# constant, so the two curves need not agree.
+# than low and high syncopation. With other drum patterns, {cite:t}`senn2018` found almost no relation
+# between syncopation and ratings. {numref}`fig-inverted-u` shows our songs in two ways. The partial
+# dependence {cite}`friedman2001` of the trees is the mean prediction when the syncopation of every song
+# is set to one value and everything else is kept as it is. The parabola is fitted to the square root of
+# syncopation, with event density and low-frequency energy held constant. The trees and the parabola
+# hold different descriptors constant, so the two curves need not agree.
 #
 # A negative squared term does not prove an inverted U, because it also occurs if a curve only flattens.
 # The two-lines test {cite}`simonsohn2018` fits one line below and one line above a break point. An
@@ -771,11 +771,11 @@ report_texts(
 
 # %% [markdown] tags=["needs-simulation"]
 # In the simulation, an inverted U *is* among the known effects; its top is at a syncopation of
-# {glue:text}`true_peak`. If a test does not find it, this is therefore no evidence against it. The
-# break point is at {glue:text}`break_at` and the top of the parabola at {glue:text}`peak`; the true
-# curve lies inside the parabola's band at {glue:text}`points_inside` of the {glue:text}`n_points`
-# plotted points. Above the break point, the line through the true effects has a slope of
-# {glue:text}`true_slope_above`. The slope of the line through the ratings,
+# {glue:text}`true_peak`. A test result without an inverted U is therefore no evidence that there is
+# none. The break point is at {glue:text}`break_at` and the top of the parabola at {glue:text}`peak`;
+# the true curve lies inside the parabola's band at {glue:text}`points_inside` of the
+# {glue:text}`n_points` plotted points. Above the break point, the line through the true effects has a
+# slope of {glue:text}`true_slope_above`. The slope of the line through the ratings,
 # {glue:text}`slope_above_full`, {glue:text}`slope_word`.
 #
 # One study cannot show how often a test misses an effect. {doc}`demo-study` counts this over many
@@ -1016,7 +1016,7 @@ assert np.isclose(1 - ((rating - leaky) ** 2).sum() / total, leaky_r2), (
 # ```{exercise} Hear a descriptor
 # :label: ex-hear
 #
-# Which descriptor do you trust? Take one that correlates strongly with the ratings, and listen to the
+# Which descriptor do you trust? Choose one that correlates strongly with the ratings, and listen to the
 # songs with its lowest and its highest value *within one style*. Can you hear what the formula
 # measures? Put the two track ids into `extremes`, and the name of the descriptor into `name`.
 # ```
@@ -1116,11 +1116,11 @@ len(clear_rows(careless)), len(clear_rows(overall))
 
 # %% [markdown] tags=["needs-simulation"]
 # **True in the simulation**: the tempo is right for {glue:text}`tempo_right` of the songs, and the
-# descriptor with the largest error is “{glue:text}`weakest`”. The simulation contains an inverted U of
-# syncopation. {glue:text}`u_verdict`
+# descriptor with the largest error is “{glue:text}`weakest`”. In the simulation, the effect of
+# syncopation is an inverted U. {glue:text}`u_verdict`
 
 # %% [markdown]
-# **What would change our mind**: songs by other artists with different correlations. The intervals show
+# **What would change our mind**: different correlations for songs by other artists. The intervals show
 # how much the correlations may change.
 #
 # **Next:** {doc}`05-embeddings` shows what the pretrained models make of these songs.
