@@ -141,10 +141,10 @@ report_value("highest_song", chosen["mean"].max())
 # %% [markdown]
 # For “{glue:text}`query`”, song means range from {glue:text}`lowest_song` to {glue:text}`highest_song`,
 # with a standard deviation of {glue:text}`song_sd`. Differences between styles account for
-# {glue:text}`style_share` of the variance of song means. This matters for every later chapter: if
-# styles differ in their mean rating, a model that recognises only the style can already predict the
-# ratings to some extent. We therefore compare the score of each model with that of a prediction from
-# the style alone.
+# {glue:text}`style_share` of the variance of song means. These differences matter for every later
+# chapter: if styles differ in their mean rating, a model that recognises only the style can already
+# predict the ratings to some extent. We therefore compare the score of each model with that of a
+# prediction from the style alone.
 
 # %%
 wide = means.pivot(index="track_id", columns="query", values="mean")
@@ -253,17 +253,17 @@ single = (ms_targets - ms_residual) / (ms_targets + (k - 1) * ms_residual)
 print(f"ICC(C,1) = {single:.2f}")
 
 # %% [markdown] tags=["needs-listeners"]
-# The published value is .71. The judges' *mean* is more reliable than one judge, because taste and
-# chance average out. If $k$ judges rate all targets, the reliability of their mean is ICC(C,k), which
-# psychologists call Cronbach's alpha. This reliability follows from ICC(C,1), written $\rho_1$ below,
-# by the Spearman–Brown formula. It also follows from the variances of the judges' ratings $x_j$ and of
-# their sum:
+# The published value of ICC(C,1) is .71. The judges' *mean* is more reliable than one judge, because
+# taste and chance average out. If $k$ judges rate all targets, the reliability of their mean is
+# ICC(C,k), which psychologists call Cronbach's alpha. This reliability follows from ICC(C,1), written
+# $\rho_1$ below, by the Spearman–Brown formula. It also follows from the variances of the judges'
+# ratings $x_j$ and of their sum:
 #
 # $$ \rho_k = \frac{k \, \rho_1}{1 + (k - 1) \, \rho_1} = \frac{k}{k - 1}
 # \left( 1 - \frac{\sum_j \mathrm{var}(x_j)}{\mathrm{var}(\sum_j x_j)} \right) $$
 #
 # The first two lines below compute ICC(C,k) in both ways. `assert_allclose` is a live check: the build
-# of this page stops if our `icc` does not give the same numbers to $10^{-8}$.
+# of this page stops if our function `icc` does not give the same numbers to $10^{-8}$.
 
 # %% tags=["needs-listeners"]
 stepped_up = k * single / (1 + (k - 1) * single)
@@ -527,9 +527,9 @@ show_table(
 #   ceiling of one selection of songs does not apply to another.
 # - **Means hide individual listeners.** Even a model that predicts song means perfectly does not show
 #   which listeners want to move. {doc}`09-mixed-models` predicts individual ratings.
-# - **Consistency or agreement?** ICC(C,·) ignores differences between listeners' average ratings.
-#   This is appropriate for song means when the same people rate all songs. It is too optimistic for
-#   single ratings, and for songs with different raters.
+# - **Consistency or agreement?** ICC(C,·) ignores differences between listeners' average ratings. It is
+#   appropriate for song means if the same people rate all songs, but too optimistic for single ratings
+#   and for songs with different raters.
 #
 # ## Exercises
 #
@@ -623,7 +623,7 @@ audio_player(dict(zip(labels, map(data.audio_path, extremes))))
 
 # %% [markdown] tags=["needs-audio"]
 # If you disagree, remember how little two individual listeners agree. You are one more rater, not a
-# judge of the others.
+# judge of the other raters.
 #
 # ```{solution-end}
 # ```
@@ -653,9 +653,9 @@ centred = matrix.sub(matrix.mean(axis=1), axis=0)
 pd.DataFrame({"as rated": matrix.mean(), "centred": centred.mean()}).corr()
 
 # %% [markdown] tags=["needs-listeners"]
-# If all listeners rate all songs, every song's mean shifts by the same amount, and nothing changes.
-# In an incomplete design, subtraction removes the advantage of songs that happened to get generous
-# raters. It also removes part of the true differences between songs if listeners heard different
+# If all listeners rate all songs, every song's mean shifts by the same amount, and nothing changes. In
+# an incomplete design, subtraction removes the advantage of songs that happened to get generous raters.
+# Subtraction also removes part of the true differences between songs if listeners heard different
 # songs: a listener who heard only good songs has a high mean for a good reason. A model with crossed
 # effects ({doc}`09-mixed-models`) separates the two.
 #

@@ -126,9 +126,9 @@ chroma = librosa.feature.chroma_stft(S=power, sr=sr)
 
 # %% [markdown]
 # **Onset strength** is a single curve: the rise of the log-mel spectrogram from one column to the next,
-# averaged over bands. It loses melody, chords and timbre, but keeps the rhythm. The **tempogram** is
-# the autocorrelation of the onset strength within a moving window. For each moment, it shows at which
-# tempi the onsets recur.
+# averaged over bands. This curve loses melody, chords and timbre, but keeps the rhythm. The
+# **tempogram** is the autocorrelation of the onset strength within a moving window. For each moment, it
+# shows at which tempi the onsets recur.
 #
 # $$ o[m] = \frac{1}{B} \sum_{b=1}^{B} \max(0, \, L[b, m] - L[b, m - 1]) $$
 
@@ -240,14 +240,14 @@ report_value("coarse_hop", 2048 / sr * 1000, fmt=".0f", unit=" ms")
 # a stroke over {glue:text}`long_ms`. A sixteenth note of this song lasts {glue:text}`sixteenth`, and
 # the {term}`microtiming` that drummers care about is about a tenth of this duration.
 #
-# The **hop length** does not affect the width of a window. It only determines how often a window is
-# taken. With a hop of 2048 samples, there is one column every {glue:text}`coarse_hop`, and no model can
-# recover a finer rhythm.
+# The **hop length** does not affect the width of a window, but only how often a window is taken. With a
+# hop of 2048 samples, there is one column every {glue:text}`coarse_hop`, and no model can recover a
+# finer rhythm.
 #
 # ## Which task needs which?
 #
 # {cite:t}`choi2017` sort the tasks of music information retrieval by what they need from a
-# representation. {numref}`tab-tasks` adds the size of each representation.
+# representation. {numref}`tab-tasks` lists these needs, and the size of each representation.
 
 # %%
 table = representations.representation_table()
@@ -534,8 +534,8 @@ from_bands = {
 audio_player(from_bands)
 
 # %% [markdown]
-# Eight bands are enough for bass drum, snare and hi-hat. With two, you still hear *when* something is
-# struck, but hardly *what*. Chords already become unrecognisable with far more bands. To predict
+# Eight bands are enough for bass drum, snare and hi-hat. With two bands, you still hear *when*
+# something is struck, but hardly *what*. Chords need far more bands than rhythm does. To predict
 # groove, a model needs little resolution in frequency but high resolution in time.
 #
 # ```{solution-end}
@@ -588,8 +588,8 @@ view.rows[highest].round(1)  # beats per minute
 # A pattern that recurs after one eighth note also recurs after two, three, four and five eighth notes.
 # If a song has a stroke on every eighth note, the bands therefore lie at the rate of the eighth notes,
 # which is twice the tempo, and at a half, a third, a quarter and a fifth of this rate. A tempo
-# estimator must choose among them. Its errors are therefore mostly by a factor of two, sometimes by
-# 3/2.
+# estimator must choose among these bands. Its errors are therefore mostly by a factor of two, sometimes
+# by 3/2.
 #
 # ```{solution-end}
 # ```
@@ -602,7 +602,7 @@ view.rows[highest].round(1)  # beats per minute
 # limits how fine a rhythm can be represented. Songs can be compared only at the same loudness and
 # sample rate. **True in the simulation**: the drum pattern of a simulated song is known from its score,
 # and {numref}`fig-bar` should show it. **What would change our mind**: songs whose rhythm is in pitch
-# or timbre rather than in strokes. For them, onset strength would keep the wrong information.
+# or timbre rather than in strokes. For such songs, onset strength would keep the wrong information.
 #
 # **Next:** {doc}`03-networks` asks what a network can learn from such representations.
 # {doc}`04-descriptors` reduces songs to single numbers and asks how well these predict groove.

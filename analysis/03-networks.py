@@ -142,7 +142,8 @@ report_value("last_loss", losses[-1])
 show_figure(
     figures.plot_decision(levels[half:], kick[half:], w, b, losses),
     "neuron",
-    "Left: the loss during training. Right: test frames, and the line of probability 50%.",
+    "Left: the loss during training. Right: test frames, and the line at which the probability is "
+    "50%.",
     "A loss curve that falls steeply and levels off; a scatter plot of frames in which kicks lie "
     "on the side of strong low frequencies, separated from the others by a straight line.",
     simulated=False,
@@ -221,7 +222,7 @@ show_figure(
     "modules",
     "Accuracy of four modules on four questions: means over seeds with 95% t intervals.",
     "Four panels. In each, one module is near 1: dense for toms, convolution for chords, "
-    "recurrent for swing, attention for repeats; another one is far below it.",
+    "recurrent for swing, attention for repeats; at least one other module is far below it.",
     table=summary,
     simulated=False,
 )
@@ -248,7 +249,8 @@ report_texts(**rows["verdict"].add_suffix("_verdict"))
 # keeps only the best match of each kernel, so it cannot use the position that distinguishes a low tom
 # from a high one. The roots of the test chords lie outside the octave of the training chords, and a
 # dense network learns each position separately. Our attention module reads out only the last frame, and
-# the GRU would have to store five bars in a state of 32 numbers. These are reasons, not proofs.
+# the GRU would have to store five bars in a state of 32 numbers. These are reasons to expect a failure,
+# not proofs of its cause.
 #
 # A failure tells us only about this module at this size, with this much training. More layers, more
 # data or another readout could change the result; the exercises try some such changes.
@@ -256,8 +258,8 @@ report_texts(**rows["verdict"].add_suffix("_verdict"))
 # ### What it costs
 #
 # The number of parameters shows how much there is to learn and to store. The number of multiply-adds
-# shows how much there is to compute for one example. The two can differ: a kernel has few parameters
-# but is applied at every position.
+# shows how much there is to compute for one example. The two numbers can differ: a kernel has few
+# parameters but is applied at every position.
 
 # %%
 sizes = summary.rename(columns={"multiply_adds": "multiply-adds"})
@@ -519,9 +521,9 @@ show_figure(
 #
 # ### Change the sound, not the answer
 #
-# *Augmentation* creates new examples from existing ones by a change that does not affect the answer. It
-# teaches the network what to ignore. Moving a constant-Q transform up by some bins transposes it, and a
-# transposed minor chord is still minor:
+# *Augmentation* creates new examples from existing ones by a change that does not affect the answer.
+# Augmentation teaches the network what to ignore. Moving a constant-Q transform up by some bins
+# transposes it, and a transposed minor chord is still minor:
 
 # %%
 (chord, rate), (other, _), *_ = tasks["chord"].sounds.values()
@@ -562,7 +564,7 @@ chords = pd.DataFrame(rows).groupby("change", sort=False)["accuracy"].mean()
 
 # %% [markdown]
 # But a change must suit the question. Playing a loop faster or slower does not affect swing, but it
-# destroys the answer to “how fast is it?”:
+# changes the answer to “how fast is it?”:
 
 # %%
 loop, rate = next(iter(tasks["swing"].sounds.values()))
@@ -626,16 +628,17 @@ report_percentages(shares, n_seeds, tolerance=10)
 # Stretching keeps the ratio of long and short notes, and the accuracy for swing goes from
 # {glue:text}`swing_plain` to {glue:text}`swing_stretched`. But stretching changes the tempo of an
 # example without changing its label, and the accuracy for tempo goes from {glue:text}`tempo_plain` to
-# {glue:text}`tempo_stretched`. Remember this when you want to study groove with a model that was
+# {glue:text}`tempo_stretched`. Remember this effect when you want to study groove with a model that was
 # trained with time stretching.
 #
 # ### Borrow a network
 #
 # A network that was trained on another task has already learnt useful features. *Transfer learning*
-# keeps its layers and trains only a small classifier on top. Here the task is to name the family of the
-# instrument that plays a phrase of three seconds, when only a few phrases are labelled. (The test
-# phrases are new, but their 64 instruments also occur in training: the question is how many labels are
-# needed, not how well a network recognises a new instrument.) We compare four methods:
+# keeps the layers of such a network and trains only a small classifier on top. Here the task is to name
+# the family of the instrument that plays a phrase of three seconds, when only a few phrases are
+# labelled. (The test phrases are new, but their 64 instruments also occur in training: the question is
+# how many labels are needed, not how well a network recognises a new instrument.) We compare four
+# methods:
 #
 # - a **trained tagger**: logistic regression on the pooled layers of MusiCNN, which was trained to tag
 #   songs {cite}`pons2019`;
@@ -787,7 +790,7 @@ half_width = stats.t.ppf(0.975, n_tosses - 1) * stats.sem(honest)
 show_table(
     ways.rename_axis("way").to_frame(),
     "fooled",
-    "Accuracy for random labels, by way of testing. The expected accuracy for new bands is 0.50.",
+    "Accuracy for random labels, by method of testing. The expected accuracy for new bands is 0.50.",
     simulated=False,
 )
 row = {"estimate": ways["honest"]}
@@ -804,12 +807,12 @@ report_percentages(dict(zip(keys, ways.iloc[1:])), tolerance=10)
 # {glue:text}`leaked`. A mean over hundreds of loops depends little on any single test loop, but it is
 # easier to avoid this leak than to argue that it is harmless.
 #
-# This is why the following chapters hold out whole artists, choose layers and penalties in inner
-# folds, and report means with intervals.
+# To avoid such errors, the following chapters hold out whole artists, choose layers and penalties in
+# inner folds, and report means with intervals.
 #
 # ## What could be wrong here
 #
-# - **Rendered sounds are tidy.** Real recordings have noise, rooms and voices. The *order* of the
+# - **Rendered sounds are tidy.** Real recordings have noise, rooms and voices. The *ranking* of the
 #   modules on a question may carry over to recordings; the percentages do not.
 # - **Small networks.** Each module was tested at one size. A module that failed may succeed with more
 #   layers: depth or pooling can add a property that another module has by design.
@@ -870,8 +873,8 @@ shuffled = replace(swing, X=np.take_along_axis(swing.X, order, axis=2))
 networks.task_accuracy(shuffled, "recurrent", seed, cache)
 
 # %% [markdown]
-# The times between strokes are lost, and the accuracy falls to about that of guessing. Everything
-# that does not depend on order (how many strokes, how loud, which drums) is still there.
+# The times between strokes are lost, and the accuracy falls to about that of guessing. All information
+# that does not depend on order (number of strokes, their levels, the drums) is still there.
 #
 # ```{solution-end}
 # ```

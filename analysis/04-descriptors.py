@@ -131,8 +131,8 @@ best_lag = beats[r[beats].argmax()] * step
 show_figure(
     figures.plot_pulse(onsets, r, step, best_lag),
     "pulse",
-    "Left: onset strength of one song. Right: its autocorrelation; shaded: the lags of 40 to 200 "
-    "beats per minute; dot: the highest peak among them, the pulse clarity.",
+    "Left: onset strength of one song. Right: its autocorrelation. Shaded: lags that correspond to 40 "
+    "to 200 beats per minute. Dot: the highest peak at these lags; its height is the pulse clarity.",
     "A spiky curve over five seconds, and a decaying curve with regular peaks over lags up to two "
     "seconds; the highest peak within a shaded region is marked.",
 )
@@ -184,9 +184,9 @@ np.testing.assert_allclose(values.astype(float), by_hand, rtol=1e-5, atol=1e-6)
 # ## Thirty-two formulas
 #
 # The first sixteen are those of {cite:t}`stupacher2016`, which {cite:t}`marmoret2026` use as their
-# baseline. They describe the level and its changes, in the whole spectrum and in ten bands, each an
-# octave wide {cite}`alluri2010`, and the clarity of the pulse. None of them uses the positions of bars.
-# The function `descriptor_table` lists all formulas:
+# baseline. These sixteen describe the level and its changes, in the whole spectrum and in ten bands,
+# each an octave wide {cite}`alluri2010`, and the clarity of the pulse. None of them uses the positions
+# of bars. The function `descriptor_table` lists all formulas:
 
 # %%
 cards = descriptors.descriptor_table()
@@ -203,9 +203,9 @@ show_table(
 )
 
 # %% [markdown]
-# Most of the other descriptors use an estimate of the beat. They place a grid of sixteenth notes on the
-# onset curve, and describe the events on and off the grid. An error in the estimated beat affects all
-# descriptors that use the grid.
+# Most of the other descriptors use an estimate of the beat. These descriptors place a grid of sixteenth
+# notes on the onset curve, and describe the events on and off the grid. An error in the estimated beat
+# affects all descriptors that use the grid.
 
 # %% tags=["hide-input"]
 show_table(rhythm, "descriptor-rhythm", "Descriptors of rhythm.")
@@ -233,7 +233,7 @@ report_counts(n_songs=len(songs), n_artists=n_artists, n_features=len(titles))
 report_texts(unknown=join_words(words.drop(titles.index)))
 
 # %% [markdown]
-# This gives {glue:text}`n_features` numbers for each of {glue:text}`n_songs` songs by
+# The table contains {glue:text}`n_features` numbers for each of {glue:text}`n_songs` songs by
 # {glue:text}`n_artists` artists. Descriptors for which some songs have no value, or all songs have the
 # same value, are left out: {glue:text}`unknown`. (A song without strokes on odd sixteenths, for
 # instance, has no swing ratio. If missing values were replaced by the mean over all songs, the test
@@ -287,10 +287,10 @@ report_percentages({"styled_share": share.iloc[0], "median_share": share.median(
 # ## What correlates with the ratings?
 
 # %% [markdown]
-# Songs by one artist share a drummer and a producer. They are not independent pieces of evidence, and
-# an interval that treats them as independent is too narrow. Our intervals come from resampling whole
-# artists with replacement. With thirty correlations, some are “significant” by chance; the p-values
-# are therefore corrected by the method of {cite:t}`holm1979`.
+# Songs by one artist share a drummer and a producer, for instance. Such songs are not independent
+# pieces of evidence, and an interval that treats them as independent is too narrow. Our intervals come
+# from resampling whole artists with replacement. With thirty correlations, some are “significant” by
+# chance; the p-values are therefore corrected by the method of {cite:t}`holm1979`.
 
 # %%
 rating = data.song_means(target)
@@ -318,8 +318,8 @@ r_axis = f"Correlation with “{target}”"
 show_figure(
     figures.plot_forest(both, y="descriptor", hue="source", xlabel=r_axis),
     "classical",
-    f"Pearson correlations over {len(songs)} songs, and published ones, with 95% intervals that are "
-    "not corrected for multiple comparisons.",
+    f"Pearson correlations of descriptors with ratings over {len(songs)} songs, and published ones, "
+    "with 95% intervals that are not corrected for multiple comparisons.",
     "Forest plot of sixteen rows: correlations in this study lie on both sides of zero, published "
     "ones between .2 and .6.",
     table=both,
@@ -355,9 +355,9 @@ report_texts(opposite=join_words(words[opposite.index]))
 # values come from the abstract of a paper. If they were reported because they were significant, they
 # are too large on average.
 #
-# We do not expect full agreement. The published study used different songs, which had similar
-# instrumentation and were rated by 19 people. A descriptor that hardly varies between the songs of a
-# study cannot correlate clearly with their ratings.
+# We do not expect full agreement with the published correlations. The published study used different
+# songs, which had similar instrumentation and were rated by 19 people. A descriptor that hardly varies
+# between the songs of a study cannot correlate clearly with their ratings.
 
 # %% [markdown] tags=["needs-styles"]
 # {numref}`fig-descriptor-within` repeats the correlations within styles: descriptors and ratings are
@@ -376,8 +376,8 @@ smaller = within["estimate"].abs() < overall["estimate"].abs()
 show_figure(
     figures.plot_forest(pair, y="descriptor", hue="of", xlabel=r_axis),
     "descriptor-within",
-    f"The sixteen strongest correlations over {len(songs)} songs, and the same within styles, with "
-    "95% intervals that are not corrected for multiple comparisons.",
+    f"The sixteen strongest correlations over {len(songs)} songs, and the same correlations within "
+    "styles, with 95% intervals that are not corrected for multiple comparisons.",
     "Forest plot with two estimates per row; most keep their sign within styles, some shrink.",
     table=pair,
 )
@@ -391,11 +391,11 @@ report_counts(n_smaller=smaller.sum(), n_sure_within=len(clear_rows(within)))
 # %% [markdown]
 # ## Descriptors are correlated
 #
-# Thirty descriptors are not thirty independent facts. Flux in one band rises with flux over the whole
-# spectrum, and both rise with level ({numref}`fig-collinear`). Two numbers measure this redundancy.
-# With the eigenvalues $\lambda$ of the correlation matrix $R$, the effective number of dimensions is
-# $(\sum \lambda)^2 / \sum \lambda^2$. The *variance inflation factor* of descriptor $j$ is
-# $(R^{-1})_{jj}$. This is the factor by which the other descriptors inflate the variance of its
+# Thirty descriptors are not thirty independent measurements. Flux in one band rises with flux over the
+# whole spectrum, and both rise with level ({numref}`fig-collinear`). Two numbers measure this
+# redundancy. With the eigenvalues $\lambda$ of the correlation matrix $R$, the effective number of
+# dimensions is $(\sum \lambda)^2 / \sum \lambda^2$. The *variance inflation factor* of descriptor $j$
+# is $(R^{-1})_{jj}$. This is the factor by which the other descriptors inflate the variance of its
 # coefficient in a joint regression.
 
 # %%
@@ -442,7 +442,8 @@ split = {"groups": artists, "cv": GroupKFold(4)}
 predicted = cross_val_predict(model, features, rating, **split)
 
 # %% [markdown]
-# The score is the out-of-fold R². It compares the squared errors with those of predicting the mean:
+# The score is the out-of-fold R². This score compares the squared errors with those of predicting the
+# mean:
 #
 # $$ R^2 = 1 - \frac{\sum_i (y_i - \hat y_i)^2}{\sum_i (y_i - \bar y)^2} $$
 #
@@ -831,7 +832,7 @@ show_figure(
     f"Estimates for {len(songs)} songs against the true values. Bars join the estimates from the two "
     "halves of a song.",
     "Six scatter plots: tempo lies on the diagonal; density and syncopation follow it with "
-    "scatter; the spread of timing and the swing ratio loosely, with dots far off.",
+    "scatter; the spread of timing and the swing ratio follow it only loosely, with some dots far off.",
     table=estimates,
 )
 
