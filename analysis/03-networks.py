@@ -539,7 +539,7 @@ audio_player(versions)
 # %% [markdown]
 # No training chord has its root in the upper octave; with random shifts, some do. We compare shifting
 # with two other changes. SpecAugment masks a range of bands and of frames {cite}`park2019`; mixup adds
-# up two examples and their answers {cite}`zhang2018`, so that the last sound above counts as 70% of one
+# up two examples and their answers {cite}`zhang2018`, so the last sound above counts as 70% of one
 # chord and 30% of the other. These networks are trained for 60 epochs instead of 15, since augmented
 # examples take longer to learn.
 

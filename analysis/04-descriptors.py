@@ -89,8 +89,8 @@ track = tempi.index[tempi.notna().argmax()]  # the first with a tempo
 # o_t = \frac{1}{B} \sum_{b=1}^{B} \max (0, \; L_{b,t} - L_{b,t-5}) $$
 #
 # The logarithm approximates perceived loudness, and dividing by the mean makes the curve independent of
-# the gain. In librosa, this takes two calls. (A loop shorter than 4 s is repeated, and the sound is
-# taken to begin after silence.)
+# the gain. In librosa, this takes two calls. (A loop shorter than 4 s is repeated, and we assume
+# silence before the sound.)
 
 # %% tags=["needs-audio"]
 y, sr = data.load(track)
@@ -350,8 +350,8 @@ report_texts(opposite=join_words(words[opposite.index]))
 
 # %% [markdown]
 # Of the {glue:text}`n_published` descriptors with a published correlation, {glue:text}`n_agree` have
-# the same sign here. If signs were random, about half of them would agree. Descriptors whose interval
-# lies on the other side of zero: {glue:text}`opposite` (intervals without correction). The published
+# the same sign here. If signs were random, about half of them would agree. The intervals of these
+# descriptors, without correction, lie on the other side of zero: {glue:text}`opposite`. The published
 # values come from the abstract of a paper. If they were reported because they were significant, they
 # are too large on average.
 #
@@ -535,11 +535,11 @@ report_texts(
 # are {glue:text}`style_verdict`. The trees reach {glue:text}`trees_r2_full`; their difference from
 # ridge regression is {glue:text}`trees_lead_full`. {glue:text}`trees_verdict`
 #
-# The intervals for style alone and for ridge regression resample artists in training *and* test. For
-# trees, this would require many more fits, so their interval resamples the test songs only. Such an
-# interval is too narrow: in simulations, it contained the true R² in 65–85% of cases instead of 95%.
-# The trees in {numref}`fig-descriptor-scores` are therefore less certain than they look, and so is
-# their difference from ridge regression.
+# The intervals for style alone and for ridge regression come from resampling the artists of both
+# training and test songs. For trees, this would require many more fits, so only the test songs are
+# resampled. Such an interval is too narrow: in simulations, it contained the true R² in 65–85% of cases
+# instead of 95%. The trees in {numref}`fig-descriptor-scores` are therefore less certain than they
+# look, and so is their difference from ridge regression.
 
 # %% [markdown] tags=["needs-simulation"]
 # ### Two questions without an acoustic cause
@@ -779,10 +779,10 @@ report_texts(
 # slope of {glue:text}`true_slope_above`. The slope of the line through the ratings,
 # {glue:text}`slope_above_full`, {glue:text}`slope_word`.
 #
-# One study cannot show how often a test misses an effect. {doc}`demo-study` counts this over many
-# simulated studies, but only for the squared term with exact syncopation, not for the two-lines test.
-# Syncopation measured from audio differs from that in the score, most of all for highly syncopated
-# songs, and this changes the curve.
+# One study cannot show how often a test misses an effect. {doc}`demo-study` counts missed effects over
+# many simulated studies, but only for the squared term with exact syncopation, not for the two-lines
+# test. Syncopation measured from audio differs from that in the score, most of all for highly
+# syncopated songs, and this changes the curve.
 #
 # ## Can the estimates be trusted?
 #
