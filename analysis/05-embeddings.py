@@ -125,7 +125,7 @@ vector.shape
 # in single precision.
 
 # %% tags=["needs-audio"]
-trimmed = mono[: (len(windows) - 1) * hop + window - 256]  # whole windows
+trimmed = mono[: (len(windows) - 1) * hop + window - 256]  # no padding needed
 ours = embed.embed_audio(trimmed, 16000, "msd-musicnn")["penultimate"]
 rounding = 1e-4 * abs(vector).max()
 np.testing.assert_allclose(ours.mean(axis=0), vector, atol=rounding)
@@ -277,7 +277,7 @@ vector_sets = [
     for model in models
     for stems in [None, *study_models.precomputed_sums(data, model)]
 ]
-joined = {}  # name → all layers of a model, concatenated: (songs, units)
+joined = {}  # name → concatenated layers, shape (songs, units)
 for model, stems in vector_sets:
     sources = stems.split("+") if stems else None
     embedding = embed.embed_study(data, model, stems=sources)
@@ -740,7 +740,7 @@ audio_player({labels[song]: paths[song] for song in (pick, *nearest)})
 # ## Summary
 #
 # **Asked**: what pretrained models make of a song, before any rating is used. **Found**: a model turns a
-# song into one vector per layer, averaged over time. A map of two dimensions shows {glue:text}`in_plane`
+# song into one vector per layer, averaged over time. A two-dimensional map shows {glue:text}`in_plane`
 # of the variance in a layer of {glue:text}`shown`. Of {glue:text}`n_pairs` pairs of models,
 # {glue:text}`n_related` agree beyond chance about which songs are similar. Predictions from two models
 # that agree are not independent evidence.

@@ -261,7 +261,7 @@ show_figure(
     figures.plot_folds(outer, inner_folds(0), artists, styles),
     "folds",
     f"Outer and inner folds of {size}, one column per song; songs by the same artist are side by side.",
-    "Two bands with one stripe per song: above, the outer folds; below, the inner folds of the remaining "
+    "Two rows with one stripe per song: above, the outer folds; below, the inner folds of the remaining "
     "songs.",
 )
 
@@ -437,8 +437,8 @@ report_texts(twin_note=twin_note)
 # Streaming services describe a song by numbers, and one of these is called danceability. Its formula was
 # never published. VibeNet {cite}`shim2025` was trained to reproduce this number for songs of the Free
 # Music Archive {cite}`defferrard2017`. Does danceability predict the ratings as well as a whole
-# embedding does? We use danceability as the only feature of the same regression. (The two comparisons
-# are corrected by Holm's method.)
+# embedding does? We use danceability as the only feature of the same regression. (The p-values of the
+# two comparisons are corrected by Holm's method.)
 
 # %% tags=["needs-audio"]
 runs, danceability_text = runnable_models(data, ["vibenet"])

@@ -90,7 +90,7 @@ one_target = ratings[[target]], artists, styles
 
 # %%
 protocol = probe.Protocol(n_repeats=n_repeats, seed=seed)
-once = replace(protocol, n_repeats=1)  # where something else is repeated
+once = replace(protocol, n_repeats=1)  # a single division into folds
 resampled = {"n_boot": n_bootstrap, "seed": seed}
 pretrained = {name: features[name] for name in models}
 results = probe.nested_ridges(features, *songs, protocol, n_jobs=2)
@@ -840,14 +840,14 @@ report_values({"smallest": smallest, "curve_step": last - before_last})
 report_value("width_now", widths["half-width"].iloc[-1], n=n_artists)
 
 # %% [markdown]
-# The last fifth of the training artists changes R² by {glue:text}`curve_step`, to {glue:text}`curve_end`.
-# With all artists, half the width of the interval is {glue:text}`width_now`. How small a lead over the
-# mean of the style could be detected? Before looking at the results, we fixed the smallest difference in
-# R² that matters: {glue:text}`smallest`. A study of this size detects such a lead with a probability of
-# {glue:text}`power_now`. The number of songs needed for a probability of 80% is
-# {glue:text}`songs_needed`, with proportionally more artists. Both numbers assume that a small lead has
-# the same standard error as the observed one. ({doc}`06-probing` tests the observed lead. The power to
-# detect the *observed* lead would only restate its p-value {cite}`hoenig2001`.)
+# The last fifth of the training artists changes R² by {glue:text}`curve_step`, to
+# {glue:text}`curve_end`. With all artists, half the width of the interval is {glue:text}`width_now`. How
+# small a lead over the mean of the style could be detected? Before looking at the results, we fixed the
+# smallest difference in R² that matters: {glue:text}`smallest`. A study of this size detects such a lead
+# with a probability of {glue:text}`power_now`. The number of songs needed for a probability of 80% is
+# {glue:text}`songs_needed`, with proportionally more artists. These power calculations assume that a
+# small lead has the same standard error as the observed lead. ({doc}`06-probing` tests the observed
+# lead. The power to detect the *observed* lead would only restate its p-value {cite}`hoenig2001`.)
 #
 # ## The answers
 #
@@ -954,9 +954,9 @@ assert found_leaks["leaks"].any(), (
 )
 
 # %% [markdown]
-# The mean of a style over *all* songs includes the held-out ones, so the check of the ratings detects the
-# leak: the predictions for a fold depend on that fold's own ratings. `nuisance=styles` computes the means
-# inside the training folds and has no such leak.
+# The mean of a style over *all* songs includes the held-out songs, so the check “ratings” detects the
+# leak: the predictions for a fold depend on that fold's own ratings. `nuisance=styles` computes the
+# means inside the training folds and has no such leak.
 #
 # ```{solution-end}
 # ```
@@ -1006,8 +1006,8 @@ curve[["n_train", "r2"]].round(3)
 
 # %% [markdown]
 # Compare the slopes at the right ends of the curves. Beyond about twenty raters, the ceiling flattens,
-# and so does the score, while the curve for songs usually still rises. More artists narrow every interval
-# of this chapter; more raters do so only as far as they reduce noise.
+# and so does the score, while the curve for songs usually still rises. More artists narrow every
+# interval of this chapter; more raters do so only to the extent that they reduce noise.
 #
 # ```{solution-end}
 # ```

@@ -165,11 +165,11 @@ report_counts(n_songs=n, n_artists=len(set(artists)), n_sums=len(mixes))
 # ## The Shapley value by hand
 #
 # We begin with three stems. Let $v(S)$ be the score of a set $S$ of stems: the R² of a ridge regression
-# on the embedding of the sum of these stems, for songs by new artists. Here is $v$ in scikit-learn. For
-# brevity, the function uses all layers side by side and one division into folds; the next section
-# chooses a layer, so its numbers differ. Without any stem, there is nothing to predict from. In this
-# case, we give the regression a column of zeros, so that it predicts the mean rating of its training
-# songs.
+# on the embedding of the sum of these stems, for songs by new artists. The next cell defines $v$ with
+# scikit-learn. For brevity, the function uses all layers side by side and one division into folds; the
+# next section chooses a layer, so its numbers differ. Without any stem, there is nothing to predict
+# from. In this case, we give the regression a column of zeros, so that it predicts the mean rating of
+# its training songs.
 
 # %%
 trio = tuple(sources[:3])
@@ -395,7 +395,7 @@ report_value("paper_highest_r2", order.iloc[-1], n=n)
 # %%
 shares = contributions(on_stems.select([*targets, *controls]))
 overall = shares[shares["part"] == "all"]
-measure = overall["measure"].iloc[-1]  # Shapley, if all sums are there
+measure = overall["measure"].iloc[-1]  # Shapley, if all sums are available
 by_stem = overall[overall["measure"] == measure].set_index(["target", "stem"])
 planned = by_stem.loc[target].assign(p_holm=lambda rows: holm(rows["p"]))
 clear = clear_rows(planned, value="estimate").index
@@ -524,9 +524,9 @@ show_table(
 # %% [markdown]
 # ## Two kinds of training
 #
-# So far, each sum had its own regression. This shows *which information is in a stem*. We can also ask
-# *what a model uses in a mix*. For this purpose, the regression is trained on the mix of the training
-# songs, with the layer, penalty and standardisation of the mix, and only *tested* on stems.
+# So far, each sum had its own regression. Such regressions show *which information is in a stem*. We can
+# also ask *what a model uses in a mix*. For this purpose, the regression is trained on the mix of the
+# training songs, with the layer, penalty and standardisation of the mix, and only *tested* on stems.
 #
 # There is a problem: a solo bass is unlike any mix in the training set. The predictions for all solo
 # basses are wrong by a similar amount, and R² counts this offset as error. We therefore report two
@@ -797,11 +797,11 @@ report_texts(coupling_word=pick_verdict(estimates["coupling_r2"], *words))
 # %% [markdown] tags=["needs-audio"]
 # ## One song at a time
 #
-# The same rule divides the *predicted rating* of a single song: starting from the mean of the training
-# songs, each stem raises or lowers the prediction. We use the regression on the mix with the mean
-# shifted, because the question is what the regression uses in this mix. In some songs, a stem is silent.
-# Silence also has an embedding and would get a share. A sum therefore contains only the stems that are
-# not silent.
+# The Shapley value also divides the *predicted rating* of a single song: starting from the mean of the
+# training songs, each stem raises or lowers the prediction. We use the regression on the mix with the
+# mean shifted, because the question is what the regression uses in this mix. In some songs, a stem is
+# silent. Silence also has an embedding and would get a share. A sum therefore contains only the stems
+# that are not silent.
 
 # %%
 silent = pd.DataFrame(
