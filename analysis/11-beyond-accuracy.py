@@ -95,8 +95,8 @@ split = genre.split_clips(clips.table, by="artist", seed=seed)
 test, styles = split["test"], clips.styles
 
 # %%
-everything = chapter.load_table("genre_predictions")
-first = everything[everything["seed"] == seed]
+all_predictions = chapter.load_table("genre_predictions")
+first = all_predictions[all_predictions["seed"] == seed]
 columns = [f"p_{style}" for style in styles]
 
 
@@ -253,22 +253,23 @@ by_hand["disco"].sort_values()
 
 # %%
 unlabelled = np.sort(np.concatenate([split["train"], split["valid"]]))
-known = clips.table.iloc[unlabelled].set_index("clip_id")
-vectors = chapter.load_table("genre_tagger").loc[known.index]
+train_clips = clips.table.iloc[unlabelled].set_index("clip_id")
+vectors = chapter.load_table("genre_tagger").loc[train_clips.index]
 causes = ["tempo", "swing_ratio", "syncopation", "event_density", "backbeat"]
 
 
 # %%
 def style_tree(features):
     z = (features - features.mean()) / features.std().clip(lower=1e-6)
-    return genre.cluster_tree(z.groupby(known["style"]).mean().loc[styles])
+    means = z.groupby(train_clips["style"]).mean()
+    return genre.cluster_tree(means.loc[styles])
 
 
 # %%
 trees = {
     "by hand": corpus.tree,
     "from embeddings": style_tree(vectors),
-    "from causes": style_tree(known[causes]),
+    "from causes": style_tree(train_clips[causes]),
 }
 compared = ["resnet-bigru", "mel-cnn", "handcrafted + boosting"]
 predicted = {name: probabilities(name) for name in compared}
@@ -279,10 +280,10 @@ semantic = genre.compare_in_trees(y, predicted, trees, styles, seed=seed)
 # three trees:
 
 # %%
-ours = semantic[semantic["network"] == "resnet-bigru"].set_index("tree")
-ours["p_holm"] = holm(ours["p"])
+resnet = semantic[semantic["network"] == "resnet-bigru"].set_index("tree")
+resnet["p_holm"] = holm(resnet["p"])
 words = "smaller than by chance", "not clearly smaller than by chance"
-ours["mistakes are"] = [pick_by_p(p_tree, *words) for p_tree in ours["p_holm"]]
+resnet["mistakes are"] = [pick_by_p(p, *words) for p in resnet["p_holm"]]
 
 # %% tags=["hide-input"]
 show_figure(
@@ -298,12 +299,12 @@ show_figure(
 )
 report_values(by_hand["disco"][["funk", "reggae"]].add_prefix("disco_"))
 show_table(
-    ours[["hF", "severity", "chance", "p_holm", "mistakes are"]],
+    resnet[["hF", "severity", "chance", "p_holm", "mistakes are"]],
     "tree-severity",
     "Mistakes of resnet-bigru by tree. “chance” is the mean severity with random leaves.",
     simulated=False,
 )
-by_tree = ours.set_axis(ours.index.str.split().str[-1])  # the last word
+by_tree = resnet.set_axis(resnet.index.str.split().str[-1])  # the last word
 report_values(by_tree["severity"].add_prefix("severity_"), tolerance=0.15)
 report_texts(**by_tree["mistakes are"].add_prefix("small_"))
 
@@ -352,9 +353,10 @@ trained = partial(genre.train_network, clips=clips, split=split)
 settings = replace(SETTINGS, epochs=epochs, seed=seed)
 network = trained("resnet-bigru", settings=settings)
 sr = MEL_SETTINGS["sr"]
-heard = corpus.songs[corpus.songs["artist"].isin(bands)]
+test_songs = corpus.songs[corpus.songs["artist"].isin(bands)]
 
-programmes = genre.draw_programmes(heard, songs_per_medley, seed)[:n_medleys]
+programmes = genre.draw_programmes(test_songs, songs_per_medley, seed)
+programmes = programmes[:n_medleys]
 
 
 # %%
@@ -370,20 +372,18 @@ def play_medley(number):
 rows = []
 for number in range(len(programmes)):
     signal, true, played = play_medley(number)
-    course, times, found = genre.follow_signal(network, signal, len(true))
+    course, times, detected = genre.follow_signal(network, signal, len(true))
     guess = np.random.default_rng(number).uniform(*times[[0, -1]], len(true))
-    rows.append({
-        "network": genre.boundary_scores(found, true)["F"],
-        "random moments": genre.boundary_scores(guess, true)["F"],
-    })  # fmt: skip
-medleys = pd.DataFrame(rows)
+    changes = detected, guess
+    rows.append([genre.boundary_scores(c, true)["F"] for c in changes])
+medleys = pd.DataFrame(rows, columns=["network", "random moments"])
 mean_f = genre.mean_intervals(medleys, medleys.index, **resampled)
 mean_f = mean_f.set_index("score")
 audio_player({f"a medley: {', '.join(played)}": (signal, sr)}, max_seconds=60)
 
 # %% tags=["hide-input"]
 show_figure(
-    figures.plot_medley(course, times, styles, true, found, played),
+    figures.plot_medley(course, times, styles, true, detected, played),
     "medley",
     "Probability of each style over time, as predicted by resnet-bigru for a medley. The true styles "
     "are written above; solid lines are true changes, dashed lines are detected changes.",
@@ -416,15 +416,13 @@ cut, facts = gapless.X[rows], gapless.table.iloc[rows]
 
 
 # %%
-def answer(seconds):
+def accuracy_at(seconds):
     n_frames = 94 * min(seconds, 3) // 3
     log_p = np.log(network.predict(cut[:, :, :n_frames]) + 1e-9)
-    piece = (facts["start"] // max(seconds, 3)).astype(int).astype(str)
-    groups = pd.DataFrame(log_p, columns=styles).groupby(
-        [facts["artist"].to_numpy(), facts["style"].to_numpy(),
-         (facts["song_id"] + piece).to_numpy()]
-    )  # fmt: skip
-    means = groups.mean()
+    excerpt = (facts["start"] // max(seconds, 3)).astype(int).astype(str)
+    keys = facts[["artist", "style"]].assign(excerpt=facts["song_id"] + excerpt)
+    log_p = pd.DataFrame(log_p, columns=styles)
+    means = log_p.groupby(list(keys.to_numpy().T)).mean()
     right = means.idxmax(axis=1) == means.index.get_level_values(1)
     band = means.index.get_level_values(0)
     return genre.mean_intervals(right.to_frame("right"), band, **resampled)
@@ -432,7 +430,7 @@ def answer(seconds):
 
 # %%
 lengths = [length for length in (1, 3, 6, 12) if length <= song_seconds]
-context = pd.concat([answer(s).assign(seconds=s) for s in lengths])
+context = pd.concat([accuracy_at(s).assign(seconds=s) for s in lengths])
 context = context.set_index("seconds")[["estimate", "low", "high"]]
 
 # %% tags=["hide-input"]
@@ -575,10 +573,10 @@ show_figure(
 # %%
 songs = clips.table["song_id"].iloc[chosen].unique()
 rendering = {"seconds": song_seconds, "n_jobs": n_jobs}
-again = genre.make_stem_clips(corpus, songs, **rendering)
+stem_clips = genre.make_stem_clips(corpus, songs, **rendering)
 order = clips.table["song_id"].isin(songs).to_numpy().nonzero()[0]
 rows = pd.Index(order).get_indexer(chosen)
-shares, without = again.shares()[:, rows], again.without[:, rows]
+shares, without = stem_clips.shares()[:, rows], stem_clips.without[:, rows]
 
 
 # %%
@@ -593,7 +591,7 @@ right_stem = {
     name: (shares * e).sum(axis=(2, 3)).argmax(axis=0) == hurts_most
     for name, e in maps.items()
 }
-right_stem["always drums"] = hurts_most == again.stems.index("drums")
+right_stem["always drums"] = hurts_most == stem_clips.stems.index("drums")
 baselines = {"ahead": "always drums", "learnt": "untrained"}
 short = {"integrated gradients": "ig", "occlusion": "occlusion"}
 
@@ -605,14 +603,15 @@ horse = genre.train_network("mel-cnn", planted, split, settings)
 X_planted = planted.X[chosen]
 cue = np.zeros(X.shape[1:], dtype=bool)
 cue[0] = True  # the lowest mel band
-answers = horse.predict(X_planted).argmax(axis=1)
-horse_maps = explain_both(horse.network, X_planted, answers)
-relies = pd.DataFrame({
-    way: horse.predict(heard_as.X[test]).argmax(axis=1) == y
-    for way, heard_as in {"planted": planted, "removed": clips}.items()
-})  # fmt: skip
-relies["fall"] = relies["removed"] * 1.0 - relies["planted"]
-relies = genre.mean_intervals(relies, bands, **resampled).set_index("score")
+horse_target = horse.predict(X_planted).argmax(axis=1)
+horse_maps = explain_both(horse.network, X_planted, horse_target)
+correct = {
+    name: horse.predict(version.X[test]).argmax(axis=1) == y
+    for name, version in {"planted": planted, "removed": clips}.items()
+}
+correct["fall"] = 1.0 * correct["removed"] - correct["planted"]
+relies = genre.mean_intervals(pd.DataFrame(correct), bands, **resampled)
+relies = relies.set_index("score")
 
 
 # %%
@@ -637,8 +636,8 @@ truths = pd.concat(
 # An explanation has found the tone if each of these differences is above 0:
 
 # %%
-conditions = pd.DataFrame({
-    (name, key): values
+conditions = {
+    (name, short[key]): values
     for key in METHODS[:2]
     for name, values in {
         "above": auc[key] - 0.5,
@@ -646,22 +645,23 @@ conditions = pd.DataFrame({
         "beyond_edges": rise[key] - rise["edges"],
         "beyond_untrained": rise[key] - rise["untrained"],
     }.items()
-}).rename(columns=short)  # fmt: skip
-conditions = genre.mean_intervals(conditions, who, **resampled)
+}
+conditions = genre.mean_intervals(pd.DataFrame(conditions), who, **resampled)
 conditions.index = pd.MultiIndex.from_tuples(conditions["score"])
 met = (conditions["low"] > 0).groupby(level=1).all()
-found = met.map({True: "yes", False: "not shown"})
+verdict = met.map({True: "yes", False: "not shown"})
 
 # %% [markdown]
 # For the right stem, we subtract two baselines from the same clips:
 
 # %%
-gains = pd.DataFrame({
+gains = {
     (short[name], key): 1.0 * right_stem[name] - right_stem[baseline]
     for key, baseline in baselines.items()
     for name in METHODS[:2]
-})  # fmt: skip
-stem_gains = genre.mean_intervals(gains, who, **resampled).set_index("score")
+}
+stem_gains = genre.mean_intervals(pd.DataFrame(gains), who, **resampled)
+stem_gains = stem_gains.set_index("score")
 
 # %% [markdown]
 # {numref}`fig-explanation-truth` compares the explanations in three panels, each with the level of
@@ -682,8 +682,8 @@ guessing["question"] = list(titles.values())
 
 # %%
 example = int(np.argmax([q.max() for q in cnn.predict(X)]))
-seen = {name: maps[name][example] for name in [*METHODS[:2], "edges"]}
-loudest = shares[again.stems.index("drums"), example] > 0.5
+shown_maps = {name: maps[name][example] for name in [*METHODS[:2], "edges"]}
+mostly_drums = shares[stem_clips.stems.index("drums"), example] > 0.5
 
 # %% tags=["hide-input"]
 show_figure(
@@ -711,13 +711,13 @@ of_stems, of_tone = by_test.loc[["stem"]], by_test.loc[["horse", "clean", "found
 report_effects(of_stems, n_who, words=words, reference=0.25, tolerance=0.2)
 report_effects(of_tone, n_who, tolerance=0.2)
 report_effects(conditions, n_who, fmt="+.2f", tolerance=0.2)
-report_texts(**found.rename("found_{}_verdict".format), cue_best=rise.mean().idxmax())
+report_texts(**verdict.rename("found_{}_verdict".format), cue_best=rise.mean().idxmax())
 words = "better", "worse", "not clearly better or worse"
 as_points(stem_gains, n_who, words=words, tolerance=20)
 as_percent(relies[:2], n_bands, prefix="horse_", tolerance=12)
 as_points(relies[2:], n_bands, prefix="horse_", tolerance=12)
 show_figure(
-    figures.plot_explanations(X[example], seen, truth=loudest),
+    figures.plot_explanations(X[example], shown_maps, truth=mostly_drums),
     "explanation-maps",
     f"A clip that was classified as {styles[target[example]]}, and three explanations: red cells are "
     "evidence for the style, blue cells against it. Outlined: cells in which the drums are louder than "
@@ -782,7 +782,7 @@ show_figure(
 # proportion would equal the share of such frames.
 
 # %%
-struck = again.onsets[again.stems.index("drums")][rows]
+struck = stem_clips.onsets[stem_clips.stems.index("drums")][rows]
 struck = struck | np.roll(struck, 1, axis=1)
 excess = pd.DataFrame()
 for name in ("integrated gradients", "untrained"):
@@ -803,9 +803,10 @@ as_points(on_drums, n_drummed, prefix="onset_", words=words, fmt="+.1f", toleran
 # {glue:text}`onset_integrated_gradients_verdict` of the evidence than their share of the frames
 # ({glue:text}`onset_integrated_gradients_full`). But strokes are loud, and a path from silence gives
 # loud cells more weight in any network: for the untrained network, the difference is
-# {glue:text}`onset_untrained_full`. Strokes receive {glue:text}`onset_learnt_verdict` of the evidence in
-# the trained network than in the untrained one ({glue:text}`onset_learnt_full`). Evidence on strokes
-# need not be about rhythm, because a stroke also has a timbre.
+# {glue:text}`onset_untrained_full`. Compared with the untrained network, strokes receive
+# {glue:text}`onset_learnt_verdict` of the evidence in the trained network
+# ({glue:text}`onset_learnt_full`). Evidence on strokes need not be about rhythm, because a stroke also
+# has a timbre.
 #
 # ### Do explanations depend on what was learnt?
 #
@@ -814,7 +815,7 @@ as_points(on_drums, n_drummed, prefix="onset_", words=words, fmt="+.1f", toleran
 
 
 # %%
-few = slice(None, None, -(-len(X) // 8))  # of all styles
+few = slice(None, None, -(-len(X) // 8))  # clips of all styles
 
 
 def explain_few(network):
@@ -825,11 +826,11 @@ def explain_few(network):
 
 
 original = explain_few(cnn.network)
-cascade = pd.DataFrame({
+cascade = {
     layer: genre.rank_similarity(original, explain_few(shuffled))
     for layer, shuffled in genre.shuffled_layers(cnn.network, X, seed)
-})  # fmt: skip
-cascade = genre.mean_intervals(cascade, who[few], **resampled)
+}
+cascade = genre.mean_intervals(pd.DataFrame(cascade), who[few], **resampled)
 
 # %% tags=["hide-input"]
 ends = {"cascade_first": cascade.iloc[0], "cascade_last": cascade.iloc[-1]}
@@ -861,11 +862,12 @@ stft = {name: MEL_SETTINGS[name] for name in ("sr", "n_fft", "hop_length")}
 masked = partial(genre.masked_sound, mix, **stft, cache=cache)
 mask = genre.keep_top(maps["occlusion"][[example]], 0.2)[0].astype(float)
 kept, rest = masked(mask), masked(1 - mask)
-audio_player({
+versions = {
     "the clip": (mix, sr),
-    "a fifth of its cells: what speaks for the style": (kept, sr),
-    "all the rest": (rest, sr),
-})  # fmt: skip
+    "the fifth of its cells with most evidence for the style": (kept, sr),
+    "the remaining cells": (rest, sr),
+}
+audio_player(versions)
 
 # %% [markdown]
 # ## Learning without labels
@@ -888,7 +890,7 @@ audio_player({
 #   tempo and harmony, but few instruments {cite}`garoufis2023`.
 
 # %%
-names = np.sort(known.groupby("artist")["song_id"].first())
+names = np.sort(train_clips.groupby("artist")["song_id"].first())
 rows = np.flatnonzero(np.isin(gapless.table["song_id"], names))
 moments = genre.song_views(gapless, rows)
 parts = genre.make_stem_clips(corpus, names, **rendering, settings=seamless)
@@ -956,8 +958,8 @@ means = per_draw.mean().reset_index()
 # the same test bands and in the same draws. We leave out the features that were trained on all labels.
 
 # %%
-middle = label_counts[min(1, len(label_counts) - 1)]
-at = curve[curve["bands"] == middle]
+small_count = label_counts[min(1, len(label_counts) - 1)]
+at = curve[curve["bands"] == small_count]
 at = at[at["features"] != "supervised, all labels"]
 at = at.pivot(index=["artist", "draw"], columns="features", values="accuracy")
 gains = at.sub(at["random weights"], axis=0).drop(columns="random weights")
@@ -979,7 +981,7 @@ show_figure(
     table=means,
     simulated=False,
 )
-report_counts(few_bands=middle, n_draws=n_draws, fewest_steps=fewest_steps)
+report_counts(few_bands=small_count, n_draws=n_draws, fewest_steps=fewest_steps)
 as_percent(at_few, n_bands, prefix="few_", tolerance=12)
 words = "better", "worse", "not clearly different"
 as_points(gain, n_bands, prefix="gain_", words=words, p="p_holm", tolerance=12)
@@ -1010,9 +1012,8 @@ as_points(gain, n_bands, prefix="gain_", words=words, p="p_holm", tolerance=12)
 # of tempo among funk songs can the probe predict?
 
 # %%
-rhythm = [
-    "tempo", "event_density", "syncopation", "swing_ratio", "microtiming_ms",
-]  # fmt: skip
+rhythm = ["tempo", "event_density", "syncopation", "swing_ratio"]
+rhythm += ["microtiming_ms"]
 per_song = clips.table.groupby("song_id", sort=False).first()
 by_song = clips.table["song_id"].to_numpy()
 song_features = {
@@ -1034,8 +1035,8 @@ grid = within.pivot(index="features", columns="target", values="r2")
 grid = grid.loc[list(features), rhythm]
 below = grid.columns[(grid < 0).all()]
 stretching = {k: heard_causes[k] for k in ("moments", "moments, stretched")}
-deaf = probe.compare_models(stretching, score="within_r2", **resampled)
-deaf = deaf.set_index("target")
+effect = probe.compare_models(stretching, score="within_r2", **resampled)
+effect = effect.set_index("target")
 tempo = within[within["target"] == "tempo"].set_index("features")
 n_heard = per_song["artist"].nunique()
 no_better = below.str.removesuffix("_ms").str.replace("_", " ")
@@ -1056,7 +1057,7 @@ words = (
     "makes tempo easier to predict",
     "makes no clear difference to the prediction of tempo",
 )
-effects = {"deaf": deaf.loc["tempo"]}
+effects = {"deaf": effect.loc["tempo"]}
 report_effects(effects, n_heard, value="difference", words=words, tolerance=0.15)
 to_lose = "Without stretching, tempo can be predicted within styles, so there was something to lose"
 nothing_to_lose = (
@@ -1096,18 +1097,18 @@ report_texts(to_lose=pick_verdict(tempo.loc["moments"], *words))
 # graded sentences each: for groove, from “music without any groove” to “music with a strong groove”.
 
 # %%
-asked = heard.groupby("style").head(6)
-sounds = {song: corpus.path(song) for song in asked["song_id"]}
-codes = pd.Categorical(asked["style"], styles).codes.astype(int)
+sampled = test_songs.groupby("style").head(6)
+sounds = {song: corpus.path(song) for song in sampled["song_id"]}
+codes = pd.Categorical(sampled["style"], styles).codes.astype(int)
 rated = ratings = None
 questions = [q for q in genre.GROOVE_SENTENCES if q in data.queries]
 if data.has("audio") and questions:
     ratings = pd.DataFrame({q: data.song_means(q) for q in questions})
     rated = {track: data.audio_path(track) for track in ratings.index}
-in_words = genre.summarise_text_model(sounds, codes, styles, rated, ratings)
+text_summary = genre.summarise_text_model(sounds, codes, styles, rated, ratings)
 
 # %% tags=["hide-input"]
-report_texts(text_model=in_words)
+report_texts(text_model=text_summary)
 
 # %% [markdown]
 # The model is a CLAP {cite}`wu2023clap`. {glue:text}`text_model`
@@ -1138,15 +1139,15 @@ embed.list_models().loc[list(learners), ["architecture", "window", "dims"]]
 
 # %% tags=["needs-audio"]
 earlier = chapter.load_table("probe_scores")
-asked_before = earlier["target"].unique()
-query = "groove" if "groove" in asked_before else asked_before[0]
+earlier_targets = earlier["target"].unique()
+query = "groove" if "groove" in earlier_targets else earlier_targets[0]
 target_ratings = pd.DataFrame({query: data.song_means(query)})
 who_and_what = data.tracks["artist"].to_numpy(), data.tracks["style"].to_numpy()
 embeddings = embed.embed_study(data, list(learners))
 protocol = probe.Protocol(n_repeats=n_repeats, seed=seed)
-heard = {name: e.layers for name, e in embeddings.items()}
+layers = {name: e.layers for name, e in embeddings.items()}
 songs_rated = target_ratings, *who_and_what
-results = probe.nested_ridges(heard, *songs_rated, protocol, **probing)
+results = probe.nested_ridges(layers, *songs_rated, protocol, **probing)
 
 # %% tags=["needs-audio"]
 learnt = summaries.score_table(results, **resampled).assign(kind="this chapter")
@@ -1173,8 +1174,8 @@ show_figure(
     "chapter below.",
     table=board,
 )
-own = board.set_index("model").loc[[*learners, "style alone"]]
-report_effects(own, n_songs, prefix="groove_", tolerance=0.12)
+chapter_rows = board.set_index("model").loc[[*learners, "style alone"]]
+report_effects(chapter_rows, n_songs, prefix="groove_", tolerance=0.12)
 effects = {"groove_gain": gain}
 report_effects(effects, n_songs, value="difference", tolerance=0.12)
 words = "helps", "hurts", "makes no clear difference"
@@ -1198,10 +1199,9 @@ report_texts(gain_verdict=pick_verdict(gain, *words))
 
 # %% tags=["needs-audio"]
 once = replace(protocol, n_repeats=1)
-chance = probe.permutation_test(
-    heard, *songs_rated, once, within_style=True, score="within_r",
-    n_permutations=n_permutations, n_jobs=n_jobs,
-)  # fmt: skip
+options = {"within_style": True, "score": "within_r", "n_jobs": n_jobs}
+options |= {"n_permutations": n_permutations}
+chance = probe.permutation_test(layers, *songs_rated, once, **options)
 inside = summaries.score_table(results, score="within_r", **resampled)
 inside = inside.merge(chance[["model", "target", "p", "p_target"]])
 inside = inside.set_index("model")
@@ -1283,7 +1283,7 @@ print(f"severity {before:.2f} → {after:.2f}, accuracy {(cheat == y).mean():.2f
 # %% tags=["solution"]
 average = planted.X[split["train"]].mean(axis=(0, 2))[:, None]
 other = genre.explain_all(
-    horse.network, X_planted, answers, METHODS[:1], baseline=average
+    horse.network, X_planted, horse_target, METHODS[:1], baseline=average
 )
 for e in (horse_maps["integrated gradients"], other["integrated gradients"]):
     on_cue = genre.truth_scores(np.abs(e), cue)
@@ -1319,7 +1319,7 @@ far_within = probe.style_scores(far_probe, n_boot=100)
 far_within[far_within["part"] == "within"].set_index("target")["r2"].round(2)
 
 # %% tags=["solution"]
-far_curve = label_curve(far_features, n_bands=[middle], cache=cache)
+far_curve = label_curve(far_features, n_bands=[small_count], cache=cache)
 far_curve["accuracy"].mean().round(2)
 
 # %% [markdown]
