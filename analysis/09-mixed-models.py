@@ -3,8 +3,8 @@
 #
 # A song's mean rating is not the rating of any single listener. Does a prediction also hold for single
 # listeners? Would it hold for *other* listeners and *other* songs? Listeners and songs are both samples,
-# so the model should treat both as random. A {term}`linear mixed model` with
-# {term}`crossed random effects` does so.
+# so the model should treat both as random, as a {term}`linear mixed model` with {term}`crossed random
+# effects` does.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
@@ -526,9 +526,9 @@ report_texts(for_whom=join_words(clear_rows(changes)["fact"]))
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
 # ## In every style?
 #
-# The interaction of prediction and style tests whether the slope differs between styles. A slope that
-# is “significant” in one style and not in another is no evidence of a difference; the difference
-# itself has to be tested {cite}`gelman2006`.
+# We use the interaction between prediction and style to test whether the slope differs between styles. A
+# slope that is “significant” in one style and not in another is no evidence of a difference; the
+# difference itself has to be tested {cite}`gelman2006`.
 
 # %%
 by_style = mixed.fit_lmm(f"rating ~ predicted * style + {slopes}", rows)
@@ -559,9 +559,9 @@ report_counts(n_styles=len(within), n_clear_styles=len(rising_in))
 report_counts(n_pairs=len(contrasts), n_different=len(different), n_equal=len(equal))
 
 # %% [markdown]
-# The slope, in points of “{glue:text}`query`”, is {glue:text}`within_styles`. Corrected for the
-# number of styles, it is clearly above zero in {glue:text}`n_clear_styles` of {glue:text}`n_styles` styles:
-# {glue:text}`clear_styles`.
+# The slope, in points of “{glue:text}`query`”, is {glue:text}`within_styles`. Corrected for the number
+# of styles, the slope is clearly above zero in {glue:text}`n_clear_styles` of {glue:text}`n_styles`
+# styles: {glue:text}`clear_styles`.
 #
 # Failing to find a difference is not evidence of equality. Two one-sided tests check whether the
 # difference is *smaller* than the smallest one that would matter {cite}`schuirmann1987,lakens2017`. This
@@ -782,10 +782,10 @@ report_percentages({"score_at_ends": score_at_ends})
 # data. A smaller slope explains less of the variance between songs, so more of this variance is left to
 # the intercepts $v_j$ and $w_{a(j)}$. With the estimated slope, the intercepts of songs and artists
 # together have a standard deviation of {glue:text}`sd_left` points; with the smallest slope that would
-# matter, it would be {glue:text}`sd_left_assumed`. As in the data, the simulated songs are grouped by
-# artist, and the same share of the variance of the prediction lies between artists. Preferences for
-# styles are not simulated separately: the model without them includes them in the slopes and in the
-# residual.
+# matter, this standard deviation would be {glue:text}`sd_left_assumed`. As in the data, the simulated
+# songs are grouped by artist, and the same share of the variance of the prediction lies between artists.
+# Preferences for styles are not simulated separately: the model without them includes them in the slopes
+# and in the residual.
 
 # %%
 n_rated = int(rows.groupby("listener").size().median())
@@ -844,10 +844,10 @@ report_texts(buy=pick_verdict(songs_or_people, *words))
 # ## Are the known effects recovered?
 #
 # The demo's ratings were drawn from a mixed model with known parameters ({doc}`demo-study`). With the
-# true song covariates, `fit_lmm` should recover them. Groove is computed from four questions, so we check
-# a single question whose ratings were drawn directly.
+# true song covariates, `fit_lmm` should recover these parameters. Groove is computed from four
+# questions, so we check a single question whose ratings were drawn directly.
 #
-# Ratings cannot leave the scale. The ends of the scale compress the ratings, so effects and standard
+# Ratings are limited to the scale. The ends of the scale compress the ratings, so effects and standard
 # deviations of the ratings are smaller than those of the model from which the ratings were drawn. The
 # demo's files contain both the parameters and the effects on the ratings after rounding and clipping,
 # computed from very large simulated studies. We make two comparisons. The demo's ratings are compared

@@ -200,7 +200,7 @@ report_value("gru_parameters", n_of_gru / 1e6, unit=" million")
 # x_gru = x.contiguous().view(x.size(0), x.size(2), -1)
 # ```
 #
-# The result has the right shape. To see whether it also has the right content, we replace each pixel by
+# The result has the right shape. To check whether the content is right as well, we replace each pixel by
 # the number of its frame, apply the same operations, and list the frames in some of the steps:
 
 # %%
@@ -421,9 +421,9 @@ report_texts(clearly_behind=join_words(behind), most_accurate=most_accurate)
 # %% [markdown]
 # Of {glue:text}`n_classifiers` classifiers, {glue:text}`most_accurate`. The highest accuracy is
 # {glue:text}`highest_full`, reached by {glue:text}`top`; n is the number of bands. The accuracies of
-# {glue:text}`n_near` others lie within this interval: {glue:text}`near`. The lowest accuracy is
-# {glue:text}`lowest_full`, reached by {glue:text}`bottom`. We compare {glue:text}`top` with each of the
-# {glue:text}`n_rest` others, over bands and trainings, and correct for the number of comparisons.
+# {glue:text}`n_near` other classifiers lie within this interval: {glue:text}`near`. The lowest accuracy
+# is {glue:text}`lowest_full`, reached by {glue:text}`bottom`. We compare {glue:text}`top` with each of
+# the {glue:text}`n_rest` others, over bands and trainings, and correct for the number of comparisons.
 # Clearly less accurate: {glue:text}`clearly_behind`.
 #
 # The repaired serial network classifies {glue:text}`accuracy_resnet-bigru_full` of the clips correctly.
@@ -589,7 +589,7 @@ report_gaps(leak_gaps, "n_bands", words=words, tolerance=6)
 #
 # ## A horse
 #
-# Clever Hans was a horse that seemed to do sums and tapped the results with its hoof. In fact, it
+# Clever Hans was a horse that seemed to do sums and tapped the results with its hoof. In fact, the horse
 # reacted to the faces of the people who asked the questions. {cite:t}`sturm2014` calls a system a
 # {term}`horse` if it is right for reasons that have nothing to do with the question.
 # {cite:t}`rodriguezalgarra2016` showed that well-known systems relied on sound below 20 Hz, which no
@@ -785,9 +785,9 @@ report_value("fast_tempo", 100 * tempo_factor, fmt=".0f", unit="%")
 # {glue:text}`tempo_swapped_full`. The bands still play the same notes on the same instruments. On clips
 # with mixed tempi, the accuracy of this network is {glue:text}`tempo_mixed_full`: compared with the
 # network that was trained on mixed tempi, it {glue:text}`tempo_loss_verdict`
-# ({glue:text}`tempo_loss_full`). Half of these clips have the tempo to which their style was tied in
-# training. Again, intervals of differences are over bands and over the {glue:text}`n_seeds` trainings,
-# and n is the number of bands.
+# ({glue:text}`tempo_loss_full`). In half of these clips, the style has the same tempo as in training.
+# Again, intervals of differences are over bands and over the {glue:text}`n_seeds` trainings, and n is
+# the number of bands.
 #
 # Unlike the tone, the tempo is a musical property, and real styles differ in it. Relying on tempo is a
 # fault only if the link between tempo and style is a property of the collection rather than of the

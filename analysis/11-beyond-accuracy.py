@@ -80,11 +80,12 @@ as_points = partial(report_effects, scale=100, fmt="+.0f", unit=" points")
 # ## Which mistakes, and with what confidence?
 #
 # We use the corpus and the clips of {doc}`10-genre-networks`, which saved its settings in a table. From
-# its first split, we take the test set: {glue:text}`n_test` clips by {glue:text}`n_test_bands` bands
-# that were not in training. There are {glue:text}`n_styles` styles, so random guessing is right for one
-# clip in {glue:text}`n_styles`. All songs on this page are rendered by a program, even where a figure or
-# table is not marked as simulated. Unless the text says otherwise, intervals come from resampling bands,
-# and n is the number of bands. We compute the usual scores with scikit-learn:
+# the first split of that chapter, we take the test set: {glue:text}`n_test` clips by
+# {glue:text}`n_test_bands` bands that were not in training. There are {glue:text}`n_styles` styles, so
+# random guessing is right for one clip in {glue:text}`n_styles`. All songs on this page are rendered by
+# a program, even where a figure or table is not marked as simulated. Unless the text says otherwise,
+# intervals come from resampling bands, and n is the number of bands. We compute the usual scores with
+# scikit-learn:
 
 # %%
 size = chapter.load_table("genre_settings").to_dict("records")[0]
@@ -337,10 +338,10 @@ show_table(
 report_texts(tree_verdicts=join_words(by_tree["resnet-bigru has"].unique()))
 
 # %% [markdown]
-# By mistake severity, the verdict for resnet-bigru in the three trees is: {glue:text}`tree_verdicts`
-# ({numref}`tab-severity-differences`). If the sign of the estimate differs between trees, a report
-# without intervals could favour either network by its choice of a tree. When you report such a score,
-# name the tree and its source.
+# Verdicts on mistake severity in the three trees, for resnet-bigru compared with mel-cnn:
+# {glue:text}`tree_verdicts` ({numref}`tab-severity-differences`). If the sign of the estimate differs
+# between trees, a report without intervals could favour either network by its choice of a tree. When you
+# report such a score, name the tree and its source.
 #
 # ## A medley, moment by moment
 #
@@ -1093,8 +1094,8 @@ report_texts(to_lose=pick_verdict(tempo.loc["moments"], *words))
 # A model of text and audio can classify styles without any training on them: it compares a clip with
 # sentences such as “a funk song”, and chooses the most similar sentence. The wording is therefore a
 # parameter. If the weights of the model are on the machine that runs this chapter, the styles are
-# described in six wordings. Questions of the study for which we have sentences are described by three
-# graded sentences each: for groove, from “music without any groove” to “music with a strong groove”.
+# described in six wordings. Each question of the study for which we have sentences is described by three
+# graded sentences: for groove, from “music without any groove” to “music with a strong groove”.
 
 # %%
 sampled = test_songs.groupby("style").head(6)
