@@ -62,8 +62,8 @@ def describe_score(study, query: str) -> str:
     unit = (last - first) / (high - low)
     names = join_words(f"“{part}”" for part in parts)
     return (
-        f"It is a score: the mean of the answers to {names}, minus {first - low * unit:.0f} and "
-        f"divided by {unit:.0f}. One point of “groove” is {unit:.0f} points of these answers."
+        f"The score is the mean of the ratings on {names}, minus {first - low * unit:.0f} and "
+        f"divided by {unit:.0f}. One point of “groove” is {unit:.0f} points of these ratings."
     )
 
 
