@@ -256,8 +256,8 @@ print(f"ICC(C,1) = {single:.2f}")
 # The published value of ICC(C,1) is .71. The judges' *mean* is more reliable than one judge, because
 # taste and chance average out. If $k$ judges rate all targets, the reliability of their mean is
 # ICC(C,k), which psychologists call Cronbach's alpha. This reliability follows from ICC(C,1), written
-# $\rho_1$ below, by the Spearman–Brown formula. It also follows from the variances of the judges'
-# ratings $x_j$ and of their sum:
+# $\rho_1$ below, by the Spearman–Brown formula. The reliability also follows from the variances of the
+# judges' ratings $x_j$ and of their sum:
 #
 # $$ \rho_k = \frac{k \, \rho_1}{1 + (k - 1) \, \rho_1} = \frac{k}{k - 1}
 # \left( 1 - \frac{\sum_j \mathrm{var}(x_j)}{\mathrm{var}(\sum_j x_j)} \right) $$

@@ -273,8 +273,8 @@ show_table(
 #
 # Now we discard the song and reconstruct a plausible sound from each representation. Most often, only
 # the magnitudes of an STFT are given, without its phases. The Griffin–Lim algorithm {cite}`griffin1984`
-# begins with random phases and computes a sound. It then combines the phases of this sound's STFT with
-# the given magnitudes, computes the sound again, and repeats these steps:
+# begins with random phases and computes a sound. The algorithm then combines the phases of this sound's
+# STFT with the given magnitudes, computes the sound again, and repeats these steps:
 
 # %%
 estimate = librosa.griffinlim(

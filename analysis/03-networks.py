@@ -933,7 +933,7 @@ networks.task_accuracy(moved, "attention", seed, cache)
 #
 # ## Summary
 #
-# **Asked**: which module recognises what. **Found**: at this size, the accuracy of the module that
+# **Asked**: what each module can recognise. **Found**: at this size, the accuracy of the module that
 # suits a question and that of a module that does not are far apart; the table below
 # {numref}`fig-modules` lists the verdicts. Other choices mattered, too: a wider receptive field, for
 # example, changed the accuracy of a convolution from {glue:text}`narrow_field` to
