@@ -439,9 +439,9 @@ report_value("training_less", words.count("less"), fmt=".0f", n=len(twins))
 # %% [markdown] tags=["needs-styles"]
 # The embedding of {glue:text}`clannish` has the highest rate of the trained models: for
 # {glue:text}`clannish_rate_full` of the songs, the nearest neighbour is by the same artist. By chance,
-# this rate would be {glue:text}`chance_artist`. (The highest of several rates is biased upwards.) A
-# regression that is tested on songs by an artist from its training set can therefore profit from
-# recognising the artist. This is the reason for {term}`artist-grouped folds` in {doc}`06-probing`. In
+# this rate would be {glue:text}`chance_artist`. (The highest of several rates is biased upwards.) If a
+# regression is tested on songs by an artist from its training set, it can profit from recognising the
+# artist. This is the reason for {term}`artist-grouped folds` in {doc}`06-probing`. In
 # {glue:text}`training_more` of the trained models, the nearest neighbour is clearly more often by the
 # same artist than in the untrained twin; in {glue:text}`training_less`, clearly less often (p < .05,
 # Holm-corrected). In the others, there is no clear difference. Where the interval of an untrained twin's

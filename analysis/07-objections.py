@@ -162,8 +162,8 @@ panels = {"Scale (mean R² of folds)": scale}
 by_step = summaries.by_setting(scale, target)
 
 # %% [markdown]
-# The model with the lowest score after standardising shows the second problem, so we look for the
-# largest standardised value of this model in a test song:
+# The model with the lowest score after standardising suffers most from almost constant units, so we look
+# for the largest standardised value of this model in a test song:
 
 # %%
 lowest = by_step["standardised"].idxmin()
@@ -581,9 +581,9 @@ report_value("n_beyond_luck", len(clear), fmt=".0f", n=len(models))
 # %% [markdown] tags=["needs-table-ceilings"]
 # ## Objection 6: most of the variance is unexplained
 #
-# *“Such an R² leaves most of the variance unexplained.”* Part of a song's mean rating is chance. The
-# {term}`noise ceiling` of {doc}`01-listeners-and-tracks` is the R² of a perfect model of the songs. We
-# divide the R² of the best model by the ceiling:
+# *“Such an R² leaves most of the variance unexplained.”* Part of a song's mean rating is due to chance.
+# The {term}`noise ceiling` of {doc}`01-listeners-and-tracks` is the R² of a perfect model of the songs.
+# We divide the R² of the best model by the ceiling:
 
 # %%
 ceilings = chapter.load_table("ceilings")

@@ -110,7 +110,7 @@ report_texts(separator=origins.get(separator, f"those from {separator}"))
 # %% [markdown]
 # ## Embeddings of stems
 #
-# With four stems there are fifteen sums, from a single stem to the whole band. Each sum is embedded as
+# With four stems, there are fifteen sums, from a single stem to the whole band. Each sum is embedded as
 # if it were a song. We use {glue:text}`used_model`. The model receives {glue:text}`heard` of each song;
 # short excerpts save time. For comparison, two bars of four beats last 4.8 seconds at 100 beats per
 # minute and 6 seconds at 80.
