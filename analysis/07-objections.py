@@ -162,7 +162,7 @@ panels = {"Scale (mean R² of folds)": scale}
 by_step = summaries.by_setting(scale, target)
 
 # %% [markdown]
-# The model with the lowest score after standardising suffers most from almost constant units, so we look
+# The model with the lowest score after standardising may suffer from almost constant units, so we look
 # for the largest standardised value of this model in a test song:
 
 # %%
