@@ -12,7 +12,7 @@ from pathlib import Path
 
 __all__ = ["imported_modules", "module_path", "reachable_modules"]
 
-ROOT = Path(__file__).resolve().parent  # of this package
+ROOT = Path(__file__).resolve().parent  # folder of this package
 PARSER = threading.Lock()  # CPython's ast.parse() can fail if two threads call it at once
 
 

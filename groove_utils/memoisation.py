@@ -33,7 +33,7 @@ from groove_utils.packages import installed_versions, normalise_name
 
 __all__ = ["memoised"]
 
-OWN = __name__.partition(".")[0]  # this package
+PACKAGE = __name__.partition(".")[0]  # this package
 # packages that other packages compute with, or whose names differ from those of their modules
 NUMERICAL = ("formulaic", "librosa", "numba", "numpy", "pandas", "scikit-learn", "scipy",
              "statsmodels")  # fmt: skip
@@ -123,7 +123,7 @@ def _hash_code(modules: set[str]) -> str | None:
 def _hash_modules(modules: frozenset[str]) -> tuple[list[str], str]:
     """List this package's modules that `modules` use, and hash their source and all versions."""
     used = reachable_modules(*modules)
-    names = sorted(name for name in used if _is_own(name))
+    names = sorted(name for name in used if _in_package(name))
     sources = [part for name in names for part in (name, module_path(name).read_bytes())]
     packages = {normalise_name(name.partition(".")[0]) for name in used} | set(NUMERICAL)
     installed = installed_versions()
@@ -131,8 +131,8 @@ def _hash_modules(modules: frozenset[str]) -> tuple[list[str], str]:
     return names, hash_bytes(*sources, platform.python_version(), *versions)
 
 
-def _is_own(module: str | None) -> bool:
-    return (module or "").partition(".")[0] == OWN
+def _in_package(module: str | None) -> bool:
+    return (module or "").partition(".")[0] == PACKAGE
 
 
 @functools.cache  # once per function and reason
@@ -150,7 +150,7 @@ def _content(value: object, modules: set[str]) -> object:
     """
     inside = functools.partial(_content, modules=modules)
     kind = type(value).__name__
-    if _is_own(module := getattr(value, "__module__", None)):
+    if _in_package(module := getattr(value, "__module__", None)):
         modules.add(module)
         kind = f"{module}.{kind}"
     if isinstance(value, (np.ndarray, np.generic)):
@@ -239,7 +239,7 @@ def _take_apart(value: object, arrays: dict[str, np.ndarray]) -> dict:
         plain = set(map(type, value)) <= PLAIN
         items = {"plain": list(value)} if plain else {"items": [inside(item) for item in value]}
         return items if type(value) is list else {"tuple": items}
-    if dataclasses.is_dataclass(value) and _is_own(type(value).__module__):
+    if dataclasses.is_dataclass(value) and _in_package(type(value).__module__):
         fields = {f.name: inside(getattr(value, f.name)) for f in dataclasses.fields(value)}
         return {"class": [type(value).__module__, type(value).__qualname__, fields]}
     raise TypeError(f"a result that contains a {type(value).__name__} cannot be stored")
@@ -262,7 +262,7 @@ def _assemble(structure: dict, arrays: Mapping[str, np.ndarray]) -> object:
         return tuple(inside(value))
     if kind == "class":
         module, name, fields = value
-        cls = getattr(importlib.import_module(module), name) if _is_own(module) else None
+        cls = getattr(importlib.import_module(module), name) if _in_package(module) else None
         if not dataclasses.is_dataclass(cls):  # the entry was written by another program
             raise TypeError(f"{module}.{name} is not a dataclass of this package")
         return cls(**{field: inside(item) for field, item in fields.items()})

@@ -8,7 +8,14 @@ from pathlib import Path
 
 __all__ = ["build_folder", "cache_folder", "project_root", "safe_name"]
 
-RESERVED = {"cache", "models", "numba", "exercises", "removed", "site"}  # other folders of build/
+RESERVED = {
+    "cache",
+    "models",
+    "numba",
+    "exercises",
+    "removed",
+    "site",
+}  # names of folders in build/
 
 
 def project_root() -> Path:

@@ -76,7 +76,7 @@ def estimate_grid(
     steps = divide_beats(beats)
     allowed = np.arange(STEPS)
     if late < -CLEAR_SWING and _is_odd(beats, clear).mean() > 0.3:
-        # swing is long–short, never short–long, so the tracked beats are odd steps
+        # swing is long–short, never short–long, so what was tracked as beats are odd steps
         steps = steps + late * np.gradient(steps)
         allowed = allowed[1::2]
     played = steps[steps < clear[-1] + np.median(np.diff(steps)) / 2]

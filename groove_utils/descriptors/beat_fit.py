@@ -39,8 +39,8 @@ def extend_beats(beats: np.ndarray, first: float, last: float) -> np.ndarray:
     before = beats[0] - pace[0] * np.arange(max(0, int((beats[0] - first) / pace[0] + 1)), 0, -1)
     after = beats[-1] + pace[1] * np.arange(1, max(0, int((last - beats[-1]) / pace[1] + 1)) + 1)
     extended = np.concatenate([before, beats, after])
-    near = 0.3 * np.median(np.diff(beats))
-    return extended[(extended >= first - near) & (extended <= last + near)]
+    margin = 0.3 * np.median(np.diff(beats))
+    return extended[(extended >= first - margin) & (extended <= last + margin)]
 
 
 def fit_beats(beats: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, float]:
@@ -87,8 +87,8 @@ def _blended_lines(beats: np.ndarray, position: np.ndarray, times: np.ndarray) -
     starts = np.arange(0, beats.size - size + 1, size // 2)
     for start in np.unique([*starts, beats.size - size]):
         rows = np.arange(start, start + size)
-        here = (position >= start) & (position <= start + size - 1)
-        line = robust_line(position[here], times[here])
+        inside = (position >= start) & (position <= start + size - 1)
+        line = robust_line(position[inside], times[inside])
         total[rows] += window * (beats[rows] if line is None else np.polyval(line, rows))
         weights[rows] += window
     return total / weights

@@ -128,13 +128,13 @@ def detect_onsets(
         Height of the curve at the onsets.
     """
     curve = np.asarray(curve, dtype=np.float64)
-    nothing = np.empty(0), np.empty(0)
+    no_onsets = np.empty(0), np.empty(0)
     if curve.size < 3 or not curve.max() > 0:
-        return nothing
+        return no_onsets
     width = max(1, round(0.1 / hop))
     height = curve - ndimage.median_filter(curve, 2 * width + 1, mode="reflect")
     if not height.max() > 0:
-        return nothing
+        return no_onsets
     heights = height[signal.find_peaks(height)[0]]
     heights = heights[heights > 0] if (heights > 0).any() else np.array([height.max()])
     scale = (heights**3).sum() / (heights**2).sum()

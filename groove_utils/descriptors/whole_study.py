@@ -54,8 +54,8 @@ def describe_study(study, n_jobs: int = 2, *, cache: ArrayCache | None = None) -
         missing = f"{', '.join(wanted)}: not in descriptors.csv, and the study has no audio"
         table["reason"] = missing if wanted else ""
     if given is not None:
-        known = [name for name in DESCRIPTORS if name in given.columns]
-        table[known] = given[known].reindex(track_ids).astype(float)
+        names = [name for name in DESCRIPTORS if name in given.columns]
+        table[names] = given[names].reindex(track_ids).astype(float)
         if not wanted:
             table["reason"] = ""
     return table.rename_axis("track_id")

@@ -143,7 +143,7 @@ def ablate(
     stems, subsets = _check_subsets(blocks)
     folds = outer_folds(songs, protocol, folds)
 
-    nothing = style_baseline(songs.frame, songs.artists, folds=folds)
+    empty = style_baseline(songs.frame, songs.artists, folds=folds)
     if train_on == "stem":
         results = nested_ridges(
             {subset: blocks[subset] for subset in subsets}, songs.frame, songs.artists,
@@ -151,8 +151,8 @@ def ablate(
         ).values()  # fmt: skip
     else:
         centre = train_on == "mix_centred"
-        results = _train_on_mix(blocks, stems, subsets, songs, protocol, nothing, centre, n_jobs)
-    arrays = _collect(songs, [nothing, *results])
+        results = _train_on_mix(blocks, stems, subsets, songs, protocol, empty, centre, n_jobs)
+    arrays = _collect(songs, [empty, *results])
     return Ablation(train_on, stems, [(), *subsets], songs, parts=_parts(songs), **arrays)
 
 
@@ -175,10 +175,10 @@ def _check_subsets(blocks) -> tuple[Subset, list[Subset]]:
     return stems, sorted(blocks, key=lambda s: (len(s), [stems.index(stem) for stem in s]))
 
 
-def _train_on_mix(blocks, stems, subsets, songs, protocol, nothing, centre, n_jobs):
+def _train_on_mix(blocks, stems, subsets, songs, protocol, empty, centre, n_jobs):
     """Train probes on the mix, with the rows of all subsets appended as test songs only."""
     n, m = songs.ratings.shape
-    mix, folds = blocks[stems], nothing.folds
+    mix, folds = blocks[stems], empty.folds
     for subset in subsets:
         if {k: v.shape for k, v in blocks[subset].items()} != {k: v.shape for k, v in mix.items()}:
             raise ProbeError(
@@ -207,17 +207,17 @@ def _train_on_mix(blocks, stems, subsets, songs, protocol, nothing, centre, n_jo
         without = fit["leave_artist_out"].reshape(-1, len(subsets), len(r), m)
         if centre:
             at = split.repeat, split.test[0]
-            shift = nothing.predicted[at] - values[:, split.train].mean(axis=1, keepdims=True)
+            shift = empty.predicted[at] - values[:, split.train].mean(axis=1, keepdims=True)
             values = (values + shift)[:, split.test]
             for omitted in range(len(without)):
                 kept = split.train[artist[split.train] != omitted]
                 mean = without[omitted][:, kept].mean(axis=1, keepdims=True)
-                without[omitted] += nothing.leave_artist_out[(omitted, *at)] - mean
+                without[omitted] += empty.leave_artist_out[(omitted, *at)] - mean
             without = without[:, :, split.test]
         predicted[:, split.repeat, split.test] = values
         left_out[:, :, split.repeat, split.test] = without
     return [
-        replace(nothing, predicted=values, leave_artist_out=without)
+        replace(empty, predicted=values, leave_artist_out=without)
         for values, without in zip(predicted, left_out.swapaxes(0, 1), strict=True)
     ]
 

@@ -107,11 +107,11 @@ def correlate(X: pd.DataFrame, y, artists=None, styles=None, *, n_boot=2000, see
     for j, target in enumerate(songs.targets):
         for name in X.columns:
             x = X[name].to_numpy(dtype=np.float64)
-            known = np.isfinite(x)
-            artist = songs.artists[known]
-            row = _correlation(x[known], songs.ratings[known, j], artist, strata[known],
+            finite = np.isfinite(x)
+            artist = songs.artists[finite]
+            row = _correlation(x[finite], songs.ratings[finite, j], artist, strata[finite],
                                n_boot, seed)  # fmt: skip
-            rows.append((target, name, *row, int(known.sum()), len(set(artist))))
+            rows.append((target, name, *row, int(finite.sum()), len(set(artist))))
     columns = ["target", "feature", "estimate", "low", "high", "se", "p", "n_songs", "n_artists"]
     table = pd.DataFrame(rows, columns=columns)
     table.insert(7, "p_holm", table.groupby("target")["p"].transform(holm))

@@ -71,7 +71,7 @@ def layer_profile(
         artist_influence(nested_ridge({name: X}, *songs, **options), statistic)
         for name, X in layers.items()
     ]
-    r2, influence = (np.stack(parts, axis=-1) for parts in zip(*alone))  # layers are last
+    r2, influence = (np.stack(parts, axis=-1) for parts in zip(*alone))  # layers on the last axis
     nested = nested_ridge(layers, *songs, **options)
     nested_r2, nested_influence = artist_influence(nested, statistic)
     nested_interval = influence_interval(nested_r2, nested_influence, **draws)

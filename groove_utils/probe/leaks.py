@@ -82,15 +82,15 @@ def find_leaks(
         changes[check] = max(changes[check], (change, fold), key=lambda entry: entry[0])
 
     for fold in np.unique(folds):
-        held = np.flatnonzero(folds == fold)
+        held_out = np.flatnonzero(folds == fold)
         for _ in range(n_tries):
             ratings = songs.ratings.copy()
             # large random changes alter any setting that was chosen by these ratings
-            ratings[held] += 30 * spread * rng.standard_normal((len(held), len(spread)))
-            record("ratings", fold, held, predict(blocks, ratings))
-            if len(held) < 2:
+            ratings[held_out] += 30 * spread * rng.standard_normal((len(held_out), len(spread)))
+            record("ratings", fold, held_out, predict(blocks, ratings))
+            if len(held_out) < 2:
                 continue
-            kept, other = np.array_split(rng.permutation(held), [len(held) // 2])
+            kept, other = np.array_split(rng.permutation(held_out), [len(held_out) // 2])
             changed = {name: block.copy() for name, block in blocks.items()}
             for block in changed.values():
                 noise = rng.standard_normal((len(other), block.shape[1]))

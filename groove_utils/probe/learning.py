@@ -145,7 +145,7 @@ def rater_learning_curve(
 
     of_panels, of_all = r2(Y), r2(np.broadcast_to(songs.ratings, Y.shape))
     variance = rating_variances(table)
-    noise = variance["residual"] + variance["listener"]  # each song has its own panels
+    noise = variance["residual"] + variance["listener"]  # panels differ between songs
     k = np.array([hmean(np.minimum(k, available)) for k in n_raters])
     return pd.DataFrame(
         {

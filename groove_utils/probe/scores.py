@@ -107,9 +107,9 @@ def _fold_means(result, w, score) -> np.ndarray:
     """Average ``score(ratings, predictions, weights)`` over the folds of each repeat."""
     means = []
     for fold, predicted in zip(result.folds, result.predicted, strict=True):
-        held = [fold == number for number in range(fold.max() + 1)]
+        held_out = [fold == number for number in range(fold.max() + 1)]
         y = result.songs.ratings
-        means.append(np.mean([score(y[h], predicted[h], w[:, h]) for h in held], axis=0))
+        means.append(np.mean([score(y[h], predicted[h], w[:, h]) for h in held_out], axis=0))
     return np.array(means)
 
 

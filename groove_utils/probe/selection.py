@@ -85,10 +85,10 @@ def select_by_inner_folds(results: Mapping[str, ProbeResult]) -> ProbeResult:
     left_out = np.empty((len(set(first.songs.artists)), *predicted.shape))
     for row in choices.itertuples():
         j = first.songs.targets.index(row.target)
-        held = np.flatnonzero(first.folds[row.repeat] == row.fold)
+        held_out = np.flatnonzero(first.folds[row.repeat] == row.fold)
         chosen = results[row.model]
-        predicted[row.repeat, held, j] = chosen.predicted[row.repeat, held, j]
-        left_out[:, row.repeat, held, j] = chosen.leave_artist_out[:, row.repeat, held, j]
+        predicted[row.repeat, held_out, j] = chosen.predicted[row.repeat, held_out, j]
+        left_out[:, row.repeat, held_out, j] = chosen.leave_artist_out[:, row.repeat, held_out, j]
     return ProbeResult(
         first.songs, predicted, first.baseline, first.folds, choices, leave_artist_out=left_out
     )

@@ -106,11 +106,11 @@ def _training_sets(songs: Songs, test: str, names, protocol: Protocol):
     )  # fmt: skip
     splits: dict[tuple[str, str], list[Split]] = {}
     for split in outer_splits(folds):
-        held = inside[split.test]
+        held_out = inside[split.test]
         seed = [protocol.seed, names.index(test), split.repeat, split.fold]
         rng = np.random.default_rng(seed)
         pools = {
-            name: rng.permutation(np.setdiff1d(artist[rows], artist[held]))
+            name: rng.permutation(np.setdiff1d(artist[rows], artist[held_out]))
             for name, rows in of_style.items()
         }
         size = min(map(len, pools.values()))
@@ -122,7 +122,7 @@ def _training_sets(songs: Songs, test: str, names, protocol: Protocol):
             chosen[source, name] = [(name, number) for number in pool[:size]]
         for key, pairs in chosen.items():
             train = [of_style[name][artist[of_style[name]] == number] for name, number in pairs]
-            matched = replace(split, train=np.sort(np.concatenate(train)), test=held)
+            matched = replace(split, train=np.sort(np.concatenate(train)), test=held_out)
             splits.setdefault(key, []).append(matched)
     return [(source, several) for (source, _), several in splits.items()]
 

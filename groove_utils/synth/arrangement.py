@@ -76,7 +76,7 @@ STABS = ["x..x............", "..........x..x..", "......x.......x.", "x.........
          "....xx.....x...."]  # fmt: skip
 PHRASES = ["x.x.x...x..x....", "..x.x.x.x.......", "x..x..x.x.x.....", "....x.x.x..xx...",
            "x...x..x..x.x...", "..x..x..x.x...x.", "x.......x.x.x..."]  # fmt: skip
-ORGAN, GUITARS, STRUMMED, DISTORTED = 18, (26, 27), (25, 26, 27), 30  # programs
+ORGAN, GUITARS, STRUMMED, DISTORTED = 18, (26, 27), (25, 26, 27), 30  # MIDI programs
 
 
 def play_drums(rng, drums: dict[str, np.ndarray], clock: Clock) -> list[Note]:

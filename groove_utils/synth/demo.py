@@ -150,8 +150,8 @@ def _render_all(folder: Path, songs: list[Song], n_jobs: int, progress: bool) ->
         # songs of a band share notes, which each process caches, so a batch is one band
         n_songs = max(Counter(song.band.name for song in missing).values())
         done = Parallel(n_jobs=n_jobs, return_as="generator", batch_size=n_songs)(work)
-        shown = {"desc": "Rendering songs", "unit": "song", "disable": not progress}
-        levels |= dict(tqdm(done, total=len(missing), **shown))
+        options = {"desc": "Rendering songs", "unit": "song", "disable": not progress}
+        levels |= dict(tqdm(done, total=len(missing), **options))
     return levels
 
 

@@ -160,12 +160,12 @@ def _listener_tables(draw: Draw, styles: np.ndarray) -> tuple[pd.DataFrame, pd.D
     """Return the listeners' answers to a questionnaire, and their true values, without ids."""
     traits = {"musicianship": draw.musicianship, "dance_inclination": draw.inclination}
     likings = dict(zip(styles, draw.liking.T))
-    shown = traits | {f"taste_{style}": values for style, values in likings.items()}
+    measured = traits | {f"taste_{style}": values for style, values in likings.items()}
     truth = {f"{name}_z": values for name, values in traits.items()}
     truth |= {f"liking_{style}": values for style, values in likings.items()}
     truth |= _by_question("intercept", draw.listener)
     truth |= _by_question("slope_syncopation", draw.slope)
-    answers = {name: np.round(np.clip(4 + 1.2 * z, 1, 7), 1) for name, z in shown.items()}
+    answers = {name: np.round(np.clip(4 + 1.2 * z, 1, 7), 1) for name, z in measured.items()}
     return pd.DataFrame(answers), pd.DataFrame(truth)
 
 
