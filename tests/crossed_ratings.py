@@ -39,8 +39,8 @@ def simulate_ratings(
 ) -> pd.DataFrame:
     """Draw ratings: columns listener_id, track_id, style, x (a song covariate), rating.
 
-    `effect` and `sd_slope` are the mean and the spread over listeners of the slope on x;
-    `correlation` is that of intercepts and slopes.
+    `effect` and `sd_slope` are the mean and SD over listeners of the slope on x; `correlation` is
+    the correlation of intercepts and slopes.
     """
     rng = np.random.default_rng(seed)
     listener, song = crossed_design(n_listeners, n_songs, songs_per_listener, rng)
@@ -84,11 +84,11 @@ def simulate_questions(
     common=0.5,
     seed=0,
 ) -> pd.DataFrame:
-    """Draw the answers of all listeners about all songs of some artists, to several questions.
+    """Draw ratings of all songs by all listeners, on several questions.
 
-    `slopes` maps questions to their slopes on `predicted`, of whose variance `artist_share` lies
-    between artists. Random effects and residuals of two questions have the correlation `common`.
-    Columns question, listener, track, rating, predicted, artist.
+    `slopes` maps questions to their slopes on the covariate `predicted`; `artist_share` is the
+    proportion of its variance between artists. Random effects and residuals of two questions have
+    the correlation `common`. Columns question, listener, track, rating, predicted, artist.
     """
     rng = np.random.default_rng(seed)
     artist = np.repeat(np.arange(n_artists), songs_per_artist)
@@ -114,14 +114,14 @@ def simulate_questions(
 
 
 def quiet_fit(formula, data, **options):
-    """Fit without the warnings of singular fits, which some draws have."""
+    """Fit a model without warnings about singular fits, which some simulated data cause."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LmmWarning)
         return fit_lmm(formula, data, **options)
 
 
 def demo_songs(n=96, seed=0) -> pd.DataFrame:
-    """Draw song covariates as the demo's bands have them, without rendering a note."""
+    """Compute song covariates of the demo study's bands without rendering audio."""
     rng = np.random.default_rng(seed)
     return pd.DataFrame(
         {
@@ -138,7 +138,7 @@ def demo_songs(n=96, seed=0) -> pd.DataFrame:
 
 
 def demo_rows(songs, effects, seed, discrete, query="dance") -> pd.DataFrame:
-    """Draw the demo's listeners and their answers to one question, with all covariates."""
+    """Draw the demo study's listeners and their ratings on one question, with all covariates."""
     drawn = simulate_listeners(songs, effects, seed, discrete=discrete)
     rows = drawn.ratings[drawn.ratings["query"] == query]
     rows = rows.merge(song_covariates(songs).reset_index(), on="track_id")

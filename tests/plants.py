@@ -1,4 +1,4 @@
-"""Texts that try to run on the pages of a book, or to show a file of the machine there."""
+"""Texts that try to run code on the pages of a book, or to show a file of the machine there."""
 
 import nbformat
 import pandas as pd
@@ -26,14 +26,14 @@ PLANTS = [
 
 
 def write_secret(folder):
-    """Write a file that no page may show, and give its path."""
+    """Write a file that no page may show; return its path."""
     path = folder / "secret.txt"
     path.write_text(f"{SECRET}\n")
     return path
 
 
 def plant(folder, secret):
-    """Write all plants into every field of a study that may hold any text."""
+    """Write all these texts into every field of a study that allows any text."""
     text = " ".join(each.format(secret) for each in PLANTS)
     name = "```{include} x ~~~ {download}`x` ![x](x) <script>alert(1)<script> <b>"  # no path
     meta = yaml.safe_load((folder / "study.yml").read_text())
@@ -61,7 +61,7 @@ def plant(folder, secret):
 
 
 def check_pages(html):
-    """Check all files of a built book, and what its notebooks show, for secrets and for scripts."""
+    """Check all files of a built book, and the output of its notebooks, for secrets and scripts."""
     for file in html.rglob("*"):
         if file.is_file():
             assert SECRET.encode() not in file.read_bytes(), file
@@ -76,7 +76,7 @@ def check_pages(html):
 
 
 def _notebook_html(file):
-    """Render what Jupyter would show of a notebook: its prose, and outputs in Markdown and HTML."""
+    """Render a notebook as Jupyter would: its prose, and its outputs in Markdown and HTML."""
     shown = []
     for cell in nbformat.read(file, as_version=4).cells:
         outputs = [output.get("data", {}) for output in cell.get("outputs", [])]

@@ -1,4 +1,4 @@
-"""The project's own Makefile, run as from a shell."""
+"""Functions that run the project's Makefile as from a shell."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 
 
 def make_command(*words: str, python: str = sys.executable) -> list[str]:
-    """Command line of Make with this Python, so that no environment is made."""
+    """Return Make's command line with this Python, so that no environment is created."""
     return ["make", *words, f"PY={python}"]
 
 
 def clean_environment(root: Path) -> dict[str, str]:
-    """Return the environment without variables of an outer Make, a chapter or a test worker.
+    """Return the environment without variables set by an outer Make, a chapter or a test worker.
 
     The package is imported from the checkout `root`.
     """
@@ -34,7 +34,7 @@ def run_make(
     python: str = sys.executable,
     timeout: float = 1200,
 ) -> subprocess.CompletedProcess:
-    """Run Make in a checkout, to its end; with `check`, it must succeed."""
+    """Run Make in a checkout until it ends; with `check`, it must succeed."""
     environment = clean_environment(root)
     if "PARAMS=smoke" in words:  # chapters' processes take longer to start than to do their work
         environment["JOBLIB_MULTIPROCESSING"] = "0"

@@ -1,4 +1,4 @@
-"""Regression of beat times on onsets, so that they do not depend on single strokes.
+"""Regression of beat times on all onsets, so that no beat depends on a single stroke.
 
 Tracked beats are smoothed, extended to the first and the last onset, and fitted to all onsets near
 sixteenths.

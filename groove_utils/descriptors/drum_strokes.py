@@ -39,7 +39,7 @@ def drum_pattern(spectra: Spectra, grid: Grid) -> dict[str, np.ndarray]:
     spectra : Spectra
         Spectral measurements of the signal.
     grid : Grid
-        Its metrical grid.
+        Metrical grid of the signal.
 
     Returns
     -------

@@ -60,13 +60,14 @@ def estimate_tempo(curve: np.ndarray, hop: float) -> float:
     Notes
     -----
     Accuracy was measured on 180 simulated drum patterns from 60 to 200 BPM. From 80 to 150 BPM, all
-    estimates are correct within 4%. Tempi of 60 and 70 BPM are always doubled, tempi from 170 BPM
-    are always halved, and half of the tempi of 160 BPM are halved. In total, 57% of the estimates
-    are correct and 43% are wrong by an octave; ``librosa.feature.tempo`` is correct for 44% and
-    wrong by an octave for 38%. Click tracks, which have no accents, are harder: 17 of 29 estimates
-    are correct (librosa: 25), and the others are wrong by an octave. Listeners do not agree on the
-    octave either (McKinney & Moelants, 2006). Of eight recorded metal songs, the tempi of three
-    (170–190 BPM) are halved; ``librosa.beat.beat_track`` is correct for all eight.
+    estimates are correct within 4%. At 60 and 70 BPM, all estimates are twice the tempo; from 170
+    BPM, all are half the tempo, and so are half of the estimates at 160 BPM. In total, 57% of the
+    estimates are correct and 43% are wrong by an octave; of those of ``librosa.feature.tempo``, 44%
+    are correct and 38% are wrong by an octave. For 29 click tracks, which have no accents, 17
+    estimates are correct (librosa: 25), and the others are wrong by an octave. Listeners do not
+    agree on the octave either (McKinney & Moelants, 2006). For three of eight recorded metal songs
+    (170–190 BPM), the estimate is half the tempo; ``librosa.beat.beat_track`` is correct for all
+    eight.
     """
     x = ndimage.gaussian_filter1d(np.asarray(curve, dtype=np.float64), 0.01 / hop)
     x = x - ndimage.uniform_filter1d(x, round(2 / hop))  # remove slow drift

@@ -122,8 +122,8 @@ def play_bass(
 ) -> tuple[list[Note], np.ndarray]:
     """Generate a bass line from the kick pattern and from bass figures of the style.
 
-    The higher `coupling` is, the more it follows the kick. Return the notes, and their grid
-    positions as a bool array of shape (n_bars, 16).
+    The higher `coupling` is, the more closely the line follows the kick. Return the notes, and
+    their grid positions as a bool array of shape (n_bars, 16).
     """
     n_bars = len(chords)
     centre = int(rng.integers(36, 42))

@@ -1,4 +1,4 @@
-"""Genre corpus: rendered songs in eight styles, with true stems, onsets and causes of the sound.
+"""Genre corpus: rendered songs in eight styles, with stems, onsets and the causes of their sound.
 
 The chapters on genre use this corpus. The band of each song is known, so a network can be tested on
 bands that it was not trained on.

@@ -122,7 +122,7 @@ def _tone(part, pitch: int, velocity: int, duration: float) -> tuple[np.ndarray,
 
 
 def _gain_to(level: float, y: np.ndarray, sr: int) -> float:
-    """Return the gain by which a signal gets a loudness; 1 if it is too soft to be measured."""
+    """Return the gain that brings a signal to a loudness, or 1 if it is too soft to measure."""
     loudness = measure_loudness(y, sr)
     return 10 ** ((level - loudness) / 20) if np.isfinite(loudness) else 1.0
 

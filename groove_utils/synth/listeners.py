@@ -157,7 +157,7 @@ def simulate_listeners(
 
 
 def _listener_tables(draw: Draw, styles: np.ndarray) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the listeners' answers to a questionnaire, and their true values, without ids."""
+    """Tabulate listeners as measured by a questionnaire, and their true values, without ids."""
     traits = {"musicianship": draw.musicianship, "dance_inclination": draw.inclination}
     likings = dict(zip(styles, draw.liking.T))
     measured = traits | {f"taste_{style}": values for style, values in likings.items()}

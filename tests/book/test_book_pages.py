@@ -1,4 +1,4 @@
-"""Static checks on the built pages: nothing missing, nothing broken, nothing that leaked."""
+"""Static checks of the built pages: no missing content, no broken links, no leaked paths."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def local_targets(soup):
 
 
 def plain(text: str) -> str:
-    """Letters of a text without TeX's marks, accents and capitals."""
+    """Return the letters of a text in lower case, without TeX markup and accents."""
     letters = unicodedata.normalize("NFKD", re.sub(r"[{}\\\"'’]", "", text))
     return letters.encode("ascii", "ignore").decode().casefold()
 
 
 def prose_of(article) -> str:
-    """Text of an article without code, inline or in blocks."""
+    """Return the text of an article without inline code and code blocks."""
     pieces = article.find_all(string=True)
     return " ".join(
         str(piece) for piece in pieces if not piece.find_parent(["pre", "code", "script"])

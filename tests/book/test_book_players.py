@@ -1,4 +1,4 @@
-"""The players of the built pages: labelled, there, decodable, and of one loudness."""
+"""Audio players of the built pages: labelled, present, decodable, and equally loud."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_players_are_labelled_and_wait_to_be_asked(players):
 
 
 def test_sounds_decode_and_are_equally_loud(built_book: Path, players):
-    kept = {  # where the level itself is what is to be heard
+    kept = {  # where the level itself is to be compared
         tag["src"] for _, tag in players if tag.find_parent("figure")["data-level"] == "kept"
     }
     assert len(kept) < len(players) / 2

@@ -31,7 +31,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="session")
 def address(built_book: Path) -> Iterator[str]:
-    """The book's pages, served on a free port of the loopback."""
+    """Address of the book's pages, served on a free local port."""
     handler = functools.partial(Quiet, directory=str(built_book))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -54,7 +54,9 @@ def browser():
 
 @pytest.fixture
 def visit(browser, address):
-    """``visit("index", width=1280, theme="dark")`` → a loaded page, cut off from other hosts.
+    """Function that loads a page, without access to other hosts.
+
+    An example is ``visit("index", width=1280, theme="dark")``.
 
     ``page.complaints`` collects console errors, uncaught errors and failed local requests.
     """

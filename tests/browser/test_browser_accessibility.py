@@ -1,4 +1,4 @@
-"""Pages against WCAG 2.2, levels A and AA, by axe-core, and the weight of their first load."""
+"""Accessibility of pages (WCAG 2.2, levels A and AA, by axe-core), and size of their first load."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from test_browser_pages import PAGES, PLAYERS
 
 AXE = Path(axe_playwright_python.__file__).parent / "axe.min.js"
 LARGEST_FIRST_LOAD = 1_200_000  # bytes, uncompressed
-# rules that axe-core leaves out unless they are asked for
+# rules that axe-core omits by default
 RULES = """{"target-size": {enabled: true}, "label-content-name-mismatch": {enabled: true}}"""
 # contrast takes most of the time, and an article has the same colours at every width
 CHECK = f"""
@@ -34,7 +34,9 @@ def test_page_meets_the_accessibility_guidelines(visit, name, theme):
     page.add_script_tag(path=AXE)
     for width in (1280, 420):
         page.set_viewport_size({"width": width, "height": 900})
-        for _ in range(20):  # the theme makes what scrolls reachable by keyboard, with a delay
+        for _ in range(
+            20
+        ):  # after a delay, the theme makes scrolling elements reachable by keyboard
             page.wait_for_timeout(200)
             if not (problems := page.evaluate(CHECK, width)):
                 break

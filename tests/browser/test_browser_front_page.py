@@ -1,4 +1,4 @@
-"""The front page in headless Chromium: its map is seen at once, heard, and quiet until then."""
+"""The front page in headless Chromium: its map is visible at once, and plays only on request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JupyterLab in headless Chromium: change a cell, see its figure, save, and run the chapter."""
+"""JupyterLab in headless Chromium: edit a cell, see its figure, save, and run the chapter."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def project(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def lab(project):
-    """The address of JupyterLab, started by ``make lab``."""
+    """Address of JupyterLab, started by ``make lab``."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

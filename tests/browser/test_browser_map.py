@@ -1,4 +1,4 @@
-"""The listening map in headless Chromium: seen, heard, and used without a mouse."""
+"""The listening map in headless Chromium: display, playback, and use without a mouse."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def test_it_works_from_a_folder_without_a_server(browser, built_book):
 
 @pytest.fixture
 def small(browser, monkeypatch, tmp_path):
-    """``small(songs=..., change=...)`` → a page with a map, its JSON passed through `change`."""
+    """Function that opens a page with a map; its argument `change` can modify the map's JSON."""
     contexts = []
     monkeypatch.setattr(listening, "in_book", lambda: True)
     monkeypatch.setattr(listening, "show_figure", lambda *_: plt.close("all"))

@@ -1,4 +1,4 @@
-"""The built book in headless Chromium: does it load, play, search and read well?"""
+"""The built book in headless Chromium: loading, playback, search, layout and contrast."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_page_loads_without_complaints(visit, name):
 
 
 def test_the_first_visit_logs_no_error(browser, address):
-    """Nothing is stored then; :func:`visit` stores a theme."""
+    """Use a browser without a stored theme, unlike :func:`visit`."""
     page = browser.new_page()
     errors = []
     page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)

@@ -1,4 +1,4 @@
-"""The real book on studies of the tests' own."""
+"""Fixture that builds the real book for studies that tests define."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def make_book() -> Iterator:
-    """A function that makes a study folder's smoke book, or a part, and gives its build folder."""
+    """Function that builds the smoke book, or a part of it, and returns the build folder."""
     made = []
 
     def make(study: Path, *words: str) -> Path:

@@ -1,4 +1,4 @@
-"""A small project with the real Makefile and package, in which Make's graph is tested."""
+"""A small project with the real Makefile and package, for tests of Make's dependency graph."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def write_study(folder: Path) -> None:
 
 
 def add_stub(root: Path) -> Path:
-    """Let stub chapters and pages take the place of real ones; see `stub_python.py`."""
+    """Replace Python by `stub_python.py`, which runs stub chapters and pages."""
     stub = root / "stub_python"
     text = (Path(__file__).parent / "stub_python.py").read_text()
     stub.write_text(f"#!/usr/bin/env -S {sys.executable} -S\n{text}")

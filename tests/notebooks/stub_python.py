@@ -1,11 +1,11 @@
-"""Stands for Python in the tests of Make's graph: chapters and pages take milliseconds.
+"""Replacement for Python in tests of Make's graph, so that chapters and pages take milliseconds.
 
 A stub chapter is a text. ``# uses FILE`` names a file that it depends on, ``# imports PACKAGE`` an
-installed package, ``# writes FILE`` a file from whose rounded mean rating its tables are made (else
-they hold a hash of what it depends on), ``# edits FILE`` a file that changes while it runs, ``#
-waits`` makes it slow, ``# waits for FILE`` lets it run until the file is there, and ``# fails``
-makes it fail. Parameters are split, manifests compared and studies made and validated by the real
-package; where a file ``fast_validation`` lies, any study is valid.
+installed package, and ``# edits FILE`` a file that changes while the chapter runs. With ``# writes
+FILE``, its tables contain the rounded mean rating of this file, otherwise a hash of everything that
+it depends on. ``# waits`` makes it slow, ``# waits for FILE`` makes it run until the file exists,
+and ``# fails`` makes it fail. The real package splits parameters, compares manifests, and creates
+and validates studies; if there is a file ``fast_validation``, every study is valid.
 """
 
 import hashlib

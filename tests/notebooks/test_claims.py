@@ -1,4 +1,4 @@
-"""Each claim of the book has a reported value and words, and chapters agree on what they share."""
+"""Each claim of the book has a reported value and text, and chapters agree on shared values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An edit of a file of the package runs the chapters that use it, and no others."""
+"""Editing a file of the package runs only the chapters that use it."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def renewed(built_book):
-    """A function that names what is made again after an edit of a file of the package."""
+    """Function that edits a file of the package and names what is made again."""
     made = ROOT / "build" / "demo-smoke" / "made"
     inputs = {file.stem: read_manifest(file)["inputs"] for file in made.glob("*.json")}
 

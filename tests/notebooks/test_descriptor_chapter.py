@@ -1,4 +1,4 @@
-"""Chapter 04 computes three descriptors by hand; they are those of the package for any sound."""
+"""The descriptor chapter's three hand-written descriptors equal the package's for any sound."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +13,7 @@ SR = 22050
 
 
 def drum_loop(seconds: float, sr: int = SR, bpm: float = 110.0) -> np.ndarray:
-    """Strokes on each eighth from the first sample on, the louder ones on beats."""
+    """Generate strokes on each eighth, louder on beats, from the first sample on."""
     rng = np.random.default_rng(1)
     y = np.zeros(round(seconds * sr))
     for k, start in enumerate(np.arange(0, seconds - 0.05, 30 / bpm)):
@@ -50,7 +50,7 @@ SOUNDS = {
 
 @pytest.fixture(scope="module")
 def cells():
-    """The cells by which the chapter computes and compares, and the imports."""
+    """Cells with imports, and with the computation and comparison of descriptors."""
     code = [
         cell.source
         for cell in read_chapter(CHAPTER).cells

@@ -1,4 +1,4 @@
-"""Chapters on designs that some statistics cannot use: boxes, and no failed run."""
+"""Chapters on study designs that some statistics cannot use: boxes instead of failed runs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CHAPTERS = [  # those on ratings, in their order
 
 
 def usual():
-    """24 songs by eight artists in two styles, twelve listeners, descriptors and embeddings."""
+    """Study of 24 songs by eight artists in two styles, with twelve listeners and all features."""
     rng = np.random.default_rng(5)
     tracks = [f"{i:03d}" for i in range(SONGS)]
     effect = rng.normal(0, 1.2, SONGS)
@@ -177,7 +177,7 @@ def test_no_design_stops_a_chapter(design, tmp_path):
 
 @st.composite
 def small_studies(draw):
-    """Ratings of 6 to 14 songs by 1 to 8 listeners; who rated what, and how, is left to chance."""
+    """Random studies with ratings of 6 to 14 songs by 1 to 8 listeners."""
     n_songs, n_listeners = draw(st.integers(6, 14)), draw(st.integers(1, 8))
     artists = draw(st.integers(4, n_songs))
     n_styles = draw(st.integers(1, 3))

@@ -1,9 +1,9 @@
-"""Faults in a small project: none goes unnoticed, none needs a file to be deleted by hand.
+"""Faults in a small project are all noticed, and need no files to be deleted by hand.
 
-After each fault the real Makefile, with stub chapters, must give what it gives from nothing, or
-stop with a sentence and give it once the cause is gone. The values of stub chapters are hashes of
-all that they depend on, so nothing that is out of date can pass. A dozen faults are tried by
-``make test``, all of them weekly.
+After each fault, the real Makefile with stub chapters must give the same results as a fresh build,
+or stop with a message and succeed once the cause is removed. The values of stub chapters are hashes
+of everything that they depend on, so no outdated result can pass. ``make test`` tries a dozen
+faults; all faults are tried weekly.
 """
 
 import os
@@ -76,14 +76,14 @@ def built(tmp_path_factory):
 
 @pytest.fixture
 def project(built, tmp_path):
-    """A copy of the up-to-date project, for one fault."""
+    """A copy of the up-to-date project for one fault."""
     root = tmp_path / "a copy"
     shutil.copytree(built, root, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
     return root
 
 
 def results(root) -> dict[str, bytes]:
-    """Everything that was made, but for the record of runs, manifests and the lock."""
+    """Return the content of all results, except the log of runs, manifests and the lock."""
     folder = root / BUILD
     parts = ("tables", "values", "values.json", "runs", "book", "html", "study", "params")
     listed = listed_chapters((root / "analysis" / "chapters.mk").read_text())
@@ -108,7 +108,7 @@ def runs(root) -> list[str]:
 
 
 def flip(file):
-    """Change one bit in the middle, and keep the time, as a bad disk does."""
+    """Change one bit in the middle of a file and keep its modification time, like a bad disk."""
     facts = file.stat()
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 4
@@ -202,7 +202,7 @@ def replace(name, old, new, *, old_time=False):
 
 
 def set_clock_back(root):
-    """Let all that was made and used seem to come from tomorrow."""
+    """Set the modification times of all inputs and results to tomorrow."""
     for file in [*(root / "build").rglob("*"), *(root / "groove_utils").rglob("*")]:
         os.utime(file, (time.time() + 86400,) * 2)
 
@@ -220,7 +220,7 @@ def add(name, text=""):
 
 
 def delete_module(root):
-    """Delete a file of the package that a chapter used, and its use."""
+    """Delete a file of the package that a chapter used, and the line that used it."""
     (root / "groove_utils" / "figures" / "maps.py").unlink()
     replace("analysis/03-third.py", "# uses groove_utils/figures/maps.py\n", "")(root)
 
@@ -298,7 +298,7 @@ def start(root, *words):
 
 
 def start_slow_chapter(project, chapter):
-    """Start Make with a chapter that waits; return it when that runs, and how many ran before."""
+    """Start Make with a chapter that waits; return the process, and the number of earlier runs."""
     edit(f"analysis/{chapter}.py", "# waits\n")(project)
     n_runs = len(runs(project))
     running = start(project)

@@ -1,4 +1,4 @@
-"""Make's graph on a small project: what is run again, and what survives a kill.
+"""Make's dependency graph in a small project: what is run again, and what survives a kill.
 
 Most tests run the real Makefile with ``stub_python.py``, whose chapters take milliseconds; two run
 real chapters and pages.
@@ -72,7 +72,7 @@ def stamps(root):
 
 
 def run_again(root, change, *goals):
-    """Return what Make renews after `change` was made to an up-to-date project."""
+    """Apply `change` to an up-to-date project, and return what Make renews."""
     make(root, *goals)
     before = stamps(root)
     time.sleep(0.02)
@@ -194,7 +194,7 @@ def changed_files(root):
 
 
 def new_and_removed(root, make):
-    """Add a chapter, run it, and remove it again, with nothing edited between."""
+    """Add a chapter, run it, and remove it, without editing anything in between."""
     (root / ".gitignore").write_text("build/\n__pycache__/\nstub_python\n")
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "Start"]):
         identity = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "gc.auto=0"]

@@ -1,4 +1,4 @@
-"""The published study, in made-up files of its layout: the real book gives the paper's table."""
+"""The real book on invented files in the layout of the published study gives the paper's table."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Mixed models: predictions come from held-out songs, and real listeners come out right."""
+"""The chapter on mixed models: predictions are out of fold, and its results are correct."""
 
 import json
 import os
@@ -37,7 +37,7 @@ def probed(ratings, features, artists, styles):
 
 
 def test_a_bands_predictions_do_not_know_its_ratings():
-    """The definition of out-of-fold: other answers about a band leave its predictions alone."""
+    """Changing the ratings of a band does not change its out-of-fold predictions."""
     rng = np.random.default_rng(1)
     artists = np.repeat([f"band {k}" for k in range(12)], 3)
     styles = np.repeat(["funk", "pop", "rock"], 12)
@@ -98,7 +98,7 @@ def test_the_chapter_reports_what_its_models_found(built_book):
 
 
 def test_a_study_of_song_means_keeps_what_it_can_answer(cells):
-    """The title, the song-level section, real listeners, and the summary."""
+    """For song means, the title, song-level section, real listeners and summary remain."""
     assert not cells[0].metadata.get("tags")
     fitted = fit_to_study(
         jupytext.read(CHAPTER), lambda tag: tag not in ("listeners", "simulation")
@@ -162,7 +162,7 @@ def test_real_listeners_come_out_as_published(make_mini_study, tmp_path):
 
 @pytest.fixture
 def make_mini_study(tmp_path):
-    """Song means of 24 songs without listeners, audio, or predictions."""
+    """Write a study with mean ratings of 24 songs, without listeners, audio and predictions."""
 
     def make():
         folder = tmp_path / "mini"

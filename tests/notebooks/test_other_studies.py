@@ -1,4 +1,4 @@
-"""The real chapters on poorer studies: the book still builds, and says what was left out.
+"""The real chapters on studies with less data: the book is built, and says what is omitted.
 
 One study is built in every run, the others weekly; which cells each would leave out is tested in
 ``tests/unit/book/test_book_study_requirements.py``.
@@ -19,7 +19,7 @@ DEMO = ROOT / "build" / "demo-smoke" / "study"
 
 
 def song_means_only(folder):
-    """No listeners, no audio, one style."""
+    """Write a study without listeners and audio, with a single style."""
     ratings = pd.read_csv(DEMO / "ratings.csv")
     means = ratings.groupby(["track_id", "query"], as_index=False)["rating"].mean()
     means.to_csv(folder / "ratings.csv", index=False)
@@ -28,7 +28,7 @@ def song_means_only(folder):
 
 
 def listeners_without_audio(folder):
-    """Ratings of single listeners, as a study that may not publish its music."""
+    """Write a study with ratings of single listeners, but without audio."""
     for file in ("ratings.csv", "listeners.csv"):
         shutil.copy(DEMO / file, folder)
     pd.read_csv(DEMO / "tracks.csv").drop(columns="audio").to_csv(
@@ -37,7 +37,7 @@ def listeners_without_audio(folder):
 
 
 def one_style_with_audio(folder):
-    """Sound and listeners, but nothing to compare styles with, and no stems."""
+    """Write a study with audio and listeners, but with a single style and without stems."""
     tracks = pd.read_csv(DEMO / "tracks.csv")
     tracks = tracks[tracks["style"] == tracks["style"].iloc[0]]
     ratings = pd.read_csv(DEMO / "ratings.csv")
@@ -101,7 +101,7 @@ def test_a_poorer_study_still_gives_a_book(built_book, make_book, tmp_path, redu
 @pytest.mark.slow
 @pytest.mark.parametrize("models", [["musicfm", "of-a-reader"], ["musicfm"]])
 def test_vectors_may_come_beside_audio(built_book, make_book, tmp_path, models):
-    """A replication: published vectors, own recordings, a query that one song lacks."""
+    """Replicate a study with published vectors, new recordings, and a query that one song lacks."""
     folder = tmp_path / f"{len(models)} published"
     folder.mkdir()
     for file in ("study.yml", "tracks.csv"):

@@ -1,4 +1,4 @@
-"""The real chapters on a study whose texts try to run, or to show a file of the machine."""
+"""The real chapters on a study whose texts try to run code, or to show a file of the machine."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The real site: all three editions on made-up or small data, and only the demo without a network.
+"""The real site: all three editions on invented or small data, and only the demo if offline.
 
 The books of the second have stub chapters.
 """
@@ -28,7 +28,7 @@ EDITIONS = ["marmoret2026", "oconnell2022", "demo"]
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
-    """Copy what the book is made of; what tests have computed before need not be made again."""
+    """Copy the sources of the book, and earlier test results that need not be computed again."""
     root = tmp_path / "checkout"
     ignore = shutil.ignore_patterns("build", ".*", "__pycache__", "tests", "*.egg-info")
     shutil.copytree(ROOT, root, ignore=ignore)

@@ -1,4 +1,4 @@
-"""Stem ablation on the smoke study, with another separator, and on studies that lack its needs."""
+"""The chapter on stem ablation: smoke study, another separator, and studies that lack data."""
 
 import json
 import shutil
@@ -29,7 +29,7 @@ def box_of(notebook):
 
 
 def study_with(tmp_path, *embeddings):
-    """Six songs without audio, with vectors of the mix, and of the stems named."""
+    """Write a study of six songs without audio, with vectors of the mix and of the given stems."""
     meta = {"title": "Vectors", "queries": {"groove": "Grooves"}, "scale": [1, 100],
             "licence": "CC0-1.0", "citation": "none"}  # fmt: skip
     (tmp_path / "study.yml").write_text(yaml.safe_dump(meta))
@@ -69,7 +69,7 @@ def test_with_stem_vectors_only_what_needs_sound_is_left_out(tmp_path):
 
 @pytest.mark.slow
 def test_a_study_with_vectors_of_stems_runs(tmp_path):
-    """Vectors of the published study: five sums of stems, one model, no audio."""
+    """Use vectors like those of the published study: five sums of stems, one model, no audio."""
     sys.path.insert(0, str(ROOT / "tests" / "unit" / "study"))
     from make_marmoret_fixture import make_published
 
@@ -89,7 +89,7 @@ def test_a_study_with_vectors_of_stems_runs(tmp_path):
 
 @pytest.mark.slow
 def test_harmonic_and_percussive_stems_run_end_to_end(built_book, tmp_path):
-    """Without the study's stems the chapter separates by itself; it has two stems, three sums."""
+    """Without stems in the study, the chapter separates two stems, which have three sums."""
     folder = tmp_path / "no-stems"
     shutil.copytree(SMOKE / "study", folder, ignore=shutil.ignore_patterns("stems"))
     values, _ = run(folder, "no-stems-smoke")
@@ -102,7 +102,7 @@ def test_harmonic_and_percussive_stems_run_end_to_end(built_book, tmp_path):
 
 @pytest.mark.weekly
 def test_a_best_model_that_cannot_embed_stems_is_replaced(tmp_path):
-    """A study with audio, whose best model exists only as vectors of the full mixes."""
+    """Use a study with audio, whose best model exists only as vectors of the full mixes."""
     write_study(tmp_path / "study", lambda *tables: tables)
     folder, rng = tmp_path / "study", np.random.default_rng(1)
     tracks = pd.read_csv(folder / "tracks.csv", dtype=str)
@@ -154,7 +154,7 @@ def test_the_demo_chapter_adds_up(built_book):
 
 
 def run(folder, name):
-    """Run the chapter on a study folder; its values and its page."""
+    """Run the chapter on a study folder; return its values and its page."""
     build = ROOT / "build" / name
     shutil.rmtree(build, ignore_errors=True)
     run_make(ROOT, "chapter", "CH=08-stem-ablation", f"STUDY={folder}", "PARAMS=smoke")

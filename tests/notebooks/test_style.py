@@ -1,4 +1,4 @@
-"""Chapter sources keep the form: short cells, more prose than code, exercises, summary."""
+"""Form of the chapters' sources: short cells, more prose than code, exercises, summary."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ def prose(script: Path) -> str:
 
 
 def n_code_lines(source: str) -> int:
-    """All lines but blank ones and comments; captions and alt texts count."""
+    """Count lines that are neither blank nor comments; captions and alt texts count."""
     lines = [line.strip() for line in source.splitlines()]
     return sum(bool(line) and not line.startswith("#") for line in lines)
 
 
 def n_name_lines(source: str) -> int:
-    """All lines with a name or a number: brackets, captions and alt texts do not count."""
+    """Count lines with a name or a number, so not brackets, captions and alt texts."""
     lines, depth = set(), 0  # from Python 3.12 on, what an f-string contains has tokens of its own
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         kind = tokenize.tok_name[token.type]
@@ -149,7 +149,7 @@ def test_checks_follow_a_solution_and_say_what_is_wrong(script):
 
 
 def labels_of(script: Path) -> list[str]:
-    """List the labels of figures, tables and exercises, where they are written out."""
+    """List the labels of figures, tables and exercises that are written as literals."""
     cells = cells_of(script)
     code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
     calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
@@ -164,7 +164,7 @@ def labels_of(script: Path) -> list[str]:
 
 
 def test_labels_are_unique_over_the_book():
-    """Sphinx refuses a label that two pages have, but only after all chapters have run."""
+    """Find labels on two pages early; Sphinx rejects them only after all chapters have run."""
     labels = Counter(label for script in CHAPTERS for label in labels_of(script))
     assert sum(labels.values()) > 100
     assert [label for label, count in labels.items() if count > 1] == []

@@ -40,7 +40,7 @@ def test_round_trip_keeps_values_dtypes_shapes_and_order(store):
 
 
 def count_and_double(number, cache=None):
-    """A job that leaves the number of its process behind."""
+    """Job that also records the number of its process."""
     key = hash_bytes("double", str(number))
     if cache is None or (entry := cache.get(key)) is None:
         entry = {"value": np.array([2 * number, os.getpid()])}

@@ -1,4 +1,4 @@
-"""The container's commands exist, and install what `make setup` installs."""
+"""The container's commands exist, and install the same packages as `make setup`."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The environment is made with uv or pip, and goes on where a download broke off."""
+"""The environment is created with uv or pip, and an interrupted installation is continued."""
 
 import importlib.util
 import re
@@ -21,7 +21,7 @@ spec.loader.exec_module(environment)
 
 @pytest.fixture
 def calls(tmp_path, monkeypatch):
-    """Commands, which fail as often as `.fails` says for a word in them; uv is not installed."""
+    """Recorded commands; `.fails` says how often commands with a word fail. uv is not installed."""
 
     class Calls(list):
         fails: dict[str, int] = {}  # noqa: RUF012

@@ -1,4 +1,4 @@
-"""Files are whole or absent, and unchanged ones are left alone."""
+"""Files are written completely or not at all, and unchanged files are not written."""
 
 import hashlib
 import os

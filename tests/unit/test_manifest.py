@@ -1,4 +1,4 @@
-"""Manifests notice every change of what a result was made from and consists of."""
+"""Manifests detect every change in the inputs and outputs of a result."""
 
 import os
 import shutil
@@ -22,7 +22,7 @@ NAMES = ["a.wav", "a b.wav", "it's.wav", "ünï (live).wav", "#1.wav", "100%.wav
 
 @pytest.fixture
 def result(tmp_path, monkeypatch):
-    """A folder with an input, an output, an input folder, and their manifest."""
+    """Folder with an input, an output, an input folder, and their manifest."""
     monkeypatch.setattr("groove_utils.manifest.project_root", lambda: tmp_path)
     for name in ("source", "page", "study/tracks.csv", "study/audio/a.wav"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Results of slow functions that are kept."""
+"""Memoisation of slow functions."""
 
 import dataclasses
 import logging
@@ -34,7 +34,7 @@ def calls():
 
 @pytest.fixture
 def keep(calls, tmp_path):
-    """A function that returns what it is given, and notes each time that it is computed."""
+    """Function that returns its arguments, and records each computation."""
 
     @memoised("probes")
     def compute(value, factor=1, **options):
@@ -190,7 +190,7 @@ def test_the_hash_of_a_fitted_model_is_the_same_in_any_process():
 
 @pytest.fixture
 def sources(tmp_path, monkeypatch):
-    """A copy of the package's files, which may be edited."""
+    """Copy of the package's files that tests can edit."""
     copy = tmp_path / "groove_utils"
     shutil.copytree(import_graph.ROOT, copy, ignore=shutil.ignore_patterns("*.pyc", "*.npz"))
     monkeypatch.setattr(import_graph, "ROOT", copy)

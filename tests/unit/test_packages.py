@@ -1,4 +1,4 @@
-"""Names and versions of required packages agree with what Python's own metadata say."""
+"""Names and versions of required packages agree with Python's metadata."""
 
 import sys
 from importlib import metadata

@@ -1,4 +1,4 @@
-"""Where generated files go, and how the environment says otherwise."""
+"""Folders of generated files, and environment variables that change them."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Tables with pandas' nullable and Arrow types give the results of those with NumPy's."""
+"""Tables with pandas' nullable and Arrow types give the same results as with NumPy types."""
 
 import numpy as np
 import pandas as pd

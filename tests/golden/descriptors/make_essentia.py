@@ -1,7 +1,7 @@
-"""Make essentia.json: descriptors of a known signal by Essentia, a second implementation.
+"""Write essentia.json: descriptors of a known signal, computed by Essentia for comparison.
 
-Not part of the tests: run it by hand in an environment of its own with ``essentia`` and numpy
-(``pip install essentia==2.1b6.dev1389``), from the repository's root.
+This script is not part of the tests. Run it by hand from the repository's root, in a separate
+environment with numpy and ``essentia`` (``pip install essentia==2.1b6.dev1389``).
 """
 
 import json

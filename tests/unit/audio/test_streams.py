@@ -96,7 +96,7 @@ def test_missing_files_and_impossible_excerpts_are_refused_at_once(tmp_path):
 
 
 def smoothed(y):
-    """A mean over three neighbours, zero outside, and the samples themselves."""
+    """Return the mean of three neighbours (zero outside the signal), and the samples themselves."""
     padded = np.pad(y, ((0, 0), (1, 1)))
     return np.stack([(padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]) / 3, y])
 

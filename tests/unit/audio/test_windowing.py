@@ -1,4 +1,4 @@
-"""Windows cover all of a signal, however it is cut into blocks."""
+"""Windows cover the whole signal, however it is divided into blocks."""
 
 import hypothesis.strategies as st
 import numpy as np

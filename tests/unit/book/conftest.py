@@ -19,7 +19,7 @@ def shown(monkeypatch):
 
 @pytest.fixture
 def in_book(make_study, tmp_path, monkeypatch, shown):
-    """A function that opens a chapter on a tiny study, as the book's runner does."""
+    """Function that opens a chapter for a tiny study, as the book's runner does."""
 
     def begin(**options):
         monkeypatch.setenv("GROOVE_BUILD", str(tmp_path / "build"))
@@ -30,7 +30,7 @@ def in_book(make_study, tmp_path, monkeypatch, shown):
 
 @pytest.fixture
 def at_home(make_study, tmp_path, monkeypatch, shown):
-    """A chapter opened by somebody in their own Jupyter."""
+    """A chapter that a reader has opened in Jupyter."""
     monkeypatch.delenv("GROOVE_BUILD", raising=False)
     return open_chapter("01-one", make_study())
 

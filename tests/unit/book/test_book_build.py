@@ -1,4 +1,4 @@
-"""Pages are rendered over the reported values and compiled as a whole; jupyter-book is replaced."""
+"""Pages are rendered with the reported values and compiled together; jupyter-book is replaced."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ from groove_utils.manifest import read_manifest
 
 @pytest.fixture
 def compiled(monkeypatch):
-    """Commands of jupyter-book, which writes a page and ends with the status of `.status`."""
+    """Recorded commands of a fake jupyter-book, which writes a page and exits with `.status`."""
 
     class Commands(list):
         status = 0
@@ -41,7 +41,7 @@ def compiled(monkeypatch):
 
 @pytest.fixture
 def book(tmp_path, make_study):
-    """A checkout with one page, a study, and a build folder with one executed chapter."""
+    """Checkout with one page, a study, and a build folder with one executed chapter."""
     root, folder = tmp_path / "root", tmp_path / "build"
     (root / "book" / "_static").mkdir(parents=True)
     (root / "book" / "index.md").write_text('{{ full("01-one.songs") }} of {{ study.title }}')

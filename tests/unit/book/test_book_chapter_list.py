@@ -1,4 +1,4 @@
-"""Chapters are added to and removed from `chapters.mk`, and nothing else in it changes."""
+"""Chapters are added to and removed from `chapters.mk` without other changes to the file."""
 
 import pytest
 import yaml

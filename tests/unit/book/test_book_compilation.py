@@ -1,4 +1,4 @@
-"""Pages are compiled again only if they, or what they take from other pages, have changed."""
+"""Pages are compiled again only if they, or what they use of other pages, have changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables of the page on the demo study."""
+"""Tables of results on the page about the demo study."""
 
 from pathlib import Path
 

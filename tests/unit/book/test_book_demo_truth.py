@@ -1,4 +1,4 @@
-"""The tables of the demo's true effects agree with ratings that are simulated from them."""
+"""Tables of the demo study's true effects agree with ratings simulated from these effects."""
 
 from __future__ import annotations
 

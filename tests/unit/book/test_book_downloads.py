@@ -1,4 +1,4 @@
-"""Downloaded notebooks install what they need, and carry figures and values."""
+"""Notebooks to download install what they need, and contain figures and values."""
 
 import ast
 import base64

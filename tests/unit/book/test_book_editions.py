@@ -1,4 +1,4 @@
-"""Editions are built where data can be had, and joined by links that all lead somewhere."""
+"""Editions are built if their data is available, and all links between them work."""
 
 import json
 import re
@@ -42,7 +42,7 @@ def write_pages(folder, *names):
 
 @pytest.fixture
 def three(tmp_path):
-    """Three editions with stub pages: two of people, one of them without data, and the demo."""
+    """Three editions with stub pages: the demo, and two real studies, one of them without data."""
     real = write_pages(tmp_path / "real", "index.html", "06-probing.html")
     demo = write_pages(tmp_path / "demo", "index.html", "06-probing.html", "10-genre.html")
     return [
@@ -118,7 +118,7 @@ def test_no_address():
 
 @pytest.fixture
 def stub_builds(monkeypatch, tmp_path):
-    """A checkout in which studies and books are made at once, unless their name is in a set."""
+    """Checkout in which stub studies and books are made, unless their names are in a set."""
     (tmp_path / "analysis" / "params").mkdir(parents=True)
     (tmp_path / "analysis" / "params" / "default.yml").write_text("")
     failing = {"study": set(), "book": set()}

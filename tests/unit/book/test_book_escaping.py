@@ -1,4 +1,4 @@
-"""Nothing in a study's texts is taken for markup: no role, no directive, no tag, on no page."""
+"""Texts of a study are never interpreted as markup: no role, directive or tag on any page."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Exercise notebooks hold no solution, and their checks say what is wrong with an answer."""
+"""Exercise notebooks contain no solutions, and their checks say what is wrong with an answer."""
 
 import contextlib
 import html

@@ -1,4 +1,4 @@
-"""The table of costs of large collections, against figures worked out by hand."""
+"""The table of costs of large collections, compared with values calculated by hand."""
 
 from pathlib import Path
 

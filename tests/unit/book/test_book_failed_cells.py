@@ -1,4 +1,4 @@
-"""Cells that fail in a reader's study become boxes, and what depends on them is left out."""
+"""Cells that fail for a reader's study become boxes, and cells that depend on them are skipped."""
 
 import ast
 from pathlib import Path
@@ -21,7 +21,7 @@ from groove_utils.errors import DetailedError
 
 @pytest.fixture
 def kernel(monkeypatch):
-    """A function that runs a cell as a guarded kernel does; gives its namespace."""
+    """Function that runs a cell like a guarded kernel and returns the namespace."""
     guard, space = CellGuard(), {}
     monkeypatch.setattr(failed_cells, "GUARD", guard)
     study = SimpleNamespace(path="/machine/my study")

@@ -1,4 +1,4 @@
-"""The front page's map and ladder, made from what chapters have saved."""
+"""The front page's map and ladder, made from files that chapters have saved."""
 
 from __future__ import annotations
 

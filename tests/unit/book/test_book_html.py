@@ -1,4 +1,4 @@
-"""The HTML of pages after jupyter-book: what is dropped, added, and left as it was."""
+"""Processing of the HTML from jupyter-book: what is removed, added, and left unchanged."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ CHAPTERS = ["01-one", "02-two"]
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """A checkout with two chapters and a study; gives its settings."""
+    """Settings of a checkout with two chapters and a study."""
     monkeypatch.chdir(tmp_path)
     for module in ("manifest", "book.incremental", "book.__main__"):
         monkeypatch.setattr(f"groove_utils.{module}.project_root", lambda: tmp_path)

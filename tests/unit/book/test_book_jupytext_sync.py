@@ -1,4 +1,4 @@
-"""A chapter's script and its notebook say the same."""
+"""A chapter's script and its notebook have the same content."""
 
 import os
 import subprocess

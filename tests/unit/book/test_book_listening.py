@@ -1,4 +1,4 @@
-"""The listening map: what it writes into the page."""
+"""The listening map and its output in the page."""
 
 import json
 import re
@@ -40,7 +40,7 @@ def planes(n_songs, *models):
 
 
 def page_of(shown):
-    """The last output, with its JSON parsed as strictly as a browser does."""
+    """Return the last output, with its JSON parsed as strictly as by a browser."""
     text = shown[-1][0].data
     script = re.search(r'<script type="application/json">(.*?)</script>', text, re.DOTALL)[1]
 

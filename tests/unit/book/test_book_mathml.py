@@ -1,4 +1,4 @@
-"""Equations in the pages are MathML: no script, no network."""
+"""Equations in the pages are MathML, which needs neither scripts nor a network."""
 
 import re
 from pathlib import Path

@@ -62,7 +62,7 @@ RIGHT = {"seed": 1, "n_splits": 0, "share": 1, "seconds": 2.5, "models": ["a"], 
 
 @pytest.fixture
 def read(tmp_path):
-    """A function that reads the text of a parameter file for a chapter."""
+    """Function that reads the parameters of a chapter from the text of a parameter file."""
     (tmp_path / "01-one.py").write_text(SCRIPT)
     file = tmp_path / "params" / "mine.yml"
     file.parent.mkdir()

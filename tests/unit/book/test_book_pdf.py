@@ -1,4 +1,4 @@
-"""All pages become one document, whose links lead to places in it."""
+"""All pages become one document, and links between pages become links within it."""
 
 import pytest
 from bs4 import BeautifulSoup

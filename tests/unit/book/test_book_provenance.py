@@ -1,4 +1,4 @@
-"""The provenance page's tables."""
+"""Tables of the page on provenance."""
 
 import hashlib
 import json

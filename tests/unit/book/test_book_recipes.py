@@ -1,4 +1,4 @@
-"""The recipes of the page “How to run and adapt” work as they stand there."""
+"""The recipes on the page “How to run and adapt” work as they are printed."""
 
 import re
 from pathlib import Path
@@ -22,7 +22,7 @@ PAGE = (ROOT / "book" / "adapt.md").read_text(encoding="utf-8")
 
 
 def block(language: str, word: str) -> str:
-    """The only block of code on the page that holds a word."""
+    """Return the only code block on the page that contains a word."""
     blocks = re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
     (found,) = [text for text in blocks if word in text]
     return found

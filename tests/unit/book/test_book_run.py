@@ -1,4 +1,4 @@
-"""Chapters are run whole or not at all, and leave what Make and the pages need."""
+"""Chapters are run completely or not at all, and write what Make and the pages need."""
 
 import json
 import os
@@ -58,7 +58,7 @@ chapter.save_table(songs, "stems")
 
 @pytest.fixture
 def tiny(tmp_path, monkeypatch):
-    """A function that runs a chapter's text on a study; gives the page."""
+    """Function that runs the text of a chapter on a study and returns the page."""
     monkeypatch.setenv("GROOVE_CACHE", str(tmp_path / "cache"))
     script = tmp_path / "analysis" / "01-tiny.py"
     script.parent.mkdir()

@@ -1,4 +1,4 @@
-"""STUDY, PARAMS and PORT are read from the environment; wrong ones are answered in words."""
+"""STUDY, PARAMS and PORT are read from the environment; wrong values give clear errors."""
 
 import socket
 import threading

@@ -24,7 +24,7 @@ from groove_utils.probe import Protocol, nested_ridge, paper_protocol
 
 
 class OneStudy:
-    """Song means of three questions, one of them with a song that nobody answered it for."""
+    """Song means for three questions, of which one has no ratings for one song."""
 
     queries = ("liking", "groove", "fame")
 

@@ -1,4 +1,4 @@
-"""Links to chapters that a study cannot answer lead to the page that names these."""
+"""Links to chapters that a study cannot answer lead to the page that lists these chapters."""
 
 import subprocess
 import sys
@@ -26,7 +26,7 @@ PAGES = {
 
 @pytest.fixture
 def executed(tmp_path):
-    """Two chapters, of which one needs more than the study has."""
+    """Two chapters; one needs data that the study does not have."""
     for name, tag in {"01-one": "needs-listeners", "08-stems": "needs-stems"}.items():
         cells = [
             nbformat.v4.new_markdown_cell(f"# {TITLE}\n\nText", metadata={"tags": [tag]}),

@@ -3,4 +3,4 @@ import pytest
 
 @pytest.fixture(autouse=True, scope="module")
 def _own_cache(own_cache):
-    """Descriptors of signals are kept."""
+    """Use a temporary cache, since descriptors of signals are cached."""

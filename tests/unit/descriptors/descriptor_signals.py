@@ -1,4 +1,4 @@
-"""Signals whose descriptors are known, for the tests of this folder."""
+"""Signals with known descriptors, for the tests in this folder."""
 
 import functools
 
@@ -10,7 +10,7 @@ SR = 44100
 
 
 def click_track(per_second, duration=10.0, sr=SR, start=0.0, amplitude=0.5, seed=0):
-    """Short bursts of noise (decay 0.7 ms), `per_second` of them, the first at `start`."""
+    """Generate short bursts of noise (decay 0.7 ms) at a constant rate from `start` on."""
     times = np.arange(start, duration - 1e-9, 1 / per_second)
     return clicks_at(times, duration, sr, amplitude, seed)
 
@@ -36,7 +36,7 @@ def sine(hz, duration=10.0, sr=SR, amplitude=0.5):
 
 
 def bursts(hz, duration=5.0, sr=SR):
-    """A tone that swells and fades smoothly for 0.2 s once a second: narrow in frequency."""
+    """Generate a narrow-band tone that swells and fades smoothly for 0.2 s once per second."""
     t = np.arange(round(duration * sr)) / sr % 1
     swell = np.where(t < 0.2, np.sin(np.pi * np.clip(t / 0.2, 0, 1)) ** 2, 0)
     return sine(hz, duration, sr) * swell.astype(np.float32)
@@ -57,7 +57,7 @@ PATTERNS = {
 
 
 def stroke(name):
-    """One stroke: a bass drum of 60 Hz, a snare of noise, a hi-hat of high noise."""
+    """Generate one stroke: bass drum (60 Hz tone), snare (noise) or hi-hat (high-pass noise)."""
     t = np.arange(round(0.5 * SR)) / SR
     if name == "kick":
         return np.sin(2 * np.pi * 60 * t) * np.exp(-t / 0.05)
@@ -69,10 +69,10 @@ def stroke(name):
 
 @functools.cache
 def play(pattern, tempo=100.0, n_bars=6, swing=1.0, snare_ms=0.0, jitter_ms=0.0, start=0.1, seed=5):
-    """A kit playing a pattern of sixteen letters per drum (dots are rests, g are ghost notes).
+    """Play a pattern of sixteen letters per drum (dots are rests, g are ghost notes).
 
-    Returns the signal, and the steps of the strokes other than ghost notes by drum, as arrays of
-    shape (n_bars, 16).
+    Return the signal and, by drum, the steps of strokes other than ghost notes, as arrays of shape
+    (n_bars, 16).
     """
     rng = np.random.default_rng(seed)
     sixteenth = 15 / tempo
@@ -90,13 +90,13 @@ def play(pattern, tempo=100.0, n_bars=6, swing=1.0, snare_ms=0.0, jitter_ms=0.0,
 
 
 def curve_of(y, sr=SR):
-    """Onset curve of a signal and the seconds between its values."""
+    """Return the onset curve of a signal, and the seconds between values of the curve."""
     spectra = analyse(y, sr)
     return onset_strength(spectra), spectra.hop
 
 
 def grid_of(y, sr=SR):
-    """Grid, spectra and onset curve of a signal."""
+    """Return grid, spectra and onset curve of a signal."""
     spectra = analyse(y, sr)
     curve, regions = onset_strength(spectra), region_strength(spectra)
     return estimate_grid(curve, regions, spectra.hop), spectra, curve

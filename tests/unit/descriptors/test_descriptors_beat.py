@@ -1,4 +1,4 @@
-"""Tempo, beats and the metrical grid of signals whose score is known."""
+"""Tempo, beats and metrical grid of signals with a known score."""
 
 import librosa
 import numpy as np
@@ -76,7 +76,7 @@ def test_swing_ratio_of_a_kit(swing):
 
 
 def timing_of(*args, **options):
-    """Microtiming of a kit: mean, spread and share of the beat."""
+    """Measure the microtiming of a drum kit: mean, spread and percentage of the beat."""
     grid, spectra, curve = grid_of_play(*args, **options)
     kicks = find_kicks(region_strength(spectra)["low"], spectra.hop)
     return microtiming(clear_onsets(*detect_onsets(curve, spectra.hop)), grid, kicks)

@@ -1,4 +1,4 @@
-"""Drum patterns and syncopation read off audio, and the coincidence of bass and bass drum."""
+"""Drum patterns and syncopation measured from audio; coincidence of bass and bass drum."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Descriptors of one signal: complete, unchanged by gain, and with a reason for what is missing."""
+"""Descriptors of one signal: complete, independent of gain, with reasons for missing values."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Onset curves and onsets of signals whose strokes are known."""
+"""Onset curves and onsets of signals with known strokes."""
 
 import librosa
 import mir_eval

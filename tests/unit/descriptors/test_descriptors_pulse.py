@@ -1,4 +1,4 @@
-"""Pulse clarity, accents and periodicity of signals whose pulse is known; danceability."""
+"""Pulse clarity, accents and periodicity of signals with a known pulse; danceability."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Level, flux and sub-band flux against closed forms, librosa and Essentia."""
+"""Level, flux and sub-band flux compared with closed forms, librosa and Essentia."""
 
 import json
 from pathlib import Path
@@ -90,7 +90,7 @@ def test_band_limited_burst_shows_in_its_band(hz, band):
     flux = flux / flux.max()
     assert np.argmax(flux) == band - 1
     distant = np.abs(np.arange(1, 11) - band) > 1
-    assert flux[distant].max() < 0.08  # the filters are of second order: neighbours see some
+    assert flux[distant].max() < 0.08  # second-order filters leak into neighbouring bands
 
 
 def test_bands_beyond_half_the_rate_are_nan():

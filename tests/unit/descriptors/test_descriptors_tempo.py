@@ -1,4 +1,4 @@
-"""Tempo of simulated drummers from 60 to 200 BPM, next to librosa's estimate."""
+"""Tempo of simulated drum patterns from 60 to 200 BPM, compared with librosa's estimate."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ from groove_utils.synth.soundfont import SAMPLE_RATE
 
 
 def drum_solo(tempo, band):
-    """Twelve seconds of a band's drums at a tempo, with a pattern drawn for it."""
+    """Render twelve seconds of random drums of a style at a given tempo."""
     rng = np.random.default_rng([tempo, band, 0])
     model, n_bars = compose(77, band, 0), max(3, round(12 * tempo / 240))
     style, keeper = model.band.style, model.band.timekeeper
@@ -30,7 +30,7 @@ def drum_solo(tempo, band):
 
 
 def level(estimate, tempo):
-    """Metrical level of an estimate within 4% of it."""
+    """Return the metrical level that an estimate matches within 4%."""
     levels = {"right": 1, "half": 0.5, "double": 2}
     return next((k for k, f in levels.items() if abs(estimate / tempo / f - 1) <= 0.04), "wrong")
 

@@ -12,7 +12,7 @@ from groove_utils.descriptors import DESCRIPTORS, describe, describe_study, one_
 
 
 class Study:
-    """A study with just what descriptors need."""
+    """A study with only the attributes that descriptors need."""
 
     def __init__(self, folder, audio, descriptors=None):
         self.folder, self.audio, self.descriptors = folder, audio, descriptors

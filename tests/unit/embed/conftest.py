@@ -6,7 +6,7 @@ from groove_utils.embed import loading, register_model, unregister_model
 
 @pytest.fixture(autouse=True, scope="session")
 def _own_cache(tmp_path_factory):
-    """Keep what tests record about models, and cache, out of the project's own cache."""
+    """Use temporary folders for the cache and for records of models."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GROOVE_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.delenv("EXECUTOR", raising=False)
@@ -22,7 +22,7 @@ def cache(tmp_path):
 
 @pytest.fixture
 def register():
-    """Register a class as a model for one test; returns its name."""
+    """Function that registers a class as a model for one test and returns the model's name."""
     names = []
 
     def add(kind, name=""):

@@ -13,7 +13,7 @@ from groove_utils.embed.models.musicnn.taggers import Tagger
 
 
 class Level(Frames):
-    """States no version, as a class in a notebook."""
+    """Model without a version, like a class defined in a notebook."""
 
     layers = {"level": 1}  # noqa: RUF012
     limit = 5.0
@@ -35,7 +35,7 @@ def level(cache):
 
 
 def edited(**members):
-    """The class, and another of its name, as a cell that was changed and run again makes it."""
+    """Return two classes of the same name, as if a cell had been edited and run again."""
     return type("Own", (Level,), {}), type("Own", (Level,), members)
 
 
@@ -85,7 +85,7 @@ def test_attributes_set_by_a_load_make_no_other_model(cache, register):
     ],
 )
 def test_a_fingerprint_depends_on_the_adapters_own_files(kind, included, excluded):
-    """And on no other model's, nor on anything outside the models."""
+    """A fingerprint does not depend on files of other models or outside the models."""
     paths = [file.as_posix().partition("groove_utils/")[2] for file in adapter_files(kind)]
     assert all(path.startswith("embed/models/") for path in paths)
     names = {path.removeprefix("embed/models/") for path in paths}
@@ -100,7 +100,7 @@ def test_networks_that_are_imported_on_loading_count():
 
 @pytest.fixture
 def own_file(tmp_path, monkeypatch, register):
-    """A reader's model in a plain file, with a helper and an unrelated file next to it."""
+    """Write a reader's model to a file, with a helper and an unrelated file in the same folder."""
     (tmp_path / "reader_helper.py").write_text("GAIN = 1\n")
     (tmp_path / "unrelated.py").write_text("x = 1\n")
     (tmp_path / "weights.bin").write_bytes(b"1234")

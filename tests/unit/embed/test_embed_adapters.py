@@ -94,7 +94,7 @@ def test_a_model_that_cannot_be_made_hides_no_other(register):
 
 
 def test_a_helper_that_changed_outside_the_class_is_noticed(register):
-    """Its code is not part of the class; the probe shows it."""
+    """Only the probe can detect it, since its code is not part of the class."""
     helper = {"gain": 1.0}
 
     class Own(Frames):

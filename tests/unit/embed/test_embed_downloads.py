@@ -1,4 +1,4 @@
-"""``fetch --paper``: the hub's own client, against a tiny hub on this machine."""
+"""The command ``fetch --paper``, with the hub's own client and a tiny local hub."""
 
 import dataclasses
 import hashlib
@@ -41,7 +41,7 @@ VECTORS = ["m2d-clap", "matpac-plus", "musicfm"]
 
 
 class Hub(http.server.BaseHTTPRequestHandler):
-    """The few answers of the hub that its client needs; `sent` counts the bytes of files."""
+    """Server with the responses that the hub's client needs; `sent` counts the bytes of files."""
 
     def do_HEAD(self):
         self.answer(body=False)
@@ -84,7 +84,7 @@ class Hub(http.server.BaseHTTPRequestHandler):
 
 
 def entry(file):
-    """A file as the hub lists it, in both of its listings; weights have the hash of Git LFS."""
+    """Describe a file as in both of the hub's listings; weights have the hash of Git LFS."""
     content = file.read_bytes()
     sha = hashlib.sha256(content).hexdigest()
     facts = {"rfilename": file.name, "path": file.name, "size": len(content), "type": "file"}
@@ -106,7 +106,7 @@ def checkpoints(tmp_path_factory):
 
 @pytest.fixture
 def hub(checkpoints, tmp_path, monkeypatch):
-    """A server with two of the paper's models, which the hub's client takes for the hub."""
+    """Server with two of the paper's models, which the hub's client uses as the hub."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
     server.folder, server.asked, server.sent, server.broken = checkpoints, [], 0, set()
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -241,7 +241,7 @@ def test_too_little_space_is_said_before(hub, monkeypatch):
 
 
 def test_without_a_network_one_message_and_nothing_written(tmp_path):
-    """Run the command in a process of its own, with a hub that refuses connections."""
+    """Run the command in a separate process, with a hub that refuses connections."""
     environment = os.environ | {
         "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path / "home"),
         "GROOVE_MODELS": str(tmp_path / "own"), "GROOVE_CACHE": str(tmp_path / "cache"),

@@ -23,7 +23,7 @@ from groove_utils.embed.integrity import check_buffers, check_weights
 
 
 class Linear(Frames):
-    """A small network whose weights and buffers can be tampered with."""
+    """A small network with weights and buffers that tests can change."""
 
     layers = {"out": 3}  # noqa: RUF012
 
@@ -150,7 +150,7 @@ def test_the_probe_has_no_silent_or_repeated_second():
 
 
 def stored():
-    """The file's tensors, under a prefix; its buffer is not saved."""
+    """Tensors of the weights file, with a prefix; the buffer is not saved."""
     return {f"model.{name}": p.detach().clone() for name, p in Linear().load().named_parameters()}
 
 

@@ -12,7 +12,7 @@ from groove_utils.embed.weights import offline, read_json, read_tensors
 
 @pytest.fixture
 def ast_folder(tmp_path, monkeypatch):
-    """Stand-in of the hub's answer for AST, and the options of the download."""
+    """Fake download of AST from the hub; returns the options of the download."""
     options = {}
     for file in ("config.json", "model.safetensors", "preprocessor_config.json"):
         (tmp_path / file).touch()

@@ -1,4 +1,4 @@
-"""Interruption, several processes on one cache, and workers."""
+"""Interruption, several processes with one cache, and workers."""
 
 import multiprocessing
 import os

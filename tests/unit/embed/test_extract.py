@@ -102,7 +102,7 @@ def test_too_short_for_a_sample_at_the_models_rate(cache, model):
 
 @pytest.mark.parametrize("method", ["content", "blocks"])
 def test_files_that_cannot_be_read_are_listed(frames, cache, tmp_path, monkeypatch, method):
-    """No permission, gone in the meantime, a disk that fails."""
+    """List files without permission, deleted in the meantime, or on a failing disk."""
     tracks = {name: tmp_path / f"{name}.wav" for name in "abc"}
     for i, path in enumerate(tracks.values()):
         soundfile.write(path, noise(SR, i), SR)
@@ -194,7 +194,7 @@ def test_an_embedding_as_a_table(frames, cache):
 
 
 def test_cached_vectors_are_found_without_torch(tmp_path, monkeypatch):
-    """In chapters that are run again: importing it takes longer than reading all vectors."""
+    """Importing torch would take longer than reading all cached vectors."""
     monkeypatch.setenv("GROOVE_CACHE", str(tmp_path / "cache"))
     forget_models()  # their files are recorded as they are loaded
     soundfile.write(tmp_path / "a.wav", noise(SR), SR)
@@ -222,7 +222,7 @@ print(round(peak_memory()))
 
 @pytest.mark.slow
 def test_ten_minutes_need_no_more_memory_than_one(tmp_path):
-    """The hour itself is in the benchmark."""
+    """Measure ten minutes; the benchmark measures an hour."""
     peaks = []
     for minutes in (1, 10):
         path = tmp_path / f"{minutes}.wav"

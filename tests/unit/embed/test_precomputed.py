@@ -1,4 +1,4 @@
-"""Vectors that a study brings in its folder ``embeddings/``."""
+"""Vectors in the folder ``embeddings/`` of a study."""
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from groove_utils.study import Study
 
 
 def study_with(folder, model, **by_track):
-    """A study that brings vectors, and their folder."""
+    """Function that writes a study with vectors and returns it with their folder."""
     (folder / "embeddings" / model).mkdir(parents=True)
     for track, layers in by_track.items():
         np.savez(folder / "embeddings" / model / f"{track}.npz", **layers)

@@ -1,4 +1,4 @@
-"""Sums of stems: which are embedded, which are shared, which are refused."""
+"""Sums of stems: which are embedded, shared, and rejected."""
 
 import shutil
 
@@ -16,7 +16,7 @@ STEMS = ("drums", "bass", "other", "vocals")
 
 
 class Mean(Frames):
-    """One window per forward pass, so that windows can be counted."""
+    """Model with one window per forward pass, so that windows can be counted."""
 
     batch_size = 1
 
@@ -31,7 +31,7 @@ def mean(register):
 
 @pytest.fixture
 def study(tmp_path):
-    """Two songs of 3.5 s whose four 16-bit stems add up to the mix."""
+    """Study of two songs of 3.5 s, whose four 16-bit stems add up to the mix."""
     rng = np.random.default_rng(0)
     (tmp_path / "audio").mkdir()
     tracks = pd.DataFrame({"track_id": ["a", "b"], "audio": ["audio/a.wav", "audio/b.wav"]})

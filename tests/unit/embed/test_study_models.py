@@ -56,7 +56,7 @@ def test_named_models_come_before_all(study):
 
 @pytest.fixture
 def states(monkeypatch):
-    """States of models as they would be found on this machine, in place of real ones."""
+    """Fake states of models on this machine."""
     states = {"mert-v1-95m": "cached", "clap-htsat-unfused": "cached", "muq-mulan": "cached"}
     states |= {"audiomae": "needs an extra"}  # but not before its code is allowed
     monkeypatch.delenv("GROOVE_REMOTE_CODE", raising=False)

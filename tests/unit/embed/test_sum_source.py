@@ -17,7 +17,7 @@ def noise(n, seed=0):
 
 @pytest.fixture
 def files(tmp_path):
-    """Signals of several blocks, half a block and one sample, and their files."""
+    """Signals of several blocks, of half a block and of one sample, with their files."""
     signals = [noise(n, seed) for seed, n in enumerate((300_000, 60_000, 1))]
     paths = [tmp_path / f"{i}.wav" for i in range(3)]
     for path, y in zip(paths, signals, strict=True):

@@ -1,4 +1,4 @@
-"""Small models of which everything is known."""
+"""Small models with known outputs."""
 
 import os
 import time
@@ -17,13 +17,13 @@ def noise(n, seed=0):
 
 
 def noises(n_tracks, *seconds):
-    """Tracks of noise, of the given lengths in turn."""
+    """Generate tracks of noise, cycling through the given lengths."""
     lengths = [round(seconds[i % len(seconds)] * SR) for i in range(n_tracks)]
     return {f"t{i}": (noise(n, i), SR) for i, n in enumerate(lengths)}
 
 
 class Frames:
-    """Passes on mean and first sample of each 100 samples; mean of each window's signal."""
+    """Model that returns the mean and first of every 100 samples, and the mean of each window."""
 
     sample_rate = SR
     window = 1.0
@@ -42,7 +42,7 @@ class Frames:
 
 
 class Prepared(Frames):
-    """Takes windows of any length, as frames that are cut ahead."""
+    """Model for windows of any length, which are cut into frames in advance."""
 
     any_length = True
 
@@ -54,7 +54,7 @@ class Prepared(Frames):
 
 
 class Slow(Frames):
-    """Takes its time, so that it can be interrupted; counts in a file."""
+    """Slow model that can be interrupted, and that counts its calls in a file."""
 
     def forward(self, network, batch, n_valid):
         time.sleep(0.05)

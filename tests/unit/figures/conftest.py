@@ -1,4 +1,4 @@
-"""Figures are drawn in the book's theme, without a screen, and closed after each test."""
+"""Draw figures in the book's theme without a screen, and close them after each test."""
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -18,4 +18,4 @@ def _theme():
 
 @pytest.fixture(autouse=True, scope="module")
 def _own_cache(own_cache):
-    """Slow probes and mixed models keep their results."""
+    """Use a temporary cache, since results of slow probes and mixed models are cached."""

@@ -1,4 +1,4 @@
-"""Figures for dark pages keep their hues, and text and lines stand out from the ground."""
+"""Figures for dark pages keep their hues, and text and lines contrast with the background."""
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -1,4 +1,4 @@
-"""Plots draw what the tables hold: as many dots, lines, panels and labels, at the right places."""
+"""Plots have the right numbers and positions of dots, lines, panels and labels."""
 
 import matplotlib as mpl
 import numpy as np

@@ -1,4 +1,4 @@
-"""Plots of mistakes and explanations draw what their tables hold."""
+"""Plots of mistakes and explanations agree with their tables."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Plots of mixed models show what their tables hold."""
+"""Plots of mixed models agree with their tables."""
 
 import numpy as np
 import pandas as pd

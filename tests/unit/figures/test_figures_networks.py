@@ -1,4 +1,4 @@
-"""Plots of chapter 03 draw what they are given, where it belongs."""
+"""Plots of the chapter on networks draw their data at the right positions."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Plots of chapters 02 and 04 draw what they are given, where it belongs."""
+"""Plots of the chapters on sound and on descriptors draw their data at the right positions."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Plots of chapter 08-stem-ablation show what their tables hold."""
+"""Plots of the chapter on stem ablation agree with their tables."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""A tiny corpus: noise bursts whose tempo and colour depend on the style."""
+"""Fixtures with a tiny corpus: noise bursts whose tempo and spectrum depend on the style."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""A training to be started in several processes, and killed; imports little, to start quickly."""
+"""Training to run in several processes and to kill; imports little, so that it starts quickly."""
 
 import os
 import signal

@@ -91,7 +91,7 @@ def test_our_resnet18_is_resnet18():
 
 
 def _in_our_order(reference):
-    """Parameters of the reference, with each block's shortcut after its convolutions."""
+    """Return the reference's parameters, with each block's shortcut after its convolutions."""
     yield from reference.embedder.parameters()
     for stage in reference.encoder.stages:
         for block in stage.layers:

@@ -20,7 +20,7 @@ from groove_utils.genre.calibration import (
 
 
 def draw(seed, n=200, k=5, sharpness=3.0):
-    """Examples of a classifier whose probabilities are right at temperature 1."""
+    """Draw logits and labels of a classifier that is calibrated at temperature 1."""
     rng = np.random.default_rng(seed)
     logits = sharpness * rng.normal(size=(n, k))
     p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
@@ -62,7 +62,7 @@ def test_reliability_worked_by_hand():
 
 
 class Fixed(ClassifierMixin, BaseEstimator):
-    """A classifier whose logits are its features."""
+    """Classifier that returns its features as logits."""
 
     def fit(self, X, y):
         self.classes_ = np.arange(X.shape[1])

@@ -1,4 +1,4 @@
-"""Differences of accuracy, with effects of bands and of trainings planted."""
+"""Differences in accuracy with simulated effects of bands and of trainings."""
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,7 @@ from groove_utils.genre import accuracy_by_seed, accuracy_differences
 
 
 def make_predictions(chances, n_bands=24, n_clips=6, seed=0):
-    """Table of answers: `chances` has the share of right answers by network and seed."""
+    """Draw predictions; `chances` has the share of correct ones by network and seed."""
     rng = np.random.default_rng(seed)
     rows = []
     for network, per_seed in chances.items():
@@ -40,7 +40,7 @@ def test_differences_are_those_of_the_accuracies():
 
 
 def test_trainings_that_disagree_widen_the_interval():
-    """Clips of 24 bands agree on each training's difference, but three trainings do not."""
+    """Simulate differences that are equal for all bands, but not for all three trainings."""
     table = make_predictions({"x": [0.9, 0.9, 0.9], "y": [0.55, 0.85, 0.9]}, n_clips=60)
     row = accuracy_differences(table, {"gap": ("x", "y")}).loc["gap"]
     per_seed = accuracy_by_seed(table).diff().loc["y"]

@@ -1,4 +1,4 @@
-"""Corpora: any folder style/artist/*, tables and trees."""
+"""Corpora from folders style/artist/*, from tables, and with trees of styles."""
 
 import numpy as np
 import pytest

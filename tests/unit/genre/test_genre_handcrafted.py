@@ -1,4 +1,4 @@
-"""Handcrafted features of real songs, and classifiers of them."""
+"""Handcrafted features of real songs, and classifiers based on these features."""
 
 import pickle
 from functools import partial

@@ -41,7 +41,7 @@ def test_planted_changes_are_found_in_noisy_probabilities():
 
 
 class Loudness(torch.nn.Module):
-    """Two classes: the louder the clip, the more probable the second."""
+    """Classifier with two classes; the louder the clip, the more probable the second class."""
 
     def forward(self, x):
         level = x.mean(dim=(1, 2)) + 60

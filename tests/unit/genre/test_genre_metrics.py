@@ -25,7 +25,7 @@ def draw(seed, n=60, k=4, sharpness=2.0):
 
 
 def levels(codes):
-    """Paths from the top, filled up, as hiclass has them."""
+    """Return padded paths from the root, in the format of hiclass."""
     paths = [ancestors(TREE, LABELS[code])[::-1] for code in codes]
     return np.array([path + [""] * (3 - len(path)) for path in paths])
 

@@ -1,4 +1,4 @@
-"""GTZAN and FMA-small, on tiny folders of the same layouts and without a network."""
+"""GTZAN and FMA-small, tested on tiny folders with the same layouts, without a network."""
 
 import tarfile
 import zipfile
@@ -28,7 +28,7 @@ def _no_network(monkeypatch):
 
 @pytest.fixture
 def gtzan(tmp_path, monkeypatch):
-    """Lists and an archive as they are published, with five songs."""
+    """Lists and archive in the published format, with five songs."""
     split = {}
     for name, songs in SONGS.items():
         path = tmp_path / f"{name}_filtered.txt"
@@ -110,7 +110,7 @@ def test_without_a_network_one_message_says_what_goes_where(tmp_path, load, down
 
 @pytest.fixture
 def fma(tmp_path):
-    """The published archives with three tracks; one of them has no audio, one is not `small`."""
+    """Archives in the published format with three tracks, one without audio and one not `small`."""
     columns = pd.MultiIndex.from_tuples(
         [("set", "subset"), ("set", "split"), ("track", "genre_top"), ("track", "genres"),
          ("track", "license"), ("artist", "id")]

@@ -87,7 +87,7 @@ def test_views_are_two_different_ones_and_stretch_only_if_asked():
 
 
 def pulses(n_songs, n_views, seed):
-    """Spectrograms of songs that differ in the rate of a pulse and in the levels of bands."""
+    """Generate spectrograms of songs that differ in pulse rate and in levels of bands."""
     rng = np.random.default_rng(seed)
     rate = rng.uniform(0.06, 0.2, n_songs)
     phase = rng.random((n_songs, n_views, 1))
@@ -99,7 +99,7 @@ def pulses(n_songs, n_views, seed):
 
 
 class Waves(nn.Module):
-    """A layer of kernels along time whose energies are averaged."""
+    """Network layer with kernels along time, whose energies are averaged."""
 
     def __init__(self):
         super().__init__()

@@ -69,7 +69,7 @@ def test_without_weights_the_command_that_fetches_them_is_named(monkeypatch, tmp
 
 
 def planted(texts):
-    """Vectors of texts in a space whose first axes are styles, and whose fourth is groove."""
+    """Return vectors of texts in a space with axes for three styles and, as the fourth, groove."""
     vectors = np.zeros((len(texts), 5))
     for row, text in zip(vectors, texts, strict=True):
         for axis, style in enumerate(STYLES):

@@ -1,4 +1,4 @@
-"""Training: planted styles, determinism, cache, and killed processes that are resumed."""
+"""Training: simulated styles, determinism, cache, and resumption after processes were killed."""
 
 import multiprocessing
 import signal
@@ -142,7 +142,7 @@ def test_without_validation_clips_the_last_epoch_is_kept(clips, split, cache):
 
 
 def test_a_planted_tone_is_learnt_and_found(tiny_corpus, tmp_path, cache):
-    """Styles without any sound of their own: only the tone tells them apart."""
+    """Train on styles that differ only in a tone."""
     songs = tiny_corpus.songs.assign(style=["a", "b"] * (len(tiny_corpus.songs) // 2))
     songs["artist"] = songs["artist"] + songs["style"]
     corpus = Corpus("named at random", tiny_corpus.folder, songs)

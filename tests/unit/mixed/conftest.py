@@ -3,4 +3,4 @@ import pytest
 
 @pytest.fixture(autouse=True, scope="module")
 def _own_cache(own_cache):
-    """Slow mixed models keep their results."""
+    """Use a temporary cache, since results of slow mixed models are cached."""

@@ -1,4 +1,4 @@
-"""Variance components of crossed ratings; the comparison of simulated with real ratings."""
+"""Variance components of crossed ratings, and comparison of simulated with real ratings."""
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,7 @@ SHROUT_FLEISS = np.array([[9, 6, 8, 7, 10, 6], [2, 1, 4, 1, 5, 2], [5, 3, 6, 2, 
 
 
 def long(matrix):
-    """Listeners × songs to one row per rating."""
+    """Convert an array (listeners, songs) to a table with one row per rating."""
     frame = pd.DataFrame(matrix).rename_axis("listener_id").reset_index()
     return frame.melt("listener_id", var_name="track_id", value_name="rating").dropna()
 
@@ -37,7 +37,7 @@ def test_equal_to_anova_where_balanced():
 
 
 def test_listeners_of_one_level_leave_the_components_of_the_anova():
-    """REML would set a negative listener variance to 0 and change the others with it."""
+    """Unlike ANOVA, REML would set a negative listener variance to 0 and change the others."""
     rng = np.random.default_rng(0)
     matrix = rng.normal(0, 1, (9, 20)) + rng.normal(0, 1, 20)
     matrix -= matrix.mean(axis=1, keepdims=True)  # standardised within listeners

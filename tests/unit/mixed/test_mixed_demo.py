@@ -1,4 +1,4 @@
-"""The demo's simulated listeners: known effects and spreads are found again."""
+"""Known effects and SDs of the demo study's simulated listeners are recovered."""
 
 import functools
 
@@ -27,7 +27,7 @@ SPREADS = {
 
 
 def recovered(result, truth):
-    """Fifteen known values next to intervals of 99.5% each, since they are tested at once."""
+    """Compare fifteen known values with 99.5% intervals, since all are tested together."""
     table = recovery_table(result, truth.rename(DEMO_NAMES), SPREADS, 0.995).set_index("term")
     assert len(table) == 15
     return table
@@ -51,7 +51,7 @@ def test_from_ratings_on_the_scale_the_effects_as_rated_are_recovered():
 
 @pytest.mark.weekly
 def test_coverage_and_type_1_rate_over_redraws_of_the_listeners():
-    """Reduced; tests/bench/bench_mixed.py draws more."""
+    """Run a reduced form of tests/bench/bench_mixed.py."""
     inside, false = [], []
     null = default_effects().without("coupling_z", "density_z", "low_z")
     for seed in range(24):

@@ -1,4 +1,4 @@
-"""Tables that cannot be fitted, and properties of the design that are warned of."""
+"""Tables that cannot be fitted, and warnings about properties of the design."""
 
 import warnings
 
@@ -20,7 +20,7 @@ def ratings():
 
 
 def warned(formula, data):
-    """Fit, and the warnings as one text."""
+    """Fit a model; return the result, and its warnings as one text."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         result = fit_lmm(formula, data)

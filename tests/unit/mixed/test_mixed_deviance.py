@@ -1,4 +1,4 @@
-"""The likelihood against dense textbook matrices, its gradient, and the search for its optimum."""
+"""Likelihood compared with dense textbook formulas, its gradient, and its optimisation."""
 
 import warnings
 
@@ -29,7 +29,7 @@ def deviance_of(formula, data, reml=True):
 
 
 def test_deviance_is_the_textbook_one(ratings):
-    """−2 log-likelihood of the multivariate normal, with dense matrices."""
+    """Compare with −2 log-likelihood of the multivariate normal, with dense matrices."""
     frame, deviance = deviance_of(f"rating ~ x * style + {SLOPES}", ratings)
     spread = np.sqrt((ratings["x"] ** 2).mean())
     theta = np.array([0.7, -0.2 * spread, 0.4 * spread, 0.6])
@@ -115,7 +115,7 @@ def test_every_start_finds_the_same_optimum(ratings, formula):
 
 
 def test_a_search_that_stops_at_zero_goes_on(ratings):
-    """Zero is stationary for every standard deviation, and here no minimum."""
+    """Continue from standard deviations of 0, which are stationary points but no minimum here."""
     _, deviance = deviance_of(f"rating ~ x + {CROSSED}", ratings)
     np.testing.assert_allclose(deviance.at(np.zeros(2)).gradient(), 0, atol=1e-9)
     assert (minimise(deviance, np.zeros(2)) > 0.2).all()

@@ -1,4 +1,4 @@
-"""Residuals, checks of assumptions, and influence of single listeners and songs."""
+"""Residuals, checks of assumptions, and the influence of single listeners and songs."""
 
 import io
 
@@ -86,7 +86,7 @@ def test_a_level_without_which_nothing_can_be_fitted():
 
 
 def test_answers_at_the_ends_survive_a_file():
-    """A computed score has ends such as −13/6, which a file holds in six figures."""
+    """Read ends of a scale such as −13/6 from a file with six significant digits."""
     parts = np.array([[1, 1, 1, 1], [1, 50, 60, 70], [100, 100, 100, 100], [30, 40, 50, 60]])
     score = (parts.mean(axis=1) - 53) / 24
     scale = (1 - 53) / 24, (100 - 53) / 24

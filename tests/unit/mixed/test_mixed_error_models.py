@@ -1,4 +1,4 @@
-"""Error models that ignore or respect sampled factors, against statsmodels."""
+"""Error models that ignore or respect sampled factors, compared with statsmodels."""
 
 import warnings
 from pathlib import Path

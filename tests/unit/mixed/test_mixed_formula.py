@@ -1,4 +1,4 @@
-"""Formulas: bars, transforms and their state, factors, and what is refused."""
+"""Formulas: random-effect terms, transforms and their state, factors, and rejected formulas."""
 
 import numpy as np
 import pandas as pd

@@ -110,7 +110,7 @@ def test_tukey_contrasts(case):
 
 
 def assert_equals_r(table, rows, label, columns):
-    """Compare a table with that of R's emmeans; `columns` has the names that differ there."""
+    """Compare a table with that of R's emmeans; `columns` maps names that differ in R."""
     expected = pd.DataFrame(rows)
     assert list(table[label]) == list(expected[label])
     for column, name in {**columns, "se": "SE", "df": "df"}.items():

@@ -1,4 +1,4 @@
-"""Likelihood-ratio tests against lme4 and lmerTest, and variances on the boundary."""
+"""Likelihood-ratio tests compared with lme4 and lmerTest, and variances on the boundary."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Derive the stored reference values again, where R with lme4 is installed."""
+"""Compute the stored reference values again, if R with lme4 is installed."""
 
 import json
 import math
@@ -38,7 +38,7 @@ def derived(tmp_path_factory):
 
 
 def differences(old, new, path=""):
-    """Numbers that differ by more than 1 in 1,000 (correlations of singular fits are loose)."""
+    """List numbers that differ by over 0.1% (more is allowed for correlations of singular fits)."""
     if isinstance(old, dict):
         assert set(old) == set(new), path
         return [d for key in old for d in differences(old[key], new[key], f"{path}/{key}")]

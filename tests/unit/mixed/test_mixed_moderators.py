@@ -1,4 +1,4 @@
-"""Facts about listeners as moderators of a slope."""
+"""Properties of listeners as moderators of a slope."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Several questions about the same songs: their slopes, and the differences between them."""
+"""Several questions about the same songs: slopes, and differences between slopes."""
 
 import numpy as np
 import pandas as pd
@@ -67,7 +67,7 @@ def test_answers_that_are_alike_or_not_about_the_same_songs(answers):
 
 @pytest.mark.weekly
 def test_questions_with_one_slope_are_rarely_apart():
-    """Without artists in the model, songs count as independent and intervals are too narrow."""
+    """Include artists in the model, without which intervals would be too narrow."""
     rates = {}
     for random in (RANDOM, "(1 | listener) + (1 | track)"):
         draws = (simulate_questions({"a": 0.5, "b": 0.5}, 20, 24, 4, seed=k) for k in range(200))

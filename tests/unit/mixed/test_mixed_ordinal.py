@@ -1,4 +1,4 @@
-"""The ordinal check against statsmodels' cumulative logit."""
+"""The ordinal check compared with statsmodels' cumulative logit model."""
 
 import numpy as np
 import pandas as pd
@@ -43,7 +43,7 @@ def test_ordinal_check_bins_fine_scales_and_clusters_by_song():
 
 
 def test_clusters_are_artists_where_songs_are_nested_in_them():
-    """Sandwich of statsmodels' parts: listeners, artists, less their intersections."""
+    """Combine statsmodels' sandwich estimators: listeners plus artists minus intersections."""
     data = simulate_ratings(30, 30, 15, seed=2)
     data["artist"] = data["track_id"].str[1:].astype(int) // 5
     bins = pd.qcut(data["rating"], 7, labels=False)

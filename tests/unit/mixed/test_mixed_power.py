@@ -1,4 +1,4 @@
-"""Simulated power against the crossed design's own formula; designs and grids."""
+"""Simulated power compared with the formula for crossed designs; designs and grids."""
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,7 @@ def test_simulated_ratings_are_balanced_and_repeatable():
 
 @pytest.mark.parametrize("sd_slope", [0.0, 0.4])
 def test_power_is_that_of_the_crossed_design(sd_slope):
-    """Westfall, Kenny & Judd (2014): noncentral t with the variances of both samples."""
+    """Compare with Westfall, Kenny & Judd (2014): noncentral t with variances of both samples."""
     spreads = dict(sd_listener=0.7, sd_song=0.6, sd_slope=sd_slope, sd_residual=1.0)
     table = power_simulation(20, 25, 0.35, n_simulations=100, seed=1, **spreads)
     row = table.iloc[0]
@@ -38,10 +38,10 @@ def test_power_is_that_of_the_crossed_design(sd_slope):
 
 
 def crossed_se(n_listeners, n_songs, each, share, *, sd_song, sd_artist, sd_slope=0, sd_residual):
-    """Standard error of a slope by least squares with known variances: information adds up.
+    """Return the standard error of a slope by least squares with known variances.
 
-    The part of the covariate that differs between artists is seen with the noise of artist means,
-    the rest with that of songs.
+    The information of both parts of the covariate is added: variation between artists, with the
+    noise of artist means, and variation within artists, with the noise of songs.
     """
     heard = sd_residual**2 / n_listeners
     within = sd_song**2 + heard
@@ -52,7 +52,7 @@ def crossed_se(n_listeners, n_songs, each, share, *, sd_song, sd_artist, sd_slop
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_power_with_artists_is_that_of_both_samples(share):
-    """Three songs per artist, whose levels are larger than those of songs."""
+    """Simulate three songs per artist, with a larger SD of artists than of songs."""
     spreads = dict(sd_song=0.3, sd_artist=0.6, sd_residual=1.0)
     table = power_simulation(20, 36, 0.3, n_simulations=60, seed=2, sd_listener=0.7,
                              songs_per_artist=3, artist_share=share, **spreads)  # fmt: skip
@@ -68,7 +68,7 @@ def test_power_with_artists_is_that_of_both_samples(share):
 
 
 def test_a_smaller_slope_leaves_more_to_songs_and_artists():
-    """Power must not be computed with the spread that is left beyond the slope that was found."""
+    """Compute power with the variance that remains for the smaller slope, not the observed one."""
     planted = {"sd_listener": 0.5, "sd_slope": 0.2, "correlation": 0.6, "sd_song": 0.4,
                "sd_artist": 0.3, "artist_share": 0.5, "sd_residual": 1.0}  # fmt: skip
     rows = simulate_questions({"dance": 0.8}, 80, 60, 3, seed=1, **planted)
@@ -101,7 +101,7 @@ def test_a_smaller_slope_leaves_more_to_songs_and_artists():
 
 
 def test_intervals_of_differences_are_newcombes():
-    """Newcombe (1998), Table II, first example: 56 of 70 and 48 of 80."""
+    """Compare with Newcombe (1998), Table II, first example: 56 of 70 and 48 of 80."""
     table = pd.DataFrame({"n_listeners": [9, 9], "n_songs": [6, 3], "power": [56 / 70, 48 / 80],
                           "n_simulations": [70, 80]})  # fmt: skip
     row = compare_power(table, (9, 6), (9, 3))
@@ -128,7 +128,7 @@ def test_power_grid():
 
 @pytest.mark.weekly
 def test_coverage_and_type_1_rate():
-    """A reduced form of tests/bench/bench_mixed.py: intervals hold the truth, a null is a null."""
+    """Run a reduced form of tests/bench/bench_mixed.py: coverage and type I error rate."""
     spreads = TRUTH | {"sd_slope": 0.3}
     effect = power_simulation(30, 24, 0.4, n_simulations=200, songs_per_listener=12, seed=3,
                               **spreads)  # fmt: skip

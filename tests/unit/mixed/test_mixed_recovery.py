@@ -1,4 +1,4 @@
-"""Known effects and spreads next to their estimates."""
+"""Known effects and SDs compared with their estimates."""
 
 import pandas as pd
 import pytest

@@ -1,4 +1,4 @@
-"""Reliability against Shrout & Fleiss (1979), pingouin, and simulated truth."""
+"""Reliability compared with Shrout & Fleiss (1979), pingouin, and simulated truth."""
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ SHROUT_FLEISS = np.array(
 
 
 def _long(matrix):
-    """Listeners × songs to long."""
+    """Convert an array (listeners, songs) to a table with one row per rating."""
     frame = pd.DataFrame(matrix).rename_axis("listener_id").reset_index()
     return frame.melt("listener_id", var_name="track_id", value_name="rating").dropna()
 
@@ -141,7 +141,7 @@ def test_rater_curve_follows_from_the_variances_in_both_designs():
 
 
 def test_an_incomplete_design_reaches_what_its_own_raters_allow():
-    """A perfect model of songs rated by 5 of 2,000 listeners reaches the curve of “different”."""
+    """For 5 of 2,000 raters per song, a perfect model reaches the curve for different raters."""
     rng, reached = np.random.default_rng(2), []
     for _ in range(40):
         truth, level = rng.normal(0, 1, 300), rng.normal(0, 1.5, 2000)

@@ -43,7 +43,7 @@ def test_requests_that_make_no_sense(result, call, kind, fields):
 
 
 def dense(result):
-    """Z, Σ of all random effects, and V of the response, as dense matrices."""
+    """Return Z, Σ of all random effects, and V of the response, as dense matrices."""
     blocks, covs = [], []
     for term, cov in zip(result.frame.random, result.covariances()):
         k, m = len(term.names), len(term.levels)

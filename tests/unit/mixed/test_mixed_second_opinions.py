@@ -1,4 +1,4 @@
-"""Second opinions on fits: mixedlm, glmm and statsmodels, none of which the package needs."""
+"""Fits compared with mixedlm, glmm and statsmodels, which the package does not need."""
 
 import warnings
 
@@ -13,7 +13,7 @@ CROSSED = "rating ~ style + x + (1 | listener_id) + (1 | track_id)"
 
 
 def unbalanced(seed=0, **truth):
-    """Ratings of which a random half is missing, and most of the first listener's."""
+    """Ratings without a random half, and without most of the first listener's."""
     data = simulate_ratings(40, 30, 20, seed=seed, **truth)
     keep = np.random.default_rng(seed).random(len(data)) < 0.5
     return data[keep & ((data["listener_id"] != "L0000") | (data["track_id"] < "S0006"))]

@@ -1,4 +1,4 @@
-"""Share of positive slopes, against the slopes of a simulated population."""
+"""Share of positive slopes, compared with the slopes of a simulated population."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Each planted answer is found by the module that should find it, and not by another."""
+"""Each task is solved by the module that suits it, and not by another."""
 
 import numpy as np
 import pytest

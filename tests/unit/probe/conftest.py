@@ -5,12 +5,12 @@ import pytest
 
 @pytest.fixture(autouse=True, scope="module")
 def _own_cache(own_cache):
-    """Slow probes keep their results."""
+    """Use a temporary cache, since results of slow probes are cached."""
 
 
 @pytest.fixture(scope="session")
 def small():
-    """60 songs by about 25 artists in three styles; each of two layers predicts one target."""
+    """60 songs by about 25 artists in three styles; each of two layers predicts another target."""
     rng = np.random.default_rng(7)
     n = 60
     X = {"low": rng.standard_normal((n, 12)) * 3 + 5, "high": rng.standard_normal((n, 90))}
@@ -29,7 +29,7 @@ def small():
 
 @pytest.fixture(scope="session")
 def planted():
-    """120 songs by 70 artists in three styles, with a cause that a middle layer carries."""
+    """120 songs by 70 artists in three styles; the middle of three layers predicts best."""
     rng = np.random.default_rng(11)
     n = 120
     artists = rng.integers(0, 70, n)

@@ -1,4 +1,4 @@
-"""Ablation against nested_ridge, refits from scratch, and stems with known contributions."""
+"""Ablation compared with nested_ridge, with refitted probes, and with known contributions."""
 
 from dataclasses import replace
 from itertools import combinations
@@ -29,10 +29,10 @@ SCALE = {"drums": 1.0, "bass": 0.6, "other": 0.8, "vocals": 0.5}
 
 
 def make_songs(n=60, seed=0, noise=0.3, dims=3):
-    """Songs whose embedding is the sum of what its stems bring, each in dimensions of its own.
+    """Draw songs whose embedding is the sum of contributions of stems in separate dimensions.
 
     "dance" depends on the drums and half as much on the bass, "listen" on the vocals, and "luck"
-    on nothing.
+    on no stem.
     """
     rng = np.random.default_rng(seed)
     parts = {stem: rng.normal(size=(n, dims)) * SCALE[stem] for stem in STEMS}
@@ -107,7 +107,7 @@ def test_parts_are_those_of_style_scores(songs, found):
 def test_the_probe_of_the_mix_keeps_its_scale_layer_and_penalty(
     songs, found, of_mix, train_on, subset
 ):
-    """Against the probe of the mix fitted by scikit-learn, and tested on a subset."""
+    """Compare with a probe that scikit-learn fits to the mix and tests on a subset."""
     features, y, _, _ = songs
     values = y["dance"].to_numpy()
     predicted = np.empty((2, len(y)))
@@ -129,7 +129,7 @@ def test_the_probe_of_the_mix_keeps_its_scale_layer_and_penalty(
 
 
 def test_a_missing_artist_is_missing_from_training_and_test(songs, found, of_mix):
-    """Closed forms of predictions without an artist, against leaving it out."""
+    """Compare closed forms of predictions without an artist with refitted probes."""
     features, y, artists, styles = songs
     gone = "artist 5"
     keep = artists != gone

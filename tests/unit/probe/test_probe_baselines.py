@@ -1,4 +1,4 @@
-"""Other regressors and controls against scikit-learn on the same folds."""
+"""Other regressors and controls compared with scikit-learn on the same folds."""
 
 from dataclasses import replace
 

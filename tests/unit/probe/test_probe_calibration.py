@@ -1,6 +1,6 @@
-"""Calibration in a reduced form; ``tests/bench/bench_probe.py`` has it in full.
+"""Calibration of probes, in a reduced form of ``tests/bench/bench_probe.py``.
 
-The simulations run weekly; one study with fixed numbers is left in the normal run.
+The simulations are run weekly; one study with fixed numbers is part of every run.
 """
 
 import importlib.util

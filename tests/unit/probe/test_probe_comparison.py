@@ -1,4 +1,4 @@
-"""Paired comparisons of models, and the songs that they would need."""
+"""Paired comparisons of models, and numbers of songs needed."""
 
 from dataclasses import replace
 

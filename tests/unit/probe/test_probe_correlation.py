@@ -1,4 +1,4 @@
-"""Correlations with intervals over artists, against SciPy and in simulations."""
+"""Correlations with intervals over artists, compared with SciPy and in simulations."""
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ GOLDEN = [0.4439536914, 0.2015625876, 0.6351059299, 0.1318650087, 0.0014433576]
 
 
 def draw(rng, n_artists=24, per_artist=4, rho=0.4):
-    """Features, ratings and artists; half of both variances lies between artists."""
+    """Draw features, ratings and artists; half of both variances is between artists."""
     artists = np.repeat(np.arange(n_artists), per_artist)
     mix = np.linalg.cholesky([[1, rho], [rho, 1]])
     between = (rng.standard_normal((n_artists, 2)) @ mix.T)[artists]
@@ -83,7 +83,7 @@ def test_the_interval_of_one_study():
 
 
 def test_one_song_off_a_perfect_line_leaves_a_usable_interval():
-    """Draws without its artist have r = 1, whose z is infinite."""
+    """Bootstrap samples without the song's artist have r = 1, for which z is infinite."""
     rng = np.random.default_rng(3)
     truth = rng.normal(110, 10, 96)
     tempo = truth.copy()

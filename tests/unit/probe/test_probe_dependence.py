@@ -12,7 +12,7 @@ from groove_utils.stats import StatsError
 
 @pytest.fixture(scope="module")
 def hump():
-    """240 songs by 60 artists: y rises with `a` and has its top at b = 0.5."""
+    """240 songs by 60 artists; y increases with `a` and is highest at b = 0.5."""
     rng = np.random.default_rng(1)
     X = pd.DataFrame(rng.standard_normal((240, 3)), columns=["a", "b", "c"])
     artists = np.repeat(np.arange(60), 4)
@@ -119,7 +119,7 @@ def test_both_sides_count_their_artists_and_no_covariate_changes_nothing(hump):
 
 
 def share_of_humps(curve, runs):
-    """Share of simulated studies of 24 artists with four songs in which two lines find a hump."""
+    """Compute the share of simulated studies in which the two-lines test finds a hump."""
     artists, found = np.repeat(np.arange(24), 4), 0
     for seed in range(runs):
         rng = np.random.default_rng([0, seed])

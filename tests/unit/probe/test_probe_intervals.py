@@ -1,4 +1,4 @@
-"""Intervals over artists, and closed forms without an artist against refits."""
+"""Intervals over artists, and closed forms without an artist compared with refitted probes."""
 
 import numpy as np
 import pandas as pd

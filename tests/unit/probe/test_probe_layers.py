@@ -1,4 +1,4 @@
-"""Layer profiles peak where the cause was planted, and the nested choice is not flattered."""
+"""Layer profiles peak at the layer with the cause, and the nested score is not biased upwards."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Planted leaks are caught, and the package's own probes have none."""
+"""Deliberate leaks are detected, and the package's own probes have none."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def _leaks(probe, case):
 
 
 def _plain(X, y, folds):
-    """Ridge on the first layer, scaled inside the folds."""
+    """Predict with ridge regression on the first layer, scaled inside the folds."""
     X, y = X["layer 0"], np.ravel(y)
     found = np.empty(len(y))
     for fold in np.unique(folds):

@@ -1,4 +1,4 @@
-"""Learning curves rise and end at the score with all songs and raters."""
+"""Learning curves increase, and end at the score with all songs or raters."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Probes that are read from the cache."""
+"""Results of probes that are read from the cache."""
 
 import numpy as np
 import pandas as pd

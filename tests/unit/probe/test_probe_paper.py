@@ -1,4 +1,4 @@
-"""The published protocol against the scikit-learn calls that it names."""
+"""The published protocol compared with the scikit-learn calls that it describes."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""The partition recovers planted shares, and adds up."""
+"""The partition recovers simulated shares, and its components add up."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The permutation test repeats the whole probe, and controls the family-wise error."""
+"""The permutation test repeats the whole probe, and controls the family-wise error rate."""
 
 import numpy as np
 import pandas as pd
@@ -63,7 +63,7 @@ def test_layers_artists_and_styles(small):
 
 
 def band_study(seed, order=0.0):
-    """Songs of 24 bands in three styles that differ in level; bands differ, and so may songs."""
+    """Draw songs by 24 bands in three styles; styles and bands differ, and songs may differ."""
     rng = np.random.default_rng(seed)
     bands = np.repeat(np.arange(24), 4)
     styles = np.array(["funk", "pop", "rock"])[bands % 3]
@@ -76,7 +76,7 @@ def band_study(seed, order=0.0):
 
 
 def test_songs_in_order_within_styles_are_found_where_r2_is_negative():
-    """R² within styles has its null below 0; the correlation has not."""
+    """Use the correlation, since the null distribution of R² within styles is below 0."""
     X, y, bands, styles = band_study(1, order=1.0)
     options = {"n_permutations": 99, "within_style": True}
     table = permutation_test({"m": X}, y, bands, styles, ONCE, score="within_r", **options)
@@ -93,7 +93,7 @@ def test_songs_in_order_within_styles_are_found_where_r2_is_negative():
 
 @pytest.mark.weekly
 def test_bands_that_differ_are_no_order_of_songs():
-    """Ratings and features differ between bands without a common cause: 5% may be found."""
+    """Expect 5% significant results if ratings and features differ between bands independently."""
     found = 0
     for seed in range(200):
         X, y, bands, styles = band_study([7, seed])

@@ -1,4 +1,4 @@
-"""The protocol normalises its settings and refuses what no probe could use."""
+"""The protocol normalises its settings, and rejects invalid ones."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Scores of a result against scikit-learn and SciPy, and its tables."""
+"""Scores of a result compared with scikit-learn and SciPy, and tables of a result."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Nested ridge probes against plain scikit-learn loops."""
+"""Nested ridge probes compared with plain scikit-learn loops."""
 
 from dataclasses import replace
 
@@ -29,7 +29,7 @@ ONCE = Protocol(n_repeats=1)
 
 
 def loop(X, y, songs, folds, protocol):
-    """The nested procedure written with scikit-learn."""
+    """Run the nested procedure with scikit-learn."""
     predicted, chosen = np.empty(len(y)), []
     for split in nested_splits(songs, folds, protocol):
         best = None

@@ -1,4 +1,4 @@
-"""Standardisation with a floor and a limit, and facts about scale."""
+"""Standardisation with a floor and a limit, and summaries of scales."""
 
 import numpy as np
 import pytest

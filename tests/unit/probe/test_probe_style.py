@@ -1,4 +1,4 @@
-"""Style baseline, parts of R² by style, and transfer between styles."""
+"""Style baseline, R² by style, and transfer between styles."""
 
 import numpy as np
 import pytest
@@ -59,7 +59,7 @@ def test_style_parts_add_up_and_a_style_model_has_nothing_within(shifted):
 
 @pytest.fixture(scope="module")
 def opposed():
-    """Three styles; in rock, the rule is turned round."""
+    """Draw songs in three styles; in rock, the effect of the features is reversed."""
     rng = np.random.default_rng(3)
     X = rng.standard_normal((150, 4))
     styles = np.repeat(["funk", "pop", "rock"], 50)

@@ -31,7 +31,7 @@ def test_beats_and_tempo_are_scored_by_hand(beats, f, tempo):
 
 
 def table(n_artists=12, gain=0.0, seed=0):
-    """Two trackers of two songs by each artist, the second better by `gain`."""
+    """Draw scores of two trackers for two songs per artist; the second is better by `gain`."""
     rng = np.random.default_rng(seed)
     rows = []
     for i in range(2 * n_artists):

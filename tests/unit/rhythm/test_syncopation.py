@@ -1,4 +1,4 @@
-"""Syncopation of scores, against published tables and patterns worked by hand."""
+"""Syncopation of notated patterns, compared with published tables and worked examples."""
 
 import numpy as np
 import pytest

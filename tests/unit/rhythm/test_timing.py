@@ -1,4 +1,4 @@
-"""The metrical grid, deviations from it, swing and density, on onsets whose times are known."""
+"""Metrical grid, deviations from the grid, swing and density of onsets with known times."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from groove_utils.rhythm import (
 
 @pytest.fixture
 def grid():
-    """Twelve bars at 100 BPM: a beat has 600 ms, a sixteenth 150 ms."""
+    """Twelve bars at 100 BPM: a beat lasts 600 ms, a sixteenth 150 ms."""
     return Grid(100.0, 0.1 + 0.6 * np.arange(48), downbeat=2)
 
 

@@ -1,4 +1,4 @@
-"""Centred kernel alignment against published formulas."""
+"""Centred kernel alignment compared with published formulas."""
 
 from itertools import permutations
 

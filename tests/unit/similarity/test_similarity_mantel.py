@@ -1,4 +1,4 @@
-"""Mantel tests and representational similarity against SciPy."""
+"""Mantel tests and representational similarity compared with SciPy."""
 
 import numpy as np
 import pandas as pd
@@ -86,7 +86,7 @@ def test_rsa_refuses_what_has_no_distance(planted):
 
 
 def test_bands_that_sound_alike_and_rate_alike_are_no_evidence():
-    """Twelve bands of five songs: permuting songs finds what one band's songs share by chance."""
+    """Permuting songs instead of bands would find chance similarities of each band's songs."""
     found = {"bands": 0, "songs": 0}
     for seed in range(40):
         rng = np.random.default_rng([4, seed])

@@ -1,4 +1,4 @@
-"""Maps keep the main axis; UMAP with given neighbours is UMAP."""
+"""Maps preserve the main axis, and UMAP gives the same result with given neighbours."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Separation of styles and nearest neighbours against scikit-learn and known geometries."""
+"""Separation of styles and nearest neighbours compared with scikit-learn and known geometries."""
 
 import numpy as np
 import pytest
@@ -111,7 +111,7 @@ def test_a_difference_between_embeddings_is_paired():
 
 @pytest.mark.parametrize("runs", [40, pytest.param(200, marks=pytest.mark.weekly)])
 def test_neighbour_rates_are_uncertain_by_the_artists(runs):
-    """Songs of an artist share their fate here, so the interval must be that of 20 trials."""
+    """All songs of an artist have the same result here, so the interval is that of 20 trials."""
     rng = np.random.default_rng(3)
     covered = 0
     for seed in range(runs):

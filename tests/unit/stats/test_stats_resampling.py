@@ -1,4 +1,4 @@
-"""Permutations, cluster bootstrap, Mantel test and Holm's method against libraries and algebra."""
+"""Permutations, cluster bootstrap, Mantel test and Holm's method, compared with libraries."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Shapley values held to their axioms, to worked examples and to brute force over all orders."""
+"""Shapley values compared with their axioms, worked examples, and brute force over all orders."""
 
 from itertools import combinations, permutations
 
@@ -21,7 +21,7 @@ def random_game(players, shape=(), seed=0):
 
 
 def by_all_orders(game, players):
-    """The definition: what a player adds, averaged over every order of coming in."""
+    """Compute Shapley values by definition: mean contributions over all orders."""
     orders = list(permutations(players))
     found = dict.fromkeys(players, 0.0)
     for order in orders:

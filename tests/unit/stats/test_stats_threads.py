@@ -1,4 +1,4 @@
-"""One BLAS thread inside, the number of threads as before outside."""
+"""One BLAS thread inside the function, and the previous number of threads afterwards."""
 
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits

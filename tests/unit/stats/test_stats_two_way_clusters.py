@@ -1,4 +1,4 @@
-"""Intervals over two kinds of clusters, compared with formulas and by simulation."""
+"""Intervals over two kinds of clusters, compared with formulas and simulations."""
 
 import numpy as np
 import pytest

@@ -10,7 +10,7 @@ from groove_utils.synth import make_demo
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory):
-    """The demo study, of one rendered song."""
+    """A demo study with one rendered song."""
     folder = tmp_path_factory.mktemp("demo")
     sizes = {"n_bands": 1, "songs_per_band": 1, "n_listeners": 4, "songs_per_listener": 1}
     return load_study(make_demo(folder, n_jobs=1, progress=False, **sizes), validate=False)
@@ -18,7 +18,7 @@ def demo(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory):
-    """A folder of two networks and a bag of both, as ``demucs --repo`` takes it."""
+    """Folder with two networks and a bag of both, as for ``demucs --repo``."""
     from tiny_demucs import save_network, tiny_network  # imports torch
 
     folder = tmp_path_factory.mktemp("repository")
@@ -32,7 +32,7 @@ def repository(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def band():
-    """Clicks and chords in stereo at 44.1 kHz, 3.2 s, with an offset and unlike channels."""
+    """Clicks and chords in stereo (3.2 s at 44.1 kHz), with an offset and different channels."""
     rng = np.random.default_rng(1)
     t = np.arange(141_120) / 44_100
     chord = sum(np.sin(2 * np.pi * f * t) for f in (110, 220.3, 331))
@@ -42,7 +42,7 @@ def band():
 
 @pytest.fixture
 def write(tmp_path):
-    """A function that writes an audio file, and gives its path."""
+    """Function that writes an audio file and returns its path."""
 
     def write(name, y, sr=44_100, **options):
         soundfile.write(tmp_path / name, np.atleast_2d(y).T, sr, **options)

@@ -89,7 +89,7 @@ def test_one_sample_and_silence(band, repository):
 
 
 def test_resampled_input_gives_the_stems_of_the_song(band, repository):
-    """At 48 kHz the stems are those at 44.1 kHz, resampled (away from the filters' edges)."""
+    """Compare stems at 48 kHz with resampled stems at 44.1 kHz, except near the ends."""
     y = band[:, :70_000]
     at_home = separate(y, SR, repository / "aaaa1111")
     elsewhere = separate(resample(y, SR, 48_000), 48_000, repository / "aaaa1111")

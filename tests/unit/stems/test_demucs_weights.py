@@ -1,4 +1,4 @@
-"""Weights of Demucs: found by name, file or folder, kept, and missed with one clear message."""
+"""Weights of Demucs: found by name, file or folder, kept, and a clear message if missing."""
 
 import shutil
 from urllib.error import URLError
@@ -17,7 +17,7 @@ from groove_utils.stems.demucs_weights import Weights, find_weights, load_networ
 
 @pytest.fixture
 def downloads(monkeypatch):
-    """Stand in for Demucs's downloader: raise or return what the list holds, in turn."""
+    """Replace Demucs's downloader: raise or return the items of a list, one per call."""
     results, names = [], []
 
     def get_model(name, repo=None):

@@ -1,4 +1,4 @@
-"""Harmonic–percussive separation, compared with librosa, in pieces of any size."""
+"""Harmonic–percussive separation in blocks of any size, compared with librosa."""
 
 import warnings
 
@@ -35,7 +35,7 @@ def test_pieces_do_not_show(band, monkeypatch, hops):
 
 
 def test_too_little_context_would_show(band, monkeypatch):
-    """The context is needed: with a third of it, seams are well above rounding."""
+    """With a third of the context, differences at block edges are far above rounding error."""
     whole = separate(band, SR, "hpss")["percussive"]
     monkeypatch.setattr(hpss_module, "PIECE", 40 * hpss_module.HOP)
     monkeypatch.setattr(hpss_module, "CONTEXT", 8 * hpss_module.HOP)

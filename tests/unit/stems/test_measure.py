@@ -1,4 +1,4 @@
-"""Measures of sums of stems, compared with measuring each sum alone; and the controls."""
+"""Measures of sums of stems, compared with measuring each sum separately, and controls."""
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,7 @@ SECONDS = 4
 
 
 def clicks(times, hz, sr=SR):
-    """Decaying tones at some moments."""
+    """Generate decaying tones at given times."""
     t = np.arange(SECONDS * sr) / sr
     y = np.zeros_like(t)
     for time in times:
@@ -36,7 +36,7 @@ def clicks(times, hz, sr=SR):
 
 @pytest.fixture(scope="module")
 def stems(tmp_path_factory):
-    """Two songs: in the first bass and bass drum fall together, in the second they never do."""
+    """Two songs; bass and bass drum always coincide in the first, and never in the second."""
     folder = tmp_path_factory.mktemp("stems")
     beats = np.arange(0.1, SECONDS - 0.2, 0.5)
     paths = {}

@@ -1,4 +1,4 @@
-"""Subsets, remixes and gains, held to pyloudnorm and to what was rendered."""
+"""Subsets, remixes and gains, compared with pyloudnorm and the rendered mixes."""
 
 import math
 import subprocess

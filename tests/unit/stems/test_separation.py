@@ -1,4 +1,4 @@
-"""Separated tracks in the cache: separated once, complete, verified, resumed."""
+"""Separated tracks in the cache: separated only once, complete, verified, and resumed."""
 
 import errno
 import os
@@ -37,7 +37,7 @@ def files(write, band):
 
 @pytest.fixture
 def runs(monkeypatch):
-    """The files that HPSS was run on."""
+    """Files that HPSS was run on."""
     seen, stream = [], Hpss.stream
 
     def watched(self, source):
@@ -228,7 +228,7 @@ def test_a_study_that_lacks_stems_or_audio_says_so(make_study, cache):
 
 
 class TinyEngine:
-    """Two stems of half the level, in blocks."""
+    """Fake separator that returns two stems of half the level, block by block."""
 
     stems = ("one", "other")
     uses_all_cores = True
@@ -247,7 +247,7 @@ class TinyEngine:
 
 @pytest.fixture
 def full_at(monkeypatch):
-    """A function after which the disk is full at the n-th write of a stem; gives the writes."""
+    """Function that makes the disk full at the n-th write of a stem; returns the list of writes."""
     write = os.write
 
     def limit(n):

@@ -1,4 +1,4 @@
-"""SI-SDR by its formula, and checks of stems without references."""
+"""SI-SDR compared with its formula, and checks of stems without references."""
 
 import numpy as np
 import pandas as pd

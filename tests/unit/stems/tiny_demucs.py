@@ -1,4 +1,4 @@
-"""A hybrid transformer Demucs of 27,000 random parameters, as the packages of the real ones."""
+"""A hybrid transformer Demucs with 27,000 random parameters, saved like the real networks."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ SOURCES = ["drums", "bass", "other", "vocals"]
 
 
 def tiny_network(seed: int = 0, segment: float = 1, **options) -> HTDemucs:
-    """A network that sees `segment` seconds, with random weights large enough to matter."""
+    """Create a network for segments of `segment` seconds, with large random weights."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         options = {"channels": 4, "dconv_comp": 2, "nfft": 512, "depth": 3, **options}
@@ -21,7 +21,7 @@ def tiny_network(seed: int = 0, segment: float = 1, **options) -> HTDemucs:
 
 
 def save_network(network: HTDemucs, folder: Path, signature: str) -> Path:
-    """Write a network as Demucs does, ``<signature>-<checksum>.th``."""
+    """Save a network as Demucs does, as ``<signature>-<checksum>.th``."""
     args, kwargs = network._init_args_kwargs
     package = {
         "klass": type(network),

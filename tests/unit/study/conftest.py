@@ -1,4 +1,4 @@
-"""A web server with the files of a folder."""
+"""Fixture with a web server for the files of a folder."""
 
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -9,7 +9,7 @@ import pytest
 
 @pytest.fixture
 def serve():
-    """A function that serves a folder; gives its address and the list of the paths asked for."""
+    """Function that serves a folder; returns its address and the list of requested paths."""
     servers = []
 
     def start(folder):

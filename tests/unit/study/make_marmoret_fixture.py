@@ -1,4 +1,4 @@
-"""Made-up files in the layout that the code of Marmoret et al. (2026) documents.
+"""Invented files in the layout documented in the code of Marmoret et al. (2026).
 
 Run as a script to write such a folder: ``python make_marmoret_fixture.py FOLDER [N_SONGS]``.
 """
@@ -35,10 +35,10 @@ def make_ids(n, rng):
 
 
 def make_published(root, n=10, n_missing=2, n_extra=1, seed=0, small=True):
-    """Write the published files for `n` songs with audio; give their ids and the table.
+    """Write files as published for `n` songs with audio; return their ids and the table.
 
-    `n_missing` more songs are rated without embeddings, and the last `n_extra` rows are rated
-    without anything else.
+    `n_missing` more songs have ratings and descriptors but no embeddings; the last `n_extra` songs
+    have only ratings.
     """
     root, rng = Path(root), np.random.default_rng(seed)
     total = n + n_missing + n_extra

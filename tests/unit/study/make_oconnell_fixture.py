@@ -1,4 +1,4 @@
-"""A made-up table in the form in which O'Connell et al. (2022) published theirs."""
+"""An invented table in the format of the ratings published by O'Connell et al. (2022)."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The converter of the published study, on its documented layout and on departures from it."""
+"""The converter of the published study, for the documented layout and deviations from it."""
 
 import shutil
 import zipfile
@@ -114,7 +114,7 @@ def test_a_second_run_writes_nothing(published, converted):
 
 
 def test_other_nesting_names_and_columns_will_do(source, published, tmp_path):
-    """A zip archive, a folder per song, other names of stems, flat MERT, other columns."""
+    """Convert a zip archive, a folder per song, other stem names, flat MERT, and other columns."""
     ids = published[1]
     for path in source.rglob("audio_embedding_drums+bass.npz"):
         with np.load(path) as archive:
@@ -193,7 +193,7 @@ def test_incomplete_models_and_stems_and_lesser_checkpoints_are_left_out(
 
 
 def test_checkpoints_are_matched_exactly_and_others_listed(source, published, tmp_path):
-    """A wrong network under a right name would be the worst of all faults."""
+    """Reject similar checkpoints, since a wrong network under the right name is hard to notice."""
     ids, rng = published[1], np.random.default_rng(1)
     others = [
         "CLAP/clap-htsat-fused", "CLAP/larger_clap_general", "MERT/MERT-v0", "MATPAC/matpac",

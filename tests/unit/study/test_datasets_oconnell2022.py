@@ -1,4 +1,4 @@
-"""The converter of the O'Connell et al. (2022) ratings, on a synthetic file and on the real one."""
+"""The converter of the ratings of O'Connell et al. (2022), for a synthetic and the real file."""
 
 import shutil
 import socket
@@ -23,7 +23,7 @@ FILE = "Participant_Song_Ratings.csv"
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
-    """A made-up table in the published form, and its file."""
+    """An invented table in the published format, and its file."""
     path = make_ratings(tmp_path_factory.mktemp("published") / FILE)
     table = pd.read_csv(path, sep=";", dtype=str)
     return table, path
@@ -87,7 +87,7 @@ def test_it_loads_next_to_another_study(published, tmp_path, monkeypatch):
 
 @pytest.fixture
 def remote(monkeypatch, published, serve, tmp_path):
-    """The made-up table on a server, taken for the published one."""
+    """Server with the invented table, which is used instead of the published one."""
     url, asked = serve(published[1].parent)
     monkeypatch.setenv("GROOVE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(oconnell2022, "URL", f"{url}/{FILE}")

@@ -1,4 +1,4 @@
-"""Loading a study: tables, means, matrices, sounds, and the files that were read."""
+"""Loading a study: tables, means, matrices, audio, and the list of files that were read."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ def test_tables_keep_identifiers_as_text(make_study):
 
 
 def test_an_artist_may_be_called_none(make_study):
-    """Words such as "NA" are names in a column of names, and missing values among numbers."""
+    """Read words such as "NA" as names in columns of names, and as missing values among numbers."""
     names = ("NA", "nan", "null", "None", "song4", "song5", "song6", "song7")
     folder = make_study(names=names, audio=False)
     tracks = pd.read_csv(folder / "tracks.csv", keep_default_na=False)
@@ -200,7 +200,7 @@ def test_what_a_study_has(make_study):
 
 
 def test_loading_imports_neither_pandera_nor_downloaders(make_study):
-    """Chapters depend on what they import, and are run again when it changes."""
+    """Keep imports few, since chapters are run again when a module that they import changes."""
     code = (
         "import sys\n"
         "from groove_utils.study import load_study\n"

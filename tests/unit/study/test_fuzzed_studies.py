@@ -1,4 +1,4 @@
-"""Damaged study files and spreadsheets give problems or a study that can be used, nothing else."""
+"""Damaged study files and spreadsheets give a list of problems or a usable study."""
 
 import json
 
@@ -19,7 +19,7 @@ PIECES = [
 
 
 def damage(data, rng):
-    """Put pieces of markup, numbers and separators into a file, or cut and double parts of it."""
+    """Insert markup, numbers and separators into a file, or cut and double parts of the file."""
     for _ in range(rng.integers(1, 4)):
         place = int(rng.integers(len(data) + 1))
         match rng.integers(4):
@@ -39,7 +39,7 @@ def damage(data, rng):
 
 
 def check(folder, seeds):
-    """Damage one file at a time; each outcome is a list of problems, or a study that works."""
+    """Damage one file at a time, and check that the result is a list of problems or usable."""
     table = pd.DataFrame({"track_id": [f"song{k}" for k in range(8)], "rms": np.arange(8) / 8})
     table.to_csv(folder / "descriptors.csv", index=False)
     whole = {file: (folder / file).read_bytes() for file in FILES}
@@ -60,7 +60,7 @@ def check(folder, seeds):
 
 
 def use(study):
-    """Read all that chapters read first."""
+    """Read everything that chapters read at their beginning."""
     assert all([len(study.tracks), study.styles, study.title, study.scales])
     assert isinstance(study.simulated, bool)
     for query in study.queries:

@@ -1,4 +1,4 @@
-"""Paths that lead out of a study, names that are paths, and files that claim too much."""
+"""Paths that lead out of a study, names that are paths, and files with false sizes."""
 
 import io
 import os
@@ -20,7 +20,7 @@ MIB = 2**20
 
 
 def kinds(folder, **options):
-    """Kind, row and column of each problem."""
+    """Return kind, row and column of each problem."""
     return {(p.kind, p.row, p.column) for p in validate_study(folder, n_jobs=1, **options)}
 
 
@@ -352,7 +352,7 @@ def test_descriptors_need_ids_and_columns(make_study):
 
 @pytest.fixture
 def with_vectors(make_study):
-    """A study with vectors of one model, of the mixes and of one sum of stems."""
+    """Study with one model's vectors of the mixes and of one sum of stems."""
     folder = make_study(audio=False)
     rng = np.random.default_rng(3)
     for place in ("embeddings/m", "embeddings/m/drums+bass"):
@@ -363,7 +363,7 @@ def with_vectors(make_study):
 
 
 def claim(path, shape):
-    """Write an archive whose array claims another shape than it has."""
+    """Write an archive with an array whose header states a wrong shape."""
     content = io.BytesIO()
     np.lib.format.write_array_header_1_0(
         content, {"descr": "<f8", "fortran_order": False, "shape": shape}

@@ -17,7 +17,7 @@ API = "https://api.osf.io/v2"
 
 @pytest.fixture
 def remote(serve, tmp_path):
-    """Two files on a server, and the paths that were asked for."""
+    """Server with two files; returns the list of requested paths."""
     folder = tmp_path / "server"
     (folder / "abcde").mkdir(parents=True)
     files = []

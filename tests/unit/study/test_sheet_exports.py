@@ -1,4 +1,4 @@
-"""Spreadsheets of experiment software and of other programs, and workbooks of several sheets."""
+"""Spreadsheets from experiment software and other programs, and workbooks with several sheets."""
 
 import zipfile
 
@@ -16,7 +16,7 @@ WHO = ["p1", "p2", "p3"]
 
 
 def grid_of(*questions):
-    """One row per listener and song; no column is constant within songs or listeners."""
+    """Build a table with one row per listener and song, without columns constant in either."""
     rows = [
         {"participant": who, "file": song} | {q: 1 + (w * s + s + k) % 7
                                               for k, q in enumerate(questions)}
@@ -33,7 +33,7 @@ def save(frame, path):
 
 
 def jspsych_log(known):
-    """Two listeners' logs: instructions, fixation crosses, ratings of six songs with a slider."""
+    """Build two listeners' logs: instructions, fixation crosses, slider ratings of six songs."""
     rows = []
     for who in ("1.0", "2.0"):
         rows.append(("instructions", who, "<p>Welcome</p>", "Next"))

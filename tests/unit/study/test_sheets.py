@@ -1,4 +1,4 @@
-"""Spreadsheets as people have them: forms, names of columns, repetitions, missing answers."""
+"""Spreadsheets in many forms: layouts, names of columns, repetitions, missing ratings."""
 
 import itertools
 import zipfile
@@ -20,7 +20,7 @@ WHO = ["p1", "p2", "p3"]
 
 
 def common_sheet(listener="participant", track="file", suffix=".wav"):
-    """One row per listener and track, one column per question; `want to move` is known."""
+    """Build a table with one row per listener and track, and one column per question."""
     rows = []
     for (w, who), (s, song) in itertools.product(enumerate(WHO), enumerate(SONGS)):
         answers = {"want to move": 1 + (w + s) % 7, "pleasure": 1 + (2 * w + s) % 7}

@@ -1,4 +1,4 @@
-"""From a directory of sounds and a spreadsheet to a study folder that passes validation."""
+"""Creation of a valid study folder from a directory of audio files and a spreadsheet."""
 
 import numpy as np
 import pandas as pd

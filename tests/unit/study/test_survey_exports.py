@@ -1,4 +1,4 @@
-"""Answers as JSON, headers of several rows, and other particulars of survey software."""
+"""Responses as JSON, headers of several rows, and other peculiarities of survey software."""
 
 import json
 import os
@@ -28,7 +28,7 @@ def save(rows, path):
 
 
 def cells(sheet, query):
-    """Ratings on one query by listener and track."""
+    """Return ratings on one query by listener and track."""
     table = sheet.ratings[sheet.ratings["query"] == query]
     return table.set_index(["listener_id", "track_id"])["rating"].to_dict()
 
@@ -66,7 +66,7 @@ def test_each_key_of_an_answer_is_a_question(tmp_path, form, known):
 
 
 def jspsych_log():
-    """Instructions, questions about the listener, and two kinds of trials with ratings."""
+    """Build a log of instructions, questions about the listener, and two kinds of rating trials."""
     rows = []
     for w, who in enumerate(WHO):
         rows.append(("instructions", who, np.nan, np.nan))

@@ -1,4 +1,4 @@
-"""Each kind of problem of a study folder is reported with its file, row and column."""
+"""Each kind of problem in a study folder is reported with its file, row and column."""
 
 import re
 import unicodedata
@@ -17,7 +17,7 @@ SR = 8000  # of the tiny study's sounds
 
 
 def edit(folder, file, change):
-    """Read a table as text, change it, write it back."""
+    """Read a table as text, change it, and write it back."""
     frame = change(pd.read_csv(folder / file, dtype=str))
     frame.to_csv(folder / file, index=False)
 
@@ -249,7 +249,7 @@ def test_rows_are_lines_of_the_file_despite_blank_ones(make_study):
 
 
 def test_spreadsheet_habits_do_no_harm(make_study):
-    """A byte order mark, empty rows at the end, and a comma after every row."""
+    """Accept a byte order mark, empty rows at the end, and a comma after every row."""
     folder = make_study(audio=False)
     before = load_study(folder).ratings
     lines = (folder / RATINGS).read_text().splitlines()

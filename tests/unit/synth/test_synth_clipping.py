@@ -1,4 +1,4 @@
-"""Effects that remain once ratings are rounded and clipped."""
+"""Effects estimated from rounded and clipped ratings."""
 
 from dataclasses import replace
 

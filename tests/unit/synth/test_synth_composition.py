@@ -1,4 +1,4 @@
-"""Scores of the demo study: times, features, and what sets styles and bands apart."""
+"""Scores of the demo study: times, features, and differences between styles and bands."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""The demo study as a whole: scores, sound, folders, and doing it again."""
+"""The demo study as a whole: scores, audio, folders, and repeated generation."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""The genre corpus: its styles' figures, what sets them apart, stems, onsets and files."""
+"""The genre corpus: figures of styles, differences between styles, stems, onsets and files."""
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,7 @@ from groove_utils.synth.soundfont import load_soundfont
 
 @pytest.fixture(scope="module")
 def causes():
-    """Causes of many songs, without rendering one."""
+    """Return the causes of many songs without rendering audio."""
     songs = [compose_genre_song(s, band, 0) for s in GENRES for band in range(24)]
     return pd.DataFrame({"style": s.band.style, **list_causes(s, group)} for s, group in songs)
 

@@ -1,4 +1,4 @@
-"""Known effects and the covariates that they belong to."""
+"""Known effects, and the covariates of these effects."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Simulated listeners: the design is balanced, the effects are those that are written down."""
+"""Simulated listeners: the design is balanced, and the effects are the stated ones."""
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ from groove_utils.synth.questionnaire import RATED
 
 
 def unfold(ratings):
-    """One row per listener and song, a column per question."""
+    """Return ratings with one row per listener and song, and one column per question."""
     return ratings.pivot(
         index=["listener_id", "track_id"], columns="query", values="rating"
     ).reset_index()

@@ -1,4 +1,4 @@
-"""The groove score in numbers and in words."""
+"""The groove score, and its description in text."""
 
 import re
 
@@ -10,7 +10,7 @@ from groove_utils.synth.questionnaire import QUESTIONS, SCALE, question_table
 
 
 class Simulated:
-    """A study whose groove score lies on the scale of four extreme answers."""
+    """Study with a groove score, whose scale follows from extreme ratings on four questions."""
 
     def __init__(self, known=True):
         ends = pd.DataFrame({query: SCALE for query in QUESTIONS if query != "groove"})

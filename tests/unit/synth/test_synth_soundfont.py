@@ -1,4 +1,4 @@
-"""The sampler: in tune, on time, and clear about what it cannot read."""
+"""The sampler: tuning, timing, and errors for files that it cannot read."""
 
 import librosa
 import numpy as np

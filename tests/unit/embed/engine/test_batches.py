@@ -70,7 +70,7 @@ def test_several_models_read_each_track_once(cache, monkeypatch, register):
 
 @pytest.mark.parametrize("model", PACKAGED)
 def test_neighbours_resumption_and_threads_change_no_bit(model, cache, tmp_path, monkeypatch):
-    """Alone or in a batch with others; side by side, or one after the other in one thread."""
+    """Embed tracks alone or in batches, in several threads or in one, with identical results."""
     tracks = noises(4, 2, 5, 8, 11)
     together = embed_tracks(tracks, model, cache=cache, progress=False)
     monkeypatch.setattr(workers, "MAX_WORKERS", 1)
@@ -86,7 +86,7 @@ def test_neighbours_resumption_and_threads_change_no_bit(model, cache, tmp_path,
 
 
 class Hooked(Frames):
-    """Keeps something from one step of a call to the next, as a hook on a layer does."""
+    """Model that stores something between steps of a call, as with a hook on a layer."""
 
     version = "hooked"  # its class attributes change
     running = 0
@@ -104,7 +104,7 @@ class Hooked(Frames):
 
 
 class Reentrant(Hooked):
-    """The same, and declares that it keeps nothing."""
+    """The same model, which declares that it stores nothing."""
 
     version = "reentrant"
     concurrent = True

@@ -76,7 +76,7 @@ def test_sound_far_above_full_scale_stays_finite(model):
 
 
 def limited(kind, most, sizes):
-    """A class of model for which a device's memory holds `most` windows."""
+    """Return a class of model that runs out of memory for more than `most` windows."""
 
     class Limited(kind):
         def forward(self, network, batch, n_valid):

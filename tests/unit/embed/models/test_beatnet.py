@@ -25,7 +25,7 @@ GOLDEN = Path(__file__).parents[3] / "golden" / "embed"
 
 
 def clicks(bpm, seconds=12.0):
-    """Return short bursts of noise, every fourth one louder and lower."""
+    """Generate short bursts of noise; every fourth burst is louder and lower."""
     y = np.zeros(round(seconds * SAMPLE_RATE), np.float32)
     burst = np.random.default_rng(0).normal(0, 0.2, 600) * np.exp(-np.arange(600) / 100)
     for i, start in enumerate(np.arange(0, seconds - 0.1, 60 / bpm)):
@@ -39,7 +39,7 @@ def clicks(bpm, seconds=12.0):
 
 @pytest.fixture(scope="module", params=["groove", "kick"])
 def signal(request):
-    """One of the book's sounds, and one from the package, ten seconds each."""
+    """Return ten seconds of one of the book's sounds, or of one from the package."""
     y = recordings(SAMPLE_RATE)[request.param]
     with np.load(GOLDEN / "beatnet_golden.npz") as archive:
         prefix = f"{request.param}/"

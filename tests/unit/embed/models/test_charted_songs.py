@@ -21,7 +21,7 @@ SECONDS = 60
 
 @pytest.fixture(scope="module")
 def songs(tmp_path_factory):
-    """Folders of the songs, each with two stems and notes.mid."""
+    """Return the folders of the songs; each contains two stems and notes.mid."""
     folder = tmp_path_factory.mktemp("songs")
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
         pytest.skip("the songs are fetched with apt-get, which is not here")
@@ -36,7 +36,7 @@ def songs(tmp_path_factory):
 
 
 def track(folder):
-    """Score the descriptors' grid, BeatNet and librosa against the chart."""
+    """Compare the descriptors' grid, BeatNet and librosa with the chart."""
     stems = [soundfile.read(folder / f"{name}.ogg", dtype="float32") for name in ("song", "guitar")]
     sr = stems[0][1]
     y = sum(np.resize(y, (SECONDS * sr, 2)).mean(1) for y, _ in stems)

@@ -50,7 +50,7 @@ def models(tmp_path_factory):
 
 @pytest.fixture(autouse=True, scope="module")
 def _here(models, tmp_path_factory):
-    """Models stay loaded from test to test."""
+    """Keep models loaded from test to test."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GROOVE_MODELS", str(models))
         patch.setenv("GROOVE_CACHE", str(tmp_path_factory.mktemp("cache")))
@@ -64,7 +64,7 @@ def _here(models, tmp_path_factory):
 
 @pytest.fixture
 def unloaded(monkeypatch, tmp_path):
-    """No model is loaded, and nothing is recorded about one."""
+    """Start without loaded models and without records of models."""
     monkeypatch.setenv("GROOVE_CACHE", str(tmp_path / "cache"))
     forget_models()
     yield
@@ -73,7 +73,7 @@ def unloaded(monkeypatch, tmp_path):
 
 @pytest.fixture
 def copied(models, tmp_path, monkeypatch, unloaded):
-    """A function that copies a tiny checkpoint, to be changed, and makes the copy the one used."""
+    """Function that copies a tiny checkpoint, so that a test can change the copy and use it."""
 
     def copy(name, change=None, **config):
         folder = Path(shutil.copytree(models / name, tmp_path / f"copy{next(count)}" / name))
@@ -91,12 +91,12 @@ def copied(models, tmp_path, monkeypatch, unloaded):
 
 @classmethod
 def unfilled(cls, folder, config=None, **_):
-    """A `from_pretrained` that reports success and returns a network that was never filled."""
+    """Fake `from_pretrained` that reports success but returns a network without loaded weights."""
     return cls(config), {"missing_keys": [], "unexpected_keys": [], "mismatched_keys": []}
 
 
 def spoiled(kind, name, value):
-    """A `from_pretrained` that leaves another value in a buffer."""
+    """Fake `from_pretrained` that leaves a wrong value in a buffer."""
     original = kind.from_pretrained.__func__
 
     def load(cls, *args, **options):
@@ -113,7 +113,7 @@ def noise(seconds, sr, seed=0):
 
 
 def direct(name, folder, y):
-    """Layers of one whole window by transformers alone: frames, or vectors."""
+    """Compute layers of one whole window with transformers alone, as frames or vectors."""
     with torch.inference_mode():
         if name in SPEECH:
             kinds = {"wav2vec2": "Wav2Vec2Model", "wavlm": "WavLMModel"}
@@ -211,7 +211,7 @@ def test_padded_window_equals_the_signal_alone(models, name, share):
 
 
 def direct_ast(folder, y):
-    """AST as transformers runs it on a whole window, with a mask over patches without sound."""
+    """Run AST on a whole window with transformers, masking patches without sound."""
     x = transformers.ASTFeatureExtractor()(y, sampling_rate=16000, return_tensors="pt")
     network = transformers.ASTModel.from_pretrained(folder, attn_implementation="eager").eval()
     n_columns = -(-(1 + (len(y) - 400) // 160) // 10)  # those that begin within the signal
@@ -234,7 +234,7 @@ def test_patches_beyond_the_end_are_masked(models, share):
 
 
 def test_windows_of_one_bucket_share_a_batch(models):
-    """Each keeps its own mask, as on a GPU, where batches hold many."""
+    """Batch windows with different masks, as on a GPU, where batches are large."""
     loaded = load_model("ast")
     cuts = [noise(10.24 * share, 16000, i) for i, share in enumerate((0.26, 0.31, 0.375))]
     assert len({loaded.bucket(len(y)) for y in cuts}) == 1
@@ -259,7 +259,7 @@ def test_a_last_window_of_next_to_nothing_is_embedded(name, n_samples):
 
 @pytest.mark.parametrize("name", KINDS)
 def test_no_tail_is_lost_and_calls_are_identical(name, tmp_path):
-    """A change in the last tenth of a second of a long file changes its vector."""
+    """Changing the last tenth of a second of a long file changes its vector."""
     adapter = load_model(name).adapter
     sr = adapter.sample_rate
     y = noise(adapter.window * 1.4, sr)
@@ -400,7 +400,7 @@ def test_a_saved_buffer_is_compared_with_the_file(unloaded, monkeypatch):
 
 
 def test_a_random_crop_shows_in_the_probe(copied, monkeypatch):
-    """Two passes over the probe signal differ, even where an adapter does not look."""
+    """Detect a random crop by two passes over the probe signal, even without an adapter's check."""
     path = copied("clap-htsat-unfused") / "preprocessor_config.json"
     crop = {"max_length_s": 5, "nb_max_samples": 240000}
     path.write_text(json.dumps(json.loads(path.read_text()) | crop))
@@ -434,7 +434,7 @@ def test_absent_weights_name_the_command_and_the_folder(unloaded, tmp_path, monk
 
 
 def test_available_means_that_all_files_are_here(unloaded, models, tmp_path, monkeypatch):
-    """Weights, and what says how the audio is prepared, in one folder."""
+    """Require weights and the settings for preparing audio in one folder."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     for name in ("mert-v1-95m", "clap-htsat-unfused", "dac-44khz"):
         shutil.copytree(models / name, tmp_path / name)
@@ -505,7 +505,7 @@ def test_cached_vectors_need_no_weights(unloaded, models, monkeypatch):
 
 @pytest.mark.parametrize("name", ["mert-v1-95m", "ast", "clap-htsat-unfused", "encodec-24khz"])
 def test_batches_that_run_side_by_side_do_not_mix(name, tmp_path):
-    """Windows of many lengths in several threads, against one track at a time."""
+    """Compare windows of many lengths in several threads with one track at a time."""
     model = load_model(name)
     assert model.concurrent
     rate, window = model.adapter.sample_rate, model.adapter.window
@@ -522,7 +522,7 @@ def test_batches_that_run_side_by_side_do_not_mix(name, tmp_path):
 
 @pytest.mark.parametrize("name", ["hubert-base", "ast", "clap-htsat-unfused"])
 def test_half_precision_is_near(name, tmp_path, monkeypatch):
-    """The stated difference, within 2% of each layer's norm; and it is not float32 by mistake."""
+    """Half precision differs from float32, but by at most 2% of each layer's norm."""
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
     rate = load_model(name).adapter.sample_rate
     tracks = {f"t{i}": (noise(1 + i, rate, i), rate) for i in range(3)}

@@ -1,4 +1,4 @@
-"""MuQ-MuLan and AudioMAE: fetched from a fake hub, loaded through the real path.
+"""MuQ-MuLan and AudioMAE, fetched from a fake hub and loaded by the real code.
 
 Neither the package ``muq`` nor AudioMAE's code is installed. Small fakes with the same interfaces
 take their place; the one of ``muq`` fails where the package would fetch something.
@@ -154,7 +154,7 @@ AUDIOMAE = """
 
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
-    """A stand-in of the hub: a folder for each repository, and what was asked of it."""
+    """Fake hub: the folder with its repositories, and the recorded requests."""
     remote, cache, asked = tmp_path / "remote", tmp_path / "hub", []
     commits = {"hance-ai/audiomae": ["0" * 40, "c137996" + "a" * 33]}
 
@@ -210,7 +210,7 @@ def noise(seconds, sr):
 
 @pytest.fixture
 def muq(hub, tmp_path, monkeypatch):
-    """The stand-in package, and a tiny MuQ-MuLan on the stand-in hub."""
+    """Fake package ``muq``, and a tiny MuQ-MuLan on the fake hub."""
     remote, asked, _ = hub
     for file, text in MUQ.items():
         path = tmp_path / "packages" / file
@@ -330,7 +330,7 @@ def test_muq_that_does_not_import_says_what_to_install(muq, tmp_path):
 
 @pytest.fixture
 def audiomae(hub, monkeypatch):
-    """A tiny AudioMAE with its code, on the stand-in hub."""
+    """A tiny AudioMAE with its code on the fake hub."""
     remote, asked, commits = hub
     need_only(monkeypatch, "audiomae", "transformers")
     folder = remote / "hance-ai/audiomae"

@@ -1,4 +1,4 @@
-"""Convolutions with fewer multiplications, compared with plain ones in double precision."""
+"""Convolutions with fewer multiplications, compared with plain convolutions in float64."""
 
 import pytest
 import torch

@@ -33,7 +33,7 @@ def groove():
 
 @pytest.fixture(scope="module")
 def window(groove):
-    """One whole window, its first frame centred on the signal's start."""
+    """Return one whole window, with the first frame centred on the start of the signal."""
     return torch.from_numpy(np.pad(groove[0][: N_FRAMES * HOP], (HOP, 0)))[None]
 
 
@@ -170,7 +170,7 @@ def test_a_truncated_checkpoint_is_named(tmp_path):
 
 @pytest.mark.parametrize("model", ["mtt-musicnn-untrained", "mtt-vgg-untrained"])
 def test_changed_weights_take_effect(window, model):
-    """Some results are derived from the weights once; new weights must replace them."""
+    """Values derived from the weights are computed again if the weights change."""
     network, other = Tagger(model).load(), Tagger(model, seed=1).load()
     with torch.inference_mode():
         before, expected = (each(window, torch.tensor([N_FRAMES])) for each in (network, other))
@@ -184,7 +184,7 @@ def test_changed_weights_take_effect(window, model):
 
 @pytest.mark.parametrize("part", ["timbral_tall", "temporal_short", "first", "square"])
 def test_pooling_before_relu_and_normalisation_gives_the_same(part):
-    """The order of the published network, with scales of either sign."""
+    """Compare with the order of the published network, for positive and negative scales."""
     generator = torch.Generator().manual_seed(0)
     network = Tagger("mtt-vgg-untrained" if part in ("first", "square") else "mtt-musicnn").load()
     module = {"first": 0, "square": 1}.get(part)

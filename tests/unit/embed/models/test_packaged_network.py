@@ -1,4 +1,4 @@
-"""Models whose weights travel in Python packages."""
+"""Models whose weights are distributed in Python packages."""
 
 import importlib.util
 import os
@@ -44,7 +44,7 @@ def installed(name):
 
 
 def windows(adapter):
-    """The golden outputs' signals as one window each, the first frame centred on their start."""
+    """Return each golden signal as one window, with the first frame centred on its start."""
     length, lead = (round(s * adapter.sample_rate) for s in (adapter.window, adapter.lead))
     found = filled_windows(adapter.sample_rate, length - lead)
     return {key: torch.from_numpy(np.pad(y, (lead, 0)))[None] for key, y in found.items()}
@@ -163,7 +163,7 @@ def test_a_frame_counts_if_its_centre_does():
 
 
 class Carried(PackagedNetwork):
-    """A network of three weights in a package that must not be imported."""
+    """Model with a network of three weights in a package that must not be imported."""
 
     sample_rate, window, file = 8000, 1.0, "weights.pt"
     architecture = partial(torch.nn.Linear, 2, 1)
@@ -174,7 +174,7 @@ class Carried(PackagedNetwork):
 
 @pytest.fixture
 def carrier(tmp_path, monkeypatch):
-    """Package aisfx, whose code fails, with the weights of Carried."""
+    """Fake package aisfx, whose code fails, with the weights of `Carried`."""
     folder = tmp_path / "aisfx"
     folder.mkdir()
     (folder / "__init__.py").write_text("raise RuntimeError('imported')")

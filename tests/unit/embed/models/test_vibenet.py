@@ -32,7 +32,7 @@ def groove():
 
 @pytest.mark.parametrize("signal", ["groove", "kick"])
 def test_layers_match_the_original(signal):
-    """One of the book's sounds, and one from another package, ten seconds each."""
+    """Compare ten seconds of one of the book's sounds, and of one from another package."""
     ours = embed_audio(recordings(SAMPLE_RATE)[signal], SAMPLE_RATE, "vibenet")
     assert {k: v.shape for k, v in ours.items()} == {
         k: (1, dim) for k, dim in model_card("vibenet").layers.items()

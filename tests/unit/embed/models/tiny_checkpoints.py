@@ -1,4 +1,4 @@
-"""Tiny random checkpoints of every hub architecture, saved as the hub has them."""
+"""Tiny random checkpoints of every architecture on the hub, in the hub's format."""
 
 import json
 
@@ -160,7 +160,7 @@ MAKERS = {
 
 
 def make_all(root):
-    """One folder for each model, as ``$GROOVE_MODELS`` would have them."""
+    """Write one folder per model, as in ``$GROOVE_MODELS``."""
     transformers.logging.set_verbosity_error()
     for i, (name, make) in enumerate(MAKERS.items()):
         torch.manual_seed(i)
