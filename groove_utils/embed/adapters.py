@@ -51,7 +51,7 @@ class ModelRefusedError(ErrorDetails, RuntimeError):
 
 @runtime_checkable
 class Adapter(Protocol):
-    """Interface that a model needs so that the engine can extract its embeddings.
+    """Interface that a model must have for the engine to extract its embeddings.
 
     Attributes
     ----------
@@ -97,7 +97,7 @@ class Adapter(Protocol):
         """Return the network: a torch module, or any other object that :meth:`forward` accepts."""
 
     def forward(self, network: Any, batch: Any, n_valid: Any) -> dict[str, Any]:
-        """Compute the layers for a batch of windows.
+        """Compute the outputs of the layers for a batch of windows.
 
         Parameters
         ----------
@@ -112,7 +112,7 @@ class Adapter(Protocol):
         Returns
         -------
         dict of str to array
-            Values by layer, of shape (n_windows, dim) or (n_windows, n_frames, dim). The engine
+            Outputs by layer, of shape (n_windows, dim) or (n_windows, n_frames, dim). The engine
             averages the latter over the frames that begin before the end of the signal, and
             ignores NaN.
         """

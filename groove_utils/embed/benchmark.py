@@ -39,7 +39,7 @@ __all__ = ["measure_cost", "peak_memory"]
 def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str]) -> pd.DataFrame:
     """Measure the run time and peak memory of models on audio files.
 
-    The time includes reading and resampling; cached embeddings are not used. Results are kept for
+    The time includes reading and resampling; cached embeddings are not used. Results are cached for
     each kind of machine, and measured again if the code of the model or of this package, or the
     version of a package, changes.
 
@@ -56,11 +56,11 @@ def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str])
         One row per model:
 
         - ``model``: its name;
-        - ``seconds_per_second``: run time per second of audio, without the loading of the weights;
+        - ``seconds_per_second``: run time per second of audio, excluding the loading of weights;
           on a CPU, processor time summed over cores, which does not depend on other processes; on
           a GPU, wall-clock time;
         - ``peak_MiB``: peak main memory of a process that only runs this model;
-        - ``numbers``: number of values per track over all layers.
+        - ``numbers``: total number of dimensions of all layers.
 
         Values are NaN for a model that cannot run on this machine, or if there are no tracks.
     """
@@ -110,8 +110,8 @@ class _Sounds:
 def _cost_alone(sounds: _Sounds, model: str, factory, measured: tuple):
     """Measure the cost of a model in a new process.
 
-    The result is cached; `measured` (recipe, adapter class and machine) is only part of the cache
-    key. The process is new because the peak memory of a process never decreases.
+    The result is cached; `measured` (recipe, adapter class and machine) only affects the cache key.
+    The process is new because the peak memory of a process never decreases.
     """
     with ProcessPoolExecutor(1) as process:
         return process.submit(_cost_here, sounds.paths, model, factory).result()
@@ -130,7 +130,7 @@ def _machine(device: str) -> str:
 
 
 def _cost_here(paths: Mapping[str, str], model: str, factory) -> tuple[float, float, int]:
-    """Embed tracks; return the seconds, the peak memory in MiB and the values per track."""
+    """Embed tracks; return the seconds, the peak memory in MiB and the number of dimensions."""
     from groove_utils.networks import choose_device  # imports torch
 
     if factory is not None:

@@ -55,7 +55,7 @@ def vector_key(recipe: str, content: str) -> str:
 
 
 def difference_key(total: str, mix: str) -> str:
-    """Return the cache key for the difference between a sum of stems and a mix, by their hashes."""
+    """Return the cache key of the difference between a sum of stems and a mix, by their hashes."""
     return hash_bytes("difference", total, mix)
 
 

@@ -31,7 +31,7 @@ class ModelCard:
     window, hop : float
         Window length and hop in seconds.
     layers : dict of str to int or None
-        Number of dimensions of each layer; None if published vectors define it.
+        Number of dimensions of each layer; None if it is defined by published vectors.
     parameters : int or None
         Number of parameters of the part of the network that is used, such as the audio tower; None
         if unknown. For a model from a package, they are counted in the loaded network; for a model
@@ -94,7 +94,7 @@ class ModelCard:
 
     @property
     def terms(self) -> str:
-        """Short note on restrictions of the licence of the weights; empty if there are none."""
+        """Restriction by the licence of the weights, such as ``research only``; else empty."""
         return {True: "research only", False: "", None: "terms not recorded here"}[
             self.research_only
         ]

@@ -39,9 +39,10 @@ def list_models() -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame, indexed by name
-        One row per model: the fields of :class:`ModelCard`, except technical ones such as `files`;
-        `n_layers` and `dims`, the number of layers and of their dimensions; and `available` (bool),
-        `state` and `how`, the results of :func:`groove_utils.embed.weights.availability`.
+        One row per model: the fields of :class:`ModelCard`, except technical fields such as
+        `files`; `n_layers`, the number of layers; `dims`, the range of their dimensions; and
+        `available` (bool), `state` and `how`, the results of
+        :func:`groove_utils.embed.weights.availability`.
 
     Examples
     --------
@@ -140,7 +141,7 @@ def registered_models() -> dict[str, Callable[..., Adapter]]:
 
 
 def registration(name: str) -> int:
-    """Return how often a name was registered, since it may be a different model each time."""
+    """Return how often a name was registered; each time, it may have been a different model."""
     return _REGISTRATIONS.get(name, 0)
 
 

@@ -34,7 +34,7 @@ LEGACY = ["*.json", "*.bin", "*.txt", "*.model"]
 
 
 class RemoteFile(NamedTuple):
-    """A file on the hub: name, size in bytes, and SHA-256 (hex) if the hub states it."""
+    """A file on the hub: name, size in bytes, and SHA-256 (hex) if the hub provides it."""
 
     name: str
     size: int

@@ -77,7 +77,7 @@ class Embedding:
         Raises
         ------
         KeyError
-            If there is no embedding of a track.
+            If a track has no embedding.
         """
         rows = {track: i for i, track in enumerate(self.track_ids)}
         missing = [track for track in track_ids if track not in rows]

@@ -84,10 +84,10 @@ def _embed_bundle(settings, place, factories, work, todo) -> tuple[int, dict[str
 
 @contextlib.contextmanager
 def pickled_by_value(factories: Iterable[Callable]) -> Iterator[None]:
-    """Pickle the modules in which readers define adapter factories by value, not by reference.
+    """Send the code of readers' adapter factories to the workers, together with the jobs.
 
-    The code is thus sent to workers together with the jobs; a worker on another machine does not
-    have the reader's files. Packages that are installed here must also be installed there.
+    A worker may run on another machine, which does not have the reader's files. Packages that are
+    installed here must also be installed there.
     """
     installed = {Path(sysconfig.get_path(kind)) for kind in ("stdlib", "purelib", "platlib")}
     modules = {sys.modules.get(factory.__module__) for factory in factories}
@@ -108,7 +108,7 @@ def pickled_by_value(factories: Iterable[Callable]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def open_pool(executor: str) -> Iterator[Callable]:
-    """Connect to an executor; yield a function that runs jobs there and iterates over results."""
+    """Connect to an executor; yield a function that runs jobs on it and returns their results."""
     processes = re.fullmatch(r"joblib:([1-9]\d*)", executor)
     cluster = re.fullmatch(r"(?:dask|tcp)://(\[?[^/\s]+\]?:\d+)", executor)
     if processes:

@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 REGISTRY = Path(__file__).with_name("fingerprints.json")
-# sums of float32 differ by less between orders and processors; other weights differ by more
+# rounding on another processor causes smaller differences, other weights larger ones
 TOLERANCE = 2e-3
 
 

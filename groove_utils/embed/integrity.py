@@ -28,7 +28,7 @@ def check_weights(name: str, network, stored: Mapping[str, Any]) -> None:
     """Compare a network's parameters and buffers with the file from which they were loaded.
 
     Each tensor must equal the tensor of the same name in the file. If there is none, a parameter
-    must equal any tensor in the file, because libraries rename parameters; a buffer is left to
+    must equal some tensor in the file, because libraries rename parameters; a buffer is checked by
     :func:`check_buffers`.
 
     Parameters
@@ -91,7 +91,8 @@ def check_buffers(name: str, network, stored: Mapping[str, Any], build: Callable
     Raises
     ------
     ModelRefusedError
-        If a buffer differs from that of the new network or contains NaN: it was not initialised.
+        If a buffer differs from that of the new network or contains NaN, which means that it was
+        not initialised.
     """
     namesakes = _namesakes(network, stored)
     computed = {key: tensor for key, tensor in network.named_buffers() if key not in namesakes}

@@ -14,7 +14,7 @@ __all__ = ["model_facts"]
 
 
 def model_facts(embeddings: Mapping[str, Embedding]) -> pd.DataFrame:
-    """Tabulate the source, licence and fingerprint of the models of embeddings.
+    """Tabulate the source, licence and fingerprint of the model of each embedding.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def model_facts(embeddings: Mapping[str, Embedding]) -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row per model: ``model, source, licence, fingerprint``. The fingerprint is a hash of the
-        loaded weights and buffers, and a dash for precomputed vectors of the study.
+        loaded weights and buffers; for precomputed vectors of the study, it is a dash.
     """
     rows = []
     for name, embedding in embeddings.items():

@@ -120,7 +120,7 @@ def _paper_models(study) -> list[str]:
 
 
 def runnable_models(study, models: Sequence[str]) -> tuple[list[str], str]:
-    """Select the models that can run on this machine, on the audio of a study.
+    """Select the models that can embed the audio of a study on this machine.
 
     Parameters
     ----------
@@ -130,9 +130,10 @@ def runnable_models(study, models: Sequence[str]) -> tuple[list[str], str]:
     Returns
     -------
     runnable : list of str
+        Names of these models.
     note : str
-        A sentence for the reader that names the other models and the commands that add them, or
-        says that all of the models were run.
+        Sentence for the reader that names the other models and the commands that add them, or says
+        that all models were run.
     """
     if not study.has("audio"):
         return [], "The study has no sound files for other models."
@@ -143,7 +144,7 @@ def runnable_models(study, models: Sequence[str]) -> tuple[list[str], str]:
 
 
 def twins_of(study, models: Sequence[str]) -> list[str]:
-    """Return the names of the untrained twins of models; none if the study has no audio.
+    """Return the untrained twins of models, or an empty list if the study has no audio.
 
     Parameters
     ----------
@@ -191,9 +192,9 @@ def stem_models(study, preferred: Sequence[str] = ()) -> list[str]:
     Returns
     -------
     list of str
-        If the study has audio: of the preferred models, :func:`models_for` the study and
-        :data:`OFFLINE`, those that can run on this machine. Otherwise: the models for which the
-        study has precomputed vectors of stems.
+        If the study has audio, all models in `preferred`, :func:`models_for` and :data:`OFFLINE`
+        that can run on this machine; otherwise, the models for which the study has precomputed
+        vectors of stems.
     """
     models = list(dict.fromkeys([*preferred, *models_for(study)]))
     if not study.has("audio"):

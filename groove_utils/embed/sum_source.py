@@ -28,7 +28,7 @@ class SumSource(Source):
     Parameters
     ----------
     paths : sequence of path or FileSource
-        Files with any sample rates; the sum has the highest of these.
+        Files, whose sample rates may differ; the sum has the highest sample rate of them.
     gain : float
         Linear gain.
 
@@ -85,24 +85,24 @@ def add_streams(
     dict of int to ndarray of float32
         A block of the sum, by sample rate.
     """
-    running = dict(enumerate(parts))
-    waiting = {rate: [np.zeros(0, np.float32)] * len(parts) for rate in rates}
-    while running:
-        for i in list(running):
-            blocks = next(running[i], None)
+    streams = dict(enumerate(parts))
+    buffers = {rate: [np.zeros(0, np.float32)] * len(parts) for rate in rates}
+    while streams:
+        for i in list(streams):
+            blocks = next(streams[i], None)
             if blocks is None:
-                del running[i]
+                del streams[i]
                 continue
-            for rate, held in waiting.items():
-                held[i] = np.concatenate([held[i], blocks[rate]])
+            for rate, pieces in buffers.items():
+                pieces[i] = np.concatenate([pieces[i], blocks[rate]])
         total = {}
-        for rate, held in waiting.items():
-            lengths = [len(held[i]) for i in running] or [max(map(len, held))]
+        for rate, pieces in buffers.items():
+            lengths = [len(pieces[i]) for i in streams] or [max(map(len, pieces))]
             total[rate] = np.zeros(min(lengths), np.float32)
-            for i, samples in enumerate(held):
+            for i, samples in enumerate(pieces):
                 ready = samples[: len(total[rate])]
                 total[rate][: len(ready)] += ready
-                held[i] = samples[len(ready) :]
+                pieces[i] = samples[len(ready) :]
             total[rate] *= np.float32(gain)
         yield total
 

@@ -143,32 +143,31 @@ def weights_folder(card: ModelCard) -> Path:
     folder = find_weights(card)
     if folder is not None:
         return folder
-    own = own_folder(card.name)
-    missing = missing_files(card, own)
-    is_filled = own.is_dir() and any(own.iterdir())
+    target = own_folder(card.name)
+    missing = missing_files(card, target)
+    is_filled = target.is_dir() and any(target.iterdir())
     state = "its files are not on this machine"
     if is_filled and missing:
-        state = f"{own} lacks {', '.join(missing)}"
+        state = f"{target} lacks {', '.join(missing)}"
     raise ModelUnavailableError(
-        f"{card.name}: {state}. With an internet "
-        f"connection, run `python -m groove_utils.embed fetch {card.name}`. Without one, "
-        f"{copy_steps(card)}",
+        f"{card.name}: {state}. With an internet connection, run `python -m groove_utils.embed "
+        f"fetch {card.name}`. Without one, {copy_steps(card)}",
         kind="missing_files",
-        path=own,
+        path=target,
         value=missing,
     )
 
 
 def copy_steps(card: ModelCard) -> str:
     """Return instructions for copying a model's files by hand."""
-    own = own_folder(card.name)
+    target = own_folder(card.name)
     steps = (
         f"copy the files of {card.repository} at revision {card.revision} "
-        f"({', '.join([*card.files, card.weights])}) into {own}."
+        f"({', '.join([*card.files, card.weights])}) into {target}."
     )
     for part in card.parts:
         name = part.rpartition("/")[2]
-        steps += f" Copy config.json of {part} into {own / name}."
+        steps += f" Copy config.json of {part} into {target / name}."
     if card.text_files:
         steps += f" To embed text, copy {', '.join(card.text_files)} as well."
     return steps

@@ -54,7 +54,7 @@ def run(
 
 
 class _Batches:
-    """Windows that wait for a full batch, run in a batch, or are pooled by track."""
+    """Queue that collects windows in batches, runs the batches and pools the results by track."""
 
     def __init__(self, models: Sequence[Model], workers: WorkerPool, spread: bool):
         self.models, self.workers, self.spread = models, workers, spread
@@ -103,7 +103,7 @@ class _Batches:
         yield from self._collect(2 * self.workers.count)
 
     def _collect(self, n_running: int) -> Iterator[Result]:
-        """Collect batches in the order of their start, until only `n_running` are left."""
+        """Wait for batches, oldest first, until `n_running` are left; yield finished results."""
         while len(self.running) > n_running:
             windows, batch = self.running.popleft()
             layers = batch.result()
@@ -130,7 +130,7 @@ class _Batches:
 
 
 def submit(workers: WorkerPool, model: Model, windows: Sequence[Window]) -> Future:
-    """Start a batch of windows of one padded length; it runs in a thread if the model allows it."""
+    """Start a batch of windows of equal padded length, in a thread if the model allows it."""
     samples, n_valid = [w.samples for w in windows], [w.n_valid for w in windows]
     return workers.submit(model.forward, samples, n_valid, concurrent=model.concurrent)
 

@@ -1,4 +1,4 @@
-"""Compute the layers of a batch of windows, pooled over frames.
+"""Compute the outputs of layers for a batch of windows, pooled over frames.
 
 All batches of a model with windows of one length have the same shape (incomplete batches are
 padded), because the rounding of matrix products depends on the shape. The vectors of a track
@@ -35,7 +35,7 @@ class Model:
     fingerprint: str = ""
     device: str = "cpu"  # or cuda, mps
     autocast: bool = False  # compute matrix products in half precision (bfloat16)
-    fitting: int | None = None  # number of windows that fit in memory, if a batch did not fit
+    fitting: int | None = None  # number of windows that fit in memory, after a batch did not
 
     @property
     def name(self) -> str:
@@ -82,7 +82,7 @@ class Model:
         return padded
 
     def forward(self, windows: Sequence[np.ndarray], n_valid: Sequence[int]) -> Layers:
-        """Compute pooled layers for prepared windows of one length; see :func:`forward_windows`."""
+        """Compute pooled outputs for prepared windows of one length, by :func:`forward_windows`."""
         size = max(self.batch_size, len(windows))
         batch = np.zeros((size, *windows[0].shape), np.float32)
         valid = np.full(size, self.bucket(n_valid[0]))
@@ -93,13 +93,13 @@ class Model:
 
 
 def forward_windows(model: Model, batch: np.ndarray, n_valid: np.ndarray) -> Layers:
-    """Compute the layers of windows, pooled over valid frames.
+    """Compute the outputs of a model's layers for windows, pooled over valid frames.
 
     Parameters
     ----------
     model : Model
     batch : ndarray of float32, shape (n_windows, n_samples)
-        Windows, or what the adapter's method `prepare` computed from them.
+        Windows, or the results of the adapter's method `prepare` for them.
     n_valid : ndarray of int, shape (n_windows,)
         Number of samples in each window before the end of the signal.
 
@@ -111,7 +111,7 @@ def forward_windows(model: Model, batch: np.ndarray, n_valid: np.ndarray) -> Lay
     Raises
     ------
     ModelRefusedError
-        If the adapter's output does not match its declaration.
+        If the output of the adapter does not match its attribute `layers`.
 
     Notes
     -----
@@ -162,7 +162,7 @@ def _forward(model: Model, batch: np.ndarray, n_valid: np.ndarray) -> Layers:
 
 
 def _checked(adapter: Adapter, output, n_windows: int) -> dict[str, torch.Tensor]:
-    """Return an adapter's output as tensors; raise an error if its attribute `layers` differs."""
+    """Return an adapter's output as tensors; raise an error if it does not match `layers`."""
     declared, kind = adapter.layers, type(adapter).__name__
     if not isinstance(output, Mapping):
         raise ModelRefusedError(

@@ -84,7 +84,10 @@ class TrackPool:
         return self.complete and self.n_pending == 0
 
     def put(self, index: int, layers: Layers, weight: float) -> None:
-        """Add the layers of a window; they are pooled in order, on which rounding depends."""
+        """Add the layers of the window at `index`.
+
+        Windows are pooled in their order in the track, because rounding depends on the order.
+        """
         self.n_pending -= 1
         self._early[index] = layers, weight
         with np.errstate(invalid="ignore"):  # infinite values are rejected at the end

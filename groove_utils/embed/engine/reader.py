@@ -105,8 +105,8 @@ def read_windows(
 ) -> Iterator[Window | TrackReader]:
     """Yield the windows of all tracks in order, and each track's reader after its windows.
 
-    Errors that occur in a reader are raised, except ValueError, which means that the audio of one
-    track cannot be used; it is the reader's attribute `error`.
+    Errors that occur in a reader are raised. The exception is ValueError, which means that the
+    audio of the track cannot be used; it is only stored in the reader's attribute `error`.
     """
     readers: deque[TrackReader] = deque()
     numbered = enumerate(sources)

@@ -1,9 +1,9 @@
-"""AudioMAE (Huang et al., 2022), as published by hance-ai with code that has to be run.
+"""AudioMAE (Huang et al., 2022), published by hance-ai together with its code.
 
-The code is not part of a library; it is downloaded with the weights. It is downloaded and run only
-with the reader's permission, ``GROOVE_REMOTE_CODE=audiomae``. The network is built here, and each
-weight is copied from the weights file and checked, because transformers left weights and buffers of
-such networks uninitialised.
+The code is not part of any library; it is downloaded with the weights. It is downloaded and run
+only with the reader's permission, ``GROOVE_REMOTE_CODE=audiomae``. The network is built here, and
+each weight is copied from the weights file and checked, because transformers left weights and
+buffers of such networks uninitialised.
 """
 
 from __future__ import annotations

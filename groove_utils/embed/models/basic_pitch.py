@@ -98,8 +98,8 @@ def fold_convolutions(graph: bytes) -> bytes:
     """Rewrite an ONNX model to run faster, with the same outputs up to rounding.
 
     A convolution on a CPU computes 16 channels at once. A convolution with fewer output channels is
-    replaced by one that computes neighbouring pitches as further channels: it has shifted copies of
-    the kernel, and a stride of as many pitches.
+    replaced by one that computes several neighbouring pitches as further channels. It has a copy of
+    the kernel for each of these pitches, shifted accordingly, and moves by all of them in one step.
 
     Parameters
     ----------

@@ -64,7 +64,7 @@ class BeatNetNetwork(nn.Module):
         self.linear = nn.Linear(WIDTH, 3)
 
     def forward(self, features: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Compute the layers for each frame, shape (n_windows, n_frames, dim).
+        """Compute the outputs of the layers for each frame, shape (n_windows, n_frames, dim).
 
         Parameters
         ----------
@@ -130,8 +130,8 @@ def beat_activations(y: np.ndarray, sr: int) -> np.ndarray:
     -------
     ndarray of float32, shape (n_frames, 2)
         Probability of a beat that is not a downbeat, and of a downbeat. There are 50 frames per
-        second (`FRAME_RATE`), and frame k is centred on k / 50 s. A frame lasts 64 ms; later
-        samples do not affect it.
+        second (`FRAME_RATE`), and frame k is centred on k / 50 s. A frame lasts 64 ms; its
+        probabilities do not depend on later samples.
 
     Raises
     ------

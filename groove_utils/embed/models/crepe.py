@@ -56,7 +56,7 @@ class CrepeNetwork(nn.Module):
         self.classifier = nn.Linear(256, N_PITCHES)
 
     def forward(self, batch: torch.Tensor, n_valid: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Compute all layers for each frame.
+        """Compute the outputs of all layers for each frame.
 
         Parameters
         ----------
@@ -88,7 +88,7 @@ class CrepeNetwork(nn.Module):
 
 
 class Crepe(PackagedNetwork):
-    """Adapter of the smallest CREPE (``crepe-tiny``), or of its twin (``crepe-tiny-untrained``)."""
+    """Adapter of the smallest CREPE (``crepe-tiny``), also untrained (``crepe-tiny-untrained``)."""
 
     architecture, framing = CrepeNetwork, FRAMING
     version = "0.0.24"

@@ -38,17 +38,17 @@ class Framing:
 
     @property
     def window(self) -> float:
-        """Duration in seconds of a window, which contains all samples of its frames."""
+        """Duration of a window in seconds, from the start of its first frame to the last's end."""
         return ((self.n_frames - 1) * self.hop + self.length) / self.sample_rate
 
     @property
     def period(self) -> float:
-        """Hop between windows in seconds, with which frames follow each other without a gap."""
+        """Hop between windows in seconds, which continues the regular spacing of frames."""
         return self.n_frames * self.hop / self.sample_rate
 
     @property
     def lead(self) -> float:
-        """Silence in seconds before the signal, which centres the first frame on its start."""
+        """Seconds of silence to put before the signal, to centre the first frame on its start."""
         return self.length // 2 / self.sample_rate
 
     def cut(self, batch: torch.Tensor) -> torch.Tensor:

@@ -95,8 +95,8 @@ def _build_tower(config: dict, muq_config: dict) -> torch.nn.Module:
     import muq
     from muq.muq_mulan.models import audio, mulan
 
-    known = {field.name for field in dataclasses.fields(muq.MuQConfig)}
-    muq_config = muq.MuQConfig(**{k: v for k, v in muq_config.items() if k in known})
+    fields = {field.name for field in dataclasses.fields(muq.MuQConfig)}
+    muq_config = muq.MuQConfig(**{k: v for k, v in muq_config.items() if k in fields})
     # the conformer of transformers now requires this setting
     muq_config.w2v2_config["_attn_implementation"] = "eager"
 

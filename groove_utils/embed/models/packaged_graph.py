@@ -16,14 +16,14 @@ __all__ = ["GraphSession", "PackagedGraph", "add_outputs", "randomise_graph"]
 
 
 class GraphSession:
-    """Session of ONNX Runtime that returns the layers of a model.
+    """ONNX Runtime session that returns the outputs of chosen layers of a model.
 
     Parameters
     ----------
     graph : bytes
         A serialised ``ModelProto`` with one input.
     outputs : mapping of str to str
-        Names of the layers' values in the graph, by layer.
+        Name of each layer's output in the graph.
     faster : bytes, optional
         Equivalent graph that is run in place of `graph`.
     """
@@ -44,7 +44,7 @@ class GraphSession:
         return self.graph
 
     def __call__(self, batch: np.ndarray) -> dict[str, np.ndarray]:
-        """Compute the layers for a batch of inputs, an array of float32."""
+        """Compute the outputs of the layers for a batch of inputs, an array of float32."""
         (entry,) = self.session.get_inputs()
         values = self.session.run(list(self.outputs.values()), {entry.name: batch})
         return dict(zip(self.outputs, values, strict=True))
@@ -60,13 +60,13 @@ class PackagedGraph(PackagedModel):
     Attributes
     ----------
     outputs : mapping of str to str
-        Names of the layers' values in the graph, by layer.
+        Name of each layer's output in the graph.
     """
 
     outputs: Mapping[str, str]
 
     def files(self) -> list[Path]:
-        """Return the file of the graph, which the untrained twin also needs.
+        """Return a list with the file of the graph, which the untrained twin also needs.
 
         Raises
         ------
@@ -76,7 +76,7 @@ class PackagedGraph(PackagedModel):
         return [self.locate()]
 
     def load(self) -> GraphSession:
-        """Return a session that computes the layers; raise the errors of :meth:`verify`."""
+        """Return a session that runs the graph; raise the errors of :meth:`verify`."""
         graph = add_outputs(self.verify().read_bytes(), self.outputs.values())
         if not self.trained:
             graph = self.randomise(graph)

@@ -88,7 +88,7 @@ class PackagedNetwork(PackagedModel):
         return network
 
     def forward(self, network: nn.Module, batch: torch.Tensor, n_valid: torch.Tensor) -> dict:
-        """Compute the layers for a batch of windows, one window at a time.
+        """Compute the outputs of the layers for a batch of windows, one window at a time.
 
         Parameters
         ----------

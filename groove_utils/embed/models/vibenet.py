@@ -84,7 +84,7 @@ class VibeNet(PackagedGraph):
         return frames[:, np.arange(n_frames) % frames.shape[1]]
 
     def forward(self, session: GraphSession, batch, n_valid) -> dict[str, np.ndarray]:
-        """Compute the layers for a batch of spectrograms.
+        """Compute the outputs of the layers for a batch of spectrograms.
 
         Parameters
         ----------

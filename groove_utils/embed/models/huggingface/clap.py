@@ -65,7 +65,7 @@ class CLAP(PreparedHubModel):
         return self.load_native(transformers.ClapAudioModelWithProjection, audio)
 
     def forward(self, network: nn.Module, batch, n_valid) -> dict[str, torch.Tensor]:
-        """Compute all layers, of shape (n_windows, dim)."""
+        """Compute the outputs of all layers, of shape (n_windows, dim)."""
         output = network.audio_model(input_features=batch, output_hidden_states=True)
         stages = [state.flatten(2).mean(2) for state in output.hidden_states]
         embeds = network.audio_projection(output.pooler_output)

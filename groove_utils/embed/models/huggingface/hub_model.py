@@ -101,9 +101,9 @@ class HubModel:
 
     def preprocessing(self) -> dict:
         """Return the content of ``preprocessor_config.json``, after a check of the sample rate."""
-        given = read_json(self.name, self.folder / "preprocessor_config.json")
-        self.check_preprocessing("sampling_rate", given.get("sampling_rate"), self.sample_rate)
-        return given
+        settings = read_json(self.name, self.folder / "preprocessor_config.json")
+        self.check_preprocessing("sampling_rate", settings.get("sampling_rate"), self.sample_rate)
+        return settings
 
     def check_preprocessing(self, column: str, value, expected) -> None:
         """Raise a ModelRefusedError if a setting of the preprocessing has an unexpected value."""
@@ -131,7 +131,7 @@ class HubModel:
         )
 
     def load_native(self, kind: type, config) -> nn.Module:
-        """Load a network of a class of ``transformers``, strictly, and verify its weights."""
+        """Load a network with a class of ``transformers``, strictly, and verify its weights."""
         stored = read_tensors(self.name, self.folder)  # first, to detect damaged files
         with quiet_transformers():
             network, info = kind.from_pretrained(
@@ -150,7 +150,7 @@ class HubModel:
         return self._verified(network, stored, lambda: kind(network.config))
 
     def load_built(self, build: Callable[[], nn.Module], stored: dict) -> nn.Module:
-        """Build a network, copy stored tensors into it, strictly, and verify its weights."""
+        """Build a network, load stored tensors into it, strictly, and verify its weights."""
         network = build()
         wanted = network.state_dict()
         for old, new in RENAMED.items():
@@ -217,7 +217,7 @@ class PreparedHubModel(HubModel):
 
     def prepare(self, samples: np.ndarray, n_valid: int) -> np.ndarray:
         """Compute the network's input from the valid samples of a window."""
-        given = self.extractor(
+        features = self.extractor(
             samples[:n_valid], sampling_rate=self.sample_rate, return_tensors="np"
         )
-        return np.asarray(given[self.input_name][0], dtype=np.float32)
+        return np.asarray(features[self.input_name][0], dtype=np.float32)

@@ -58,7 +58,7 @@ class AudioSpectrogramTransformer(PreparedHubModel):
         return super().prepare(filled, n_filled)[:n_frames]
 
     def forward(self, network: nn.Module, batch, n_valid) -> dict[str, torch.Tensor]:
-        """Compute all layers: (n_windows, n_frames, dim), and (n_windows, dim) for ``cls``.
+        """Compute the outputs of layers, (n_windows, n_frames, dim), and ``cls``, (n_windows, dim).
 
         A frame is a column of patches. Frames that begin after the end of the signal are NaN.
         """

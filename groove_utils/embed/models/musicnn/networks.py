@@ -70,7 +70,7 @@ class _BatchNorm(nn.Module):
 
 
 class _Weights(nn.Module):
-    """Base class of layers with a kernel, whose first axis are the outputs, and a bias."""
+    """Base class of layers with a bias and a kernel, whose first axis is that of the outputs."""
 
     def __init__(self, *shape: int):
         super().__init__()
@@ -85,7 +85,7 @@ class _Dense(_Weights):
 
 
 class _PooledConvolution(_Weights, abc.ABC):
-    """Base class of convolution, ReLU, batch norm and max-pooling; channels last.
+    """Base class of blocks of convolution, ReLU, batch norm and max-pooling; channels last.
 
     The maximum is taken first, because later steps then have many times fewer values. To give the
     same result, kernel and bias are multiplied by the scale of the batch norm, and the ReLU becomes
@@ -190,7 +190,7 @@ class MusiCNN(nn.Module):
         return _numbered("conv2d", convolutions) | _numbered("batch_normalization", norms) | dense
 
     def forward(self, batch: torch.Tensor, n_valid: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Compute all layers, pooled over the valid frames.
+        """Compute the outputs of all layers, pooled over the valid frames.
 
         Parameters
         ----------
@@ -202,7 +202,7 @@ class MusiCNN(nn.Module):
         Returns
         -------
         dict of str to Tensor, shape (n_windows, dim)
-            Values by layer.
+            Outputs by layer.
         """
         x = self.spectrogram(batch)
         mask = (torch.arange(x.shape[1], device=x.device) < n_valid[:, None])[..., None]
@@ -228,7 +228,7 @@ class MusiCNN(nn.Module):
 
 
 class _FirstBlock(_PooledConvolution):
-    """First block of the VGG, with maxima over four frames, at every second frame and frequency.
+    """First block of the VGG: maxima over four frames, taken at every second frame and frequency.
 
     The other frequencies are not computed.
     """

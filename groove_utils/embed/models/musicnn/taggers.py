@@ -62,7 +62,7 @@ class Tagger(PackagedModel):
         return networks.random_network(self.name, self.seed)
 
     def forward(self, network, batch, n_valid) -> dict:
-        """Compute the layers for a batch of windows.
+        """Compute the outputs of the layers for a batch of windows.
 
         Parameters
         ----------

@@ -1,8 +1,8 @@
 """Read the taggers' TensorFlow checkpoints without TensorFlow.
 
 The data file of a checkpoint contains its variables one after the other, sorted by name, as raw
-float32. Each trained variable is followed by its two moments of the optimiser Adam. Names and
-shapes are therefore sufficient to find a variable. The values are verified later; see
+float32. Each trained variable is followed by two moments, from the optimiser Adam. Names and shapes
+are therefore sufficient to find a variable. The values are verified later; see
 :mod:`groove_utils.embed.fingerprints`.
 """
 
