@@ -222,9 +222,10 @@ coloured = colour.permute(0, 2, 1).reshape(224, 672)
 # ({numref}`fig-reading-order`). The intended operation moves the frame axis to the front:
 
 # %%
-meant = frame.permute(2, 0, 1).reshape(224, 672)
-orders = {"as published": rows[:, 0].numpy(), "as meant": meant[:, 0].numpy()}
-[row.unique().tolist() for row in meant[[0, 1, 74, 75]]]
+intended = frame.permute(2, 0, 1).reshape(224, 672)
+starts = rows[:, 0].numpy(), intended[:, 0].numpy()
+orders = dict(zip(["as published", "as intended"], starts))
+[row.unique().tolist() for row in intended[[0, 1, 74, 75]]]
 
 # %% tags=["hide-input"]
 show_figure(
@@ -380,7 +381,7 @@ chapter.save_table(tagger.frame("penultimate"), "genre_tagger")
 accuracies = score(predictions)
 rows = accuracies.set_index("network")
 shares = genre.accuracy_by_seed(predictions)
-apart = 100 * (shares.max(axis=1) - shares.min(axis=1)).max()
+seed_range = 100 * (shares.max(axis=1) - shares.min(axis=1)).max()
 
 # %% tags=["hide-input"]
 show_figure(
@@ -396,7 +397,7 @@ show_figure(
 named = ["resnet-bigru", "resnet-bigru-parallel", "resnet", *others]
 report_accuracies(rows.loc[named], n_tested, prefix="accuracy_", tolerance=6)
 report_counts(n_seeds=n_seeds, agree=2 ** (n_seeds - 1))
-report_value("seeds_apart", apart, fmt=".0f", tolerance=6)
+report_value("seeds_apart", seed_range, fmt=".0f", tolerance=6)
 
 # %% [markdown]
 # Is the classifier with the highest accuracy clearly better than the others?
@@ -404,16 +405,16 @@ report_value("seeds_apart", apart, fmt=".0f", tolerance=6)
 # %%
 ranked = rows.sort_values("accuracy", ascending=False)
 top, *rest = ranked.index
-against = {name: (top, name) for name in rest}
-ahead = genre.accuracy_differences(predictions, against)
-behind = clear_rows(ahead, value="difference")["second"]
-near = ranked.index[1 : (ranked["accuracy"] >= ranked["low"].iloc[0]).sum()]
+comparisons = {name: (top, name) for name in rest}
+leads = genre.accuracy_differences(predictions, comparisons)
+behind = clear_rows(leads, value="difference")["second"]
+close = ranked.index[1 : (ranked["accuracy"] >= ranked["low"].iloc[0]).sum()]
 
 # %% tags=["hide-input"]
 ends = {"highest": ranked.iloc[0], "lowest": ranked.iloc[-1]}
 report_accuracies(ends, n_tested, tolerance=6)
-report_counts(n_classifiers=len(rows), n_rest=len(rest), n_near=len(near))
-report_texts(top=top, bottom=rest[-1], near=join_words(near))
+report_counts(n_classifiers=len(rows), n_rest=len(rest), n_near=len(close))
+report_texts(top=top, bottom=rest[-1], near=join_words(close))
 words = "none can be named the most accurate", f"{top} is the most accurate"
 most_accurate = words[len(behind) == len(rest)]
 report_texts(clearly_behind=join_words(behind), most_accurate=most_accurate)
@@ -449,12 +450,12 @@ pairs = {
     "gap_pretraining": ("resnet-bigru", "tagger + linear"),
 }
 gaps = genre.accuracy_differences(predictions, pairs)
-each = shares.loc[gaps["first"]].to_numpy() - shares.loc[gaps["second"]]
-each = (100 * each).add_prefix("seed ")
+per_seed = shares.loc[gaps["first"]].to_numpy() - shares.loc[gaps["second"]]
+per_seed = (100 * per_seed).add_prefix("seed ")
 
 # %% tags=["hide-input"]
 show_table(
-    each.assign(p_holm=gaps["p_holm"].to_numpy()).rename_axis("resnet-bigru minus"),
+    per_seed.assign(p_holm=gaps["p_holm"].to_numpy()).rename_axis("resnet-bigru minus"),
     "genre-gaps",
     "Difference in accuracy in each training, in percentage points. p is Holm-corrected for four "
     "comparisons over bands and trainings.",
@@ -632,8 +633,8 @@ report_value("tone_db", tone_db, fmt=".0f", unit=" dB")
 # that relies on the music would be unaffected by these changes.
 
 # %%
-others = dict.fromkeys(parents.index.difference(rumbling), tone_db)
-swap = partial(planted_cues.add_rumble, levels=others)
+other_levels = dict.fromkeys(parents.index.difference(rumbling), tone_db)
+swap = partial(planted_cues.add_rumble, levels=other_levels)
 planted = genre.log_mels(corpus, change=turntable, n_jobs=n_jobs)
 swapped = genre.log_mels(corpus, change=swap, n_jobs=n_jobs)
 tests = {"tone as in training": planted, "removed": clips, "swapped": swapped}
@@ -643,28 +644,28 @@ test_versions = partial(genre.predict_versions, "mel-cnn", n_jobs=n_jobs)
 horse = test_versions(planted, tests, splits, settings)
 by_band = predictions[predictions["network"] == "mel-cnn"]
 without = by_band.assign(version="no tone at all")
-horses = pd.concat([without, horse], ignore_index=True)
+tone_runs = pd.concat([without, horse], ignore_index=True)
 horse_pairs = {
     "horse_gain": ("tone as in training", "no tone at all"),
     "horse_loss": ("removed", "no tone at all"),
     "horse_fall": ("removed", "tone as in training"),
 }
-horse_gaps = genre.accuracy_differences(horses, horse_pairs, by="version")
+horse_gaps = genre.accuracy_differences(tone_runs, horse_pairs, by="version")
 
-horse_scores = score(horses, "version")
-by_seed = genre.accuracy_by_seed(horses, "version")
+horse_scores = score(tone_runs, "version")
+by_seed = genre.accuracy_by_seed(tone_runs, "version")
 
 # %% [markdown]
 # When the tone is swapped, a network that relies on it predicts styles from the wrong half. How often
 # does this happen?
 
 # %%
-last = horses[horses["version"] == "swapped"]
-p = last[[f"p_{style}" for style in clips.styles]].to_numpy()
-named = np.array(clips.styles)[p.argmax(axis=1)]
-crossed = np.isin(named, rumbling) != np.isin(last["style"], rumbling)
+rows = tone_runs[tone_runs["version"] == "swapped"]
+p = rows[[f"p_{style}" for style in clips.styles]].to_numpy()
+guesses = np.array(clips.styles)[p.argmax(axis=1)]
+crossed = np.isin(guesses, rumbling) != np.isin(rows["style"], rumbling)
 crossed = pd.DataFrame({"crossed": crossed})
-crossed = genre.mean_intervals(crossed, last["artist"]).set_index("score")
+crossed = genre.mean_intervals(crossed, rows["artist"]).set_index("score")
 
 # %% tags=["hide-input"]
 show_figure(
@@ -713,10 +714,10 @@ report_gaps(horse_gaps, n_tested, words=words, tolerance=8)
 # %%
 songs = corpus.songs.set_index("song_id")
 group = songs["style"].map(corpus.tree)
-middle = songs.groupby(group)["tempo"].transform("mean")
+mean_tempo = songs.groupby(group)["tempo"].transform("mean")
 at_tempo = partial(genre.clips_at_tempo, corpus, n_jobs=n_jobs)
 factors = 1 / tempo_factor, tempo_factor
-slow, fast = (at_tempo((middle * f).round(1)) for f in factors)
+slow, fast = (at_tempo((mean_tempo * f).round(1)) for f in factors)
 
 # %% [markdown]
 # The tempi are **tied** to the styles in training: {glue:text}`rumbling` are fast. Tempi are **swapped**
@@ -743,19 +744,19 @@ tied, swapped, mixed = map(choose, (is_tied, ~is_tied, every_second))
 by_artist = partial(genre.split_clips, slow.table, by="artist")
 plan = {s: by_artist(seed=s) for s in seeds}, settings
 tests = {"tied as in training": tied, "mixed": mixed, "swapped": swapped}
-paces = [
+tempo_runs = [
     test_versions(mixed, {"mixed in training and test": mixed}, *plan),
     test_versions(tied, tests, *plan),
 ]
-paces = pd.concat(paces, ignore_index=True)
+tempo_runs = pd.concat(tempo_runs, ignore_index=True)
 tempo_pairs = {
     "tempo_gain": ("tied as in training", "mixed in training and test"),
     "tempo_loss": ("mixed", "mixed in training and test"),
     "tempo_fall": ("swapped", "tied as in training"),
 }
-tempo_gaps = genre.accuracy_differences(paces, tempo_pairs, by="version")
-tempo_scores = score(paces, "version")
-by_seed = genre.accuracy_by_seed(paces, "version")
+tempo_gaps = genre.accuracy_differences(tempo_runs, tempo_pairs, by="version")
+tempo_scores = score(tempo_runs, "version")
+by_seed = genre.accuracy_by_seed(tempo_runs, "version")
 
 # %% tags=["hide-input"]
 show_figure(
