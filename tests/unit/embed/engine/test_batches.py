@@ -68,20 +68,26 @@ def test_several_models_read_each_track_once(cache, monkeypatch, register):
         assert same_bytes(embed_tracks(tracks, model, cache=other, progress=False), together[model])
 
 
+@pytest.fixture
+def set_threads():
+    """Set the number of torch's threads for one test: more than one slow down all later tests."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize("model", PACKAGED)
-def test_neighbours_resumption_and_threads_change_no_bit(model, cache, tmp_path, monkeypatch):
+def test_neighbours_resumption_and_threads_change_no_bit(
+    model, cache, tmp_path, monkeypatch, set_threads
+):
     """Embed tracks alone or in batches, in several threads or in one, with identical results."""
     tracks = noises(4, 2, 5, 8, 11)
     together = embed_tracks(tracks, model, cache=cache, progress=False)
     monkeypatch.setattr(workers, "MAX_WORKERS", 1)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    set_threads(1)
     resumed = ArrayCache(tmp_path / "resumed")
-    try:
-        embed_tracks({"t2": tracks["t2"]}, model, cache=resumed, progress=False)
-        again = embed_tracks(tracks, model, cache=resumed, progress=False)
-    finally:
-        torch.set_num_threads(threads)
+    embed_tracks({"t2": tracks["t2"]}, model, cache=resumed, progress=False)
+    again = embed_tracks(tracks, model, cache=resumed, progress=False)
     assert same_bytes(together, again)
 
 
@@ -112,9 +118,9 @@ class Reentrant(Hooked):
 
 @pytest.mark.parametrize(("kind", "most"), [(Hooked, 1), (Reentrant, 2)])
 def test_batches_run_side_by_side_only_where_a_model_allows_it(
-    cache, monkeypatch, register, kind, most
+    cache, register, set_threads, kind, most
 ):
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    set_threads(2)
     embed_tracks(noises(9, 9), register(kind), cache=cache, progress=False)
     assert kind.most == most
 
