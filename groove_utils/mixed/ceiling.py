@@ -1,8 +1,8 @@
-"""Noise ceiling: the R² against song means that a perfect model would reach.
+"""Noise ceiling: the expected R² of a perfect model of song means.
 
-The mean rating of a song by k raters consists of the song's true value and noise. The proportion of
-variance due to the true values, the reliability, is the expected R² of a perfect model; a model
-exceeds it only by chance.
+The mean rating of a song by k raters is the sum of the song's true value and noise. The reliability
+is the proportion of the variance of these means that is due to the true values. It is the expected
+R² of a model that predicts the true values exactly; a model exceeds it only by chance.
 """
 
 from __future__ import annotations
@@ -21,36 +21,37 @@ __all__ = ["noise_ceiling", "normalise_by_ceiling"]
 @memoised("mixed-models")
 @one_thread
 def noise_ceiling(ratings, *, n_splits=500, n_boot=1000, level=0.95, seed=0) -> pd.DataFrame:
-    """Estimate the reliability of song means: the R² that a perfect model would reach.
+    """Estimate the reliability of song means, which is the expected R² of a perfect model.
 
     Parameters
     ----------
     ratings : DataFrame or array-like
-        Long format, with ``track_id, listener_id, rating`` and optionally ``query`` (each query is
-        then analysed separately), or a matrix of listeners × tracks.
+        Long format, with ``track_id, listener_id, rating`` and optionally ``query``, or a matrix of
+        listeners × tracks. Queries are analysed separately.
     n_splits, n_boot, level, seed
         As in :func:`split_half`.
 
     Returns
     -------
     DataFrame
-        One row per query and ``method``: ``song means`` (from variance components, given the actual
-        raters of each song; compare an R² with this one), ``split-half``, ``ICC(C,1)``,
-        ``ICC(A,1)``, ``ICC(C,k)``, ``ICC(A,k)``; columns ``query, method, estimate, low, high, k,
-        n_tracks, n_listeners``.
+        One row per query and method, with the columns ``query, method, estimate, low, high, k,
+        n_tracks, n_listeners``. The methods are ``song means`` (the noise ceiling to compare an R²
+        with: from variance components, given the raters of each song), ``split-half``,
+        ``ICC(C,1)``, ``ICC(A,1)``, ``ICC(C,k)`` and ``ICC(A,k)``.
 
     Raises
     ------
     LmmError
-        If listeners are unknown, so that no ceiling can be estimated.
+        If there are no listener ids, too few ratings, or ratings without variance.
 
     Notes
     -----
-    With variances S of songs, L of listeners and E of the residual, the plain means of songs have
-    noise covariance N = L·AAᵀ + E·diag(1/k), where A averages over each song's listeners. A shift
-    of all songs does not change R², so the expected noise variance over songs is v = tr(MN)/(n − 1)
-    with M the centring matrix, and the ceiling is S/(S + v). If all listeners rated all songs, this
-    is ICC(C,k). The interval is based on that of S relative to E, with L/E fixed at its estimate.
+    With variances S of songs, L of listeners and E of the residual, the noise of the song means has
+    the covariance N = L·AAᵀ + E·diag(1/k), where A averages over the listeners of each song. A
+    shift of all songs does not change R², so the expected noise variance over songs is
+    v = tr(MN)/(n − 1), where M is the centring matrix. The ceiling is S/(S + v). If all listeners
+    rated all songs, it equals ICC(C,k). Its interval follows from the interval of S/E, with L/E
+    fixed at its estimate.
     """
     if isinstance(ratings, pd.DataFrame) and "query" in ratings and "rating" in ratings:
         options = {"n_splits": n_splits, "n_boot": n_boot, "level": level, "seed": seed}
@@ -79,7 +80,7 @@ def noise_ceiling(ratings, *, n_splits=500, n_boot=1000, level=0.95, seed=0) -> 
 
 
 def _relative_noise(table) -> float:
-    """Compute the expected noise variance of song means, in units of the residual variance."""
+    """Compute the expected noise variance of song means, divided by the residual variance."""
     matrix = np.isfinite(rating_matrix(table)).astype(float)
     n = len(matrix)
     average = matrix / matrix.sum(axis=1, keepdims=True)
@@ -97,24 +98,26 @@ def normalise_by_ceiling(scores: pd.DataFrame, ceiling: pd.DataFrame) -> pd.Data
     Parameters
     ----------
     scores : DataFrame
-        Columns ``target`` and ``r2``, or the output of :func:`bootstrap_scores` with its ``score``.
+        Columns ``target`` and ``r2``, or the output of
+        :func:`groove_utils.probe.bootstrap_scores`, of which the rows with the score ``r2`` are
+        used.
     ceiling : DataFrame
         Output of :func:`noise_ceiling`; queries are matched to targets by name.
 
     Returns
     -------
     DataFrame
-        `scores` with ``ceiling, ceiling_low, ceiling_high``, ``r2_normalised`` (R²/ceiling) and
-        ``r2_normalised_low, r2_normalised_high`` (R² divided by the upper and the lower bound of
-        the ceiling); missing for targets without a ceiling.
+        The rows used, with the columns ``ceiling, ceiling_low, ceiling_high``, ``r2_normalised``
+        (R² divided by the ceiling) and ``r2_normalised_low, r2_normalised_high`` (R² divided by the
+        bounds of the ceiling). Values are missing for targets without a positive ceiling.
     """
     value = "r2" if "r2" in scores else "estimate"
     table = scores if value == "r2" else scores[scores["score"] == "r2"]
-    reach = ceiling[ceiling["method"] == "song means"].set_index("query")
-    reach = reach[["estimate", "low", "high"]].reindex(table["target"])
+    limits = ceiling[ceiling["method"] == "song means"].set_index("query")
+    limits = limits[["estimate", "low", "high"]].reindex(table["target"])
     out = table.copy()
     for name, column in (("", "estimate"), ("_low", "low"), ("_high", "high")):
-        out[f"ceiling{name}"] = reach[column].to_numpy()
+        out[f"ceiling{name}"] = limits[column].to_numpy()
     positive = out[["ceiling", "ceiling_low", "ceiling_high"]].where(lambda v: v > 0)
     out["r2_normalised"] = out[value] / positive["ceiling"]
     ends = np.stack([out[value] / positive[f"ceiling_{end}"] for end in ("high", "low")])

@@ -1,7 +1,7 @@
-"""Checks of a mixed model's design before fitting, and of the solution afterwards.
+"""Checks of a mixed model's design before fitting, and of the fitted solution.
 
-Each warning names the problem, its consequence and a remedy. Chapter 09-mixed-models uses them,
-through :func:`groove_utils.mixed.fit_lmm`.
+:func:`groove_utils.mixed.fit_lmm` issues the warnings. Each warning states a problem, its
+consequence and a remedy.
 """
 
 from __future__ import annotations
@@ -16,19 +16,25 @@ __all__ = ["check_design", "check_fit"]
 
 
 def check_design(frame: ModelFrame) -> list[str]:
-    """Check the rows and the design before fitting; return warnings.
+    """Check the rows and the design before fitting.
+
+    Returns
+    -------
+    list of str
+        Warnings about dropped rows, levels with a single row, and collinear predictors.
 
     Raises
     ------
     LmmError
-        If a fixed factor and a grouping factor, or two grouping factors, are identical.
+        If two grouping factors group the rows in the same way, or the effects of a grouping factor
+        cannot be separated from the fixed effects.
     """
     messages = []
     if frame.n_dropped:
         total = frame.n_dropped + len(frame.y)
         messages.append(
-            f"{frame.n_dropped:,} of {total:,} rows lack a value that the formula needs and were "
-            f"dropped; {len(frame.y):,} remain."
+            f"{frame.n_dropped:,} of {total:,} rows have missing values in variables of the "
+            f"formula and were dropped; {len(frame.y):,} remain."
         )
     messages += _single_rows(frame) + _separation(frame) + _near_collinear(frame)
     return messages
@@ -52,11 +58,11 @@ def _single_rows(frame: ModelFrame) -> list[str]:
             continue
         slopes = sorted({n for t in frame.random if t.factor == term.factor for n in t.names})
         slopes = [name for name in slopes if name != "Intercept"]
-        tail = f", nor to the spread of {_few(slopes)}" if slopes else ""
+        tail = f" and of the slopes of {_few(slopes)}" if slopes else ""
         out.append(
             f"{len(lone)} of {len(term.levels)} levels of '{term.factor}' have a single row "
-            f"({_few(lone)}): they add little to its variance{tail}. Check that they should be "
-            "included."
+            f"({_few(lone)}): they contribute little to the estimates of its variance{tail}. Check "
+            "that they should be included."
         )
     return out
 
@@ -88,16 +94,17 @@ def _separation(frame: ModelFrame) -> list[str]:
             single = [frame.factors[name][i] for i in np.flatnonzero(counts == 1)]
             if len(single) == len(counts):
                 raise LmmError(
-                    f"each level of '{name}' holds a single '{term.factor}' ({_few(single)}): "
-                    f"the effect of '{name}' cannot be separated from the differences between "
-                    f"them. Drop (… | {term.factor}), and limit the conclusion to these "
-                    f"{term.factor}s.",
+                    f"each level of '{name}' has only one level of '{term.factor}' "
+                    f"({_few(single)}): the effect of '{name}' cannot be separated from the "
+                    f"differences between levels of '{term.factor}'. Drop (… | {term.factor}), and "
+                    f"limit the conclusion to these {term.factor}s.",
                     kind="confounded", column=name, value=term.factor,
                 )  # fmt: skip
             if single:
                 out.append(
-                    f"'{name}' {_few(single)} holds a single '{term.factor}': conclusions about "
-                    f"it rest on the variance between '{term.factor}' levels elsewhere."
+                    f"'{name}' {_few(single)} has a single '{term.factor}': conclusions about "
+                    f"it depend on the variance between levels of '{term.factor}' in other levels "
+                    f"of '{name}'."
                 )
         if frame.X.shape[1] >= len(term.levels):
             indicator = np.eye(len(term.levels))[term.codes]
@@ -112,7 +119,7 @@ def _separation(frame: ModelFrame) -> list[str]:
 
 
 def _near_collinear(frame: ModelFrame) -> list[str]:
-    """Check variance inflation of the plain numeric columns (products are correlated by design)."""
+    """Check the variance inflation of numeric columns, except products, which always correlate."""
     plain = [j for j, name in enumerate(frame.names) if ":" not in name and "[" not in name]
     plain = [j for j in plain if np.ptp(frame.X[:, j]) > 0]
     if len(plain) < 2:
@@ -132,7 +139,12 @@ def _near_collinear(frame: ModelFrame) -> list[str]:
 
 
 def check_fit(frame: ModelFrame, deviance: CrossedDeviance, theta) -> list[str]:
-    """Check the fitted solution; return warnings.
+    """Check the fitted solution.
+
+    Returns
+    -------
+    list of str
+        Warnings about convergence, coefficients of exactly 0, and singular fits.
 
     Raises
     ------
@@ -146,22 +158,22 @@ def check_fit(frame: ModelFrame, deviance: CrossedDeviance, theta) -> list[str]:
         solution = None
     if solution is None or solution.sigma < 1e-4 * frame.y.std():
         raise LmmError(
-            "the model fits the response exactly, so there is no residual variance: check that the "
-            "response is not computed from the predictors, and that rows are not duplicated.",
+            "the model fits the response exactly, so there is no residual variance. Check that the "
+            "response was not computed from the predictors, and that rows are not duplicated.",
             kind="exact_fit", column=frame.response,
         )  # fmt: skip
     messages = []
     if slope > 0.5:
         messages.append(
-            f"the optimiser did not converge (largest gradient {slope:.2g}). Simplify the random "
-            "part, or scale the predictors."
+            f"the optimiser did not converge (largest gradient component {slope:.2g}). Simplify "
+            "the random part, or scale the predictors."
         )
     se = np.sqrt(np.diag(solution.vcov))
     exact = [name for name, z in zip(frame.names, np.abs(solution.beta) < 1e-9 * se) if z]
     if exact:
         messages.append(
-            f"the coefficient of {_few(exact)} is exactly 0, which does not happen with real data: "
-            "check that the response varies with it at all."
+            f"the coefficient of {_few(exact)} is exactly 0, which does not happen with real "
+            "data. Check that the response was recorded correctly."
         )
     return messages + _singular(frame, deviance, theta)
 
@@ -179,9 +191,8 @@ def _singular(frame: ModelFrame, deviance: CrossedDeviance, theta) -> list[str]:
                 else f"leave '{name}' out of {term.label}"
             )
             out.append(
-                f"singular fit: the {what} of '{term.factor}' have no spread beyond chance "
-                f"(variance 0 in {term.label}). The fixed effects remain valid; to simplify, "
-                f"{advice}."
+                f"singular fit: the estimated variance of the {what} over '{term.factor}' is 0 in "
+                f"{term.label}. The fixed effects remain valid; to simplify the model, {advice}."
             )
         kept = sd >= 1e-4
         if kept.sum() > 1:
@@ -190,7 +201,8 @@ def _singular(frame: ModelFrame, deviance: CrossedDeviance, theta) -> list[str]:
                 names = [name for name, k in zip(term.names, kept) if k]
                 out.append(
                     f"singular fit: in {term.label}, {' and '.join(names)} are perfectly "
-                    f"correlated over '{term.factor}': the data cannot support this correlation. "
-                    "Write '||' instead of '|' to omit it, and check that the results hold."
+                    f"correlated over '{term.factor}': the data do not suffice to estimate this "
+                    "correlation. Write '||' instead of '|' to omit it, and check that the results "
+                    "do not change."
                 )
     return out

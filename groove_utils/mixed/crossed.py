@@ -22,19 +22,29 @@ __all__ = [
 
 
 def rating_table(ratings) -> pd.DataFrame:
-    """Return ratings as rows of integer ``song`` and ``rater`` codes and ``rating``.
+    """Convert ratings to a table of ``song``, ``rater`` (integer codes) and ``rating``.
+
+    Parameters
+    ----------
+    ratings : DataFrame or array-like
+        Long format, with ``track_id, listener_id, rating``, or a matrix of listeners × tracks.
+
+    Returns
+    -------
+    DataFrame
+        One row per rating; missing ratings are dropped.
 
     Raises
     ------
     LmmError
-        If there are no listeners, several queries, a song rated twice by the same listener, fewer
-        than 3 songs or 2 listeners, or infinite ratings.
+        If there are no listener ids, several queries, two ratings of a song by the same listener,
+        fewer than 3 songs, fewer than 2 listeners, or infinite ratings.
     """
     if isinstance(ratings, pd.DataFrame) and "rating" in ratings:
         if "listener_id" not in ratings or ratings["listener_id"].isna().all():
             raise LmmError(
-                "the ratings have no listener_id: song means alone do not show how much listeners "
-                "agree; give one row per listener and song",
+                "the ratings have no listener_id, so the agreement between listeners cannot be "
+                "estimated; give one row per listener and song",
                 kind="missing_column", column="listener_id",
             )  # fmt: skip
         if "query" in ratings and ratings["query"].nunique() > 1:
@@ -67,19 +77,21 @@ def rating_table(ratings) -> pd.DataFrame:
             kind="too_few", value=(len(songs), len(raters)),
         )  # fmt: skip
     if not np.isfinite(rating).all():
-        raise LmmError("ratings hold infinite values", kind="not_finite", column="rating")
+        raise LmmError(
+            "some ratings are infinite; correct or remove them", kind="not_finite", column="rating"
+        )
     return pd.DataFrame({"song": song, "rater": rater, "rating": rating})
 
 
 def rating_matrix(table: pd.DataFrame) -> np.ndarray:
-    """Return a `rating_table` as a matrix of songs × raters, with NaN where not rated."""
+    """Convert the output of `rating_table` to a matrix of songs × raters, with NaN if not rated."""
     matrix = np.full((table["song"].max() + 1, table["rater"].max() + 1), np.nan)
     matrix[table["song"], table["rater"]] = table["rating"]
     return matrix
 
 
 def mean_squares(matrix: np.ndarray) -> tuple[float, float, float]:
-    """Return the mean squares of songs, of raters and of the residual in a complete design."""
+    """Compute the mean squares of songs, raters and residual from a complete matrix of ratings."""
     n, k = matrix.shape
     grand = matrix.mean()
     between = k * ((matrix.mean(axis=1) - grand) ** 2).sum()
@@ -89,9 +101,19 @@ def mean_squares(matrix: np.ndarray) -> tuple[float, float, float]:
 
 
 def fit_crossed(table: pd.DataFrame) -> tuple[CrossedDeviance, np.ndarray]:
-    """Fit rating = mean + song + listener + residual by REML; return deviance and optimal θ.
+    """Fit rating = mean + song + listener + residual by REML.
 
-    θ contains the standard deviations of songs and of listeners relative to that of the residual.
+    Returns
+    -------
+    deviance : CrossedDeviance
+    theta : ndarray, shape (2,)
+        Optimal θ: the standard deviations of songs and of listeners, each divided by the residual
+        standard deviation.
+
+    Raises
+    ------
+    LmmError
+        If all ratings are the same, there are too few ratings, or the residuals are all 0.
     """
     if table["rating"].std() == 0:
         raise LmmError(
@@ -116,8 +138,8 @@ def fit_crossed(table: pd.DataFrame) -> tuple[CrossedDeviance, np.ndarray]:
     theta = minimise(deviance)
     if deviance.solve(theta).sigma < 1e-5 * table["rating"].std():
         raise LmmError(
-            "ratings are the sum of a song effect and a listener effect without residual; check "
-            "that they are not copies of one listener's ratings",
+            "ratings are exactly the sum of a song effect and a listener effect, without residual; "
+            "check that they are not copies of one listener's ratings",
             kind="exact_fit", column="rating",
         )  # fmt: skip
     return deviance, theta
@@ -125,19 +147,21 @@ def fit_crossed(table: pd.DataFrame) -> tuple[CrossedDeviance, np.ndarray]:
 
 @one_thread
 def rating_variances(ratings) -> pd.Series:
-    """Estimate the variance components of crossed songs and listeners: by REML, if incomplete.
+    """Estimate the variance components of ratings with crossed songs and listeners.
+
+    If every listener rated every song, the components are estimated by analysis of variance, as in
+    `icc`, and negative estimates are set to 0. Otherwise, they are estimated by REML.
 
     Parameters
     ----------
     ratings : DataFrame or array-like
-        Long format, with ``track_id, listener_id, rating``, or a matrix of listeners × tracks (NaN
-        where not rated). In a complete design, the estimates are those of the analysis of
-        variance, as in `icc`, and at least 0.
+        Long format, with ``track_id, listener_id, rating``, or a matrix of listeners × tracks, with
+        NaN for missing ratings.
 
     Returns
     -------
     Series
-        ``song``, ``listener``, ``residual``: variances in squared rating units.
+        ``song``, ``listener`` and ``residual`` variance, in squared units of the rating.
 
     Examples
     --------
@@ -158,18 +182,18 @@ def rating_variances(ratings) -> pd.Series:
 
 
 def crossed_variances(rows: pd.DataFrame) -> pd.Series:
-    """Estimate variance components of a mixed model's rows, and single listeners' agreement.
+    """Estimate the variance components and ICC(C,1) of ratings, for the rows of a mixed model.
 
     Parameters
     ----------
     rows : DataFrame
-        One row per rating: ``listener, track, rating``.
+        One row per rating, with the columns ``listener, track, rating``.
 
     Returns
     -------
     Series
-        The values of `rating_variances`, and ``ICC(C,1)``, the songs' share of the variance when
-        differences between listeners' average ratings are ignored.
+        The values of `rating_variances`, and ``ICC(C,1)``: song variance divided by the sum of song
+        and residual variance.
     """
     names = {"track": "track_id", "listener": "listener_id"}
     variances = rating_variances(rows.rename(columns=names)[[*names.values(), "rating"]])

@@ -1,7 +1,4 @@
-"""Design matrices of a mixed model, from a formula and a tidy table, with validation.
-
-Chapter 09-mixed-models uses it, through :func:`groove_utils.mixed.fit_lmm`.
-"""
+"""Build and validate the design matrices of a mixed model from a formula and a tidy table."""
 
 from __future__ import annotations
 
@@ -25,15 +22,15 @@ __all__ = [
 class RandomTerm:
     """Coefficients that vary over the levels of one grouping factor."""
 
-    factor: str  # ``listener``, or ``a:b`` for a crossing of columns
+    factor: str  # ``listener``, or ``a:b`` for combinations of two columns
     names: list[str]  # names of the coefficients, such as ["Intercept", "x"]
     codes: np.ndarray  # level of the factor in each row, as an index into `levels`
     levels: list  # sorted
-    Z: np.ndarray  # covariates that the coefficients multiply, shape (n_rows, n_names)
-    # formulaic's recipe for new rows, which follows from the others and is not part of a hash …
+    Z: np.ndarray  # covariates multiplied by the coefficients, shape (n_rows, n_names)
+    # formulaic's specification for new rows; not compared, because the other fields determine it
     spec: object = field(default=None, repr=False, compare=False)
-    pick: list[int] = field(default_factory=list, repr=False)  # … and this term's columns of it
-    bar: str = ""  # original term, which may have been split into several; ``/`` written out
+    pick: list[int] = field(default_factory=list, repr=False)  # this term's columns of `spec`
+    bar: str = ""  # original term, which `||` may have split into several; ``/`` is expanded
 
     @property
     def columns(self) -> list[str]:
@@ -50,48 +47,48 @@ class RandomTerm:
 
     @property
     def counts(self) -> np.ndarray:
-        """Rows per level."""
+        """Number of rows per level, shape (n_levels,)."""
         return np.bincount(self.codes, minlength=len(self.levels))
 
 
 def random_intercept(factor: str, codes: np.ndarray) -> RandomTerm:
-    """Create random intercepts of a factor from its codes 0 … n − 1, all of which must occur."""
+    """Create random intercepts of a factor from integer codes; each of 0 … n − 1 must occur."""
     levels = list(range(codes.max() + 1))
     return RandomTerm(factor, ["Intercept"], codes, levels, np.ones((len(codes), 1)))
 
 
 def random_bars(terms) -> list[str]:
-    """List the original random terms of a formula, without duplicates, for a new formula."""
+    """List the original random terms of a formula without duplicates, to build a new formula."""
     return list(dict.fromkeys(term.bar for term in terms))
 
 
 @dataclass
 class ModelFrame:
-    """The complete rows of a table, with everything needed for fitting."""
+    """Formula, data and design matrices of a mixed model."""
 
     formula: str  # as given
-    response: str  # its left-hand side
-    fixed: str  # its right-hand side without random terms
-    data: pd.DataFrame  # the rows used, with their original index
-    y: np.ndarray  # shape (n_rows,)
-    X: np.ndarray  # fixed design, shape (n_rows, n_fixed)
-    names: list[str]  # of its columns, as ``style[pop]:x``
+    response: str  # left-hand side of the formula
+    fixed: str  # right-hand side of the formula without random terms
+    data: pd.DataFrame  # complete rows, which are used for fitting, with their original index
+    y: np.ndarray  # response, shape (n_rows,)
+    X: np.ndarray  # fixed design matrix, shape (n_rows, n_fixed)
+    names: list[str]  # names of the columns of `X`, such as ``style[pop]:x``
     random: list[RandomTerm]
-    n_dropped: int  # rows dropped because a variable was missing
-    factors: dict[str, list]  # categorical variables and their levels, the reference first
-    spec: object = field(repr=False, compare=False)  # formulaic's recipe for `X`
+    n_dropped: int  # number of rows dropped because of missing values
+    factors: dict[str, list]  # levels of each categorical variable; the reference is the first
+    spec: object = field(repr=False, compare=False)  # formulaic's specification of `X`
 
     @property
     def fixed_variables(self) -> list[str]:
-        """Columns of the table that the fixed part uses, sorted."""
+        """Names of the table columns used in the fixed part, sorted."""
         return sorted(str(name) for name in self.spec.required_variables)
 
     def fixed_design(self, rows: pd.DataFrame) -> np.ndarray:
-        """Return the fixed design of new rows, (n_rows, n_fixed), coded as in the fit."""
+        """Return the fixed design matrix of new rows, (n_rows, n_fixed), coded as in the fit."""
         return self._design(self.spec, rows)
 
     def random_design(self, term: RandomTerm, rows: pd.DataFrame) -> np.ndarray:
-        """Return the covariates of a random term for new rows, shape (n_rows, n_names)."""
+        """Return the covariates of a random term for new rows, (n_rows, n_names)."""
         return self._design(term.spec, rows)[:, term.pick]
 
     def _design(self, spec, rows: pd.DataFrame) -> np.ndarray:
@@ -123,13 +120,19 @@ class ModelFrame:
         return np.asarray(matrix, dtype=float)
 
     def sum_coding(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Recode each fixed term except the intercept so that a factor's effects sum to zero.
+        """Recode the fixed terms in sum coding, in which the effects of each factor sum to zero.
 
         Returns
         -------
-        dict
-            Term → (columns, weights): its columns in sum coding, shape (n_rows, k), and the matrix
-            that maps the fitted coefficients to its k coefficients, shape (k, n_fixed).
+        dict of str to (columns, weights)
+            For each term except the intercept: ``columns``, its design matrix in sum coding, shape
+            (n_rows, k), and ``weights``, the matrix that maps the fitted coefficients to the k
+            coefficients of the term, shape (k, n_fixed).
+
+        Raises
+        ------
+        LmmError
+            If the fixed part cannot be written in sum coding with full rank.
         """
         state = self.spec.encoder_state
         labels, parts = {}, ["1" if "Intercept" in self.names else "0"]
@@ -145,7 +148,7 @@ class ModelFrame:
             labels[frozenset(coded)] = ":".join(plain)
             parts.append(":".join(coded))
         X, _, spec = design_matrix(" + ".join(parts), self.data)
-        # β in sum coding = change · β in the fit's coding
+        # (β in sum coding) = change · (β in the coding of the fit)
         change, _, rank, _ = linalg.lstsq(X, self.X)
         if rank < len(self.names) or X.shape[1] != len(self.names):
             raise LmmError(
@@ -161,7 +164,7 @@ class ModelFrame:
 
 
 def _as_label(values: pd.Series) -> pd.Series:
-    """Return booleans as strings, and other values unchanged."""
+    """Convert booleans to strings; return other values unchanged."""
     if pd.api.types.is_bool_dtype(values.dtype):
         return values.astype("boolean").astype("string").astype(object)
     return values.astype(object)
@@ -188,22 +191,22 @@ def _sorted_levels(values: pd.Series, name: str) -> list:
     if len(levels) < 2:
         raise LmmError(
             f"the factor '{name}' has a single level, {levels[0]!r}, in the {len(values)} complete "
-            "rows, so its effect cannot be estimated. Remove it from the formula.",
+            "rows, so its effects cannot be estimated. Remove it from the formula.",
             kind="single_level", column=name, value=levels[0],
         )  # fmt: skip
     return levels
 
 
 def build_frame(formula: str, data: pd.DataFrame) -> ModelFrame:
-    """Build design matrices from a formula and a tidy table; reject models that cannot be fitted.
+    """Build the design matrices of a mixed model from a formula and a tidy table.
 
     Parameters
     ----------
     formula : str
         Formula in lme4's notation, with at least one random term.
     data : DataFrame
-        One row per observation. Strings, categories and booleans are factors (treatment coding;
-        the first category, or the first in sorted order, is the reference).
+        One row per observation. Columns of strings, categories or booleans are treatment-coded
+        factors. The reference level is the first category, or the first value in sorted order.
 
     Returns
     -------
@@ -212,8 +215,9 @@ def build_frame(formula: str, data: pd.DataFrame) -> ModelFrame:
     Raises
     ------
     LmmError
-        If a column is unknown, no row is complete, the response is constant or infinite, a factor
-        has a single level, a grouping factor has one level per row, or fixed columns are collinear.
+        If the model cannot be fitted: a column is unknown, no row is complete, the response is
+        constant or infinite, a factor has a single level, a grouping factor has one level per row,
+        or fixed columns are collinear.
     """
     response, fixed, bars = split_formula(formula)
     if not bars:
@@ -253,7 +257,10 @@ def build_frame(formula: str, data: pd.DataFrame) -> ModelFrame:
 
 
 def _complete_rows(data, names: list[str], formula: str) -> tuple[pd.DataFrame, int]:
-    """Return rows without missing values in the needed columns, and the number of others."""
+    """Return the rows without missing values in the named columns, and the number of dropped rows.
+
+    The table has only the named columns.
+    """
     if not isinstance(data, pd.DataFrame):
         raise LmmError(
             f"data is a {type(data).__name__}; expected a pandas DataFrame.",
@@ -271,13 +278,13 @@ def _complete_rows(data, names: list[str], formula: str) -> tuple[pd.DataFrame, 
 
 
 def _make_factors(used: pd.DataFrame, names: list[str], text: str) -> dict[str, list]:
-    """Convert factors to categoricals in place, and return their levels."""
+    """Convert columns that are factors to categoricals in place, and return their levels."""
     factors = {}
-    made = set(re.findall(r"\bC\(\s*([\w.]+)", text))
+    declared = set(re.findall(r"\bC\(\s*([\w.]+)", text))
     for name in names:
         column = used[name]
         numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-        if numeric and name not in made:
+        if numeric and name not in declared:
             continue
         values = _as_label(column)
         levels = _sorted_levels(values, name)
@@ -293,14 +300,14 @@ def _check_finite(what: str, values: np.ndarray, index) -> None:
     if not finite.all():
         row = index[~finite][0]
         raise LmmError(
-            f"the {what} is infinite or undefined in row {row!r} of the table. Fix the value, or "
-            "the transformation in the formula.",
+            f"the {what} is infinite or undefined in row {row!r} of the table. Correct the value "
+            "or the transformation in the formula.",
             kind="not_finite", row=row,
         )  # fmt: skip
 
 
 def _random_terms(left: str, factor: str, correlated: bool, used) -> list[RandomTerm]:
-    """Return the random terms of one bar; an uncorrelated bar gives one per effect."""
+    """Create the random terms of ``(left | factor)``; if uncorrelated, one per term of `left`."""
     keys = group_keys(used, factor.split(":"))
     levels = _sorted_levels(keys, factor)
     codes = pd.Index(levels).get_indexer(keys)
@@ -315,15 +322,15 @@ def _random_terms(left: str, factor: str, correlated: bool, used) -> list[Random
     _check_finite(f"random term {term}", Z, used.index)
     if n_levels >= n_rows:
         refuse("one_row_per_level", f"'{factor}' has {n_levels} levels in {n_rows} rows: with one "
-               "row per level its variance cannot be separated from the residual. "
-               "Leave its term out.")  # fmt: skip
+               "row per level, its variance cannot be separated from the residual variance. "
+               "Remove its random term.")  # fmt: skip
     if n_levels * Z.shape[1] >= n_rows:
         refuse("too_many_slopes", f"{term} has {n_levels} × {Z.shape[1]} random coefficients for "
-               f"{n_rows} rows, so they cannot be separated from the residual. Drop the slope."
+               f"{n_rows} rows, so they cannot be separated from the residuals. Drop the slope."
                )  # fmt: skip
     for name in np.array(names)[~Z.any(axis=0)]:
         refuse("empty_column", f"the random column '{name}' of {term} is 0 in every row; drop it.")
-    # `||` separates the terms of the formula; a factor's columns stay together, as in lme4
+    # `||` separates the terms of the formula; the columns of one factor stay together, as in lme4
     blocks = [list(range(len(names)))]
     if not correlated:
         blocks = [list(index) for index in spec.term_indices.values()]
@@ -346,12 +353,13 @@ def _check_duplicates(terms: list[RandomTerm]) -> None:
 
 
 def _check_rank(frame: ModelFrame) -> None:
-    """Reject a fixed design with collinear columns, and name them."""
+    """Raise an error if columns of the fixed design are collinear, zero or too many."""
     X = frame.X
     if X.shape[1] == 0 or X.shape[0] <= X.shape[1]:
         raise LmmError(
             f"the fixed part '{frame.fixed}' has {X.shape[1]} coefficients for {X.shape[0]} rows; "
-            "expected at least one ('1' for an intercept), and fewer than rows.",
+            "expected at least one coefficient ('1' for an intercept), and more rows than "
+            "coefficients.",
             kind="n_coefficients", value=X.shape[1],
         )  # fmt: skip
     scale = np.sqrt((X**2).mean(axis=0))
@@ -370,14 +378,14 @@ def _check_rank(frame: ModelFrame) -> None:
     weights = linalg.lstsq(X[:, :extra] / scale[:extra], X[:, extra] / scale[extra])[0]
     others = [name for name, w in zip(frame.names, weights) if abs(w) > 1e-6]
     hint = "".join(
-        f" Each level of '{inner}' lies within one level of '{outer}', so the two cannot both be "
-        f"fixed: make '{inner}' random, as (1 | {inner})."
+        f" Each level of '{inner}' occurs in only one level of '{outer}', so the two cannot both "
+        f"be fixed effects: make '{inner}' random, as (1 | {inner})."
         for inner in frame.factors
         for outer in frame.factors
         if inner != outer and frame.data.groupby(inner, observed=True)[outer].nunique().eq(1).all()
     )
     raise LmmError(
-        f"the fixed column '{frame.names[extra]}' is determined by {', '.join(others)}: their "
-        f"coefficients cannot be separated. Drop one of them.{hint}",
+        f"the fixed column '{frame.names[extra]}' is a linear combination of {', '.join(others)}, "
+        f"so their coefficients cannot be estimated separately. Drop one of them.{hint}",
         kind="collinear", column=frame.names[extra],
     )  # fmt: skip

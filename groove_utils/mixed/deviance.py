@@ -1,10 +1,9 @@
-"""Profiled deviance of a linear mixed model with crossed factors (Bates et al. 2015).
+"""Profiled deviance of a linear mixed model with crossed grouping factors (Bates et al. 2015).
 
-The largest grouping factor is eliminated level by level, which leaves one dense Cholesky factor of
-[other random effects, fixed effects, response]. Once the cross-products are computed, the cost of
-an evaluation does not depend on the number of rows, so a refit in an optimisation, a profile, a
-bootstrap or a power simulation takes milliseconds. Chapter 09-mixed-models uses it through
-:func:`groove_utils.mixed.fit_lmm`.
+The random effects of the largest grouping factor are eliminated level by level. This leaves one
+dense Cholesky factorisation for the other random effects, the fixed effects and the response. After
+the cross-products have been computed, the cost of an evaluation does not depend on the number of
+rows. Refits in profiles, bootstraps and power simulations therefore take only milliseconds.
 
 References
 ----------
@@ -28,38 +27,40 @@ __all__ = ["CrossedDeviance", "Evaluation", "Solution"]
 
 
 class Solution(NamedTuple):
-    """Estimates at one value of the relative covariance parameters."""
+    """Estimates at one value of the relative covariance parameters θ."""
 
     deviance: float  # −2 log-likelihood (restricted for REML), at the optimal σ and β
     sigma: float  # residual standard deviation
     beta: np.ndarray  # fixed coefficients, shape (n_fixed,)
-    vcov: np.ndarray  # their covariance, shape (n_fixed, n_fixed)
+    vcov: np.ndarray  # covariance of `beta`, shape (n_fixed, n_fixed)
     b: list[np.ndarray]  # conditional modes of each random term, shape (n_levels, n_names)
 
 
 @dataclass
 class _Factor:
-    """A grouping factor with all of its random terms side by side."""
+    """A grouping factor with the coefficients of all of its random terms."""
 
-    codes: np.ndarray
+    codes: np.ndarray  # level in each row, shape (n_rows,)
     n_levels: int
-    terms: list[int]
-    spans: list[slice]
-    k: int
+    terms: list[int]  # positions of its random terms in the model
+    spans: list[slice]  # positions of the coefficients of each of these terms
+    k: int  # total number of coefficients per level
 
 
 class CrossedDeviance:
     """Profiled deviance as a function of θ, the relative covariance parameters.
 
-    θ holds, for each term, the lower triangle, column by column, of the Cholesky factor of its
-    covariance over σ², for random columns scaled to a root mean square of 1, so that all entries
-    have similar magnitude whatever the units. `unpack` returns the factors in the data's units.
+    For each random term, θ contains the lower triangle, column by column, of the Cholesky factor of
+    its covariance divided by σ². The columns of the random design are first scaled to a root mean
+    square of 1, so that all entries of θ have similar magnitude in any units. `unpack` returns the
+    factors in the units of the data.
 
     Parameters
     ----------
     y : ndarray, shape (n_rows,)
+        Response.
     X : ndarray, shape (n_rows, n_fixed)
-        Fixed design, of full column rank.
+        Fixed design matrix, of full column rank.
     terms : list of RandomTerm
     reml : bool
         Use restricted maximum likelihood.
@@ -67,18 +68,18 @@ class CrossedDeviance:
     Attributes
     ----------
     sizes : list of int
-        Random coefficients of each term.
+        Number of random coefficients of each term.
     spreads : list of ndarray, shape (n_names,)
-        Root mean squares of each term's columns.
+        Root mean square of each column of a term's design matrix.
     diagonal : ndarray of bool, shape (n_theta,)
-        Which entries of θ lie on the diagonal of their factor.
+        True for the entries of θ that are on the diagonal of a Cholesky factor.
     n_levels : ndarray of int, shape (n_theta,)
-        Number of levels of the factor that each entry of θ belongs to.
+        Number of levels of the grouping factor that each entry of θ belongs to.
 
-    Raises
-    ------
-    numpy.linalg.LinAlgError
-        Raised by an evaluation if θ is so large that the system is not positive definite.
+    Notes
+    -----
+    Evaluations raise ``numpy.linalg.LinAlgError`` if θ is so large that the equations are not
+    positive definite.
     """
 
     @one_thread
@@ -114,7 +115,7 @@ class CrossedDeviance:
         self._fill(y)
 
     def _fill(self, y) -> None:
-        """Compute the cross-products of the first factor (C) and of everything else (K)."""
+        """Compute the cross-products of the first factor with all columns, and of the others."""
         q, stop = self.q, self.q + self.p
         first = self.factors[0]
         gram = (self._Z0.T @ self._Z0).tocoo()
@@ -142,42 +143,42 @@ class CrossedDeviance:
         self._K[-1, -1] = residual @ residual
 
     def with_response(self, y) -> CrossedDeviance:
-        """Return the same design with a different response, shape (n_rows,)."""
+        """Return a copy with another response `y`, shape (n_rows,)."""
         other = copy.copy(self)
         other._C, other._K = self._C.copy(), self._K.copy()
         other._set_response(np.asarray(y, dtype=float))
         return other
 
     def with_reml(self, reml: bool) -> CrossedDeviance:
-        """Return the same model under the other criterion."""
+        """Return a copy that uses REML or, if False, maximum likelihood."""
         other = copy.copy(self)
         other.reml = reml
         return other
 
     @property
     def df(self) -> int:
-        """Divisor of the residual sum of squares in σ²."""
+        """Divisor of the residual sum of squares in the estimate of σ²."""
         return self.n - self.p if self.reml else self.n
 
     # θ and its matrices ---------------------------------------------------------------------
 
     def scaled(self, theta) -> list[np.ndarray]:
-        """Return the relative factor of each term, for columns of root mean square 1."""
+        """Return the relative Cholesky factor of each term, for columns of root mean square 1."""
         factors = [np.zeros((k, k)) for k in self.sizes]
-        for L, part in zip(factors, np.split(np.asarray(theta), self._ends)):
-            L[_triangle(len(L))] = part
+        for L, entries in zip(factors, np.split(np.asarray(theta), self._ends)):
+            L[_triangle(len(L))] = entries
         return factors
 
     def unpack(self, theta) -> list[np.ndarray]:
-        """Return the relative factor of each term in the data's units, (n_names, n_names)."""
+        """Return the relative Cholesky factor of each term in the units of the data."""
         return [L / spread[:, None] for L, spread in zip(self.scaled(theta), self.spreads)]
 
     def join(self, factors: list[np.ndarray]) -> np.ndarray:
-        """Return θ from lower-triangular factors; the inverse of `scaled`."""
+        """Concatenate lower-triangular factors to θ; the inverse of `scaled`."""
         return np.concatenate([L[_triangle(len(L))] for L in factors])
 
     def lambdas(self, theta) -> list[np.ndarray]:
-        """Return the relative factor of each grouping factor, with all terms in one matrix."""
+        """Return one block-diagonal Cholesky factor per grouping factor, with all of its terms."""
         scaled, out = self.scaled(theta), []
         for factor in self.factors:
             L = np.zeros((factor.k, factor.k))
@@ -187,7 +188,7 @@ class CrossedDeviance:
         return out
 
     def by_term(self, values: list[np.ndarray], square: bool = False) -> list[np.ndarray]:
-        """Split arrays by grouping factor into arrays by random term."""
+        """Split one array per grouping factor into one array per random term."""
         out = [None] * len(self.sizes)
         for factor, value in zip(self.factors, values):
             for t, span in zip(factor.terms, factor.spans):
@@ -201,7 +202,7 @@ class CrossedDeviance:
         return Evaluation(self, theta)
 
     def __call__(self, theta, sigma: float | None = None) -> float:
-        """Return the deviance at θ, profiled over β and, unless it is given, over σ."""
+        """Return the deviance at θ, minimised over β, and over σ unless `sigma` is given."""
         return Evaluation(self, theta).deviance(sigma)
 
     @one_thread
@@ -211,14 +212,14 @@ class CrossedDeviance:
 
 
 class Evaluation:
-    """Mixed-model equations factorised at one θ.
+    """Mixed-model equations factorised at one value of θ.
 
     Attributes
     ----------
     log_det : float
         log|Λ'Z'ZΛ + I|, plus log|R_X|² for REML.
     rss : float
-        Penalised residual sum of squares, r²(θ).
+        Minimum of the penalised residual sum of squares, r²(θ) in Bates et al. (2015).
     """
 
     def __init__(self, model: CrossedDeviance, theta):
@@ -247,7 +248,7 @@ class Evaluation:
         self.rss = self._full[-1, -1] ** 2
 
     def deviance(self, sigma: float | None = None) -> float:
-        """Return −2 log-likelihood (restricted for REML), at a given σ or the optimal one."""
+        """Return −2 log-likelihood (restricted for REML), by default at the optimal σ."""
         df = self.model.df
         precision = df / self.rss if sigma is None else sigma**-2
         return float(self.log_det + df * np.log(2 * np.pi / precision) + self.rss * precision)
@@ -260,7 +261,7 @@ class Evaluation:
         return half @ half.T
 
     def solve(self) -> Solution:
-        """Return the coefficients, their covariance and the conditional modes."""
+        """Compute the coefficients, their covariance and the conditional modes."""
         model, full = self.model, self._full
         q, stop = model.q, model.q + model.p
         first = model.factors[0]
@@ -284,10 +285,14 @@ class Evaluation:
 
     @one_thread
     def conditional_covariance(self, sigma: float) -> list[np.ndarray]:
-        """Return the conditional covariance of each level's random effects, like lme4's condVar.
+        """Compute the covariance of each level's random effects, given the data and β.
 
-        It is conditional on the data and β, with one array of shape (n_levels, n_names, n_names)
-        per random term.
+        This is the ``condVar`` of lme4.
+
+        Returns
+        -------
+        list of ndarray, shape (n_levels, n_names, n_names)
+            One array per random term.
         """
         model, q, T = self.model, self.model.q, self._T
         first = model.factors[0]
@@ -308,14 +313,18 @@ class Evaluation:
         ]
 
     def gradient(self, sigma: float | None = None) -> np.ndarray:
-        """Return the gradient of the deviance in θ, (n_theta,), by reverse-mode differentiation.
+        """Compute the gradient of the deviance by reverse-mode differentiation.
 
-        If `sigma` is fixed, a further entry is the derivative in log σ.
+        Returns
+        -------
+        ndarray, shape (n_theta,) or (n_theta + 1,)
+            Derivatives with respect to θ; if `sigma` is given, followed by that with respect to
+            log σ.
         """
         model, full = self.model, self._full
         q, stop, df = model.q, model.q + model.p, model.df
         precision = df / self.rss if sigma is None else sigma**-2
-        # G: derivative of the deviance in the bordered matrix [Λ'(·)Λ + I, …]
+        # G: derivative of the deviance with respect to the bordered matrix [Λ'(·)Λ + I, …]
         G = np.zeros_like(full)
         size = stop if model.reml else q
         if size:
@@ -343,7 +352,7 @@ class Evaluation:
 
 
 def _merge_terms(terms: list[RandomTerm]) -> list[_Factor]:
-    """Merge random terms by grouping factor, the one with the most random effects first."""
+    """Merge random terms by grouping factor; the factor with most random effects comes first."""
     merged: dict[str, _Factor] = {}
     for t, term in enumerate(terms):
         factor = merged.setdefault(term.factor, _Factor(term.codes, len(term.levels), [], [], 0))
@@ -354,7 +363,7 @@ def _merge_terms(terms: list[RandomTerm]) -> list[_Factor]:
 
 
 def _times(columns: np.ndarray, L: np.ndarray) -> np.ndarray:
-    """Multiply the k columns of each level by a k × k matrix."""
+    """Multiply the k columns that belong to each level by a k × k matrix."""
     if len(L) == 1:
         return columns * L[0, 0]
     return (columns.reshape(len(columns), -1, len(L)) @ L).reshape(columns.shape)
@@ -362,6 +371,6 @@ def _times(columns: np.ndarray, L: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def _triangle(k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return row and column of each entry of a lower triangle, in column-major order as in lme4."""
+    """Return rows and columns of the lower triangle's entries in column-major order, as in lme4."""
     columns, rows = np.triu_indices(k)
     return rows, columns

@@ -1,6 +1,4 @@
-"""Residuals and influence of a fitted mixed model as tidy tables.
-
-Chapter 09-mixed-models uses them for its robustness section.
+"""Residuals, influence diagnostics and ceiling effects of a mixed model, as tidy tables.
 
 References
 ----------
@@ -29,7 +27,7 @@ __all__ = ["check_residuals", "leave_one_group_out", "residual_table", "share_at
 
 
 def residual_table(result: LmmResult) -> pd.DataFrame:
-    """Tabulate responses, predictions and residuals, one row per observation.
+    """Tabulate responses, predictions and residuals.
 
     Parameters
     ----------
@@ -38,9 +36,10 @@ def residual_table(result: LmmResult) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Indexed like the fitted table. Columns: the grouping factors, then response, fixed
-        (prediction of the fixed part), fitted (including random effects), residual, standardised
-        (residual over σ), and quantile (normal quantile of its rank).
+        One row per observation, indexed like the fitted rows. Columns: the grouping factors,
+        ``response``, ``fixed`` (prediction of the fixed part), ``fitted`` (prediction that includes
+        random effects), ``residual``, ``standardised`` (residual divided by σ) and ``quantile``
+        (expected normal quantile of the residual's rank).
     """
     out = {}
     for term in result.frame.random:
@@ -62,7 +61,13 @@ def residual_table(result: LmmResult) -> pd.DataFrame:
 
 
 def check_residuals(result: LmmResult) -> pd.DataFrame:
-    """Check the assumptions of the model, with an effect size and a test for each.
+    """Check the distributional assumptions of the model, with an effect size and a test for each.
+
+    The checks are: skewness and excess kurtosis of the residuals; heteroscedasticity (correlation
+    of absolute residuals and fitted values, with the p-value of the Breusch–Pagan test); the share
+    of residuals beyond 3 SD (0.3% if normal); and the skewness of the conditional modes of each
+    random coefficient. With thousands of ratings, p is small even for negligible deviations, so
+    rely on the effect sizes.
 
     Parameters
     ----------
@@ -71,11 +76,8 @@ def check_residuals(result: LmmResult) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns check, of (``residual`` or ``term by factor``), value, p, meaning. Checks: skewness
-        and excess kurtosis of residuals, heteroscedasticity (correlation of |residual| with fitted,
-        p of the Breusch–Pagan test), share of |standardised| > 3 (0.3% if normal), skewness of the
-        conditional modes of each random coefficient. With thousands of ratings, p is small even for
-        negligible deviations: judge by `value`.
+        Columns ``check``, ``of`` (``residual``, or coefficient and factor, such as
+        ``Intercept by listener``), ``value`` (effect size), ``p`` and ``meaning``.
     """
     residual = result.residuals
     fitted = result.fitted
@@ -112,24 +114,25 @@ def check_residuals(result: LmmResult) -> pd.DataFrame:
 
 
 def leave_one_group_out(result: LmmResult, factor: str, n_jobs: int = 1) -> pd.DataFrame:
-    """Refit without each level of a factor in turn, to find influential listeners or songs.
+    """Refit the model without each level of a factor, to find influential listeners or songs.
 
     Parameters
     ----------
     result : LmmResult
     factor : str
-        A grouping factor.
+        Name of a grouping factor.
     n_jobs : int
         Number of processes.
 
     Returns
     -------
     DataFrame
-        One row per level and coefficient; columns level, term, estimate and se (without the level),
-        t, p (at the full model's df), change (from the full estimate), dfbetas (change divided by
-        the new se), cook (Cook's distance of the level, the same in all its rows), flips (whether
-        the verdict at .05 changes), n (number of rows left out). Estimates are missing where the
-        model cannot be fitted without the level.
+        One row per level and coefficient. Columns: ``level``, ``term``, ``estimate`` and ``se``
+        without the level, ``t``, ``p`` (with the degrees of freedom of the full model), ``change``
+        (estimate without the level minus full estimate), ``dfbetas`` (change divided by the new
+        standard error), ``cook`` (Cook's distance of the level, repeated in each of its rows),
+        ``flips`` (True if significance at the 5% level changes) and ``n`` (number of rows left
+        out). Estimates are missing if the model cannot be fitted without the level.
     """
     frame = result.frame
     check_known(factor, result.n_groups, "grouping factor")
@@ -173,20 +176,20 @@ def _without(result: LmmResult, keep: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def share_at_ends(ratings, scale: tuple[float, float]) -> float:
-    """Compute the share of answers at an end of the rating scale.
+    """Compute the proportion of ratings at the lower or upper end of the rating scale.
 
     Parameters
     ----------
-    ratings : array-like, shape (n_answers,) or (n_answers, n_parts)
-        Of an answer with several parts, such as a computed score, any part at an end counts.
+    ratings : array-like, shape (n_ratings,) or (n_ratings, n_items)
+        Ratings. A rating of several items counts if any item is at an end of the scale.
     scale : (float, float)
-        Lowest and highest possible rating. Ratings within 0.001% of the range of an end are at it,
-        since files hold rounded numbers.
+        Lowest and highest possible rating. The tolerance is 0.001% of the range, because files
+        contain rounded numbers.
 
     Returns
     -------
     float
-        0…1.
+        Proportion, 0…1.
 
     Examples
     --------

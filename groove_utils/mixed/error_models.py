@@ -1,10 +1,9 @@
-"""Fixed effects under error models with and without listeners, songs, artists and styles.
-
-Chapter 09-mixed-models uses them.
+"""Fixed effects under error models that ignore or include listeners, songs, artists and styles.
 
 References
 ----------
-Clark (1973), Journal of Verbal Learning and Verbal Behavior 12, 335–359 (songs are a sample too).
+Clark (1973), Journal of Verbal Learning and Verbal Behavior 12, 335–359 (items are a random sample,
+like participants).
 Cameron, Gelbach & Miller (2011), Journal of Business & Economic Statistics 29, 238–249 (two-way
 clustering).
 """
@@ -31,12 +30,16 @@ __all__ = ["add_random_intercepts", "compare_error_models"]
 
 @one_thread
 def compare_error_models(formula: str, data: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
-    """Compare fixed effects under error models that ignore or include sampled factors.
+    """Compare fixed effects under error models that ignore or include the grouping factors.
+
+    The models are ``OLS``; ``OLS, clustered by F`` for each grouping factor F and for the first two
+    factors together; ``F only``, a mixed model with the random terms of one factor; and
+    ``crossed``, the full mixed model.
 
     Parameters
     ----------
     formula : str
-        The full mixed model, with crossed random terms.
+        Formula of the full mixed model, with crossed random terms.
     data : DataFrame
     level : float
         Coverage of the intervals.
@@ -44,9 +47,8 @@ def compare_error_models(formula: str, data: pd.DataFrame, level: float = 0.95) 
     Returns
     -------
     DataFrame
-        Columns model, term, estimate, se, df, t, p, low, high, and se_ratio (SE divided by that of
-        the full model). Models: ``OLS``; ``OLS, clustered by F`` for each factor, and by the first
-        two jointly; ``F only`` for each factor; ``crossed`` (the full model).
+        One row per model and coefficient. Columns ``model, term, estimate, se, df, t, p, low,
+        high`` and ``se_ratio`` (standard error divided by that of the full model).
     """
     check_level(level)
     frame = build_frame(formula, data)
@@ -71,7 +73,7 @@ def compare_error_models(formula: str, data: pd.DataFrame, level: float = 0.95) 
     models = [(f"{f} only", bars[f]) for f in factors] if len(factors) > 1 else []
     models.append(("crossed", [bar for f in factors for bar in bars[f]]))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", LmmWarning)  # some models are wrong on purpose
+        warnings.simplefilter("ignore", LmmWarning)  # some models are deliberately misspecified
         for name, kept in models:
             fit = fit_lmm(f"{frame.response} ~ {frame.fixed} + {' + '.join(kept)}", frame.data)
             table = fit.fixed_effects(level)
@@ -85,10 +87,10 @@ def compare_error_models(formula: str, data: pd.DataFrame, level: float = 0.95) 
 def add_random_intercepts(
     formula: str, data: pd.DataFrame, factors: list[str], term: str, level: float = 0.95
 ) -> tuple[pd.DataFrame, LmmResult | None]:
-    """Estimate a coefficient by ordinary least squares, and with random intercepts added in turn.
+    """Estimate a coefficient by ordinary least squares, then add random intercepts one by one.
 
     This is for studies with one mean rating per song, in which artists and styles are the only
-    sampled factors.
+    possible grouping factors.
 
     Parameters
     ----------
@@ -106,10 +108,10 @@ def add_random_intercepts(
     Returns
     -------
     table : DataFrame
-        Columns model (``OLS``, ``artist random``, ``artist and style random``), estimate, low,
-        high.
+        One row per model, with the columns ``model`` (such as ``OLS``, ``artist random`` or
+        ``artist and style random``), ``estimate, low, high``.
     fit : LmmResult or None
-        The last fit; None without factors.
+        Fit with all random intercepts; None if there are no factors.
     """
     check_level(level)
     plain = smf.ols(formula, data).fit()

@@ -1,4 +1,4 @@
-"""Errors, warnings and common checks of the mixed models and of rating reliability."""
+"""Errors, warnings and common checks for mixed models and rating reliability."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["LmmError", "LmmWarning", "check_columns", "check_known", "check_rang
 
 
 class LmmError(DetailedError):
-    """Error raised for an unusable model, table or setting; the message says how to fix it."""
+    """Error raised for an invalid model, table or setting; the message explains how to fix it."""
 
 
 class LmmWarning(UserWarning):
@@ -20,24 +20,24 @@ class LmmWarning(UserWarning):
 
 
 def check_known(value, known: Collection, what: str) -> None:
-    """Raise an error of kind ``unknown`` and column `what` if a value is not one of those known."""
+    """Raise an error (``kind="unknown"``, ``column=what``) if a value is not in `known`."""
     if value not in known:
         names = ", ".join(map(str, known)) or "none"
-        message = f"{value!r} is not a known {what}. Known ones: {names}."
+        message = f"{value!r} is not a known {what}. Known values: {names}."
         raise LmmError(message, kind="unknown", column=what, value=value)
 
 
 def check_columns(names: Collection[str], table: pd.DataFrame, what: str) -> None:
-    """Raise an error of kind ``missing_column`` if a table lacks a column that `what` needs."""
+    """Raise an error (``kind="missing_column"``) if a table lacks one of the named columns."""
     for name in names:
         if name not in table.columns:
             columns = ", ".join(map(str, table.columns))
-            message = f"{what} needs column '{name}', which is not in the table. It has: {columns}."
+            message = f"{what} needs column '{name}', but the table has only: {columns}."
             raise LmmError(message, kind="missing_column", column=name)
 
 
 def check_range(name: str, value, inside: bool, expected: str) -> None:
-    """Raise an error of kind ``out_of_range`` if a parameter is outside its range."""
+    """Raise an error (``kind="out_of_range"``) unless the parameter is `inside` its range."""
     if not inside:
         message = f"{name} is {value!r}; expected {expected}."
         raise LmmError(message, kind="out_of_range", column=name, value=value)

@@ -30,9 +30,9 @@ def fit_lmm(formula: str, data: pd.DataFrame, reml: bool = True) -> LmmResult:
     Parameters
     ----------
     formula : str
-        Formula in lme4's notation: ``rating ~ style * x + (1 + x | listener) + (1 | track)``.
-        ``||`` omits correlations, and ``(1 | a / b)`` nests b in a. Factors are treatment-coded;
-        pass a pandas Categorical to choose the reference level.
+        Formula in lme4's notation, such as ``rating ~ style * x + (1 + x | listener) +
+        (1 | track)``. ``||`` omits correlations, and ``(1 | a / b)`` nests b in a. Factors are
+        treatment-coded; to choose the reference level, use a categorical column.
     data : DataFrame
         One row per observation. Incomplete rows are dropped with a warning.
     reml : bool
@@ -45,7 +45,7 @@ def fit_lmm(formula: str, data: pd.DataFrame, reml: bool = True) -> LmmResult:
     Raises
     ------
     LmmError
-        If the model cannot be fitted to these data; the message says why and how to fix it.
+        If the model cannot be fitted to the data; the message states the cause and a remedy.
 
     Warns
     -----
@@ -68,5 +68,5 @@ def fit_lmm(formula: str, data: pd.DataFrame, reml: bool = True) -> LmmResult:
     theta = minimise(deviance)
     result = LmmResult(frame, deviance, theta, messages + check_fit(frame, deviance, theta))
     for message in result.messages:
-        warnings.warn(message, LmmWarning, stacklevel=3)  # 2 is the decorator
+        warnings.warn(message, LmmWarning, stacklevel=3)  # level 2 is the decorator
     return result

@@ -1,14 +1,14 @@
-"""Parsing of mixed-model formulas: random terms here, everything else with formulaic.
+"""Parse mixed-model formulas: random terms are separated here, and formulaic does the rest.
 
-Formulas follow lme4, ``rating ~ style * x + (1 + x | listener) + (1 | track)``, and may contain
-``scale(x)``, ``poly(x, 2)``, ``bs(x, df=4)``, ``np.log(x)``, ``a / b``, ``-1`` or ``C(style,
-contr.sum)``. New rows are transformed like the rows used for fitting.
+Formulas follow lme4, as in ``rating ~ style * x + (1 + x | listener) + (1 | track)``. They may
+contain ``scale(x)``, ``poly(x, 2)``, ``bs(x, df=4)``, ``np.log(x)``, ``a / b``, ``-1`` or
+``C(style, contr.sum)``. New rows are transformed with the parameters of the fitted rows.
 
-Bambi's formulae, which also parses random terms, was evaluated: version 0.9 reads ``x > 0`` as
-``x``, drops what follows ``%in%``, labels more columns than it creates for ``a / x``, estimates a
-coefficient for ``offset(x)``, does not support products with splines, ignores the order of
-unordered categories, and cannot code new rows that lack a level of ``C(ordered, Sum)``. Besides,
-statsmodels requires formulaic anyway.
+The package formulae, which Bambi uses, also parses random terms, but it was not suitable.
+Version 0.9 reads ``x > 0`` as ``x``, ignores everything after ``%in%``, labels more columns than it
+creates for ``a / x``, estimates a coefficient for ``offset(x)``, does not support products with
+splines, ignores the order of unordered categories, and cannot code new rows that lack a level of
+``C(ordered, Sum)``. Moreover, statsmodels already depends on formulaic.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from groove_utils.mixed.errors import LmmError
 __all__ = ["design_matrix", "split_formula", "variables"]
 
 CONTEXT = {"np": np}
-# `lag` would depend on the order of the rows, and `hashed` columns have no meaning
+# `lag` depends on the order of the rows, and the columns of `hashed` have no interpretation
 _REFUSED = ("lag", "hashed")
 
 
@@ -45,9 +45,15 @@ def split_formula(formula: str) -> tuple[str, str, list[tuple[str, str, bool]]]:
     -------
     response : str
     fixed : str
-        ``"1"`` if the right-hand side has random terms only.
+        Right-hand side without random terms; ``"1"`` if nothing is left.
     random : list of (left, factor, correlated)
-        One per random term; ``(x || g)`` is uncorrelated; ``(1 | a / b)`` gives ``a`` and ``a:b``.
+        One tuple per random term ``(left | factor)``. ``correlated`` is False for ``||``. A nested
+        term ``(1 | a / b)`` gives two tuples, for ``a`` and ``a:b``.
+
+    Raises
+    ------
+    LmmError
+        If the syntax is wrong (``kind="formula_syntax"``).
 
     Examples
     --------
@@ -112,7 +118,7 @@ def _syntax(formula, fault: str) -> LmmError:
 
 
 def variables(part: str) -> set[str]:
-    """List the columns of the table that a part of a formula needs, including inside transforms.
+    """Return the names of the table columns in a part of a formula, including inside functions.
 
     Examples
     --------
@@ -130,7 +136,7 @@ def variables(part: str) -> set[str]:
         # formulaic's own list misses columns in scale(), poly() and other stateful transforms
         for name in get_required_variables(factor.expr):
             if name in _REFUSED:
-                raise _syntax(part, f"uses {name}(), which depends on the rows; make it a column")
+                raise _syntax(part, f"uses {name}(), which is not supported; make it a column")
             if Variable.Role.VALUE in name.roles or "." in name:  # x, or x of x.clip(0)
                 columns.add(str(name.root))
     return columns - set(TRANSFORMS) - set(CONTEXT)
@@ -141,7 +147,14 @@ def _unreadable(part: str, error: Exception) -> LmmError:
 
 
 def design_matrix(part, data: pd.DataFrame):
-    """Evaluate a part of a formula without random terms on rows without missing values.
+    """Evaluate a part of a formula on a table.
+
+    Parameters
+    ----------
+    part : str
+        Part of a formula, without random terms.
+    data : DataFrame
+        Rows without missing values.
 
     Returns
     -------
@@ -149,7 +162,12 @@ def design_matrix(part, data: pd.DataFrame):
     names : list of str
         Column names, such as ``style[pop]:x``.
     spec : formulaic.ModelSpec
-        Specification for transforming new rows.
+        Specification with which new rows are coded in the same way.
+
+    Raises
+    ------
+    LmmError
+        If the part cannot be evaluated (``kind="formula_syntax"``).
     """
     try:
         with warnings.catch_warnings():
@@ -162,6 +180,6 @@ def design_matrix(part, data: pd.DataFrame):
 
 
 def _tidy_name(name: str) -> str:
-    """Name a coefficient by its level: ``C(style, …)[T.pop]:x`` becomes ``style[pop]:x``."""
+    """Simplify a coefficient's name: ``C(style, …)[T.pop]:x`` becomes ``style[pop]:x``."""
     name = re.sub(r"C\(\s*([\w.]+)\s*(?:,(?:[^()]|\([^()]*\))*)?\)\[", r"\1[", name)
     return re.sub(r"\[[A-Z]\.", "[", name)

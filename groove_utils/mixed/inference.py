@@ -1,9 +1,9 @@
-"""Satterthwaite degrees of freedom for any contrast of fixed effects, and F tests.
+"""Satterthwaite degrees of freedom for contrasts of fixed effects, t tests and F tests.
 
-The method is that of lmerTest (Kuznetsova et al. 2017): the variance of a contrast is itself
-estimated, and its sampling variance follows from the curvature of the deviance in the covariance
-parameters. It applies to any linear function of the coefficients: marginal means, slopes and Type
-III tests differ only in their contrast matrices. Chapter 09-mixed-models uses it.
+The method is that of lmerTest (Kuznetsova et al. 2017). The degrees of freedom depend on the
+sampling variance of a contrast's estimated variance, which is computed from the curvature of the
+deviance with respect to the covariance parameters. The method applies to every linear function of
+the coefficients: marginal means, slopes and Type III tests differ only in their contrast matrices.
 
 References
 ----------
@@ -25,19 +25,27 @@ __all__ = ["Satterthwaite", "check_level", "f_test", "t_table", "wald_table"]
 
 
 class Satterthwaite:
-    """Satterthwaite degrees of freedom of contrasts, for a model fitted at `theta` and `sigma`.
+    """Satterthwaite degrees of freedom for contrasts of a fitted model.
+
+    Parameters
+    ----------
+    deviance : CrossedDeviance
+    theta : ndarray, shape (n_theta,)
+        Relative covariance parameters at the optimum.
+    sigma : float
+        Residual standard deviation.
 
     Attributes
     ----------
     vcov : ndarray, shape (n_fixed, n_fixed)
-        Covariance of the coefficients.
+        Covariance of the fixed coefficients.
     """
 
     @one_thread
     def __init__(self, deviance: CrossedDeviance, theta: np.ndarray, sigma: float):
         k = len(theta)
         self.vcov = sigma**2 * deviance.at(theta).unscaled()
-        # Hessian of the deviance and slopes of vcov, in θ and log σ
+        # Hessian of the deviance and derivatives of vcov, with respect to θ and log σ
         hessian = np.zeros((k + 1, k + 1))
         slopes = np.zeros((k + 1, *self.vcov.shape))
         for i in range(k):
@@ -49,13 +57,23 @@ class Satterthwaite:
         hessian[k] = np.append(hessian[:k, k], 4 * deviance.df)
         slopes[k] = 2 * self.vcov
         self._slopes = slopes
-        # a flat direction (a variance of zero) does not affect the others: leave it out
+        # leave out flat directions (variances of zero), which do not affect the others
         values, vectors = np.linalg.eigh((hessian + hessian.T) / 2)
         keep = values > max(1e-8 * values.max(), 1e-4)
         self._acov = 2 * (vectors[:, keep] / values[keep]) @ vectors[:, keep].T
 
     def df(self, rows) -> np.ndarray:
-        """Return degrees of freedom of contrasts, shape (n_contrasts, n_fixed) or (n_fixed,)."""
+        """Compute the degrees of freedom of contrasts.
+
+        Parameters
+        ----------
+        rows : array-like, shape (n_contrasts, n_fixed) or (n_fixed,)
+            Weights of the coefficients in each contrast.
+
+        Returns
+        -------
+        ndarray, shape (n_contrasts,)
+        """
         rows = np.atleast_2d(np.asarray(rows, dtype=float))
         variance = np.einsum("ij,jk,ik->i", rows, self.vcov, rows)
         slopes = np.einsum("ij,vjk,ik->iv", rows, self._slopes, rows)
@@ -65,9 +83,22 @@ class Satterthwaite:
 
 
 def t_table(result, rows, keys: dict, level: float = 0.95) -> pd.DataFrame:
-    """Test linear functions of the coefficients, given as `rows` of shape (n, n_fixed).
+    """Test linear functions of the fixed coefficients against 0.
 
-    The table has the columns of `keys`, then estimate, se, df, t, p, and the interval low, high.
+    Parameters
+    ----------
+    result : LmmResult
+    rows : array-like, shape (n, n_fixed)
+        Weights of the coefficients in each linear function.
+    keys : dict
+        Columns that identify the rows of the table.
+    level : float
+        Coverage of the intervals.
+
+    Returns
+    -------
+    DataFrame
+        Columns of `keys`, then ``estimate, se, df, t, p, low, high``.
     """
     check_level(level)
     rows = np.atleast_2d(np.asarray(rows, dtype=float))
@@ -77,7 +108,7 @@ def t_table(result, rows, keys: dict, level: float = 0.95) -> pd.DataFrame:
 
 
 def wald_table(keys: dict, estimate, se, df, level: float) -> pd.DataFrame:
-    """Complete a table of estimates, SEs and dfs with t, p and intervals, as in `t_table`."""
+    """Tabulate estimates and standard errors with t, p and intervals, as `t_table` does."""
     with np.errstate(divide="ignore", invalid="ignore"):
         t = estimate / se
     half = stats.t.ppf((1 + level) / 2, df) * se
@@ -87,18 +118,18 @@ def wald_table(keys: dict, estimate, se, df, level: float) -> pd.DataFrame:
 
 
 def f_test(result, rows) -> dict[str, float]:
-    """Compute an F test that several linear functions of the coefficients are all zero.
+    """Test the hypothesis that several linear functions of the coefficients are all zero.
 
     Parameters
     ----------
     result : LmmResult
     rows : ndarray, shape (n, n_fixed)
-        May be linearly dependent.
+        Weights of the coefficients in each function; rows may be linearly dependent.
 
     Returns
     -------
-    dict
-        num_df, den_df, F, p.
+    dict of str to float
+        ``num_df, den_df, F, p`` of the F test.
     """
     rows = np.atleast_2d(np.asarray(rows, dtype=float))
     cov = rows @ result.inference.vcov @ rows.T

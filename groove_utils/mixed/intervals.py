@@ -1,7 +1,7 @@
 """Profile-likelihood and parametric-bootstrap intervals of a fitted mixed model.
 
-Chapter 09-mixed-models uses them through :meth:`groove_utils.mixed.LmmResult.variance_components`;
-Bates et al. (2015, section 5.1) describe the profile.
+Profiles are computed as in Bates et al. (2015, section 5.1). Chapter 09-mixed-models uses them
+through :meth:`groove_utils.mixed.LmmResult.variance_components`.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ from groove_utils.stats.threads import one_thread
 __all__ = ["bootstrap", "bootstrap_intervals", "profile_intervals"]
 
 
-# Each function replaces the factors L and σ of a point by ones at which a statistic has a given
-# value. `pull` converts the gradient in L (in place) and log σ to that of the point and the value.
+# Each `hold` function changes the Cholesky factors L (in place) and σ of a point so that a
+# statistic has a given value. The function `pull` that it returns converts the gradient with
+# respect to the changed L (in place) and log σ to the gradient with respect to the original point,
+# and returns the derivatives with respect to the original log σ and to the value.
 
 
 def _hold_sd(t: int, i: int):
-    """Fix the standard deviation of coefficient i of term t; row i of L may change direction."""
+    """Fix the standard deviation of coefficient i of term t; the direction of row i is free."""
 
     def hold(L, sigma, value):
         size, d = _unit(L[t][i], i)
@@ -40,9 +42,10 @@ def _hold_sd(t: int, i: int):
 
 
 def _hold_angle(t: int, j: int):
-    """Fix the angle between rows 0 and j of L, whose cosine is their correlation.
+    """Fix the angle between rows 0 and j of L; the cosine of this angle is their correlation.
 
-    In the optimisation, the first entry of row j is its length, and the others are its direction.
+    In the optimisation, the first entry of row j is its length, and the other entries are its
+    direction.
     """
 
     def hold(L, sigma, value):
@@ -68,13 +71,13 @@ def _hold_sigma(L, sigma, value):
 
 
 def _unit(v: np.ndarray, i: int) -> tuple[float, np.ndarray]:
-    """Return length and direction of a vector; the direction of a zero vector is axis i."""
+    """Return the length and the direction of a vector; a zero vector gets length 1 and axis i."""
     size = np.linalg.norm(v)
     return (size, v / size) if size > 1e-9 else (1.0, np.eye(len(v))[i])
 
 
 class _Profile:
-    """Deviance in θ and log σ, profiled over everything but one statistic."""
+    """Deviance as a function of one statistic, minimised over all other parameters."""
 
     def __init__(self, result):
         self.model = result.deviance
@@ -83,7 +86,17 @@ class _Profile:
         self.curve = np.diag(1 / np.append(8 * self.model.n_levels, 4 * self.model.df))
 
     def rise(self, hold, value: float, start: np.ndarray) -> tuple[float, float, np.ndarray]:
-        """Minimise the deviance for a fixed statistic; return rise, slope and point."""
+        """Minimise the deviance with the statistic fixed at `value`.
+
+        Returns
+        -------
+        rise : float
+            Deviance above the minimum without the restriction.
+        slope : float
+            Derivative of the deviance with respect to the value.
+        point : ndarray
+            θ and log σ at the restricted minimum.
+        """
         lowest = np.inf, 0.0, start
 
         def goal(x):
@@ -107,9 +120,10 @@ class _Profile:
         return lowest[0] - self.least, *lowest[1:]
 
     def bound(self, hold, best, side: int, limit, step: float, height: float, now=None) -> float:
-        """Find the value at which the profile has risen by `height`, or return `limit`.
+        """Find the value at which the profiled deviance has risen by `height`, or return `limit`.
 
-        Newton's method is applied to the square root of the rise, which is nearly linear.
+        Newton's method is applied to the square root of the rise, which is nearly a linear function
+        of the value.
         """
         inner, outer, value = best, limit, best + side * step
         now = self.best if now is None else now
@@ -131,8 +145,8 @@ class _Profile:
 def profile_intervals(result, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
     """Compute profile-likelihood intervals of standard deviations and correlations.
 
-    The criterion profiled is the one that was maximised: REML for a REML fit. (lme4's ``confint``
-    always profiles maximum likelihood; ``result.refit(reml=False)`` gives the same.)
+    For a REML fit, the restricted likelihood is profiled. In lme4, ``confint`` always profiles the
+    unrestricted likelihood; pass ``result.refit(reml=False)`` to obtain its intervals.
 
     Parameters
     ----------
@@ -143,8 +157,9 @@ def profile_intervals(result, level: float = 0.95) -> tuple[np.ndarray, np.ndarr
     Returns
     -------
     low, high : ndarray
-        Bounds in the order of `LmmResult.variance_components`. They are NaN for correlations
-        between the second and later coefficients of a term; use the bootstrap for these.
+        Bounds in the order of the rows of `LmmResult.variance_components`. They are NaN for
+        correlations that do not involve the first coefficient of a term; use the bootstrap for
+        these.
     """
     check_level(level)
     profile, height, bounds = _Profile(result), stats.chi2.ppf(level, 1), []
@@ -152,7 +167,7 @@ def profile_intervals(result, level: float = 0.95) -> tuple[np.ndarray, np.ndarr
     for t, (term, L, unit) in enumerate(zip(result.frame.random, factors, profile.model.spreads)):
         sizes = np.linalg.norm(L, axis=1)
         for i, sd in enumerate(sizes * result.sigma):
-            # the sampling error of an sd over m levels is about sd / √(2 m)
+            # the standard error of an sd over m levels is about sd / √(2 m)
             step = 2 * (sd + 0.02 * result.sigma) / np.sqrt(2 * len(term.levels))
             at, low = _hold_sd(t, i), 0.0
             if sd > 0:
@@ -176,15 +191,15 @@ def profile_intervals(result, level: float = 0.95) -> tuple[np.ndarray, np.ndarr
 
 @one_thread
 def _redraw(result, seed: int) -> dict:
-    again = result.refit(result.simulate(seed))
-    row = {("fixed", name): b for name, b in zip(result.names, again.beta)}
-    row |= {("variance", i): sd for i, sd in enumerate(again.variance_components()["sd"])}
-    return row | {("r2", name): value for name, value in again.r2().items()}
+    refit = result.refit(result.simulate(seed))
+    row = {("fixed", name): b for name, b in zip(result.names, refit.beta)}
+    row |= {("variance", i): sd for i, sd in enumerate(refit.variance_components()["sd"])}
+    return row | {("r2", name): value for name, value in refit.r2().items()}
 
 
 @memoised("mixed-models")
 def bootstrap(result, n_boot: int = 500, seed: int = 0, n_jobs: int = 1) -> pd.DataFrame:
-    """Run a parametric bootstrap: simulate from the model, refit, and collect the estimates.
+    """Run a parametric bootstrap: simulate data from the model, refit it, and collect estimates.
 
     Parameters
     ----------
@@ -192,20 +207,19 @@ def bootstrap(result, n_boot: int = 500, seed: int = 0, n_jobs: int = 1) -> pd.D
     n_boot : int
         Number of bootstrap samples, at least 2.
     seed : int
-        The samples do not depend on `n_jobs`.
     n_jobs : int
-        Number of processes.
+        Number of processes, which does not affect the samples.
 
     Returns
     -------
     DataFrame
-        One row per bootstrap sample; columns (kind, name): ``("fixed", term)``, ``("variance", i)``
-        for row i of `variance_components` on the scale of its ``sd``, ``("r2", "marginal")``,
-        ``("r2", "conditional")``.
+        One row per bootstrap sample, with columns (kind, name): ``("fixed", term)``, the
+        coefficients; ``("variance", i)``, the standard deviation or correlation in row i of
+        `LmmResult.variance_components`; ``("r2", "marginal")`` and ``("r2", "conditional")``.
     """
     check_range("n_boot", n_boot, n_boot > 1, "at least 2 bootstrap samples (500 for an interval)")
     seeds = np.random.SeedSequence(seed).generate_state(n_boot)
-    # one copy of `result` is sent with each batch
+    # `result` is pickled once per batch
     batch = -(-n_boot // (4 * max(1, joblib.effective_n_jobs(n_jobs))))
     table = pd.DataFrame(
         joblib.Parallel(n_jobs=n_jobs, batch_size=batch)(
@@ -217,7 +231,7 @@ def bootstrap(result, n_boot: int = 500, seed: int = 0, n_jobs: int = 1) -> pd.D
 
 
 def bootstrap_intervals(result, level=0.95, n_boot=500, seed=0, n_jobs=1):
-    """Compute percentile intervals of standard deviations and correlations by the bootstrap."""
+    """Compute bootstrap percentile intervals of standard deviations and correlations."""
     check_level(level)
     draws = bootstrap(result, n_boot, seed, n_jobs)["variance"].to_numpy(dtype=float)
     tail = (1 - level) / 2

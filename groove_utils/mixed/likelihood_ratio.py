@@ -1,6 +1,4 @@
-"""Likelihood-ratio tests between mixed models that account for variances on the boundary.
-
-Chapter 09-mixed-models uses them.
+"""Likelihood-ratio tests of mixed models that account for variances on the boundary.
 
 References
 ----------
@@ -23,12 +21,12 @@ __all__ = ["likelihood_ratio_test", "random_effect_tests"]
 
 @one_thread
 def likelihood_ratio_test(smaller: LmmResult, larger: LmmResult) -> pd.DataFrame:
-    """Test two nested models on the same rows by a likelihood ratio.
+    """Compare two nested models of the same rows by a likelihood-ratio test.
 
-    Models that differ in their fixed part are refitted by maximum likelihood. If the smaller one
-    lacks variances, their null value of zero lies on the boundary of the parameter space, and the
-    reference is a mixture of χ² distributions (Stram & Lee 1994); a single χ² distribution would be
-    conservative.
+    Models that differ in their fixed part are refitted by maximum likelihood. If the larger model
+    has additional variances, their null value of zero is on the boundary of the parameter space.
+    The reference distribution is then a mixture of χ² distributions (Stram & Lee 1994), because a
+    test with a single χ² distribution would be conservative.
 
     Parameters
     ----------
@@ -37,18 +35,21 @@ def likelihood_ratio_test(smaller: LmmResult, larger: LmmResult) -> pd.DataFrame
     Returns
     -------
     DataFrame
-        One row; columns criterion (REML or ML), loglik_smaller, loglik_larger, chisq, df, p
-        (boundary-aware), p_naive (one χ² with `df`), reference (the distribution in words).
+        One row, with the columns ``criterion`` (REML or ML), ``loglik_smaller``,
+        ``loglik_larger``, ``chisq``, ``df``, ``p`` (with the boundary taken into account),
+        ``p_naive`` (from a single χ² distribution with `df`) and ``reference`` (description of the
+        reference distribution).
 
     Raises
     ------
     LmmError
-        If the rows differ, or the models are not nested.
+        If the rows differ, the models are not nested, or they have the same parameters.
     """
     if not np.array_equal(smaller.frame.y, larger.frame.y):
         raise LmmError(
-            f"the models were fitted to different rows ({smaller.n_obs:,} and {larger.n_obs:,}, or "
-            "in another order). Drop incomplete rows of all variables first, then fit both.",
+            f"the models were fitted to different rows ({smaller.n_obs:,} and {larger.n_obs:,}), "
+            "or to rows in a different order. Drop rows with missing values in any variable first, "
+            "then fit both models.",
             kind="different_rows",
         )
     A, B = smaller.frame.X, larger.frame.X
@@ -68,7 +69,7 @@ def likelihood_ratio_test(smaller: LmmResult, larger: LmmResult) -> pd.DataFrame
     df = fixed_df + sum(n_params for _, n_params in extra)
     if df == 0:
         raise LmmError(
-            "the two models have the same parameters; there is nothing to test.",
+            "the two models have the same parameters, so there is nothing to test.",
             kind="same_parameters",
         )
     p, reference = _boundary_p(chisq, fixed_df, extra)
@@ -79,7 +80,7 @@ def likelihood_ratio_test(smaller: LmmResult, larger: LmmResult) -> pd.DataFrame
 
 
 def _extra_covariances(smaller: LmmResult, larger: LmmResult) -> list[tuple[int, int]]:
-    """Count new variances and new parameters of each factor that the larger model extends."""
+    """Count additional variances and covariance parameters for each extended grouping factor."""
     before, after = {}, {}
     for names, result in ((before, smaller), (after, larger)):
         for term in result.frame.random:
@@ -103,10 +104,11 @@ def _extra_covariances(smaller: LmmResult, larger: LmmResult) -> list[tuple[int,
 
 
 def _boundary_p(chisq: float, fixed_df: int, extra) -> tuple[float, str]:
-    """Compute the p-value of a likelihood ratio with `fixed_df` free parameters and new variances.
+    """Compute the p-value and a description of the reference distribution.
 
-    Under the null, a new variance and its covariances are estimated as zero in half of all samples;
-    several new variances are treated as independent.
+    Under the null hypothesis, an additional variance is estimated as zero in half of all samples.
+    Several additional variances are treated as independent. `extra` is the output of
+    :func:`_extra_covariances`.
     """
     total, m = fixed_df + sum(n for _, n in extra), sum(v for v, _ in extra)
     if not m:
@@ -122,7 +124,9 @@ def _boundary_p(chisq: float, fixed_df: int, extra) -> tuple[float, str]:
 
 @one_thread
 def random_effect_tests(result: LmmResult) -> pd.DataFrame:
-    """Test each random coefficient by a likelihood ratio, like lmerTest's ranova.
+    """Test each random slope or intercept by a likelihood ratio, like ``ranova`` in lmerTest.
+
+    Random slopes are left out one at a time. A random term without slopes is left out entirely.
 
     Parameters
     ----------
@@ -131,9 +135,9 @@ def random_effect_tests(result: LmmResult) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns term (the one left out), loglik (without it), chisq, df, p (boundary-aware),
-        p_naive, reference. Slopes are left out one at a time; a term without slopes is left out
-        entirely.
+        One row per test, with the columns ``term`` (coefficient or term that is left out),
+        ``loglik`` (of the model without it), ``chisq, df, p, p_naive, reference``, as in
+        :func:`likelihood_ratio_test`.
     """
     deviance, theta = result.deviance, result.theta
     rows = []

@@ -1,8 +1,8 @@
-"""Estimated marginal means and slopes, and corrected contrasts between them.
+"""Estimated marginal means and slopes, and contrasts with corrected p-values.
 
 Predictions are averaged over a balanced grid of the factors, as in emmeans (Lenth 2023). Each mean,
 slope or contrast is a linear function of the fixed effects, with its own Satterthwaite degrees of
-freedom. Chapter 09-mixed-models uses it.
+freedom.
 """
 
 from __future__ import annotations
@@ -26,42 +26,44 @@ class MarginalMeans:
     """Marginal means or slopes of a fitted model, and contrasts between them."""
 
     table: pd.DataFrame  # one row per cell: factor levels, estimate, se, df, t, p, low, high
-    rows: np.ndarray  # linear functions of the coefficients, shape (n_cells, n_fixed)
-    specs: list[str]  # factors that are compared …
-    by: list[str]  # … within the levels of these
+    rows: np.ndarray  # weights of the coefficients in each cell, shape (n_cells, n_fixed)
+    specs: list[str]  # factors whose levels are compared
+    by: list[str]  # factors within whose levels the comparisons are made
     level: float  # coverage of the intervals
     result: object = field(repr=False)
 
     def contrasts(
         self, method="pairwise", adjust: str = "holm", equivalence: float | None = None
     ) -> pd.DataFrame:
-        """Compute differences between cells, with corrected p-values and intervals.
+        """Compute contrasts between cells, with corrected p-values and intervals.
 
         Parameters
         ----------
         method : {"pairwise", "reference", "mean"} or dict
-            Compare all pairs, each cell with the first, or each with the mean of all; or a mapping
-            from names to one weight per cell, such as ``{"pop - rest": [-.5, 1, -.5]}``.
+            Compare all pairs of cells, each cell with the first, or each cell with the mean of all
+            cells. A dict maps names of contrasts to one weight per cell, such as
+            ``{"pop - rest": [-.5, 1, -.5]}``.
         adjust : {"holm", "tukey", "none"}
-            Correction for the number of contrasts (within each level of `by`). Tukey's method is
-            for pairs only, and uses the studentised range with each contrast's own df, as in
-            emmeans; its intervals are simultaneous.
+            Correction for the number of contrasts within each level of `by`. Tukey's method is
+            available only for pairs. As in emmeans, it uses the studentised range with the degrees
+            of freedom of each contrast, and its intervals are simultaneous.
         equivalence : float, optional
-            Smallest difference that would matter, above 0: adds ``p_equivalence``, the p-value of
-            two one-sided tests that the difference is smaller (Schuirmann 1987), corrected for the
-            number of contrasts by Holm's method unless `adjust` is ``"none"``.
+            Smallest relevant difference, above 0. If given, two one-sided tests (Schuirmann 1987)
+            test whether the difference is smaller. Their p-values are corrected by Holm's method
+            unless `adjust` is ``"none"``.
 
         Returns
         -------
         DataFrame
-            Columns of `by`, contrast, estimate, se, df, t, p (uncorrected), p_adjusted, low, high,
-            and p_equivalence if requested.
+            One row per contrast, with the columns of `by`, ``contrast, estimate, se, df, t``, ``p``
+            (uncorrected), ``p_adjusted, low, high``, and with `equivalence` also
+            ``p_equivalence``.
         """
         check_known(adjust, ("none", "holm", "tukey"), "adjust")
         if adjust == "tukey":
             check_known(method, ["pairwise"], "method for Tukey's correction")
         if equivalence is not None:
-            expected = "the smallest difference that matters, above 0"
+            expected = "the smallest relevant difference, above 0"
             check_range("equivalence", equivalence, equivalence > 0, expected)
         tables = []
         families = self.table.groupby(self.by, sort=False) if self.by else [((), self.table)]
@@ -96,7 +98,8 @@ def _contrast_weights(method, names: list[str]) -> dict[str, np.ndarray]:
         return {name: np.asarray(w, dtype=float) for name, w in method.items()}
     if n < 2:
         raise LmmError(
-            f"there is a single cell ({names[0]}); nothing to compare.", kind="single_cell"
+            f"there is only one cell ({names[0]}), so there is nothing to compare.",
+            kind="single_cell",
         )
     check_known(method, ("pairwise", "reference", "mean"), "method")
     if method == "pairwise":
@@ -108,14 +111,14 @@ def _contrast_weights(method, names: list[str]) -> dict[str, np.ndarray]:
 
 
 def _adjust(table: pd.DataFrame, adjust: str, n_cells: int, level: float) -> None:
-    """Add corrected p-values, and Tukey's simultaneous intervals."""
+    """Add corrected p-values to the table, and with Tukey's method replace the intervals."""
     corrected = p = table["p"].to_numpy()
     if adjust == "holm":
         corrected = holm(p)
     elif adjust == "tukey":
         df = table["df"].to_numpy()
         corrected = stats.studentized_range.sf(np.abs(table["t"]) * np.sqrt(2), n_cells, df)
-        # for two cells, the studentised range is a t distribution: keep the exact value
+        # for two cells, Tukey's test is the t test: keep its exact p-value
         corrected = p if n_cells == 2 else np.maximum(corrected, p)
         half = stats.studentized_range.ppf(level, n_cells, df) / np.sqrt(2) * table["se"]
         table["low"], table["high"] = table["estimate"] - half, table["estimate"] + half
@@ -128,18 +131,20 @@ def emmeans(result, specs, by=None, at=None, level: float = 0.95) -> MarginalMea
     Parameters
     ----------
     specs : str or list of str
-        Factors whose cells are estimated; or numeric variables, with their values in `at`.
+        Factors whose levels, or combinations of levels, are the cells to estimate. A numeric
+        variable must have its values in `at`.
     by : str or list of str, optional
         Factors within whose levels contrasts are computed and corrected.
     at : dict, optional
-        Value(s) of other variables. Numeric variables not given are fixed at their mean over the
-        rows; other factors are averaged with equal weights.
+        Name → value or values of a variable. Other numeric variables are fixed at their mean over
+        the rows; other factors are averaged with equal weights.
     level : float
+        Coverage of the intervals.
 
     Returns
     -------
     MarginalMeans
-        Its `table` is tidy; its `contrasts()` are Holm- or Tukey-corrected.
+        The means are in ``table``, and the method ``contrasts`` compares them.
     """
     specs, by = _as_list(specs), _as_list(by)
     grid = _grid(result, specs, by, at)
@@ -149,19 +154,20 @@ def emmeans(result, specs, by=None, at=None, level: float = 0.95) -> MarginalMea
 def emtrends(
     result, variable: str, specs=None, by=None, at=None, level: float = 0.95
 ) -> MarginalMeans:
-    """Compute estimated marginal slopes of a numeric variable, for each cell of `specs`.
+    """Compute estimated marginal slopes of a numeric variable for each cell of `specs`.
 
     Parameters
     ----------
     variable : str
-        Numeric variable of the fixed part. The slope is per unit of this variable, at the value in
-        `at` or at its mean.
+        Numeric variable of the fixed part. The slope is the change of the response per unit of this
+        variable, at its value in `at` or by default at its mean.
     specs, by, at, level
         As in `emmeans`.
 
     Returns
     -------
     MarginalMeans
+        The slopes are in ``table``, and the method ``contrasts`` compares them.
     """
     specs, by = _as_list(specs), _as_list(by)
     frame = result.frame

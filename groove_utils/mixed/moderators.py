@@ -1,7 +1,4 @@
-"""Moderators of a slope: listener variables associated with a steeper or flatter slope.
-
-Chapter 09-mixed-models uses them.
-"""
+"""Moderators of a slope: listener variables associated with steeper or flatter slopes."""
 
 from __future__ import annotations
 
@@ -21,25 +18,29 @@ __all__ = ["join_facts", "slopes_by_fact"]
 def join_facts(
     rows: pd.DataFrame, listeners: pd.DataFrame, styles=()
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Add standardised numeric facts about listeners to their ratings.
+    """Add standardised numeric listener variables (“facts”) to a table of ratings.
+
+    If there are several `styles`, and a column ``taste_<style>`` for each, these columns are
+    combined to one fact ``taste``: how much the listener likes the style of the rated song.
 
     Parameters
     ----------
     rows : DataFrame
-        One row per rating, with ``listener``, and with ``style`` if `styles` are given.
+        One row per rating, with the column ``listener``, and also ``style`` if `styles` are given.
     listeners : DataFrame
-        ``listener_id`` and facts. Columns ``taste_<style>``, one for each of several styles,
-        become one fact, ``taste``: how much the listener likes the style of the song.
+        One row per listener: ``listener_id`` and the facts.
     styles : sequence of str
+        Styles of the songs.
 
     Returns
     -------
     rows : DataFrame
-        The rows with one more column per fact, in SD over listeners (``taste``: over ratings).
+        `rows` with one column per fact, in SD over listeners (``taste`` in SD over ratings).
     facts : list of str
-        Names of these columns. Facts are left out that are constant, missing for a listener, not
-        named by an identifier, or determined by the facts before them, such as a year of birth by
-        an age; so are those that are too many for the listeners.
+        Names of these columns. A fact is left out if it is constant, missing for some listener, or
+        a linear combination of previous facts (as year of birth is of age), if its name cannot be
+        used in a formula or is already a column, or if there are too many facts for the number of
+        listeners.
     """
     numbers = listeners.set_index("listener_id").select_dtypes("number")
     taste = numbers.filter(regex="^taste_")
@@ -59,12 +60,12 @@ def join_facts(
 
 
 def _is_variable(name: str) -> bool:
-    """Return True if a name is valid in a formula; ``class`` and ``C`` have other meanings."""
+    """Return True if a formula reads `name` as a variable, unlike ``class`` or ``C``."""
     return name.isidentifier() and not keyword.iskeyword(name) and variables(name) == {name}
 
 
 def _independent(facts: pd.DataFrame) -> list[str]:
-    """Return the columns that are not linear combinations of the columns before them."""
+    """Return the columns that are not linear combinations of previous columns, n − 2 at most."""
     kept: list[str] = []
     for name in facts:
         rank = np.linalg.matrix_rank(facts[[*kept, name]].to_numpy())
@@ -76,23 +77,27 @@ def _independent(facts: pd.DataFrame) -> list[str]:
 def slopes_by_fact(
     rows: pd.DataFrame, facts: list[str], predictor: str, random: str, response: str = "rating"
 ) -> pd.DataFrame:
-    """Estimate how a slope changes with facts about the listener, with all facts in one model.
+    """Estimate how a slope changes with listener variables, all in one model.
 
     Parameters
     ----------
     rows : DataFrame
+        One row per rating, for instance the output of :func:`join_facts`.
     facts : list of str
-        Numeric columns.
-    predictor, response : str
-        Columns that define the slope, of the response on the predictor.
+        Numeric columns with listener variables.
+    predictor : str
+        Column whose slope is studied.
     random : str
         Random terms, such as ``(1 + x | listener) + (1 | track)``.
+    response : str
+        Column of the response.
 
     Returns
     -------
     DataFrame
-        Columns fact (in words), estimate (change of the slope for one unit of the fact), se, df, t,
-        p, low, high, p_holm (corrected for the number of facts). Empty if there are no facts.
+        One row per fact. Columns ``fact`` (its name, with spaces instead of underscores),
+        ``estimate`` (change of the slope per unit of the fact), ``se, df, t, p, low, high`` and
+        ``p_holm`` (corrected for the number of facts). Empty if there are no facts.
     """
     columns = ["fact", "estimate", "se", "df", "t", "p", "low", "high", "p_holm"]
     if not facts:

@@ -1,7 +1,4 @@
-"""Slopes of several questions about the same songs, and the differences between them.
-
-Chapter 09-mixed-models uses them.
-"""
+"""Slopes of several questions about the same songs, and the differences between the slopes."""
 
 from __future__ import annotations
 
@@ -23,22 +20,23 @@ _NUMBERS = ["estimate", "se", "df", "t", "p", "low", "high"]
 def slopes_by_question(
     rows: pd.DataFrame, fixed: str, random: str, term: str = "predicted"
 ) -> pd.DataFrame:
-    """Estimate the slope on one predictor for each question, in a model of its own.
+    """Estimate the slope of the rating on one predictor, with a separate model for each question.
 
     Parameters
     ----------
     rows : DataFrame
-        One row per answer: ``question, rating``, and the columns of the formula.
+        One row per rating, with the columns ``question, rating`` and those of the formula.
     fixed, random : str
         Fixed and random part of the formula, such as ``predicted + style`` and
         ``(1 | listener) + (1 | track)``.
     term : str
-        Predictor whose slope is returned.
+        Coefficient to return.
 
     Returns
     -------
     DataFrame
-        Columns question, estimate, se, df, t, p, low, high, p_holm (over questions), n (answers).
+        One row per question, with the columns ``question, estimate, se, df, t, p, low, high``,
+        ``p_holm`` (corrected for the number of questions) and ``n`` (number of ratings).
     """
     return _tidy(rows.groupby("question", sort=False), ["question"], fixed, random, term)
 
@@ -48,22 +46,26 @@ def compare_questions(
 ) -> pd.DataFrame:
     """Estimate the difference between the slopes of each pair of questions.
 
-    The model is fitted to the differences between a listener's answers to the two questions about
-    the same song. Its slope is the difference of the slopes, and what a listener's or a song's
-    answers to both questions have in common cancels.
+    For each pair, the model is fitted to the differences between a listener's ratings of the same
+    song on the two questions. Its slope estimates the difference between the slopes. Effects of
+    listeners and songs that are the same for both questions cancel out.
 
     Parameters
     ----------
-    rows, fixed, random, term
-        As in :func:`slopes_by_question`, with ``listener, track``; one answer of a listener to a
-        question about a song. Other columns have to be the same for all questions.
+    rows : DataFrame
+        As in :func:`slopes_by_question`, with the additional columns ``listener, track``, and at
+        most one rating per listener, track and question. The other columns must have the same
+        values for all questions.
+    fixed, random, term
+        As in :func:`slopes_by_question`.
 
     Returns
     -------
     DataFrame
-        Columns first, second, estimate (first − second), se, df, t, p, low, high, p_holm (over
-        pairs), n (differences). Pairs that no listener answered about the same song are left out;
-        a pair whose model cannot be fitted has missing numbers.
+        One row per pair, with the columns ``first, second``, ``estimate`` (first minus second),
+        ``se, df, t, p, low, high``, ``p_holm`` (corrected for the number of pairs) and ``n``
+        (number of differences). A pair is left out if no listener rated a song on both questions.
+        Its values are missing if the model cannot be fitted.
     """
     check_columns(["question", "listener", "track", "rating"], rows, "compare_questions")
     answers = {
@@ -80,12 +82,12 @@ def compare_questions(
 
 
 def _tidy(parts, keys: list[str], fixed: str, random: str, term: str) -> pd.DataFrame:
-    """Fit each part, the last entry of a tuple, and tabulate its slope by the other entries."""
+    """Fit the model to the last entry of each tuple; tabulate the slopes by the other entries."""
     table = []
     for *labels, part in parts:
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", LmmWarning)  # what questions share may cancel
+                warnings.simplefilter("ignore", LmmWarning)  # differences may have zero variances
                 row = fit_lmm(f"rating ~ {fixed} + {random}", part).effect(term)
         except LmmError:
             if len(keys) == 1:

@@ -1,6 +1,4 @@
-"""Ordinal check of a linear mixed model, for ratings that may be only ordinal.
-
-Chapter 09-mixed-models uses it through :func:`groove_utils.mixed.robustness_table`.
+"""Comparison of a linear mixed model with an ordinal model of the same ratings.
 
 References
 ----------
@@ -30,33 +28,40 @@ __all__ = ["cumulative_link_check"]
 def cumulative_link_check(
     formula: str, data: pd.DataFrame, n_bins: int = 7, level: float = 0.95
 ) -> pd.DataFrame:
-    """Compare a linear mixed model with a cumulative logit model, for ordinal ratings.
+    """Compare the fixed effects of a linear mixed model with those of a cumulative logit model.
 
-    A cumulative logit of the fixed part (population-averaged: no random effects), with standard
-    errors clustered by all grouping factors at once, next to the linear mixed model. A factor
-    nested in another, such as songs in artists, is left out, because the larger clusters contain
-    the smaller ones.
+    The cumulative logit model is population-averaged: it has the same fixed effects, but no random
+    effects. Its standard errors are clustered by all grouping factors simultaneously. A factor that
+    is nested in another, such as songs in artists, is left out, because the clusters of the outer
+    factor contain those of the inner factor.
 
     Parameters
     ----------
     formula : str
-        See `fit_lmm`.
+        Formula of the linear mixed model; see `fit_lmm`.
     data : DataFrame
     n_bins : int
-        A response with more distinct values is divided into this many bins of equal count.
+        A response with more distinct values is divided into this many bins of about equal size.
     level : float
-        Coverage; a term counts as reliable if its interval excludes 0.
+        Effects are tested at the level 1 − `level`.
 
     Returns
     -------
     DataFrame
-        Columns term, linear, linear_se, linear_p, linear_sd (estimate in units of the residual SD),
-        ordinal (log odds), ordinal_se, ordinal_p, agree (same sign and same verdict at 1 − level).
-        No row for the intercept.
+        One row per coefficient except the intercept. Columns ``term``, ``linear``, ``linear_se``,
+        ``linear_p``, ``linear_sd`` (linear estimate divided by the residual SD), ``ordinal`` (log
+        odds), ``ordinal_se``, ``ordinal_p`` and ``agree`` (True if sign and significance are the
+        same in both models).
+
+    Raises
+    ------
+    LmmError
+        If there are no predictors (``kind="no_predictor"``), or the ordinal model does not converge
+        (``kind="not_converged"``).
     """
     check_level(level)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", LmmWarning)  # given when the model was first fitted
+        warnings.simplefilter("ignore", LmmWarning)  # issued when the model was first fitted
         linear = fit_lmm(formula, data)
     frame = linear.frame
     y = frame.y
@@ -67,8 +72,8 @@ def cumulative_link_check(
     keep = [j for j, name in enumerate(frame.names) if name != "Intercept"]
     if not keep:
         raise LmmError(
-            f"the fixed part '{frame.fixed}' contains only the intercept, so there is nothing to "
-            "check.",
+            f"the fixed part '{frame.fixed}' contains only the intercept, so there are no effects "
+            "to compare.",
             kind="no_predictor", value=frame.fixed,
         )  # fmt: skip
     centre, scale = frame.X[:, keep].mean(axis=0), frame.X[:, keep].std(axis=0)
@@ -88,7 +93,7 @@ def cumulative_link_check(
     codes = _outer_clusters(frame.random)
     meat = _multiway_meat(scores, codes)
     variance = np.diag(bread @ meat @ bread)[: len(keep)]
-    if (variance <= 0).any():  # multiway estimates can fail; the largest one-way one is safe
+    if (variance <= 0).any():  # multiway estimates can be negative; one-way estimates cannot
         one_way = [np.diag(bread @ _cluster_meat(scores, c) @ bread)[: len(keep)] for c in codes]
         variance = np.max(one_way, axis=0)
     beta, se = params[: len(keep)], np.sqrt(variance)
@@ -110,7 +115,7 @@ def cumulative_link_check(
 
 
 def _outer_clusters(terms) -> list[np.ndarray]:
-    """Codes of the grouping factors that are not nested in another one."""
+    """Return the codes of the grouping factors that are not nested in another factor."""
     codes = {term.factor: term.codes for term in terms}
 
     def nested(inner, outer):
@@ -118,13 +123,13 @@ def _outer_clusters(terms) -> list[np.ndarray]:
         return pairs == len(np.unique(codes[inner]))
 
     return [
-        own for name, own in codes.items()
+        groups for name, groups in codes.items()
         if not any(nested(name, other) for other in codes if other != name)
     ]  # fmt: skip
 
 
 def _multiway_meat(scores: np.ndarray, codes: list[np.ndarray]) -> np.ndarray:
-    """Covariance of the summed scores: clusters of each factor, less those of intersections …"""
+    """Compute the multiway-clustered covariance of the summed scores by inclusion–exclusion."""
     meat = np.zeros((scores.shape[1],) * 2)
     for size in range(1, len(codes) + 1):
         for chosen in combinations(codes, size):

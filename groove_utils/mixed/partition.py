@@ -1,7 +1,4 @@
-"""Partition of the variance of ratings into the parts of a mixed model.
-
-Chapter 09-mixed-models uses it.
-"""
+"""Partition of the variance of ratings into the contributions of a mixed model's terms."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ __all__ = ["partition_by_question", "variance_partition"]
 
 
 def variance_partition(result: LmmResult) -> pd.DataFrame:
-    """Compute the share of variance of each part of the model; the shares sum to one.
+    """Compute the share of the variance that is due to each fixed term, grouping factor and error.
 
     Parameters
     ----------
@@ -25,13 +22,14 @@ def variance_partition(result: LmmResult) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns part, kind (fixed, random or residual), variance, share. The variance of a fixed
-        term is its covariance with the whole fixed prediction, which may be negative; these sum to
-        the variance of the fixed part.
+        Columns ``part`` (name of the term or factor, or ``Residual``), ``kind`` (fixed, random or
+        residual), ``variance`` and ``share``; the shares sum to one. The variance of a fixed term
+        is the covariance of its contribution with the prediction of all fixed effects. It may be
+        negative. These covariances sum to the variance of the fixed part.
     """
     parts = result.mean_variances()
     rows, prediction = [], result.frame.X @ result.beta
-    # sum coding, so that a covariate's part is its average slope, not that of the reference level
+    # in sum coding, the effect of a covariate is its average slope, not that of a reference level
     for label, (X, weights) in result.frame.sum_coding().items():
         part = X @ (weights @ result.beta)
         rows.append((label, "fixed", float(np.cov(part, prediction)[0, 1])))
@@ -43,20 +41,21 @@ def variance_partition(result: LmmResult) -> pd.DataFrame:
 
 @memoised("mixed-models")
 def partition_by_question(formula: str, rows: pd.DataFrame) -> pd.DataFrame:
-    """Compute the share of variance of each part of a model, for each question.
+    """Fit a model to the ratings of each question, and compute the variance shares of its parts.
 
     Parameters
     ----------
     formula : str
-        See `fit_lmm`; it is fitted to the rows of one question at a time.
+        Formula of the model; see `fit_lmm`.
     rows : DataFrame
-        Rows with a column ``question``.
+        One row per rating, with the column ``question`` and those of the formula.
 
     Returns
     -------
     DataFrame
-        Index ``question``; columns are the parts of `variance_partition`; rows sum to one. Fixed
-        terms of which one is negative for some question stand as one part, joined by “and”.
+        One row per question (index ``question``), one column per part of `variance_partition`; rows
+        sum to one. If the share of a fixed term is negative for any question, all fixed terms are
+        combined in one column. Its name joins their names with “and”.
     """
     shares, fixed = {}, []
     for question in dict.fromkeys(rows["question"]):

@@ -1,6 +1,4 @@
-"""Power analysis by simulation: how many listeners and songs a study needs.
-
-Chapter 09-mixed-models uses `power_simulation` for its heat map.
+"""Power analysis by simulation for studies with crossed listeners and songs.
 
 References
 ----------
@@ -36,7 +34,7 @@ __all__ = ["assume_slope", "compare_power", "crossed_design", "power_simulation"
 def crossed_design(
     n_listeners: int, n_songs: int, songs_per_listener: int | None, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Assign songs to listeners, so that songs are rated equally often to within one listener.
+    """Assign songs to listeners at random; numbers of raters per song differ by at most 1.
 
     Parameters
     ----------
@@ -49,14 +47,15 @@ def crossed_design(
     Returns
     -------
     listener, song : ndarray of int, shape (n_ratings,)
+        Listener and song of each rating.
     """
     each = n_songs if songs_per_listener is None else songs_per_listener
     for name, n in (("n_listeners", n_listeners), ("n_songs", n_songs)):
         check_range(name, n, n > 1, "at least 2")
-    check_range("songs_per_listener", each, 1 <= each <= n_songs, f"1 … {n_songs}, as n_songs")
+    check_range("songs_per_listener", each, 1 <= each <= n_songs, f"1 … {n_songs} (n_songs)")
     if each == n_songs:
         return np.repeat(np.arange(n_listeners), each), np.tile(np.arange(n_songs), n_listeners)
-    # listeners take the next songs from shuffled rounds, so that songs are rated equally often
+    # listeners draw songs from a queue of shuffled rounds, so that songs are rated equally often
     song = np.empty((n_listeners, each), dtype=int)
     queue: list[int] = []
     for i in range(n_listeners):
@@ -84,28 +83,31 @@ def assume_slope(
     song: str = "track",
     artist: str | None = None,
 ) -> dict[str, float]:
-    """Compute the parameters of studies in which a song-level slope has another size.
+    """Compute parameters for a power simulation that assumes a different song-level slope.
 
-    The ratings of songs vary as much as in the data. A smaller slope explains less of this
-    variance, so more of it is left to the levels of songs and artists.
+    The total variance between songs is kept as in the data. If the assumed slope is smaller than
+    the fitted one, the covariate explains less of this variance, so the variances of song and
+    artist effects increase.
 
     Parameters
     ----------
     result : LmmResult
-        With the term as a fixed coefficient, and intercepts of listeners and songs.
+        Fit with the term as a fixed effect, and random intercepts of listeners and songs.
     term : str
-        Column of the rows; one value per song.
+        Name of the covariate, a column with one value per song.
     slope : float
         Slope to assume, in the units of the fit.
-    listener, song, artist : str
-        Grouping factors; without an artist, songs are independent.
+    listener, song : str
+        Names of the grouping factors.
+    artist : str, optional
+        Name of the grouping factor of artists; by default, songs are independent.
 
     Returns
     -------
     dict
-        Arguments of :func:`power_simulation`: effect, the five standard deviations, correlation,
-        songs_per_artist and artist_share. Effect and slopes are per SD of the covariate over songs.
-        A variance that would be negative is 0.
+        Arguments of :func:`power_simulation`: ``effect``, the five standard deviations,
+        ``correlation``, ``songs_per_artist`` and ``artist_share``. Effect and slopes are per SD of
+        the covariate over songs. Negative variances are set to 0.
     """
     check_known(term, result.names, "coefficient")
     groups = [name for name in (listener, song, artist) if name is not None]
@@ -118,7 +120,7 @@ def assume_slope(
     songs = result.frame.data[[term, *groups[1:]]].drop_duplicates(song)
     spread = songs[term].std(ddof=0)
     row = result.effect(term)
-    # the squared estimate is too large by its own variance
+    # on average, the squared estimate exceeds the squared slope by the variance of the estimate
     freed = (row["estimate"] ** 2 - row["se"] ** 2 - slope**2) * spread**2
     share = _share_between(songs, term, artist) if artist else 0.0
     variance = {song: levels.loc[song, "variance"] + (1 - share) * freed}
@@ -139,7 +141,7 @@ def assume_slope(
 
 
 def _share_between(songs: pd.DataFrame, name: str, artist: str) -> float:
-    """Share of a covariate's variance that lies between artists, by REML."""
+    """Estimate the share of a covariate's variance that lies between artists, by REML."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LmmWarning)  # the share may be 0
         parts = fit_lmm(f"{name} ~ 1 + (1 | {artist})", songs).mean_variances()
@@ -166,44 +168,46 @@ def power_simulation(
     seed: int = 0,
     n_jobs: int = 1,
 ) -> pd.DataFrame:
-    """Estimate the power to find a song-level effect, over a grid of listeners and songs.
+    """Estimate the power to detect a song-level effect for several numbers of listeners and songs.
 
-    Each cell simulates ratings, fits ``rating ~ x + (1 + x | listener) + (1 | song) +
-    (1 | artist)`` (slopes only if `sd_slope` > 0, artists only if `sd_artist` > 0) by REML and
-    tests x with Satterthwaite's df.
+    For each combination, ratings are simulated, ``rating ~ x + (1 + x | listener) + (1 | song) +
+    (1 | artist)`` is fitted by REML, and x is tested with Satterthwaite degrees of freedom. The
+    model has random slopes only if `sd_slope` > 0, and artists only if `sd_artist` > 0.
 
     Parameters
     ----------
     n_listeners, n_songs : int or sequence of int
-        The grid.
+        Numbers of listeners and songs; all combinations are simulated.
     effect : float
-        Change of the rating for one SD of the song covariate; 0 gives the type-I rate.
+        Change of the rating per SD of the song covariate x. With 0, the power is the type-I error
+        rate.
     sd_listener, sd_song, sd_slope, sd_artist, sd_residual : float
-        Standard deviations. Those of songs and artists are what `effect` leaves unexplained, so
-        those of a model with a larger slope are too small; see :func:`assume_slope`.
+        Standard deviations of the random effects and the residual. Song and artist effects do not
+        include the effect of x. If they were estimated in a model with a larger slope, they are too
+        small for this `effect`; use :func:`assume_slope`.
     correlation : float
-        Of a listener's intercept and slope.
+        Correlation of listeners' intercepts and slopes.
     songs_per_artist : int
-        Songs of each artist; the last artist may have fewer.
+        Number of songs per artist; the last artist may have fewer.
     artist_share : float
-        Share of the covariate's variance that lies between artists, 0…1.
+        Share of the variance of x that lies between artists, 0…1.
     songs_per_listener : int, optional
-        By default, or if there are fewer songs, all songs.
+        Number of songs that each listener rates; by default, or if there are fewer songs, all.
     n_simulations : int
-        Number of simulations per cell.
+        Number of simulations per combination.
     alpha : float
         Level of the two-sided test.
     seed : int
-        Seed; the table does not depend on `n_jobs`.
     n_jobs : int
-        Number of processes.
+        Number of processes, which does not affect the results.
 
     Returns
     -------
     DataFrame
-        Columns n_listeners, n_songs, songs_per_listener, effect, power, low, high (Wilson 95%
-        interval of the simulated power), coverage (share of 1 − alpha intervals that contain the
-        effect), se (mean standard error), n_simulations.
+        One row per combination. Columns ``n_listeners, n_songs, songs_per_listener, effect``,
+        ``power``, ``low, high`` (Wilson's 95% interval of the power), ``coverage`` (proportion of
+        1 − `alpha` intervals that contain the effect), ``se`` (mean standard error) and
+        ``n_simulations``.
     """
     check_level(1 - alpha)
     check_range("n_simulations", n_simulations, n_simulations > 1, "at least 2 (200 for a map)")
@@ -227,20 +231,20 @@ def power_simulation(
 
 
 def compare_power(table: pd.DataFrame, first: tuple, second: tuple) -> pd.Series:
-    """Compute the difference in power between two cells of a map.
+    """Compute the difference in power between two combinations of listeners and songs.
 
     Parameters
     ----------
     table : DataFrame
-        From :func:`power_simulation`.
+        Output of :func:`power_simulation`.
     first, second : (int, int)
-        Numbers of listeners and songs.
+        Numbers of listeners and songs of each combination.
 
     Returns
     -------
     Series
-        ``estimate`` (first − second) and ``low, high``, Newcombe's 95% interval for the number of
-        simulated studies.
+        ``estimate`` (first minus second) and ``low, high``, Newcombe's 95% interval, which reflects
+        the limited number of simulations.
 
     Examples
     --------
@@ -267,7 +271,7 @@ _SUMMARY = ["effect", "power", "low", "high", "coverage", "se", "n_simulations"]
 
 
 def _summarise(fits: np.ndarray, effect: float, alpha: float) -> tuple:
-    """Power and coverage of one cell's estimates, standard errors and degrees of freedom."""
+    """Compute power and coverage from the estimates, standard errors and df of simulated fits."""
     beta, se, df = fits.T
     hits, n = int((2 * stats.t.sf(np.abs(beta / se), df) < alpha).sum()), len(fits)
     covered = np.abs(beta - effect) <= stats.t.isf(alpha / 2, df) * se
@@ -276,7 +280,7 @@ def _summarise(fits: np.ndarray, effect: float, alpha: float) -> tuple:
 
 
 class _World(NamedTuple):
-    """Parameters from which ratings are simulated; see `power_simulation`."""
+    """Parameters of simulated ratings; see `power_simulation`."""
 
     effect: float
     sd_listener: float
@@ -301,7 +305,7 @@ def _check_world(world: _World) -> None:
 
 @one_thread
 def _simulate(n_listeners, n_songs, each, world: _World, seed) -> tuple[float, float, float]:
-    """Draw one study and fit it: the slope, its standard error and its degrees of freedom."""
+    """Simulate and fit one study; return the slope, its standard error and its df."""
     rng = np.random.default_rng(seed)
     listener, song = crossed_design(n_listeners, n_songs, each, rng)
     x = rng.standard_normal(n_songs)
@@ -327,13 +331,12 @@ def _simulate(n_listeners, n_songs, each, world: _World, seed) -> tuple[float, f
         random_intercept(name, np.unique(values, return_inverse=True)[1])
         for name, values in codes.items()
     ]
-    # the optimisation starts from the truth, which is near the optimum but not part of the
-    # criterion
+    # start the optimisation from the true values, which are near the optimum
     start = [getattr(world, f"sd_{name}") for name in codes]
     if world.sd_slope > 0:
         Z = np.column_stack([np.ones_like(x), x])
         terms[0] = replace(terms[0], names=["Intercept", "x"], Z=Z)
-        # θ is the triangle of a Cholesky factor, for a column of root mean square 1
+        # θ contains the Cholesky factor for columns of root mean square 1
         off, on = world.correlation, np.sqrt(1 - world.correlation**2)
         start[1:1] = world.sd_slope * np.sqrt((x**2).mean()) * np.array([off, on])
     deviance = CrossedDeviance(y, np.column_stack([np.ones_like(x), x]), terms)

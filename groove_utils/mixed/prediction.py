@@ -1,7 +1,4 @@
-"""Predictions of a fitted mixed model for known and new levels.
-
-Chapter 09-mixed-models uses them through :meth:`groove_utils.mixed.LmmResult.predict`.
-"""
+"""Predictions of a fitted mixed model for known and for new levels of the grouping factors."""
 
 from __future__ import annotations
 
@@ -16,32 +13,33 @@ from groove_utils.stats.threads import one_thread
 
 __all__ = ["predict"]
 
-_MOST = 6000  # side of the largest matrix that is inverted
+_MOST = 6000  # number of rows of the largest matrix that is inverted
 
 
 @one_thread
 def predict(
     result, rows: pd.DataFrame | None = None, random="all", level: float = 0.95
 ) -> pd.DataFrame:
-    """Predict with or without random effects, including for new listeners and tracks.
+    """Predict the response with or without random effects, also for new listeners and tracks.
 
     Parameters
     ----------
     rows : DataFrame, optional
-        New rows with the variables of the formula; the rows used by default. A level that did not
-        occur in the fit gets random effects of zero, and their variance is included in the
+        New rows with the variables of the formula; by default, the fitted rows. For a level that
+        did not occur in the fit, the random effects are 0, and their variance is included in the
         interval.
     random : "all", None or list of str
-        Grouping factors whose known levels are taken into account; with None, the prediction is for
-        a new listener and a new track.
+        Grouping factors whose estimated random effects are included in the prediction. With None,
+        the prediction is for a new listener and a new track.
     level : float
+        Coverage of the intervals.
 
     Returns
     -------
     DataFrame
-        Indexed like `rows`; columns estimate, se (of the expected rating of those levels), low,
-        high (interval of one new rating: expected rating, levels not taken into account, and
-        residual).
+        Indexed like `rows`. Columns ``estimate``, ``se`` (standard error of the expected rating,
+        given the included random effects), and ``low, high``, the prediction interval of one new
+        rating. The interval also covers the random effects that are not included, and the residual.
     """
     check_level(level)
     frame = result.frame
@@ -53,7 +51,8 @@ def predict(
     new = frame.data if rows is None else rows
     if not isinstance(new, pd.DataFrame) or len(new) == 0:
         raise LmmError(
-            "there are no rows to predict; expected a DataFrame with some.", kind="no_rows"
+            "there are no rows to predict; expected a DataFrame with at least one row.",
+            kind="no_rows",
         )
     X = frame.fixed_design(new)
     estimate = X @ result.beta
@@ -77,11 +76,11 @@ def predict(
 
 
 def _variance(result, X: np.ndarray, designs) -> np.ndarray:
-    """Return the variance of x'β̂ + z'b̂ − z'b over the levels taken into account, for each row."""
+    """Compute the variance of x'β̂ + z'b̂ − z'b in each row, for the random effects included."""
     if all((codes < 0).all() for _, codes in designs):
         return np.einsum("ni,ij,nj->n", X, result.solution.vcov, X)
     frame, relative = result.frame, result.deviance.unpack(result.theta)
-    # inverse of the mixed-model equations in (β, u)
+    # the covariance of (β, u) is the inverse of the mixed-model equations
     fitted = [(term.Z, term.codes) for term in frame.random]
     design = _joint_design(frame.X, fitted, relative, result)
     normal = design.T @ design
@@ -92,7 +91,7 @@ def _variance(result, X: np.ndarray, designs) -> np.ndarray:
 
 
 def _joint_design(X, designs, relative, result) -> np.ndarray:
-    """Return the columns of β, followed by the spherical random effects of each term's levels."""
+    """Build the joint design matrix of β and the spherical random effects of each term."""
     sizes = [len(term.levels) * len(term.names) for term in result.frame.random]
     side = X.shape[1] + sum(sizes)
     check_range("number of effects", side, side <= _MOST, f"at most {_MOST}; try random=None")

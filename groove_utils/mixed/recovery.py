@@ -1,7 +1,4 @@
-"""Recovery of known effects: a mixed model's estimates compared with the simulated values.
-
-Chapter 09-mixed-models uses it.
-"""
+"""Comparison of a mixed model's estimates with the values used to simulate the data."""
 
 from __future__ import annotations
 
@@ -30,21 +27,21 @@ def recovery_table(
     ----------
     result : LmmResult
     truth : Series
-        Known values by name: of coefficients, and of the standard deviations named in `spreads`
-        (their size counts, not their sign).
-    spreads : dict
-        Name of a standard deviation → its grouping factor and coefficient in the fit, such as
-        ``("listener", "Intercept")``, or ``("Residual", None)``.
+        True values, indexed by the names of the coefficients and of the standard deviations in
+        `spreads`. The absolute values of the standard deviations are used.
+    spreads : dict of str to (str, str or None)
+        For the name of each standard deviation, its grouping factor and coefficient in the fit,
+        such as ``("listener", "Intercept")`` or ``("Residual", None)``.
     level : float
-        Coverage; standard deviations have profile-likelihood intervals.
+        Coverage of the intervals. Standard deviations have profile-likelihood intervals.
 
     Returns
     -------
     DataFrame
-        Columns kind (``Fixed effects`` or ``Standard deviations``), term, estimate, low, high,
-        truth, within (whether the interval contains the truth), z (how far the truth lies from the
-        estimate, in standard errors as the interval implies them on that side), p_holm (of z,
-        corrected for the number of values).
+        One row per value. Columns ``kind`` (``Fixed effects`` or ``Standard deviations``), ``term,
+        estimate, low, high, truth``, ``within`` (True if the interval contains the truth), ``z``
+        (truth minus estimate, divided by a standard error derived from the bound of the interval on
+        that side) and ``p_holm`` (two-sided p of z, corrected for the number of values).
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Reliability of ratings: intraclass correlations, split halves, number of raters."""
+"""Reliability of ratings: intraclass correlations, split halves and numbers of raters."""
 
 from __future__ import annotations
 
@@ -18,24 +18,27 @@ __all__ = ["icc", "rater_curve", "spearman_brown", "split_half"]
 
 @one_thread
 def icc(ratings, *, level=0.95) -> pd.DataFrame:
-    """Compute two-way intraclass correlations for consistency and for agreement.
+    """Compute two-way intraclass correlations for consistency (C) and absolute agreement (A).
+
+    If every listener rated every track, the design is balanced. The estimates are then computed by
+    analysis of variance, with the exact or Satterthwaite intervals of McGraw & Wong (1996), and
+    negative estimates are not set to 0. Otherwise, they are computed from REML variance components,
+    with profile-likelihood intervals.
 
     Parameters
     ----------
     ratings : DataFrame or array-like
-        Long format, or a matrix of listeners × tracks. If every listener rated every track, the
-        estimates come from an analysis of variance with the exact or Satterthwaite intervals of
-        McGraw & Wong (1996); otherwise they come from REML variance components with
-        profile-likelihood intervals.
+        Long format, with ``track_id, listener_id, rating``, or a matrix of listeners × tracks.
     level : float
+        Coverage of the intervals.
 
     Returns
     -------
     DataFrame
-        One row per ``type``: ``C,1``, ``A,1`` (a single listener), ``C,k``, ``A,k`` (the mean over
-        ``k`` listeners; in incomplete designs, k is the harmonic mean of the number of listeners
-        per song), with ``estimate, low, high, k, n_tracks, n_listeners, balanced``. Negative
-        estimates in a balanced design are not set to 0.
+        One row per ``type``: ``C,1`` and ``A,1`` for the ratings of a single listener, ``C,k`` and
+        ``A,k`` for the mean of ``k`` listeners. In an incomplete design, k is the harmonic mean of
+        the numbers of listeners per song. Further columns are ``estimate, low, high, k, n_tracks,
+        n_listeners, balanced``.
 
     References
     ----------
@@ -58,7 +61,7 @@ def icc(ratings, *, level=0.95) -> pd.DataFrame:
 
 
 def _icc_anova(matrix, level):
-    """Return estimate, low and high of ICC(C,1) and of ICC(A,1), from mean squares."""
+    """Compute estimate, low and high of ICC(C,1) and of ICC(A,1) from mean squares."""
     n, k = matrix.shape
     msr, msc, mse = mean_squares(matrix)
     if msr + (k - 1) * mse <= 0:
@@ -86,12 +89,12 @@ def _icc_anova(matrix, level):
 
 
 def _icc_reml(table, level):
-    """Return estimate, low and high of ICC(C,1) and of ICC(A,1), by profiled REML deviance."""
+    """Compute estimate, low and high of ICC(C,1) and of ICC(A,1) from the REML deviance."""
     deviance, theta = fit_crossed(table)
     bounds, cut = [(0.0, max(30.0, 30 * theta[1]))], deviance(theta) + stats.chi2.ppf(level, 1)
 
     def profiled(song):
-        """Minimise the deviance over the listeners' θ, with the songs' θ a function of it."""
+        """Minimise the deviance over θ of listeners; `song` computes θ of songs from it."""
         goal = lambda t: deviance((song(t[0]), t[0]))  # noqa: E731
         return float(minimize(goal, [theta[1]], method="L-BFGS-B", bounds=bounds).fun)
 
@@ -110,7 +113,7 @@ def _icc_reml(table, level):
 
 
 def _profile_interval(best, profile, cut):
-    """Find the range of a statistic in 0…1 in which its profiled deviance stays below `cut`."""
+    """Find the interval of a statistic in 0…1 in which its profiled deviance is below `cut`."""
     ends = []
     for end, edge in ((0.0, 1e-9), (1.0, 1 - 1e-9)):
         if (end == 0 and best <= edge) or profile(edge) <= cut:
@@ -122,7 +125,7 @@ def _profile_interval(best, profile, cut):
 
 
 def spearman_brown(reliability, times):
-    """Compute the reliability of a measure lengthened by a factor of `times`."""
+    """Compute the reliability of a measure lengthened by a factor of `times` (Spearman–Brown)."""
     return times * reliability / (1 + (times - 1) * reliability)
 
 
@@ -130,25 +133,32 @@ def spearman_brown(reliability, times):
 def split_half(ratings, *, n_splits=500, n_boot=1000, level=0.95, seed=0) -> pd.Series:
     """Estimate the split-half reliability of song means with the Spearman–Brown correction.
 
-    Listeners (not single ratings) are divided into two random halves, and song means are correlated
-    between the halves. The mean correlation over splits is corrected to the full number of
-    listeners. (The mean of corrected values would be dominated by the few worst splits if ratings
-    are unreliable.) The interval comes from a bootstrap over songs.
+    Listeners (not single ratings) are divided at random into two halves, and song means are
+    correlated between the halves. The mean correlation over all splits is corrected to the full
+    number of listeners. (If ratings are unreliable, the mean of corrected correlations would be
+    dominated by a few extreme splits.) The interval is a bootstrap interval over songs.
 
     Parameters
     ----------
     ratings : DataFrame or array-like
-        Long format, or a matrix of listeners × tracks. A song without ratings in one half is
-        dropped from that split.
+        Long format, with ``track_id, listener_id, rating``, or a matrix of listeners × tracks. A
+        song without ratings in one half is dropped from that split.
     n_splits, n_boot : int
+        Numbers of random splits and of bootstrap samples.
     level : float
+        Coverage of the interval.
     seed : int
 
     Returns
     -------
     Series
         ``estimate, low, high`` of the reliability of means over all listeners, ``half`` (mean
-        correlation of halves, uncorrected), ``n_splits``.
+        uncorrected correlation between halves), ``n_splits``.
+
+    Raises
+    ------
+    LmmError
+        If there are too few songs with ratings in both halves (``kind="too_sparse"``).
     """
     matrix = rating_matrix(rating_table(ratings))
     n, k = matrix.shape
@@ -163,8 +173,8 @@ def split_half(ratings, *, n_splits=500, n_boot=1000, level=0.95, seed=0) -> pd.
     both = np.isfinite(a) & np.isfinite(b)
     if (both.sum(axis=0) < 3).any():
         raise LmmError(
-            "in some splits, fewer than 3 songs are rated by both halves of the listeners; the "
-            "design is too sparse for split halves, use icc",
+            "in some splits, fewer than 3 songs were rated by both halves of the listeners; the "
+            "design is too sparse for split halves, so use icc",
             kind="too_sparse",
         )
     a, b = np.where(both, a, 0.0), np.where(both, b, 0.0)
@@ -178,7 +188,7 @@ def split_half(ratings, *, n_splits=500, n_boot=1000, level=0.95, seed=0) -> pd.
 
 
 def _weighted_r(weights, a, b, both):
-    """Compute Pearson's r of columns of `a` and `b` with song weights: (n_draws, n_columns)."""
+    """Compute weighted correlations of the columns of `a` and `b`, (n_draws, n_columns)."""
     both = both.astype(float)
     total = weights @ both
     centre = a.sum() / both.sum()
@@ -196,26 +206,30 @@ def rater_curve(
 ) -> pd.DataFrame:
     """Compute the reliability of song means for several numbers of raters, in two designs.
 
+    If the same k raters rate all songs, differences between their average ratings shift all songs
+    equally. The reliability then follows from ICC(C,1) by the Spearman–Brown formula. If each song
+    is rated by k different raters, these differences add to the noise, and ICC(A,1) is used
+    instead.
+
     Parameters
     ----------
     ratings : DataFrame or array-like
         Ratings on one query, as in :func:`noise_ceiling`.
     n_raters : sequence of int, optional
-        By default 1, 2, 5, 10, 20, 30, 50, 100.
+        Numbers of raters k; by default 1, 2, 5, 10, 20, 30, 50, 100.
     n_draws : int
-        Number of random pairs of disjoint panels of k raters per song, for songs with 2 k raters.
+        Number of random draws of two disjoint panels of k raters for each song.
     level : float
+        Coverage of the intervals.
     seed : int
 
     Returns
     -------
     DataFrame
-        One row per ``raters`` and ``k``. If the same k raters rate all songs (``the same``), their
-        levels shift all songs equally, and ``reliability, low, high`` follow from ICC(C,1) by the
-        Spearman–Brown formula. If each song has its own k raters (``different``), their levels add
-        to the noise, and ICC(A,1) is used instead. ``observed`` and ``observed_sd``, only for
-        ``different``: mean and SD of the correlation of song means between two panels drawn for
-        each song (missing if fewer than half of the songs, or fewer than 3, have 2 k raters).
+        One row per design and k. Columns ``raters`` (``the same`` or ``different``), ``k``,
+        ``reliability, low, high``, and for ``different`` also ``observed`` and ``observed_sd``:
+        mean and SD over draws of the correlation between the song means of two panels. They are
+        missing if fewer than 3 songs, or fewer than half of the songs, have 2k raters.
     """
     single = icc(ratings, level=level).set_index("type")
     matrix = rating_matrix(rating_table(ratings))
@@ -240,7 +254,7 @@ def rater_curve(
 
 
 def _panels_r(values, rated, k, rng):
-    """Correlate song means between two panels of k raters, drawn for each song."""
+    """Draw two panels of k raters for each song, and correlate their song means."""
     order = np.where(rated, rng.random(rated.shape), 2.0).argsort(axis=1)  # raters come first
     drawn = np.take_along_axis(values, order, axis=1)
     means = [drawn[:, start : start + k].mean(axis=1) for start in (0, k)]

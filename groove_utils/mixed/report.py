@@ -1,7 +1,4 @@
-"""Description of a fitted mixed model in words, as in the results section of an article.
-
-Chapter 09-mixed-models uses it through :meth:`groove_utils.mixed.LmmResult.report`.
-"""
+"""Description of a fitted mixed model in words, as in the results section of an article."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ def _percent(share: float) -> str:
 
 
 def write_report(result, level: float = 0.95) -> str:
-    """Describe model, terms, coefficients, variance and warnings.
+    """Describe the model, its tests, coefficients, variances and warnings in words.
 
     Parameters
     ----------
@@ -26,7 +23,7 @@ def write_report(result, level: float = 0.95) -> str:
     Returns
     -------
     str
-        Paragraphs, separated by blank lines.
+        Paragraphs separated by blank lines.
     """
     criterion = "restricted maximum likelihood" if result.reml else "maximum likelihood"
     groups = join_words([f"{name} ({n:,})" for name, n in result.n_groups.items()])
@@ -61,16 +58,17 @@ def write_report(result, level: float = 0.95) -> str:
     shares = parts / parts.sum()
     random = join_words([f"{name} {_percent(shares[name])}" for name in result.n_groups])
     variance = (
-        f"The fixed effects account for {_percent(r2['marginal'])} of the variance (R²m), with the "
-        f"random effects {_percent(r2['conditional'])} (R²c): {random}; "
-        f"{_percent(shares['Residual'])} is residual (SD {result.sigma:.3g})."
+        f"The fixed effects account for {_percent(r2['marginal'])} of the variance (R²m), and "
+        f"fixed and random effects together for {_percent(r2['conditional'])} (R²c). The shares of "
+        f"the random effects are: {random}. The residual share is {_percent(shares['Residual'])} "
+        f"(SD {result.sigma:.3g})."
     )
     spreads = result.variance_components()
     slopes = spreads[spreads["other"].isna() & (spreads["term"] != "Intercept")]
     slopes = slopes[slopes["factor"] != "Residual"]
     if len(slopes):
         words = [f"{row.term} by {row.factor} (SD {row.sd:.3g})" for row in slopes.itertuples()]
-        variance += f" Slopes vary: {join_words(words)}."
+        variance += f" Random slopes: {join_words(words)}."
 
     paragraphs = [method, fixed, variance]
     if result.messages:

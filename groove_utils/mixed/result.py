@@ -1,6 +1,4 @@
-"""A fitted linear mixed model: coefficients, tests, variances, conditional modes, predictions.
-
-It is returned by :func:`groove_utils.mixed.fit_lmm`.
+"""Results of a linear mixed model: coefficients, tests, variances, random effects, predictions.
 
 References
 ----------
@@ -31,28 +29,34 @@ __all__ = ["LmmResult"]
 
 @dataclass(repr=False)
 class LmmResult:
-    """A fitted linear mixed model.
+    """Fitted linear mixed model, as returned by :func:`groove_utils.mixed.fit_lmm`.
 
     Attributes
     ----------
     frame : ModelFrame
-        Formula, rows used and design matrices.
+        Formula, fitted rows and design matrices.
     deviance : CrossedDeviance
         −2 log-likelihood as a function of `theta`.
-    theta : ndarray
+    theta : ndarray, shape (n_theta,)
         Relative covariance parameters at the optimum.
     messages : list of str
-        Properties of the fit that affect its interpretation, also issued as warnings.
+        Warnings about the fit; :func:`fit_lmm` also issues them as `LmmWarning`.
     formula : str
         Formula as given.
     reml : bool
-        Whether restricted maximum likelihood was used.
-    n_obs, n_params : int
-        Rows used; fixed coefficients, covariance parameters and the residual variance.
-    loglik, aic, bic : float
-        Log-likelihood (restricted for REML), and the criteria of Akaike and Schwarz. REML values
-        are comparable only between fits with the same fixed part.
-    names, beta : list of str; ndarray, shape (n_fixed,)
+        True if the model was fitted by restricted maximum likelihood.
+    n_obs : int
+        Number of fitted rows.
+    n_params : int
+        Number of fixed coefficients, covariance parameters and the residual variance.
+    loglik : float
+        Log-likelihood (restricted for REML).
+    aic, bic : float
+        Information criteria of Akaike and Schwarz. REML values are comparable only between fits
+        with the same fixed part.
+    names : list of str
+        Names of the fixed coefficients.
+    beta : ndarray, shape (n_fixed,)
         Fixed coefficients.
     sigma : float
         Residual standard deviation, in units of the response.
@@ -75,12 +79,12 @@ class LmmResult:
 
     @cached_property
     def solution(self) -> Solution:
-        """Coefficients, their covariance and conditional modes."""
+        """Coefficients, their covariance, and the conditional modes."""
         return self.deviance.solve(self.theta)
 
     @cached_property
     def inference(self) -> Satterthwaite:
-        """Degrees of freedom for any contrast of the coefficients."""
+        """Satterthwaite degrees of freedom for contrasts of the coefficients."""
         return Satterthwaite(self.deviance, self.theta, self.sigma)
 
     formula = property(lambda self: self.frame.formula)
@@ -101,7 +105,7 @@ class LmmResult:
 
     @property
     def singular(self) -> bool:
-        """True if a random effect has zero variance, or is determined by others."""
+        """True if a random effect has zero variance or is perfectly correlated with others."""
         return bool((self.theta[self.deviance.diagonal] < 1e-4).any())
 
     # fixed effects ----------------------------------------------------------------------------
@@ -117,26 +121,27 @@ class LmmResult:
         Returns
         -------
         DataFrame
-            Columns term, estimate, se, df, t, p, low, high; terms as ``style[pop]:x``.
+            One row per coefficient, with the columns ``term`` (such as ``style[pop]:x``),
+            ``estimate, se, df, t, p, low, high``.
         """
         return t_table(self, np.eye(len(self.names)), {"term": self.names}, level)
 
     def effect(self, term: str, level: float = 0.95) -> pd.Series:
-        """Return one row of `fixed_effects`: estimate, se, df, t, p, low, high of a coefficient."""
+        """Return the row of `fixed_effects` for one coefficient."""
         check_known(term, self.names, "coefficient")
         return self.fixed_effects(level).set_index("term").loc[term]
 
     def type3(self) -> pd.DataFrame:
         """Compute Type III F tests of the fixed terms, with Satterthwaite denominator df.
 
-        Each term is tested in the presence of all others, with factors in sum coding, so that a
-        main effect refers to the unweighted mean of the other factors' levels (and to 0 for
-        covariates).
+        Each term is adjusted for all other terms, with factors in sum coding. The test of a main
+        effect therefore refers to the unweighted mean over the levels of the other factors, and to
+        the value 0 of covariates.
 
         Returns
         -------
         DataFrame
-            Columns term, num_df, den_df, F, p.
+            One row per term, with the columns ``term, num_df, den_df, F, p``.
         """
         rows = [
             {"term": term, **f_test(self, weights)}
@@ -156,20 +161,22 @@ class LmmResult:
         ]
 
     def random_effects(self, factor: str | None = None, level: float = 0.95) -> pd.DataFrame:
-        """Tabulate the conditional modes (BLUPs) of the levels, and their conditional SDs.
+        """Tabulate the conditional modes (BLUPs) of the random effects.
 
         Parameters
         ----------
         factor : str, optional
-            Grouping factor; all by default.
+            Grouping factor; by default, all factors.
         level : float
             Coverage of the interval, mode ± z · sd.
 
         Returns
         -------
         DataFrame
-            Columns factor, level, term, value, sd, low, high, n (rows of that level). As in lme4's
-            condVar, the sd treats the fixed effects and variances as known.
+            One row per level and coefficient, with the columns ``factor, level, term``, ``value``
+            (mode), ``sd`` (conditional standard deviation), ``low, high`` and ``n`` (number of rows
+            of the level). Like ``condVar`` in lme4, ``sd`` treats the fixed effects and variances
+            as known.
         """
         check_level(level)
         if factor is not None:
@@ -201,8 +208,7 @@ class LmmResult:
         Parameters
         ----------
         interval : {None, "profile", "bootstrap"}
-            Profile-likelihood or parametric-bootstrap (percentile) intervals of the standard
-            deviations and correlations.
+            Add profile-likelihood intervals or percentile intervals of the parametric bootstrap.
         level : float
             Coverage of the intervals.
         n_boot : int
@@ -213,9 +219,10 @@ class LmmResult:
         Returns
         -------
         DataFrame
-            Columns factor, term, other (second coefficient of a correlation, else missing),
-            variance (covariance for correlations), sd (correlation for correlations), and low, high
-            on the scale of `sd` if intervals were requested.
+            One row per random coefficient, per pair of correlated coefficients, and for the
+            residual. Columns ``factor, term, other, variance, sd``. For a pair, ``other`` is the
+            second coefficient, ``variance`` is the covariance, and ``sd`` is the correlation;
+            otherwise ``other`` is missing. With `interval`, ``low, high`` are bounds of ``sd``.
         """
         rows = []
         for term, cov in zip(self.frame.random, self.covariances()):
@@ -238,14 +245,14 @@ class LmmResult:
         return table.assign(low=low, high=high)
 
     def mean_variances(self) -> pd.Series:
-        """Return the variance contributed by each part, averaged over rows.
+        """Compute the variance that fixed effects, random effects and residual contribute.
 
         Returns
         -------
         Series
-            Index ``Fixed``, each grouping factor, ``Residual``. A random slope contributes in
-            proportion to the mean square of its covariate (Johnson 2014), so a factor's
-            contribution is mean(z'Σz).
+            Variances, indexed by ``Fixed``, the names of the grouping factors, and ``Residual``.
+            The contribution of a grouping factor is the mean of z'Σz over rows, so a random slope
+            contributes in proportion to the mean square of its covariate (Johnson 2014).
         """
         parts = {"Fixed": float(np.var(self.frame.X @ self.beta, ddof=1))}
         for term, cov in zip(self.frame.random, self.covariances()):
@@ -255,12 +262,13 @@ class LmmResult:
         return pd.Series(parts, name="variance")
 
     def r2(self) -> pd.Series:
-        """Compute marginal and conditional R² (Nakagawa & Schielzeth; Johnson for slopes).
+        """Compute marginal and conditional R² (Nakagawa et al. 2017).
 
         Returns
         -------
         Series
-            ``marginal``: share of the fixed effects; ``conditional``: with the random effects.
+            ``marginal``, the share of the variance due to fixed effects, and ``conditional``, the
+            share due to fixed and random effects.
         """
         shares = self.mean_variances()
         shares /= shares.sum()
@@ -271,7 +279,7 @@ class LmmResult:
 
     @cached_property
     def fitted(self) -> np.ndarray:
-        """Predictions for the rows used, random effects included, shape (n_rows,)."""
+        """Predictions for the fitted rows, including random effects, shape (n_rows,)."""
         out = self.frame.X @ self.beta
         for term, b in zip(self.frame.random, self.solution.b):
             out = out + (term.Z * b[term.codes]).sum(axis=1)
@@ -287,18 +295,20 @@ class LmmResult:
     # other fits ---------------------------------------------------------------------------------
 
     def refit(self, y=None, reml: bool | None = None) -> LmmResult:
-        """Fit the same model to a different response, or with the other criterion.
+        """Fit the same model to a different response or by a different criterion.
 
         Parameters
         ----------
         y : ndarray, shape (n_rows,), optional
-            New response for the rows used.
+            New response for the fitted rows; by default, the same response.
         reml : bool, optional
+            Use restricted maximum likelihood or, if False, maximum likelihood; by default, as in
+            this fit.
 
         Returns
         -------
         LmmResult
-            The new fit. Its optimisation starts from this one's optimum.
+            The new fit. The optimisation starts from the optimum of this fit.
         """
         deviance, frame = self.deviance, self.frame
         if y is not None:
@@ -315,7 +325,7 @@ class LmmResult:
         return LmmResult(frame, deviance, minimise(deviance, self.theta), [])
 
     def simulate(self, seed: int = 0) -> np.ndarray:
-        """Draw a response, shape (n_rows,), with new random effects and residuals."""
+        """Simulate a response, shape (n_rows,), with new random effects and residuals."""
         rng = np.random.default_rng(seed)
         y = self.frame.X @ self.beta
         for term, L in zip(self.frame.random, self.deviance.unpack(self.theta)):

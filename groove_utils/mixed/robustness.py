@@ -1,6 +1,4 @@
-"""Robustness of an effect to other reasonable analyses.
-
-Chapter 09-mixed-models shows the table in its robustness section.
+"""Robustness of an effect to alternative analyses.
 
 References
 ----------
@@ -38,30 +36,34 @@ def robustness_table(
     n_jobs: int = 1,
     extra: dict[str, LmmResult] | None = None,
 ) -> pd.DataFrame:
-    """Estimate a coefficient under other criteria, random parts, scales and samples.
+    """Estimate a coefficient in variants of the reported analysis.
+
+    The variants are: the other criterion (ML or REML); no random slopes (if there are any); ratings
+    z-scored within each level of the first grouping factor; ratings beyond 2.5 residual SD removed;
+    for each grouping factor, the level removed whose omission weakens the effect most; and a
+    population-averaged cumulative logit model, with clustered standard errors.
 
     Parameters
     ----------
     result : LmmResult
-        The fit as reported.
+        Reported fit.
     term : str
-        Name of a fixed coefficient.
+        Name of a fixed coefficient, not the intercept.
     level : float
-        Coverage of the intervals; the verdict is whether the interval excludes 0.
+        Coverage of the intervals.
     n_jobs : int
-        Number of processes for leaving levels out.
-    extra : dict, optional
-        Further variants: name → a fit of the same response that contains the term.
+        Number of processes for the refits without a level.
+    extra : dict of str to LmmResult, optional
+        Additional variants by name: fits of the same response that contain the term.
 
     Returns
     -------
     DataFrame
-        Columns variant, unit (``rating``, ``SD of F`` or ``log odds``), estimate, se, p, low, high,
-        same_conclusion (sign and verdict as reported). Variants: as reported; the other criterion;
-        without random slopes (if there are any); z-scored within each level of the first grouping
-        factor; without ratings beyond 2.5 residual SD; without the level of each grouping factor
-        whose omission weakens the effect most; ordinal (population-averaged cumulative logit,
-        clustered by the grouping factors). A variant that cannot be fitted has missing numbers.
+        One row for the reported fit and for each variant. Columns ``variant``, ``unit``
+        (``rating``, ``SD of F`` for the grouping factor F, or ``log odds``), ``estimate, se, p,
+        low, high`` and ``same_conclusion`` (True if the estimate has the same sign as in the
+        reported fit, and the interval excludes 0 in both fits or in neither). Values are missing if
+        a variant cannot be fitted.
     """
     # the intercept depends on the scale
     check_known(term, [name for name in result.names if name != "Intercept"], "coefficient")
@@ -86,7 +88,7 @@ def robustness_table(
 
 
 def _linear_variants(result: LmmResult):
-    """Yield name, unit, formula, rows and criterion of each variant that is a mixed model."""
+    """Yield name, unit, formula, rows and ``reml`` of each variant that is a mixed model."""
     frame = result.frame
     bars = " + ".join(random_bars(frame.random))
     formula, reml = f"{frame.response} ~ {frame.fixed} + {bars}", result.reml
@@ -101,7 +103,7 @@ def _linear_variants(result: LmmResult):
     groups = pd.Series(frame.y).groupby(first.codes)
     spread = groups.transform("std")
     z = ((frame.y - groups.transform("mean")) / spread.where(spread > 0)).to_numpy()
-    # after z-scoring, this factor's intercepts are 0 by construction
+    # after z-scoring, the intercepts of this factor are 0 by construction
     kept = " + ".join(_without_intercepts(frame.random, first.factor)) or bars
     scored, unit = frame.data.assign(_z_score=z), f"SD of {first.factor}"
     yield (
@@ -141,12 +143,12 @@ def _ordinal(result: LmmResult, term: str, level: float) -> pd.Series:
 
 
 def _without_intercepts(terms, factor: str) -> list[str]:
-    """Return the random terms of the formula without the intercepts of one factor."""
+    """Return the random terms of the formula, without the intercepts of one grouping factor."""
     kept = []
     for bar in random_bars(terms):
         split = [t for t in terms if t.bar == bar]
         names = [name for t in split for name in t.names]
-        # the intercept of a categorical is that of one level, not the mean
+        # with a categorical variable, the intercept is that of one level, not the mean
         categorical = any("[" in name for name in names)
         if split[0].factor != factor or "Intercept" not in names or categorical:
             kept.append(bar)

@@ -1,8 +1,9 @@
 """Search for the covariance parameters that minimise the deviance of a mixed model.
 
-The deviance is even in each column of a Cholesky factor, so the search needs no bounds: a standard
-deviation that passes through zero is the same as its absolute value. A standard deviation of zero
-is therefore always stationary, and is accepted only where the deviance rises on both sides.
+The deviance does not change if a column of a Cholesky factor changes its sign. The search therefore
+needs no bounds: a negative standard deviation is equivalent to its absolute value. For the same
+reason, a standard deviation of zero is always a stationary point. It is accepted only if the
+deviance rises when the standard deviation increases.
 """
 
 from __future__ import annotations
@@ -22,22 +23,23 @@ _STEEP = 0.05  # largest gradient component of an accepted optimum
 def minimise(
     model: CrossedDeviance, start: np.ndarray | None = None, tol: float = 1e-4, free=None
 ) -> np.ndarray:
-    """Find the θ that minimises the deviance by BFGS, with restarts if the optimum is in doubt.
+    """Find the θ that minimises the deviance by BFGS, with restarts if it does not converge.
 
     Parameters
     ----------
     model : CrossedDeviance
     start : ndarray, shape (n_theta,), optional
-        Starting point; by default, all random effects have half the residual's standard deviation.
+        Starting point; by default, the standard deviation of all random effects is half that of the
+        residual.
     tol : float
-        Largest gradient component that counts as zero.
+        Gradient tolerance of the optimiser.
     free : ndarray of bool, shape (n_theta,), optional
-        Entries to optimise; the others are fixed at 0. All by default.
+        True for entries to optimise (by default, all); the others are fixed at 0.
 
     Returns
     -------
     ndarray, shape (n_theta,)
-        Optimal θ. Diagonal entries are positive, or exactly 0 if they are within the tolerance.
+        Optimal θ. Diagonal entries are not negative; negligible ones are set to exactly 0.
     """
     free = np.ones(model.n_theta, dtype=bool) if free is None else np.asarray(free)
     best = np.zeros(model.n_theta)
@@ -46,9 +48,9 @@ def minimise(
     on_diagonal = free & model.diagonal
     theta = 0.5 * model.diagonal if start is None else np.array(start, dtype=float)
     least = np.inf
-    for again in (None, 1.0, 0.1):
-        if again is not None:
-            theta = again * model.diagonal
+    for restart in (None, 1.0, 0.1):
+        if restart is not None:
+            theta = restart * model.diagonal
         theta[on_diagonal & (np.abs(theta) < 0.05)] = 0.05
         theta, value, steep = _descend(model, theta * free, free, tol)
         if value < least:
@@ -59,7 +61,7 @@ def minimise(
     for i in np.flatnonzero(on_diagonal & (best == 0)):
         trial = best.copy()
         trial[i] = 0.05
-        if _value(model, trial) < least - 1e-6:  # zero was a ridge, not a minimum
+        if _value(model, trial) < least - 1e-6:  # zero was not a minimum
             trial, value, _ = _descend(model, trial, free, tol)
             if value < least:
                 best, least = _snap(model, trial, value)
@@ -67,29 +69,29 @@ def minimise(
 
 
 def _descend(model, theta, free, tol) -> tuple[np.ndarray, float, float]:
-    """Minimise from one start; return θ, the deviance, and its largest gradient component."""
+    """Minimise from one starting point; return θ, deviance and largest gradient component."""
 
-    def expand(part):
+    def expand(entries):
         full = np.zeros(model.n_theta)
-        full[free] = part
+        full[free] = entries
         return full
 
-    def value(part):
+    def value(entries):
         try:
-            evaluation = model.at(expand(part))
+            evaluation = model.at(expand(entries))
         except np.linalg.LinAlgError:
-            return 1e12, np.zeros(len(part))
+            return 1e12, np.zeros(len(entries))
         return evaluation.deviance(), evaluation.gradient()[free]
 
-    # a standard deviation over m levels has a relative sampling error of about 1 / √(2m)
+    # the relative standard error of a standard deviation over m levels is about 1 / √(2m)
     curvature = np.diag(1 / (8 * model.n_levels[free]))
     options = {"gtol": tol, "maxiter": 200, "hess_inv0": curvature}
-    found = optimize.minimize(value, theta[free], jac=True, method="BFGS", options=options)
-    return expand(found.x), float(found.fun), float(np.abs(found.jac).max())
+    optimum = optimize.minimize(value, theta[free], jac=True, method="BFGS", options=options)
+    return expand(optimum.x), float(optimum.fun), float(np.abs(optimum.jac).max())
 
 
 def _snap(model, theta, value) -> tuple[np.ndarray, float]:
-    """Make the diagonal positive, and set entries within the tolerance of zero to zero."""
+    """Make the diagonal non-negative, and set entries to 0 if this does not raise the deviance."""
     theta = model.join([L * np.where(np.diag(L) < 0, -1.0, 1.0) for L in model.scaled(theta)])
     for i in np.flatnonzero(model.diagonal & (theta < 5e-3) & (theta > 0)):
         trial = theta.copy()

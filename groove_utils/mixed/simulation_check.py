@@ -1,4 +1,4 @@
-"""Comparison of simulated ratings with those of real listeners."""
+"""Comparison of simulated ratings with published and public ratings of real listeners."""
 
 from __future__ import annotations
 
@@ -51,15 +51,16 @@ def simulation_table(ratings: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     ratings : DataFrame
-        Long format: ``track_id, query, rating, listener_id``, with ``dance, listen, party,
-        groove``.
+        Long format, with ``track_id, query, rating, listener_id``, for the queries ``dance, listen,
+        party, groove``.
 
     Returns
     -------
     DataFrame
-        ``quantity`` (in words), ``question``, ``simulated``, ``real_low, real_high`` (equal where
-        there is one value), ``source`` (key in ``references.bib``; empty if the value was computed
-        from public per-listener data), ``basis`` (what it was computed from).
+        One row per statistic. Columns ``quantity`` (description), ``question``, ``simulated``,
+        ``real_low, real_high`` (range of the real values; equal if there is a single value),
+        ``source`` (key in ``references.bib``; empty if the value was computed from public
+        per-listener ratings) and ``basis`` (data from which the real value was obtained).
 
     Raises
     ------
@@ -68,7 +69,7 @@ def simulation_table(ratings: pd.DataFrame) -> pd.DataFrame:
     """
     if "listener_id" not in ratings or ratings["listener_id"].isna().any():
         raise LmmError(
-            "the table compares listeners, but listener_id is missing or empty.",
+            "the table needs ratings of single listeners, but listener_id is missing or empty.",
             kind="missing_column", column="listener_id",
         )  # fmt: skip
     means = ratings.pivot_table(index="track_id", columns="query", values="rating")
@@ -106,7 +107,7 @@ def simulation_table(ratings: pd.DataFrame) -> pd.DataFrame:
 
 
 def _residual_correlation(ratings: pd.DataFrame, queries) -> float:
-    """Correlate two questions after removing the means of songs and of listeners."""
+    """Correlate ratings on two questions after removing effects of songs and of listeners."""
     pairs = ["track_id", "listener_id"]
     wide = ratings.pivot_table(index=pairs, columns="query", values="rating")
     wide = wide[list(queries)].dropna().reset_index()

@@ -1,8 +1,8 @@
-"""Spread of random slopes: the proportion of a population whose slope is positive.
+"""Spread of random slopes: the proportion of a population with a positive slope.
 
-Conditional modes are shrunk towards the average, so counting the positive ones overestimates a
-proportion above one half. The proportion is therefore computed from the model's normal distribution
-of slopes.
+Conditional modes are shrunk towards the average slope. The share of positive modes therefore
+overestimates the proportion if the average slope is positive. Instead, the proportion is computed
+from the normal distribution of slopes in the model.
 """
 
 from __future__ import annotations
@@ -20,22 +20,25 @@ __all__ = ["positive_share"]
 def positive_share(
     result: LmmResult, term: str, draws: pd.DataFrame | None = None, level: float = 0.95
 ) -> pd.Series:
-    """Compute the proportion of levels with a positive slope, Φ(mean / SD of the slopes).
+    """Estimate the proportion of a population, such as listeners, with a positive slope.
+
+    The estimate is Φ(mean of the slopes / SD of the slopes).
 
     Parameters
     ----------
     result : LmmResult
-        Fit with one random slope of the term, over any grouping factor.
+        Fit with a random slope of the term over one grouping factor.
     term : str
-        Coefficient with both a fixed and a random effect.
+        Name of a coefficient with a fixed and a random effect.
     draws : DataFrame, optional
         Output of :func:`groove_utils.mixed.bootstrap` for `result`, needed for the interval.
     level : float
+        Coverage of the interval.
 
     Returns
     -------
     Series
-        ``estimate, low, high``, 0…1; the bounds are NaN without `draws`.
+        ``estimate, low, high``, in 0…1; the bounds are NaN without `draws`.
     """
     check_known(term, result.names, "coefficient")
     table = result.variance_components()
@@ -51,5 +54,5 @@ def positive_share(
 
 
 def _share(mean, sd):
-    """Return the proportion of a normal distribution above 0, also if its SD is 0."""
+    """Return the proportion of a normal distribution above 0; its SD may be 0."""
     return stats.norm.cdf(mean / np.maximum(sd, 1e-9))

@@ -169,6 +169,6 @@ def test_report_of_an_empty_model_and_of_warnings():
     assert "(maximum likelihood)" in text
     assert "The mean was" in text
     assert "90% CI" in text
-    assert "Note: 1 of 300 rows lack a value" in text
+    assert "Note: 1 of 300 rows have missing values" in text
     assert len(result.type3()) == 0
     assert repr(result).startswith("LmmResult('rating ~ 1")
