@@ -34,7 +34,7 @@ __all__ = [
 
 BLOCK = 1 << 18  # samples over all channels, 3 s of stereo at 44.1 kHz
 TOLERANCE = 0.1  # seconds by which a file may be shorter than its stated length
-UNKNOWN = 0x7FFF0000  # bytes; programs that write before they know the length state this or more
+UNKNOWN = 0x7FFF0000  # bytes; programs that do not know the length yet state this or more
 # libsndfile's note on a WAV, AIFF, AU, W64 or RF64 file with fewer bytes of audio than stated
 CUT_SHORT = re.compile(r"(?:data|SSND|Data Size|[Rr]iff(?: size)?) *: (\d+) \(should be (\d+)\)")
 GUESSED = {"aac", "mp3"}  # formats that need not state a length; FFmpeg then estimates it

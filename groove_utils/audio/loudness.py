@@ -14,7 +14,7 @@ __all__ = ["match_loudness", "matching_gain", "measure_loudness"]
 
 PEAK = 10 ** (-1 / 20)  # −1 dBFS, as required by EBU R 128, because lossy coding raises peaks
 MOST_CHANNELS = 5
-TARGET_LUFS = -20.0  # leaves enough headroom in every style to reach the peak limit rarely
+TARGET_LUFS = -20.0  # low enough that the peak limit is rarely reached in any style
 
 
 def measure_loudness(y: np.ndarray, sr: int) -> float:

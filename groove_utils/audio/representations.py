@@ -82,23 +82,23 @@ def represent(
     chroma = librosa.feature.chroma_stft(S=power, sr=sr)
     strength = librosa.onset.onset_strength(S=_decibel(mel), sr=sr, hop_length=hop_length)
     tempogram = librosa.feature.tempogram(onset_envelope=strength, sr=sr, hop_length=hop_length)
-    beats = librosa.tempo_frequencies(len(tempogram), sr=sr, hop_length=hop_length)
-    shown = (beats >= 40) & (beats <= 300)
+    tempi = librosa.tempo_frequencies(len(tempogram), sr=sr, hop_length=hop_length)
+    kept = (tempi >= 40) & (tempi <= 300)
     hz = {
         "STFT": librosa.fft_frequencies(sr=sr, n_fft=n_fft),
         "mel": librosa.mel_frequencies(n_mels=n_mels + 2, fmax=sr / 2)[1:-1],
         "CQT": librosa.cqt_frequencies(n_bins=84, fmin=librosa.note_to_hz("C1")),
     }
-    one = np.zeros(1)
+    single = np.zeros(1)
     items = {
-        "waveform": Representation(y[None], 1 / sr, one, "", "amplitude"),
+        "waveform": Representation(y[None], 1 / sr, single, "", "amplitude"),
         "STFT": Representation(_decibel(power), hop, hz["STFT"], "Hz", "dB"),
         "mel": Representation(mel, hop, hz["mel"], "Hz", "power"),
         "log-mel": Representation(_decibel(mel), hop, hz["mel"], "Hz", "dB"),
         "CQT": Representation(_decibel(cqt**2), hop, hz["CQT"], "Hz", "dB"),
         "chroma": Representation(chroma, hop, np.arange(12.0), "pitch class", "share"),
-        "tempogram": Representation(tempogram[shown], hop, beats[shown], "BPM", "autocorrelation"),
-        "onset strength": Representation(strength[None], hop, one, "", "rise in dB"),
+        "tempogram": Representation(tempogram[kept], hop, tempi[kept], "BPM", "autocorrelation"),
+        "onset strength": Representation(strength[None], hop, single, "", "rise in dB"),
     }
     return {
         name: item._replace(array=np.asarray(item.array, dtype=np.float32))

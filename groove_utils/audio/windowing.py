@@ -42,7 +42,7 @@ class WindowCutter:
         self.heard += len(block)
         waiting = np.concatenate([self.waiting, block])
         start = 0
-        # a window is yielded only if the signal continues after it: the last is for `finish`
+        # yield a window only if the signal continues after it; `finish` returns the last window
         while len(waiting) - start > self.length:
             yield waiting[start : start + self.length], self.length
             start += self.hop

@@ -35,9 +35,9 @@ def noise_ceiling(ratings, *, n_splits=500, n_boot=1000, level=0.95, seed=0) -> 
     -------
     DataFrame
         One row per query and method, with the columns ``query, method, estimate, low, high, k,
-        n_tracks, n_listeners``. The methods are ``song means`` (the noise ceiling to compare an R²
-        with: from variance components, given the raters of each song), ``split-half``,
-        ``ICC(C,1)``, ``ICC(A,1)``, ``ICC(C,k)`` and ``ICC(A,k)``.
+        n_tracks, n_listeners``. The method ``song means`` gives the ceiling with which an R² should
+        be compared. It is computed from variance components and the actual raters of each song. The
+        other methods are ``split-half``, ``ICC(C,1)``, ``ICC(A,1)``, ``ICC(C,k)``, ``ICC(A,k)``.
 
     Raises
     ------

@@ -21,7 +21,8 @@ def check_design(frame: ModelFrame) -> list[str]:
     Returns
     -------
     list of str
-        Warnings about dropped rows, levels with a single row, and collinear predictors.
+        Warnings about dropped rows, levels with a single row, levels of a fixed factor with a
+        single group, and collinear predictors.
 
     Raises
     ------
@@ -53,16 +54,16 @@ def _few(names, most: int = 3) -> str:
 def _single_rows(frame: ModelFrame) -> list[str]:
     out = []
     for term in _first_terms(frame):
-        lone = [level for level, n in zip(term.levels, term.counts) if n == 1]
-        if not lone:
+        single = [level for level, n in zip(term.levels, term.counts) if n == 1]
+        if not single:
             continue
         slopes = sorted({n for t in frame.random if t.factor == term.factor for n in t.names})
         slopes = [name for name in slopes if name != "Intercept"]
         tail = f" and of the slopes of {_few(slopes)}" if slopes else ""
         out.append(
-            f"{len(lone)} of {len(term.levels)} levels of '{term.factor}' have a single row "
-            f"({_few(lone)}): they contribute little to the estimates of its variance{tail}. Check "
-            "that they should be included."
+            f"{len(single)} of {len(term.levels)} levels of '{term.factor}' have a single row "
+            f"({_few(single)}): they contribute little to the estimates of its variance{tail}. "
+            "Check that they should be included."
         )
     return out
 
@@ -108,8 +109,8 @@ def _separation(frame: ModelFrame) -> list[str]:
                 )
         if frame.X.shape[1] >= len(term.levels):
             indicator = np.eye(len(term.levels))[term.codes]
-            both = np.linalg.matrix_rank(np.hstack([frame.X, indicator]))
-            if both == frame.X.shape[1]:
+            rank = np.linalg.matrix_rank(np.hstack([frame.X, indicator]))
+            if rank == frame.X.shape[1]:
                 raise LmmError(
                     f"the fixed effects distinguish every '{term.factor}', so its variance cannot "
                     "be estimated. Drop its random term or some fixed effects.",

@@ -115,7 +115,7 @@ class CrossedDeviance:
         self._fill(y)
 
     def _fill(self, y) -> None:
-        """Compute the cross-products of the first factor with all columns, and of the others."""
+        """Compute cross-products of the first factor with other columns, and among the others."""
         q, stop = self.q, self.q + self.p
         first = self.factors[0]
         gram = (self._Z0.T @ self._Z0).tocoo()

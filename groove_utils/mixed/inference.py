@@ -136,10 +136,10 @@ def f_test(result, rows) -> dict[str, float]:
     values, vectors = linalg.eigh(cov)
     keep = values > 1e-10 * values.max()
     q = int(keep.sum())
-    apart = vectors[:, keep].T @ rows
-    t2 = (apart @ result.beta) ** 2 / values[keep]
+    independent = vectors[:, keep].T @ rows
+    t2 = (independent @ result.beta) ** 2 / values[keep]
     F = float(t2.sum() / q)
-    nu = result.inference.df(apart)
+    nu = result.inference.df(independent)
     if q == 1:
         den = float(nu[0])
     elif np.ptp(nu) < 1e-8:

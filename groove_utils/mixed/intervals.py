@@ -152,11 +152,11 @@ def profile_intervals(result, level: float = 0.95) -> tuple[np.ndarray, np.ndarr
     ----------
     result : LmmResult
     level : float
-        Coverage.
+        Coverage of the intervals.
 
     Returns
     -------
-    low, high : ndarray
+    low, high : ndarray, shape (n_rows,)
         Bounds in the order of the rows of `LmmResult.variance_components`. They are NaN for
         correlations that do not involve the first coefficient of a term; use the bootstrap for
         these.

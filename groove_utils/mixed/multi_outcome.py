@@ -82,7 +82,7 @@ def compare_questions(
 
 
 def _tidy(parts, keys: list[str], fixed: str, random: str, term: str) -> pd.DataFrame:
-    """Fit the model to the last entry of each tuple; tabulate the slopes by the other entries."""
+    """Fit the model to the rows of each tuple (label, …, rows), and tabulate slopes by label."""
     table = []
     for *labels, part in parts:
         try:

@@ -99,7 +99,7 @@ def cumulative_link_check(
     beta, se = params[: len(keep)], np.sqrt(variance)
     ordinal_p = 2 * stats.norm.sf(np.abs(beta / se))
     table = linear.fixed_effects(level).iloc[keep].reset_index(drop=True)
-    alike = (table["p"] < 1 - level) == (ordinal_p < 1 - level)
+    same_verdict = (table["p"] < 1 - level) == (ordinal_p < 1 - level)
     columns = {"term": "term", "estimate": "linear", "se": "linear_se", "p": "linear_p"}
     return (
         table[list(columns)]
@@ -109,7 +109,7 @@ def cumulative_link_check(
             ordinal=beta / scale,
             ordinal_se=se / scale,
             ordinal_p=ordinal_p,
-            agree=alike & (np.sign(beta) == np.sign(table["estimate"])),
+            agree=same_verdict & (np.sign(beta) == np.sign(table["estimate"])),
         )
     )
 

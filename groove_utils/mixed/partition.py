@@ -13,7 +13,7 @@ __all__ = ["partition_by_question", "variance_partition"]
 
 
 def variance_partition(result: LmmResult) -> pd.DataFrame:
-    """Compute the share of the variance that is due to each fixed term, grouping factor and error.
+    """Compute the shares of the variance due to fixed terms, grouping factors and the residual.
 
     Parameters
     ----------

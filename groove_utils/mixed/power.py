@@ -34,7 +34,7 @@ __all__ = ["assume_slope", "compare_power", "crossed_design", "power_simulation"
 def crossed_design(
     n_listeners: int, n_songs: int, songs_per_listener: int | None, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Assign songs to listeners at random; numbers of raters per song differ by at most 1.
+    """Assign songs to listeners at random, with nearly equal numbers of ratings per song.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def crossed_design(
     Returns
     -------
     listener, song : ndarray of int, shape (n_ratings,)
-        Listener and song of each rating.
+        Listener and song of each rating. The numbers of ratings of two songs differ by at most 1.
     """
     each = n_songs if songs_per_listener is None else songs_per_listener
     for name, n in (("n_listeners", n_listeners), ("n_songs", n_songs)):

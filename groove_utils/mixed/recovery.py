@@ -53,10 +53,10 @@ def recovery_table(
     spread = result.variance_components("profile", level)
     spread = spread[spread["other"].isna()].rename(columns={"sd": "estimate"})
     terms = [None if pd.isna(term) else term for term in spread["term"]]
-    known = list(zip(spread["factor"], terms))
-    for which in spreads.values():
-        check_known(which, known, "spread of the model")
-    spread = spread.iloc[[known.index(which) for which in spreads.values()]]
+    components = list(zip(spread["factor"], terms))
+    for component in spreads.values():
+        check_known(component, components, "standard deviation of the model")
+    spread = spread.iloc[[components.index(component) for component in spreads.values()]]
     spread = spread.assign(kind="Standard deviations", term=list(spreads))[columns]
     table = pd.concat([fixed, spread], ignore_index=True)
     for term in table["term"]:

@@ -188,7 +188,7 @@ def split_half(ratings, *, n_splits=500, n_boot=1000, level=0.95, seed=0) -> pd.
 
 
 def _weighted_r(weights, a, b, both):
-    """Compute weighted correlations of the columns of `a` and `b`, (n_draws, n_columns)."""
+    """Compute weighted correlations of the columns of `a` and `b`, shape (n_draws, n_columns)."""
     both = both.astype(float)
     total = weights @ both
     centre = a.sum() / both.sum()
@@ -238,17 +238,17 @@ def rater_curve(
     rows = []
     for k in (1, 2, 5, 10, 20, 30, 50, 100) if n_raters is None else n_raters:
         check_range("n_raters", k, k >= 1 and int(k) == k, "whole numbers of 1 or more")
-        seen = spread = np.nan
-        able = rated.sum(axis=1) >= 2 * k
-        if able.sum() >= max(3, len(matrix) / 2):
-            r = [_panels_r(values[able], rated[able], int(k), rng) for _ in range(n_draws)]
-            seen, spread = np.nanmean(r), np.nanstd(r)
+        mean = sd = np.nan
+        enough = rated.sum(axis=1) >= 2 * k
+        if enough.sum() >= max(3, len(matrix) / 2):
+            r = [_panels_r(values[enough], rated[enough], int(k), rng) for _ in range(n_draws)]
+            mean, sd = np.nanmean(r), np.nanstd(r)
         for raters, kind, panels in (
             ("the same", "C,1", (np.nan, np.nan)),
-            ("different", "A,1", (seen, spread)),
+            ("different", "A,1", (mean, sd)),
         ):
-            one = single.loc[kind, ["estimate", "low", "high"]].astype(float)
-            rows.append((raters, int(k), *(spearman_brown(value, k) for value in one), *panels))
+            icc_row = single.loc[kind, ["estimate", "low", "high"]].astype(float)
+            rows.append((raters, int(k), *(spearman_brown(value, k) for value in icc_row), *panels))
     columns = ["raters", "k", "reliability", "low", "high", "observed", "observed_sd"]
     return pd.DataFrame(rows, columns=columns).sort_values("raters", kind="stable")
 

@@ -83,8 +83,8 @@ def robustness_table(
     columns = ["estimate", "se", "p", "low", "high"]
     table = pd.DataFrame([{"variant": v, "unit": u, **row[columns]} for v, u, row in rows])
     verdict = np.sign(table["estimate"]) * ((table["low"] > 0) | (table["high"] < 0))
-    alike = (verdict == verdict[0]) & (np.sign(table["estimate"]) == np.sign(reported["estimate"]))
-    return table.assign(same_conclusion=alike)
+    same_sign = np.sign(table["estimate"]) == np.sign(reported["estimate"])
+    return table.assign(same_conclusion=(verdict == verdict[0]) & same_sign)
 
 
 def _linear_variants(result: LmmResult):

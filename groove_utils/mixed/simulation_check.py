@@ -73,7 +73,7 @@ def simulation_table(ratings: pd.DataFrame) -> pd.DataFrame:
             kind="missing_column", column="listener_id",
         )  # fmt: skip
     means = ratings.pivot_table(index="track_id", columns="query", values="rating")
-    shares = {}  # of each question's variance
+    shares = {}  # shares of variance by question
     for query in ("dance", "listen"):
         variances = rating_variances(ratings[ratings["query"] == query])
         shares[query] = variances / variances.sum()

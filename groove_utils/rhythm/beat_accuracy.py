@@ -35,10 +35,10 @@ def score_beats(beats, true_beats) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        ``f`` is the F-measure of the beats, with a tolerance of 70 ms. Exactly one of the other
-        values is 1, the others are 0: ``right`` if the tempo is within 4% of the true tempo,
-        ``octave`` if it is within 4% of half or double the true tempo, otherwise ``wrong``. Tempi
-        are computed from the median interval between beats.
+        ``f`` is the F-measure of the beats, with a tolerance of 70 ms. The other values are 0 or 1.
+        ``right`` is 1 if the tempo is within 4% of the true tempo, ``octave`` is 1 if it is within
+        4% of half or double the true tempo, and ``wrong`` is 1 otherwise. Tempi are computed from
+        the median interval between beats.
 
     Examples
     --------

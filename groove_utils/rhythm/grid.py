@@ -25,8 +25,8 @@ class Grid:
     downbeat : int
         Index in `beats` of the first downbeat, 0…3.
     late : float
-        Delay of the second sixteenth of each quaver, in sixteenths: 0 for straight rhythm, 1/3 for
-        a triplet feel.
+        Delay of the second sixteenth of each eighth note, in sixteenths: 0 for straight rhythm, 1/3
+        for a triplet feel.
     swung : bool
         False if too few onsets were on odd sixteenths to measure swing; `late` is then 0.
     """
@@ -69,8 +69,8 @@ def swung_bars(
     tempo : float
         Beats per minute.
     swing_ratio : float
-        Length of the first sixteenth of each quaver divided by that of the second; 1 for straight
-        rhythm.
+        Length of the first sixteenth of each eighth note divided by that of the second; 1 for
+        straight rhythm.
     start : float
         Time of the first downbeat in seconds.
 

@@ -33,16 +33,16 @@ class RhythmError(DetailedError):
 
 
 def metrical_weights(n_steps: int = 16, divisions: Sequence[int] | None = None) -> np.ndarray:
-    """Compute the metrical weights of one bar: 0 on the downbeat, −1 per level of subdivision.
+    """Compute the metrical weights of one bar: 0 on the downbeat, 1 less on each lower level.
 
     Parameters
     ----------
     n_steps : int
         Number of steps in a bar.
     divisions : sequence of int, optional
-        Numbers of parts into which each level is divided, from the whole bar down; their product is
-        `n_steps`. By default, the bar is halved repeatedly: ``(2, 2, 2, 2)`` for sixteenths in 4/4.
-        For sixteenths in 6/8, use ``(2, 3, 2)``.
+        Number of parts into which each level is divided, starting with the bar. The product of
+        these numbers is `n_steps`. By default, the bar is halved repeatedly: ``(2, 2, 2, 2)`` for
+        sixteenths in 4/4. For sixteenths in 6/8, use ``(2, 3, 2)``.
 
     Returns
     -------
@@ -132,7 +132,7 @@ def witek_syncopation(
         Onsets of the three streams; `hat` includes all cymbals. The pattern is treated as a loop.
     weights : array_like of int, shape (n_steps,), optional
         Metrical weights of one bar. The default is that of the paper for sixteenths in 4/4: 0 on
-        the downbeat, −1 on the other beats, −2 on quavers, −3 on semiquavers.
+        the downbeat, −1 on the other beats, −2 on eighth notes, −3 on sixteenths.
 
     Returns
     -------
@@ -156,7 +156,7 @@ def witek_syncopation(
 
     Examples
     --------
-    A kick falls one semiquaver before the third beat, on which only the hi-hat sounds. The metrical
+    A kick falls one sixteenth before the third beat, on which only the hi-hat sounds. The metrical
     weights contribute −1 − (−3) = 2, and the instruments contribute 5:
 
     >>> hat = [1, 0] * 8

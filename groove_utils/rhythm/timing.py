@@ -81,12 +81,12 @@ def microtiming(
 
 
 def swing_ratio(grid: Grid) -> float:
-    """Compute the length of the first sixteenth of each quaver divided by that of the second.
+    """Compute the length of the first sixteenth of each eighth note divided by that of the second.
 
     Returns
     -------
     float
         ``(1 + grid.late) / (1 − grid.late)``: 1 for straight rhythm, 2 for a triplet feel. Swing of
-        quavers (a shuffle) is not measured. NaN if the grid had too few onsets on odd sixteenths.
+        eighth notes (a shuffle) is not measured. NaN if too few onsets were on odd sixteenths.
     """
     return float((1 + grid.late) / (1 - grid.late)) if grid.swung else float("nan")

@@ -1,6 +1,6 @@
 """General statistics: resampling, multiple testing, Mantel tests, Shapley values, number formats.
 
-Nothing here depends on music; the families above, the figures and the book use it.
+No function here is specific to music.
 """
 
 import lazy_loader

@@ -39,7 +39,7 @@ def format_number(value: float, fmt: str = ".2f") -> str:
 
 
 def format_count(count: float, limit: float = 1e6) -> str:
-    """Round a count to two significant digits; counts of `limit` or more become a phrase.
+    """Format a count with two significant digits, or as a phrase if it is `limit` or more.
 
     Examples
     --------

@@ -1,6 +1,7 @@
-"""Stems: source separation of songs, sums of stems, and measures of both.
+"""Stems: source separation, sums of stems, separation quality, and coupling of bass and drums.
 
-Chapter 08-stem-ablation uses them. Demucs and PyTorch are imported only when a network is loaded.
+Chapter 08-stem-ablation uses these functions. Demucs and PyTorch are imported only when a network
+is loaded.
 """
 
 import lazy_loader

@@ -29,7 +29,7 @@ CONTEXT = 24 * HOP
 
 
 class Hpss:
-    """Harmonic–percussive separation, like :func:`librosa.effects.hpss`, with bounded memory."""
+    """Harmonic–percussive separation as in :func:`librosa.effects.hpss`, with less memory."""
 
     stems = ("percussive", "harmonic")
     uses_all_cores = False

@@ -107,7 +107,7 @@ def matching_gains(
 
 
 def _sums(stems: Stems, sums: Sequence[Subset] | None) -> list[Subset]:
-    """Return the sums to measure (all by default), and check that each track has their stems."""
+    """Return the sums to measure, and check that every track has all stems of these sums."""
     if not stems:
         message = "there are no tracks; expected a mapping from track_id to stems."
         raise DetailedError(message, kind="no_tracks")

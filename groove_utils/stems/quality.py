@@ -13,7 +13,7 @@ from groove_utils.stems.mixing import sum_stems
 
 __all__ = ["separation_checks", "separation_quality"]
 
-SILENT_BELOW = -50.0  # dB relative to the mix; output for absent stems is below this level
+SILENT_BELOW = -50.0  # dB relative to the mix; separators' output for absent stems is below this
 FAINTEST = 10 ** (-120 / 10)  # mean power at or below which a signal counts as digital silence
 TOLERANCE = 0.01  # seconds by which the lengths of signals of one song may differ
 

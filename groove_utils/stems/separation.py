@@ -98,13 +98,13 @@ def separate(
     source = ArraySource(y, sr)
     engine = _engine(separator, device, shifts, seed, overlap, segment)
     engine.check()
-    parts = []
+    blocks = []
     with _seconds_bar(source.y.shape[-1] / source.sr, separator, progress) as bar:
         for block in engine.stream(source):
-            parts.append(block)
+            blocks.append(block)
             bar.update(block.shape[-1] / source.sr)
-    joined = np.concatenate(parts, axis=-1)
-    return dict(zip(engine.stems, joined, strict=True))
+    signals = np.concatenate(blocks, axis=-1)
+    return dict(zip(engine.stems, signals, strict=True))
 
 
 def separate_tracks(
@@ -311,17 +311,17 @@ def _separate_file(
     try:
         paths = {stem: _stem_path(cache, key, stem) for stem in engine.stems}
         with ExitStack() as stack:
-            parts = [stack.enter_context(atomic_path(path)) for path in paths.values()]
+            temporary = [stack.enter_context(atomic_path(path)) for path in paths.values()]
             with ExitStack() as writing:
                 size = source.sr, source.n_channels
                 files = [
-                    writing.enter_context(stream_to_file(part, *size, **form)) for part in parts
+                    writing.enter_context(stream_to_file(path, *size, **form)) for path in temporary
                 ]
                 for block in engine.stream(source):
                     for file, y in zip(files, block, strict=True):
                         file.write(y.T)
                     update(block.shape[-1] / source.sr)
-            hashes = [hash_file(part) for part in parts]
+            hashes = [hash_file(path) for path in temporary]
         cache.put(key, {"stems": np.array(engine.stems), "sha256": np.array(hashes)})
     except (ValueError, OSError) as error:  # returned, so that other tracks are still separated
         return error

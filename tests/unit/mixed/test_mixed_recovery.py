@@ -38,7 +38,9 @@ def test_recovery_compares_estimates_with_the_truth():
     higher = recovery_table(result, pd.Series({**truth, "slope": profile.loc[1, "high"]}), spreads)
     slope = higher.set_index("term").loc["slope"]
     assert slope["z"] == pytest.approx(stats.norm.isf(0.025))
-    with raises(LmmError, "unknown", column="spread of the model", value=("track_id", "x")):
+    with raises(
+        LmmError, "unknown", column="standard deviation of the model", value=("track_id", "x")
+    ):
         recovery_table(result, truth, {"slope": ("track_id", "x")})
     with raises(LmmError, "unknown", column="value of `truth`", value="noise"):
         recovery_table(result, truth.drop("noise"), spreads)
