@@ -1,10 +1,10 @@
 """Reconstruct signals from their representations.
 
-Each ``from_…`` function computes a representation of a signal and reconstructs a plausible signal
-from it, to make audible which information the representation discards. Input signals `y` are mono,
-of shape (n_samples,), with a sample rate of `sr` Hz. The results are float32 arrays of the same
-length. `n_iter` is the number of iterations of the phase estimation, and `seed` seeds the random
-number generator.
+The ``from_…`` functions compute a representation of a signal (except :func:`from_onsets`, which
+takes an onset curve) and reconstruct a plausible signal from it. This makes audible which
+information the representation discards. Input signals `y` are mono, of shape (n_samples,), with a
+sample rate of `sr` Hz. The results are float32 arrays of the same length. `n_iter` is the number of
+iterations of the phase estimation, and `seed` seeds the random number generator.
 """
 
 from __future__ import annotations

@@ -352,7 +352,7 @@ class Evaluation:
 
 
 def _merge_terms(terms: list[RandomTerm]) -> list[_Factor]:
-    """Merge random terms by grouping factor; the factor with most random effects comes first."""
+    """Merge random terms by grouping factor; the one with the most random effects is first."""
     merged: dict[str, _Factor] = {}
     for t, term in enumerate(terms):
         factor = merged.setdefault(term.factor, _Factor(term.codes, len(term.levels), [], [], 0))

@@ -1,4 +1,4 @@
-"""Residuals, influence diagnostics and ceiling effects of a mixed model, as tidy tables.
+"""Residuals and influence diagnostics of a mixed model, and a measure of ceiling effects.
 
 References
 ----------

@@ -28,7 +28,7 @@ class MarginalMeans:
     table: pd.DataFrame  # one row per cell: factor levels, estimate, se, df, t, p, low, high
     rows: np.ndarray  # weights of the coefficients in each cell, shape (n_cells, n_fixed)
     specs: list[str]  # factors whose levels are compared
-    by: list[str]  # factors within whose levels the comparisons are made
+    by: list[str]  # factors within each level of which cells are compared
     level: float  # coverage of the intervals
     result: object = field(repr=False)
 
@@ -131,10 +131,11 @@ def emmeans(result, specs, by=None, at=None, level: float = 0.95) -> MarginalMea
     Parameters
     ----------
     specs : str or list of str
-        Factors whose levels, or combinations of levels, are the cells to estimate. A numeric
-        variable must have its values in `at`.
+        Factors to estimate means for, with one cell per combination of their levels. The values of
+        a numeric variable must be given in `at`.
     by : str or list of str, optional
-        Factors within whose levels contrasts are computed and corrected.
+        Additional factors. Contrasts are computed and corrected separately within each of their
+        levels.
     at : dict, optional
         Name → value or values of a variable. Other numeric variables are fixed at their mean over
         the rows; other factors are averaged with equal weights.

@@ -65,7 +65,7 @@ def _is_variable(name: str) -> bool:
 
 
 def _independent(facts: pd.DataFrame) -> list[str]:
-    """Return the columns that are not linear combinations of previous columns, n − 2 at most."""
+    """Return at most n_rows − 2 columns, without linear combinations of previous columns."""
     kept: list[str] = []
     for name in facts:
         rank = np.linalg.matrix_rank(facts[[*kept, name]].to_numpy())

@@ -47,7 +47,7 @@ def crossed_design(
     Returns
     -------
     listener, song : ndarray of int, shape (n_ratings,)
-        Listener and song of each rating. The numbers of ratings of two songs differ by at most 1.
+        Listener and song of each rating. Songs differ by at most 1 in their numbers of ratings.
     """
     each = n_songs if songs_per_listener is None else songs_per_listener
     for name, n in (("n_listeners", n_listeners), ("n_songs", n_songs)):
@@ -183,8 +183,8 @@ def power_simulation(
         rate.
     sd_listener, sd_song, sd_slope, sd_artist, sd_residual : float
         Standard deviations of the random effects and the residual. Song and artist effects do not
-        include the effect of x. If they were estimated in a model with a larger slope, they are too
-        small for this `effect`; use :func:`assume_slope`.
+        include the effect of x. Standard deviations from a fit with a larger slope are too small
+        for this `effect`; use :func:`assume_slope`.
     correlation : float
         Correlation of listeners' intercepts and slopes.
     songs_per_artist : int

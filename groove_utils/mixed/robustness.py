@@ -40,8 +40,8 @@ def robustness_table(
 
     The variants are: the other criterion (ML or REML); no random slopes (if there are any); ratings
     z-scored within each level of the first grouping factor; ratings beyond 2.5 residual SD removed;
-    for each grouping factor, the level removed whose omission weakens the effect most; and a
-    population-averaged cumulative logit model, with clustered standard errors.
+    for each grouping factor, one level removed (the level without which the effect is weakest); and
+    a population-averaged cumulative logit model, with clustered standard errors.
 
     Parameters
     ----------

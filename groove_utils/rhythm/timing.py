@@ -13,7 +13,7 @@ MIN_ONSETS = 8
 
 
 def deviations(times: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-    """Compute the deviation of each onset from the nearest step of the grid, including its swing.
+    """Compute the deviation of each onset from the nearest step of the swung grid.
 
     Onsets that are more than 0.45 sixteenths away from every step are left out.
 

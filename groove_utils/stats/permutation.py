@@ -19,9 +19,8 @@ def permute(n_permutations: int, n: int, *, clusters=None, strata=None, seed=0) 
     n : int
         Number of units.
     clusters : array-like of shape (n,), optional
-        Permute whole clusters instead of single units. Clusters are exchanged only with clusters
-        that have as many units (in each stratum, if there are strata). A cluster of unique size is
-        not moved.
+        Permute whole clusters instead of single units. Only clusters with the same number of units
+        (in each stratum, if there are strata) are exchanged. A cluster of unique size is not moved.
     strata : array-like of shape (n,), optional
         Permute units only within these groups.
     seed : int

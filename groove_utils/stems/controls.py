@@ -67,8 +67,8 @@ def regroup_stems(stems: Mapping[str, np.ndarray], names: Sequence[str]) -> dict
     stems : mapping of stem → ndarray
         True stems of one song, such as drums and bass.
     names : sequence of str
-        Names of the separator's stems. The reference for ``percussive`` is the drums, the reference
-        for ``harmonic`` is the sum of all other stems.
+        Names of the separator's stems. The reference for ``percussive`` is the drums, and the
+        reference for ``harmonic`` is the sum of all other stems.
 
     Returns
     -------
