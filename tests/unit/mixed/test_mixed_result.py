@@ -153,7 +153,7 @@ def test_report_says_what_the_tables_say(result):
     assert "no clear effect of genre:x" in text
     assert "a clear effect of x" in text
     assert f"{100 * result.r2()['marginal']:.0f}% of the variance (R²m)" in text
-    shares = [int(s) for s in re.findall(r"(\d+)%", text.split("(R²c): ")[1])]
+    shares = [int(s) for s in re.findall(r"(\d+)%", text.split("(R²c)")[1])]
     marginal = round(100 * result.r2()["marginal"])
     assert sum(shares) + marginal == pytest.approx(100, abs=2)
     assert "x by listener (SD 0.253)" in text
