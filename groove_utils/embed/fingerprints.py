@@ -1,4 +1,4 @@
-"""Verify each loaded model against its record.
+"""Verify each loaded model against its recorded fingerprint and outputs.
 
 Three faults raise no error and give plausible numbers: random weights, an uninitialised buffer, and
 a random step in the preprocessing. Every model is therefore checked when it is loaded:

@@ -66,16 +66,16 @@ def read_precomputed(archives: Mapping[str, Path], model: str, ids: Sequence[str
             faults[track] = str(error)
             continue
         if rows and _shapes(row) != _shapes(rows[0]):
-            faults[track] = f"has layers {_shapes(row)}, others {_shapes(rows[0])}"
+            faults[track] = f"has layers {_shapes(row)}; the first file has {_shapes(rows[0])}"
         rows.append(row)
     if faults:
         lines = [f"  {track}.npz {fault}" for track, fault in faults.items()][:MAX_NAMED]
         if len(faults) > len(lines):
             lines.append(f"  … and {len(faults) - len(lines)} more")
         expected = (
-            "Expected for each: an .npz archive whose keys are layer names, the same in all, with "
-            "arrays of finite numbers of shape (dim,) or (n_windows, dim). Copy or export them "
-            "again."
+            "Each must be an .npz archive whose keys are layer names, the same in all files, and "
+            "whose arrays contain finite numbers, of shape (dim,) or (n_windows, dim). Copy or "
+            "export the files again."
         )
         count = f"{folder}: {len(faults)} of {len(ids)} files cannot be used:"
         raise EmbedError(
@@ -125,7 +125,7 @@ def check_options(
     ignored = [name for name, given in (("seed", seed), ("autocast", autocast)) if given]
     if ignored:
         warnings.warn(
-            f"the study has precomputed vectors of {names}: they are used as they are, and "
+            f"the study has precomputed vectors of {names}: they are used unchanged; "
             f"{' and '.join(ignored)} had no effect.",
             RuntimeWarning,
             stacklevel=3,

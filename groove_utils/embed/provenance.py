@@ -1,4 +1,4 @@
-"""Provenance of embeddings, for the page on provenance."""
+"""Provenance of the models used, for the page on provenance."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def _paper_models(study) -> list[str]:
         if study.vector_paths(card.name):
             usable.append(card.name)
         elif not study.has("audio"):
-            left_out[card.name] = "the study has neither audio nor its vectors"
+            left_out[card.name] = "the study has neither audio nor vectors of this model"
         elif available:
             usable.append(card.name)
         elif card.opt_in and card.name not in consented():

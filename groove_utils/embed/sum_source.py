@@ -19,7 +19,7 @@ from groove_utils.files import hash_bytes
 
 __all__ = ["SumSource", "add_streams"]
 
-KEPT_BYTES = 128 << 20  # of resampled stems
+KEPT_BYTES = 128 << 20  # maximum size of the resampled stems in memory
 
 
 class SumSource(Source):

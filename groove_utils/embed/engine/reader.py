@@ -25,7 +25,7 @@ QUEUE_BYTES = 32 << 20  # maximum size of the windows in a track's queue
 
 @dataclass
 class Window:
-    """A prepared window of one track for one model."""
+    """A window of one track, prepared as input for one model."""
 
     track: int  # position in the list of sources
     model: int  # position in the list of models
@@ -44,7 +44,7 @@ class TrackReader(threading.Thread):
     peak : float
         Largest absolute sample so far.
     error : BaseException or None
-        Error because of which reading stopped early.
+        Error that stopped the reading early, if any.
     """
 
     def __init__(self, track: int, source: Source, models: Sequence[Model]):

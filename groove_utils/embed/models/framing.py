@@ -38,7 +38,7 @@ class Framing:
 
     @property
     def window(self) -> float:
-        """Duration of a window in seconds, from the start of its first frame to the last's end."""
+        """Duration in seconds of a window, which is the span of all its frames."""
         return ((self.n_frames - 1) * self.hop + self.length) / self.sample_rate
 
     @property

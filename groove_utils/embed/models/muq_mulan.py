@@ -101,7 +101,7 @@ def _build_tower(config: dict, muq_config: dict) -> torch.nn.Module:
     muq_config.w2v2_config["_attn_implementation"] = "eager"
 
     class AudioTower(audio.AudioSpectrogramTransformerPretrained):
-        """Audio tower of the package, with MuQ built from its configuration, not downloaded."""
+        """Audio tower of the package, with MuQ built from a local file instead of downloaded."""
 
         def _init_pretrained_model(self, _name):
             self.model = muq.MuQ(muq_config)

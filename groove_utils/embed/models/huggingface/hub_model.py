@@ -113,7 +113,7 @@ class HubModel:
             raise self.refusal(reason, path=path, column=column, value=value)
 
     def refusal(self, reason: str, **fields) -> ModelRefusedError:
-        """Create the error for files that belong to another model; `fields` are its attributes."""
+        """Create the error for files of another model; `fields` are attributes of the error."""
         return ModelRefusedError(
             f"{self.name}: refused. {reason}. The files belong to another model or version; fetch "
             f"the pinned revision with `python -m groove_utils.embed fetch {self.name}`.",

@@ -50,7 +50,7 @@ class AudioSpectrogramTransformer(PreparedHubModel):
         return (-(-n_frames // self.config.time_stride)).clamp(1, most)
 
     def prepare(self, samples: np.ndarray, n_valid: int) -> np.ndarray:
-        """Compute the spectrogram of a window, cut to the patches within `samples`."""
+        """Compute the mel spectrogram of a window, cut off after the last patch of `samples`."""
         n_columns = int(self._n_columns(torch.tensor(len(samples))))
         n_frames = (n_columns - 1) * self.config.time_stride + self.config.patch_size
         n_filled = max(n_valid, self.frame_length)  # the extractor needs at least a frame

@@ -1,4 +1,4 @@
-"""Encoder of Whisper (Radford et al., 2023), a model of speech."""
+"""Encoder of the speech recogniser Whisper (Radford et al., 2023)."""
 
 from __future__ import annotations
 
