@@ -768,8 +768,8 @@ show_figure(
 # Does the network rely on the tone? In this split, it classifies {glue:text}`horse_planted_full` of the
 # test clips correctly with the tone and {glue:text}`horse_removed_full` without the tone; the difference
 # is {glue:text}`horse_fall_full`. Integrated gradients add up contributions along the whole path from
-# silence to the clip, and evidence from the tone for one style and against another may cancel. An
-# exercise tries another starting point.
+# silence to the clip, so evidence for a style and evidence against it may cancel out. An exercise tries
+# another starting point of the path.
 #
 # Whether an explanation is faithful and whether it is true are different questions. To two decimals, the
 # highest FF is reached by {glue:text}`ff_best`. With the tone, the AUC rises most for
