@@ -208,8 +208,7 @@ def rater_curve(
 
     If the same k raters rate all songs, differences between their average ratings shift all songs
     equally. The reliability then follows from ICC(C,1) by the Spearman–Brown formula. If each song
-    is rated by k different raters, these differences add to the noise, and ICC(A,1) is used
-    instead.
+    is rated by its own k raters, these differences add to the noise, and ICC(A,1) is used instead.
 
     Parameters
     ----------

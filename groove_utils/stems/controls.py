@@ -26,7 +26,7 @@ def load_stems(
     ----------
     paths : mapping of stem → path
     sr : int, optional
-        Sample rate in Hz to resample to; by default the highest of the files.
+        Sample rate in Hz to resample to; by default, the highest sample rate of the files.
     mono : bool
         Average the channels.
 

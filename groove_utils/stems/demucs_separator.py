@@ -34,8 +34,8 @@ class Demucs:
     -----
     Songs longer than four minutes are separated in pieces. The pieces start at segment boundaries
     and have complete segments as context, so the result equals Demucs's output for the complete
-    song. As in Demucs, mean and standard deviation are normalised over the complete song.
-    Therefore, the song is read twice.
+    song. As in Demucs, signals are normalised by mean and standard deviation of the complete song,
+    so the song is read twice.
     """
 
     weights: Weights

@@ -78,7 +78,7 @@ def _running_median(level: np.ndarray) -> np.ndarray:
     """Compute the running median over 31 values along the last axis, mirrored at both ends.
 
     Filtering all rows as one long vector gives the same values as librosa's two-dimensional filter,
-    and is more than ten times faster, because scipy then updates a sorted window.
+    and is much faster, because scipy then updates a sorted window.
     """
     half = KERNEL // 2
     margins = [(0, 0)] * (level.ndim - 1) + [(half, half)]
