@@ -75,15 +75,15 @@ def plot_severity(table: pd.DataFrame) -> plt.Figure:
     )
     for axes, tree in zip(grid[0], trees, strict=True):
         rows = table[table["tree"] == tree].reset_index(drop=True)
-        places = np.arange(len(rows))[::-1]
+        heights = np.arange(len(rows))[::-1]
         axes.hlines(
-            places, rows["chance_low"], rows["chance_high"], color="#BBBBBB", linewidth=7,
+            heights, rows["chance_low"], rows["chance_high"], color="#BBBBBB", linewidth=7,
             label="severity, random leaves",
         )  # fmt: skip
-        axes.plot(rows["severity"], places, "o", color=OKABE_ITO[0], label="severity")
-        axes.plot(rows["distance@1"], places, "D", color=OKABE_ITO[1], label="distance@1")
+        axes.plot(rows["severity"], heights, "o", color=OKABE_ITO[0], label="severity")
+        axes.plot(rows["distance@1"], heights, "D", color=OKABE_ITO[1], label="distance@1")
         axes.set(title=tree, xlabel="Distance in the tree", xlim=(0, 1.02))
-        axes.set_yticks(places, rows["network"])
+        axes.set_yticks(heights, rows["network"])
         axes.set_ylim(-0.6, len(rows) - 0.4)
     handles, names = grid[0, 0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper center", ncol=3)

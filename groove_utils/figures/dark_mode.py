@@ -53,7 +53,7 @@ def draw_dark(figure: plt.Figure) -> None:
 
 
 def dark_colour(colour: object) -> tuple[float, float, float, float]:
-    """Convert a colour for a dark page.
+    """Convert a colour for use on a dark page.
 
     Parameters
     ----------

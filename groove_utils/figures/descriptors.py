@@ -113,9 +113,9 @@ def plot_dependence(curves: pd.DataFrame, songs: pd.Series, xlabel: str, ylabel:
                 part["x"], part["low"], part["high"], color=line.get_color(), alpha=0.15
             )
     axes.axhline(0, color="#888888", linewidth=1, zorder=0)
-    within = songs[songs.between(curves["x"].min(), curves["x"].max())]
+    visible = songs[songs.between(curves["x"].min(), curves["x"].max())]
     bottom = axes.get_ylim()[0]
-    axes.plot(within, np.full(len(within), bottom), "|", color="black", alpha=0.5, markersize=8)
+    axes.plot(visible, np.full(len(visible), bottom), "|", color="black", alpha=0.5, markersize=8)
     axes.set(xlabel=xlabel, ylabel=ylabel)
     figure.legend(loc="outside upper right", ncol=3)
     return figure

@@ -46,7 +46,7 @@ def plot_accuracies(
 
 
 def plot_clip_pictures(clips: Mapping[str, np.ndarray], seconds: float = 3.0) -> plt.Figure:
-    """Draw one log-mel spectrogram per style, in the viridis colours of the published network.
+    """Draw one log-mel spectrogram per style in viridis colours, as used by arXiv:2307.10773.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def plot_clip_pictures(clips: Mapping[str, np.ndarray], seconds: float = 3.0) ->
 
 
 def plot_reading_order(orders: Mapping[str, np.ndarray]) -> plt.Figure:
-    """Plot the order in which recurrent networks read the frames of a clip, one panel each.
+    """Plot the order in which recurrent networks read a clip, one panel per network.
 
     Parameters
     ----------

@@ -46,7 +46,7 @@ def plot_design(matrix: pd.DataFrame, styles: pd.Series) -> plt.Figure:
 
 
 def plot_rating_distributions(means: pd.DataFrame, styles: list[str]) -> plt.Figure:
-    """Plot the distribution of song means of each question, by style.
+    """Plot the distribution of song means by style, for each question.
 
     Parameters
     ----------

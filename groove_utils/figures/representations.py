@@ -184,8 +184,8 @@ def plot_bar_profiles(profiles: pd.DataFrame, steps: int = 16) -> plt.Figure:
     Parameters
     ----------
     profiles : DataFrame
-        One row per song, region and step: ``song``, ``region`` (frequency region, from high to
-        low), ``step`` (of the bar, from 0) and ``strength``.
+        One row per song, region and step: ``song``, ``region`` (frequency region; the first one is
+        drawn at the bottom), ``step`` (of the bar, from 0) and ``strength``.
     steps : int
         Number of steps per bar.
     """

@@ -108,7 +108,7 @@ def plot_stem_shares(
 
 
 def _span(table: pd.DataFrame) -> tuple[float, float]:
-    """Return limits that include 0, all estimates, and 95% of the lower and upper bounds."""
+    """Return axis limits that include 0, all estimates, and 95% of the lower and upper bounds."""
     low = np.nanmin([table["estimate"].min(), table["low"].quantile(0.05), 0.0])
     high = np.nanmax([table["estimate"].max(), table["high"].quantile(0.95), 0.0])
     margin = 0.05 * (high - low or 1.0)

@@ -30,7 +30,7 @@ def use_theme() -> None:
             "figure.constrained_layout.use": True,
             "font.family": "DejaVu Sans",
             "font.size": 10.5,
-            "text.parse_math": False,  # an artist may be called A$AP, and a style C$
+            "text.parse_math": False,  # names of artists and styles may contain $
             "axes.titlesize": 11.5,
             "axes.titlelocation": "left",
             "axes.spines.top": False,

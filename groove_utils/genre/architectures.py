@@ -68,7 +68,7 @@ class SpectrogramNetwork(nn.Module, ABC):
         self.output = nn.Linear(dim, n_classes)
 
     def scale_by(self, X: np.ndarray) -> None:
-        """Set the mean and standard deviation of inputs from training examples."""
+        """Set the mean and standard deviation of inputs to those of training examples."""
         self.mean.fill_(float(X.mean()))
         self.deviation.fill_(max(float(X.std()), 1e-6))
 
@@ -99,12 +99,12 @@ def convolution(n_inputs: int, n_outputs: int, stride: Pair = 1, kernel: int = 3
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions whose result is added to their input (He et al. 2016, basic block).
+    """Residual block of He et al. (2016): the output of two convolutions is added to the input.
 
     Parameters
     ----------
     n_inputs, n_outputs : int
-        Channels.
+        Numbers of input and output channels.
     stride : int or (int, int)
         Stride of the first convolution, over mel bands and frames.
     """
@@ -192,12 +192,12 @@ class AttentionPooling(nn.Module):
         return self.score(states)[..., 0].softmax(dim=1)
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
-        """Pool (batch, n_frames, dim) to (batch, dim)."""
+        """Average over frames, from shape (batch, n_frames, dim) to (batch, dim)."""
         return (self.weights(states)[:, :, None] * states).sum(dim=1)
 
 
 class ConvolutionNetwork(SpectrogramNetwork):
-    """Strided convolutions, then the mean and maximum over all positions (mel-cnn)."""
+    """Network ``mel-cnn``: strided convolutions, then mean and maximum over all positions."""
 
     def __init__(self, n_classes: int, n_mels: int, n_frames: int, widths=(20, 40, 88, 200)):
         super().__init__(2 * widths[-1], n_classes)
@@ -211,7 +211,7 @@ class ConvolutionNetwork(SpectrogramNetwork):
 
 
 class ResidualNetwork(SpectrogramNetwork):
-    """Small ResNet on the spectrogram as an image, with global average pooling (resnet)."""
+    """Network ``resnet``: a small ResNet with global average pooling."""
 
     def __init__(self, n_classes: int, n_mels: int, n_frames: int, widths=(24, 52, 104)):
         super().__init__(widths[-1], n_classes)
@@ -223,7 +223,7 @@ class ResidualNetwork(SpectrogramNetwork):
 
 
 class RecurrentNetwork(SpectrogramNetwork):
-    """Bidirectional GRU over pairs of consecutive frames, with attention pooling (bigru)."""
+    """Network ``bigru``: a bidirectional GRU over pairs of frames, with attention pooling."""
 
     def __init__(self, n_classes: int, n_mels: int, n_frames: int, width: int = 140):
         super().__init__(2 * width, n_classes)
@@ -237,7 +237,7 @@ class RecurrentNetwork(SpectrogramNetwork):
 
 
 class ResidualRecurrentNetwork(SpectrogramNetwork):
-    """Residual stages that downsample frequency but not time, then a GRU (resnet-bigru).
+    """Network ``resnet-bigru``: a ResNet that keeps a time axis, followed by a GRU.
 
     The first convolution halves both axes; the residual stages downsample only the frequency axis.
     The bidirectional GRU then reads two spectrogram frames (64 ms by default) per step, and its
@@ -261,10 +261,10 @@ class ResidualRecurrentNetwork(SpectrogramNetwork):
 
 
 class PooledRecurrentNetwork(SpectrogramNetwork):
-    """Globally averaged ResNet, then a GRU on a sequence of length one (resnet-bigru-pooled).
+    """Network ``resnet-bigru-pooled``: a GRU after the global average pooling of a ResNet.
 
-    This is a small version of the serial network of arXiv:2307.10773, including its flaw: the
-    global average leaves a single step, so the GRU has no sequence to process.
+    This is a small version of the serial network of arXiv:2307.10773, including its flaw: global
+    average pooling leaves a single step, so the GRU has no sequence to process.
     """
 
     def __init__(self, n_classes: int, n_mels: int, n_frames: int, widths=(24, 48, 72), width=48):
@@ -284,13 +284,14 @@ class PooledRecurrentNetwork(SpectrogramNetwork):
 
 
 class ViridisPicture(nn.Module):
-    """Layer that converts a spectrogram to a viridis image, through which gradients propagate.
+    """Differentiable layer that converts a spectrogram to an image in viridis colours.
 
-    The maximum of each clip is yellow; values at least `range_db` below it are violet.
+    The maximum of each clip is yellow; values at least `range_db` below the maximum are violet.
 
     Parameters
     ----------
     range_db : float
+        Range of levels in dB.
     """
 
     def __init__(self, range_db: float = 80.0):
@@ -300,7 +301,10 @@ class ViridisPicture(nn.Module):
         self.register_buffer("table", table, persistent=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map (batch, n_mels, n_frames) in dB to colours (batch, 3, n_mels, n_frames) in 0…1."""
+        """Convert levels, shape (batch, n_mels, n_frames), to colours in 0…1.
+
+        The output has the shape (batch, 3, n_mels, n_frames).
+        """
         top = x.amax(dim=(1, 2), keepdim=True)
         position = ((x - top) / self.range_db + 1).clamp(0, 1) * (len(self.table) - 1)
         low = position.detach().floor().clamp(max=len(self.table) - 2).long()
@@ -310,7 +314,7 @@ class ViridisPicture(nn.Module):
 
 
 class ParallelNetwork(SpectrogramNetwork):
-    """ResNet and GRU in parallel, both on a colour image (resnet-bigru-parallel).
+    """Network ``resnet-bigru-parallel``: a ResNet and a GRU in parallel, on a colour image.
 
     Re-implemented from the code of arXiv:2307.10773, including its reshaping error: the image,
     shape (3, height, width), is transposed to (3, width, height) and reshaped to ``width`` rows.
@@ -361,7 +365,7 @@ class ParallelNetwork(SpectrogramNetwork):
         return self.picture(x)
 
     def sequence(self, picture: torch.Tensor) -> torch.Tensor:
-        """Reshape images, as in the published code, to sequences (batch, width, 3 × height)."""
+        """Reshape images to sequences, shape (batch, width, 3 × height), as in the paper's code."""
         transposed = picture.permute(0, 1, 3, 2)
         return transposed.contiguous().view(len(transposed), transposed.shape[2], -1)
 
@@ -373,7 +377,7 @@ class ParallelNetwork(SpectrogramNetwork):
 
 
 class ConvolutionRecurrentNetwork(SpectrogramNetwork):
-    """Convolutions that downsample both axes, then the final state of a GRU (crnn).
+    """Network ``crnn``: convolutions that downsample both axes, then the final state of a GRU.
 
     References
     ----------
@@ -392,7 +396,7 @@ class ConvolutionRecurrentNetwork(SpectrogramNetwork):
 
 
 class TransformerNetwork(SpectrogramNetwork):
-    """Transformer on patches of the spectrogram, averaged over patches (transformer).
+    """Network ``transformer``: a transformer on patches of the spectrogram.
 
     References
     ----------

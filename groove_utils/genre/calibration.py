@@ -87,7 +87,7 @@ def calibration_error(y: np.ndarray, p: np.ndarray, n_bins: int = 10) -> float:
 
 
 def _weighted_errors(y, p, weights: np.ndarray, n_bins: int) -> np.ndarray:
-    """Compute ECEs of weighted examples, shape (n_draws,), from weights of shape (n_draws, n)."""
+    """Compute expected calibration errors, shape (n_draws,), with weights of shape (n_draws, n)."""
     y, p = check_probabilities(y, p)
     confidence = p.max(axis=1)
     gaps = (p.argmax(axis=1) == y) - confidence

@@ -17,8 +17,8 @@ def accuracy_table(
 ) -> pd.DataFrame:
     """Compute the accuracy on test clips, with 95% bootstrap intervals over bands.
 
-    Whole bands are resampled, with the predictions of their clips by the networks of all seeds. The
-    intervals allow for a different choice of bands, but not for repeated training.
+    Whole bands (artists) are resampled, with the predictions for their clips from all training
+    runs. The intervals reflect the choice of bands, but not the randomness of training.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def accuracy_differences(
     """Compute differences in accuracy, with 95% intervals over bands and training runs.
 
     Networks are compared on the same bands and seeds; a seed determines the split and the training
-    run. The intervals allow both for a different choice of bands and for repeated training
+    run. The intervals reflect both the choice of bands and the randomness of training
     (:func:`groove_utils.stats.two_way_interval`).
 
     Parameters
@@ -107,7 +107,7 @@ def accuracy_differences(
 
 
 def _mark(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Select the predictions of test clips, and add a column ``correct``: 1.0 or 0.0."""
+    """Select the predictions of test clips, and add a column ``correct`` (1.0 or 0.0)."""
     test = predictions[predictions["split"] == "test"]
     columns = [name for name in test if name.startswith("p_")]
     best = test[columns].to_numpy().argmax(axis=1)

@@ -1,4 +1,4 @@
-"""Explanations of networks on spectrograms, and scores that compare them with the truth.
+"""Explanations of spectrogram classifiers, and scores of the explanations.
 
 An explanation is an array with the shape of the input. It contains the evidence for a class in each
 cell of the spectrogram (one mel band in one frame). Inputs `X` have the shape (n, n_mels,
@@ -94,13 +94,7 @@ def explain(
     >>> explain(network, X, [1], steps=2).round(6).tolist()
     [[[0.0, 1.0], [2.0, 3.0]]]
     """
-    X = np.asarray(X, dtype=np.float32)
-    if X.ndim != 3 or len(X) != len(targets) or not np.isfinite(X).all():
-        raise DetailedError(
-            f"X has shape {X.shape} for {len(targets)} targets; expected finite numbers in "
-            "(n, n_mels, n_frames), and one target per example.",
-            kind="unusable_input", value=X.shape,
-        )  # fmt: skip
+    X = _check_input(X, targets)
     if method == "random":
         return np.random.default_rng(seed).normal(size=X.shape).astype(np.float32)
     if method == "edges":
@@ -127,6 +121,18 @@ def explain(
             x, hidden, target=target, n_steps=steps, internal_batch_size=256
         )
     return values.detach().numpy().astype(np.float32)
+
+
+def _check_input(X, targets) -> np.ndarray:
+    """Return the input as a float32 array; raise an error if it cannot be explained."""
+    X = np.asarray(X, dtype=np.float32)
+    if X.ndim != 3 or len(X) != len(targets) or not np.isfinite(X).all():
+        raise DetailedError(
+            f"X has shape {X.shape} for {len(targets)} targets; expected finite numbers in "
+            "(n, n_mels, n_frames), and one target per example.",
+            kind="unusable_input", value=X.shape,
+        )  # fmt: skip
+    return X
 
 
 def explain_all(
@@ -303,9 +309,9 @@ def faithfulness(
     classes = p.argmax(axis=1)
     p = p[np.arange(len(p)), classes].astype(np.float64)
     top = keep_top(explanation, share)
-    kept = predict(network, _hide(X, top, baseline))
-    unchanged = kept.argmax(axis=1) == classes
-    plus = kept[np.arange(len(p)), classes]
+    p_top = predict(network, _hide(X, top, baseline))
+    unchanged = p_top.argmax(axis=1) == classes
+    plus = p_top[np.arange(len(p)), classes]
     minus = _probability(network, X, classes, ~top, baseline)
     scores = {
         "AI": plus > p,

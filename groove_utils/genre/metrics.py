@@ -227,7 +227,7 @@ def score_intervals(
     n_boot: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Compute all scores of a classifier with 95% bootstrap intervals over bands.
+    """Compute flat and tree-based scores of a classifier, with 95% intervals over bands.
 
     Parameters
     ----------
@@ -278,7 +278,7 @@ def mean_intervals(
     n_boot: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Compute the mean of each column with a 95% interval over bands, or over bands and draws.
+    """Compute the mean of each column, with a 95% interval over bands, or over bands and draws.
 
     Parameters
     ----------

@@ -55,7 +55,7 @@ class NetworkModel:
 
 
 def register_network(name: str, network: nn.Module, settings: Mapping = MEL_SETTINGS) -> None:
-    """Add a trained network to the catalogue for the duration of this process.
+    """Add a trained network to the catalogue of models for the duration of this process.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """Planted cues: changes to audio that are correlated with style but musically irrelevant.
 
-A classifier that relies on them is a "horse" in the sense of Sturm (2014): it is right for the
-wrong reason. Each function takes ``(y, sr, style)``, as required by
-:func:`groove_utils.genre.log_mels`, and a mapping from style to the strength of the cue.
+A classifier that relies on them is a "horse" in the sense of Sturm (2014): it succeeds without
+using musical content. Each function takes ``(y, sr, style)``, as required by
+:func:`groove_utils.genre.log_mels`, and a mapping from style to the level or cutoff of the cue.
 
 References
 ----------

@@ -44,7 +44,7 @@ GTZAN_AUDIO = Remote(
     GTZAN_LICENCE,
 )  # fmt: skip
 GTZAN_LISTS = "https://raw.githubusercontent.com/coreyker/dnn-mgr/master/gtzan/"
-# first digits of each list's SHA-256 (the rest is unknown to us), and number of songs
+# first 16 digits of each list's SHA-256 (the others are unknown to us), and its number of songs
 GTZAN_SPLIT = {
     "train": ("2b04966cef1486f1", 443),
     "valid": ("f8fbee7c52397a0e", 197),
@@ -62,7 +62,7 @@ FMA_AUDIO = Remote(
     f"{FMA_URL}fma_small.zip", "fma_small.zip",
     "sha1:ade154f733639d52e35e32f5593efe5be76c6d70", "7.2 GiB", FMA_LICENCE,
 )  # fmt: skip
-# without audio or much shorter than 30 s (github.com/mdeff/fma, issues 8 and 44)
+# tracks without audio or much shorter than 30 s (github.com/mdeff/fma, issues 8 and 44)
 FMA_BROKEN = {98565, 98567, 98569, 99134, 108925, 133297}
 
 
@@ -111,13 +111,13 @@ def gtzan_corpus(folder: str | os.PathLike | None = None, *, download: bool = Tr
             _fetch(Remote(GTZAN_LISTS + path.name, path.name), folder, advice, download)
         lines = _read_list(path, prefix, n_songs)
         rows += [(line, line.partition(".")[0], split) for line in lines]
-    places = _gtzan_files(folder)
-    if not places:
+    paths = _gtzan_files(folder)
+    if not paths:
         _fetch_archive(GTZAN_AUDIO, folder, advice, download)
-        places = _gtzan_files(folder)
+        paths = _gtzan_files(folder)
     songs = pd.DataFrame(rows, columns=["song_id", "style", "split"])
     songs = songs[~songs["song_id"].isin(GTZAN_BROKEN)].reset_index(drop=True)
-    missing = sorted(set(songs["song_id"]) - set(places))
+    missing = sorted(set(songs["song_id"]) - set(paths))
     if missing:
         raise CorpusError(
             f"{folder}: {len(missing)} songs of the split are missing, such as {missing[0]!r}. To "
@@ -125,7 +125,7 @@ def gtzan_corpus(folder: str | os.PathLike | None = None, *, download: bool = Tr
             kind="missing_file", path=folder, value=missing[0],
         )  # fmt: skip
     songs.insert(2, "artist", songs["song_id"])
-    songs.insert(3, "audio", songs["song_id"].map(places))
+    songs.insert(3, "audio", songs["song_id"].map(paths))
     return Corpus("gtzan", folder, songs, licence=GTZAN_LICENCE)
 
 

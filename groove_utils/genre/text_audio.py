@@ -87,7 +87,7 @@ TextEncoder = Callable[[Sequence[str]], np.ndarray]
 
 
 def find_text_model() -> tuple[str | None, str]:
-    """Find an available model of the catalogue that compares sound with text.
+    """Find a catalogued model that compares sound with text and is available on this machine.
 
     Returns
     -------

@@ -257,7 +257,7 @@ def predict_versions(
     cache: ArrayCache | None = None,
     **options,
 ) -> pd.DataFrame:
-    """Train a network on clips, and predict modified versions of the test clips.
+    """Train a network on clips, and predict the styles of modified versions of the test clips.
 
     Parameters
     ----------

@@ -52,9 +52,9 @@ def ancestors(tree: Tree, label: str) -> list[str]:
 
 
 def tree_distances(tree: Tree, labels: Sequence[str]) -> pd.DataFrame:
-    """Compute the tree distance of each pair of labels: the height of their common ancestor.
+    """Compute the tree distance between each pair of labels.
 
-    If a pair has several common ancestors, the lowest one counts.
+    The distance is the height of the lowest common ancestor of the two labels.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """Small networks on spectrograms: building blocks, size, training and experiments.
 
 Used in the chapters on networks and on genre networks. Spectrograms are float32 arrays of shape
-(n, n_bands, n_frames); labels are integers from 0. Importing this package does not import torch;
-using its functions does.
+(n, n_bands, n_frames); labels are integers from 0. torch is imported only when a function that
+needs it is first used.
 """
 
 import lazy_loader

@@ -16,7 +16,7 @@ __all__ = ["mask", "mixup", "shift_bands", "stretch_time"]
 def mask(
     x: torch.Tensor, target: torch.Tensor, bands: float = 0.2, frames: float = 0.2
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mask a range of consecutive bands and one of frames in each example (SpecAugment).
+    """Mask a random range of bands and a random range of frames in each example (SpecAugment).
 
     Masked values are replaced by the mean of the batch.
 

@@ -97,12 +97,17 @@ def precision(device: str, autocast: bool = False) -> contextlib.AbstractContext
 
 
 def training_precision(device: str | None = None) -> str:
-    """Return the precision of matrix products in training: ``bfloat16`` on GPUs, else ``float32``.
+    """Return the precision of matrix products in training.
 
     Parameters
     ----------
     device : str, optional
         As in :func:`choose_device`.
+
+    Returns
+    -------
+    str
+        ``bfloat16`` on a CUDA GPU, otherwise ``float32``.
 
     Examples
     --------

@@ -29,10 +29,10 @@ def mir_tasks() -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Index ``task``; columns ``answer`` (“one per frame”, “one per note”, …), ``seconds``
-        (typical duration covered by one answer), ``subjectivity`` (from 0, objectively measurable,
-        to 3, a matter of opinion; our own grading), ``output`` (of a network for the task) and
-        ``loss``.
+        One row per task (index ``task``). Columns: ``answer`` (number of predictions, such as “one
+        per frame”), ``seconds`` (typical duration covered by one prediction), ``subjectivity``
+        (from 0, objectively measurable, to 3, a matter of opinion; our own judgement), and
+        ``output`` and ``loss`` (of a suitable network).
 
     References
     ----------

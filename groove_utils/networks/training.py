@@ -178,11 +178,10 @@ def fit(
     Raises
     ------
     DetailedError
-        If the training set is empty, `X` and `y` differ in length, or `patience` is set without
-        `valid`.
+        If `X` is empty, `X` and `y` differ in length, or `patience` is set without `valid`.
     """
     # copied, since arrays from other processes are read-only and torch warns about them
-    X, y = (each if torch.is_tensor(each) else torch.tensor(each) for each in (X, y))
+    X, y = (array if torch.is_tensor(array) else torch.tensor(array) for array in (X, y))
     _check_data(X, y, settings, valid)
     prepared = network
     if engine is not None:
@@ -195,7 +194,7 @@ def fit(
         if _out_of_patience(history, settings.patience):
             break
         with torch.random.fork_rng():
-            torch.manual_seed(settings.seed * 100_003 + epoch)  # the same whether resumed or not
+            torch.manual_seed(settings.seed * 100_003 + epoch)  # the same after resuming
             loss = train_epoch(prepared, X, y, optimiser, schedule, settings.batch_size, augment)
         row = {"epoch": epoch, "loss": loss}
         if valid is not None:

@@ -1,9 +1,9 @@
 """Mantel tests between embeddings, and between embeddings and ratings.
 
 Representational similarity analysis (RSA) compares the distances between all pairs of songs. These
-are not independent: pairs have songs in common, and songs by the same artist resemble each other.
-p-values are therefore based on exchanging whole artists with equal numbers of songs, and intervals
-on leaving out one artist at a time.
+distances are not independent: pairs have songs in common, and songs by the same artist resemble
+each other. Therefore, p-values are computed by exchanging artists with equal numbers of songs, and
+intervals by leaving out one artist at a time.
 """
 
 from __future__ import annotations
@@ -66,21 +66,11 @@ def mantel_test(
 
 
 def rsa(
-    X,
-    y,
-    artists=None,
-    styles=None,
-    *,
-    metric="cosine",
-    target_metric="cityblock",
-    same_artist=False,
-    control_style=False,
-    within_style=False,
-    n_permutations=1000,
-    n_boot=2000,
-    seed=0,
-) -> pd.DataFrame:
-    """Rank-correlate distances between songs in features with their distances in ratings.
+    X, y, artists=None, styles=None, *, metric="cosine", target_metric="cityblock",
+    same_artist=False, control_style=False, within_style=False,
+    n_permutations=1000, n_boot=2000, seed=0,
+) -> pd.DataFrame:  # fmt: skip
+    """Rank-correlate the distances between songs in features with those in ratings (RSA).
 
     Parameters
     ----------
@@ -155,7 +145,7 @@ def rsa(
 
 
 def _artist_intervals(features, ratings_apart, covariate, artists, rho, *, n_boot, seed):
-    """Compute intervals from the influence of each artist: the change in rho without their pairs.
+    """Compute intervals of rho from its changes when the pairs of each artist are left out.
 
     `artists` contains the artist codes of the first and of the second song of each pair.
     """

@@ -31,14 +31,14 @@ __all__ = [
 def style_separation(
     vectors: np.ndarray, styles, artists, *, n_permutations: int = 1000, seed: int = 0
 ) -> pd.Series:
-    """Measure how well styles separate in an embedding, and test it by permuting artists.
+    """Measure how well styles separate in an embedding, with a permutation test over artists.
 
     Parameters
     ----------
     vectors : ndarray, shape (n_songs, dim)
     styles, artists : array-like of str, shape (n_songs,)
-        Styles are permuted over artists, not songs, because songs by the same artist sound alike.
-        An artist's songs of one style receive a common style in each permutation.
+        Styles are permuted among artists instead of songs, because songs by the same artist sound
+        alike. In each permutation, all songs of an artist in one style receive the same new style.
     n_permutations : int
     seed : int
 
@@ -80,8 +80,8 @@ def style_separation(
 def mean_silhouette(distances: np.ndarray, labels: np.ndarray) -> float:
     """Compute the mean silhouette (Rousseeuw 1987) from distances.
 
-    It equals scikit-learn's ``silhouette_score``, but skips the input checks, which makes
-    permutation tests much faster: 0.05 ms instead of 1.2 ms for 144 songs.
+    The result equals that of :func:`sklearn.metrics.silhouette_score`. There are no input checks,
+    so that permutation tests are faster: for 144 songs, it takes 0.05 ms instead of 1.2 ms.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def nearest_songs(vectors: np.ndarray) -> np.ndarray:
     """
     n_songs = len(vectors)
     distances = squareform(pdist(vectors, "correlation"))
-    np.fill_diagonal(distances, -np.inf)  # each song comes first in its own list, and is dropped
+    np.fill_diagonal(distances, -np.inf)  # puts the song itself first, which is then dropped
     return np.argsort(distances, axis=1, kind="stable")[:, 1:].reshape(n_songs, n_songs - 1)
 
 
