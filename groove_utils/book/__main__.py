@@ -24,7 +24,7 @@ sys.modules.setdefault("rfc3987_syntax", None)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one of the commands and return the exit status."""
+    """Run the command given by the arguments, and return the exit status."""
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)
@@ -134,7 +134,7 @@ def _site(options: argparse.Namespace) -> int:
 
 
 def _read_chapter_name(chapters: list[str]) -> str:
-    """Return CH, which must be one of the chapters."""
+    """Return the chapter named by the variable CH; raise a BookError if there is none."""
     chapter = os.environ.get("CH", "")
     if chapter not in chapters:
         raise BookError(

@@ -239,14 +239,14 @@ def _drop_unused_media(sources: Path, chapters: list[str]) -> None:
 
 
 def _footer(root: Path, study_title: str, address: dict[str, str] | None) -> str:
-    """Write the footer of each page as HTML: study, version, date, licence, citation."""
+    """Return the footer of all pages as HTML, with study, version, date, licence and citation."""
     file = root / "CITATION.cff"
     facts = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
     date, _, commit = _git(root, "log", "-1", "--format=%cs %h").partition(" ")
     items = [f"Study: {escape_text(study_title)}"]
     if version := facts.get("version"):
-        made = f" of {date} ({commit})" if date else ""
-        items.append(f"Version {escape_text(version)}{made}")
+        revision = f" of {date} ({commit})" if date else ""
+        items.append(f"Version {escape_text(version)}{revision}")
     if licence := facts.get("license"):
         items.append(f"Licence: {escape_text(licence)}")
     if address:

@@ -96,8 +96,8 @@ class Chapter:
         Raises
         ------
         BookError
-            If the chapter that writes it has not been run, the file is damaged, or
-            ``analysis/chapters.mk`` does not list it among the tables that this chapter reads.
+            If the chapter that writes the table has not been run, the file is damaged, or
+            ``analysis/chapters.mk`` does not list the table among those that this chapter reads.
         """
         self._check_declared("reads", name)
         path = self._table_path(name)
@@ -148,7 +148,7 @@ def open_chapter(name: str, study: str | os.PathLike = "demo") -> Chapter:
     name : str
         The chapter's file name in ``analysis/``, without suffix.
     study : str or path-like
-        A study's name or folder, see :func:`groove_utils.study.load_study`.
+        A study's name or folder; see :func:`groove_utils.study.load_study`.
 
     Returns
     -------
@@ -177,7 +177,7 @@ def in_book() -> bool:
 
 
 def has_table(folder: Path, name: str) -> bool:
-    """Return True if a table exists and is not just :data:`NOT_ALLOWED`."""
+    """Return True if a chapter has written a table, and not just :data:`NOT_ALLOWED`."""
     path = folder / f"{name}.parquet"
     return path.is_file() and path.read_bytes() != NOT_ALLOWED
 

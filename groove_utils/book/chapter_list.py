@@ -134,8 +134,8 @@ def remove_chapter(folder: Path, slug: str, kept: Path) -> Path:
         )
     _check_unread(text, slug)
     line = LIST.search(text)[0]
-    rest = re.sub(rf"(?<=[\s=]){slug}(?!\S) ?", "", line).rstrip()
-    text = text.replace(line, rest, 1)
+    shortened = re.sub(rf"(?<=[\s=]){slug}(?!\S) ?", "", line).rstrip()
+    text = text.replace(line, shortened, 1)
     text = re.sub(rf"^{slug}\.(reads|writes)\b.*\n", "", text, flags=re.MULTILINE)
     write_if_changed(file, text)
     for params in (folder / "params").glob("*.yml"):

@@ -55,10 +55,10 @@ def _difference(reported: dict, expected: dict) -> str | None:
     if "value" not in expected:
         texts = reported["text"], expected["text"]
         return None if texts[0] == texts[1] else f"“{texts[0]}”, expected “{texts[1]}”"
-    value, wanted, allowed = reported["value"], expected["value"], expected["tolerance"]
-    if abs(value - wanted) <= allowed:  # false for NaN
+    value, target, tolerance = reported["value"], expected["value"], expected["tolerance"]
+    if abs(value - target) <= tolerance:  # false for NaN
         return None
-    return f"{value:.6g}, expected {wanted:.6g} ± {allowed:.3g}"
+    return f"{value:.6g}, expected {target:.6g} ± {tolerance:.3g}"
 
 
 def write_expected(values: dict[str, dict], path: Path) -> None:

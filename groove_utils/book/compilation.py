@@ -70,6 +70,7 @@ def shared_parts(sources: Path) -> str:
     Parameters
     ----------
     sources : pathlib.Path
+        Folder with ``_config.yml``, ``_toc.yml`` and the pages.
 
     Returns
     -------
@@ -79,15 +80,15 @@ def shared_parts(sources: Path) -> str:
         of `sources` change.
     """
     # the path, since a copy of a build may consist of hard links, and Sphinx writes files in place
-    parts = [str(sources.resolve()), json.dumps(installed_versions(), sort_keys=True)]
+    contents = [str(sources.resolve()), json.dumps(installed_versions(), sort_keys=True)]
     files = [sources / name for name in SHARED_FILES] + [*(sources / "_static").glob("*.*")]
     settings = sources / "_config.yml"
     extensions = EXTENSIONS.findall(settings.read_text("utf-8")) if settings.is_file() else []
     files += [Path(__file__).with_name(f"{name}.py") for name in extensions]
-    parts += [hash_file(file) for file in sorted(files) if file.is_file()]
+    contents += [hash_file(file) for file in sorted(files) if file.is_file()]
     for page in sorted([*sources.glob("*.md"), *sources.glob("*.ipynb")]):
-        parts += [page.name, *SHARED.findall(_prose(page))]
-    return hash_bytes(*parts)
+        contents += [page.name, *SHARED.findall(_prose(page))]
+    return hash_bytes(*contents)
 
 
 def _prose(page: Path) -> str:
@@ -95,13 +96,13 @@ def _prose(page: Path) -> str:
     text = page.read_text(encoding="utf-8")
     if page.suffix != ".ipynb":
         return text
-    parts = []
+    texts = []
     for cell in json.loads(text)["cells"]:
         if cell["cell_type"] == "markdown":
-            parts.append(cell["source"])
+            texts.append(cell["source"])
         for output in cell.get("outputs", []):
-            parts.append(output.get("data", {}).get("text/markdown", ""))
-    return "\n".join("".join(part) for part in parts)
+            texts.append(output.get("data", {}).get("text/markdown", ""))
+    return "\n".join("".join(lines) for lines in texts)
 
 
 def _jupyter_book(sources: Path, work: Path, log: Path) -> None:

@@ -82,7 +82,7 @@ def _training(rows: pd.DataFrame) -> MystText:
 
 
 def _describe_coverage(rows: pd.DataFrame) -> str:
-    """Describe the share of intervals that contain the true value, overall and over rows."""
+    """Describe the share of intervals that contain the true value, and its range over rows."""
     covered = rows.dropna(subset="covered")
     if covered.empty:
         return ""
@@ -98,8 +98,8 @@ def _describe_false_finds(rows: pd.DataFrame) -> str:
     """Describe the share of tests that find an effect where there is none."""
     if rows.empty:
         return ""
-    found, n = int(rows["falsely_found"].sum()), int(rows["n"].sum())
-    pooled = f"An effect was found in {found} of {n:,} such tests ({found / n:.1%})"
+    n_found, n = int(rows["falsely_found"].sum()), int(rows["n"].sum())
+    pooled = f"An effect was found in {n_found} of {n:,} such tests ({n_found / n:.1%})"
     lenient = rows[rows["low"] > 0.05]
     if lenient.empty:
         return f"{pooled}, and in no row does the interval lie above 0.05."
@@ -136,7 +136,10 @@ def _describe_tags(tags: pd.DataFrame) -> str:
 
 
 def _is_highest(style: str, listed: dict[str, dict[str, float]]) -> bool | None:
-    """Return True if a style is highest in its own tag, or None if the listed tags cannot tell."""
+    """Check whether the songs of a style have a higher probability of its tag than all others.
+
+    Return None if the listed tags do not show this.
+    """
     highest = listed[style][style]
     others = [tags for name, tags in listed.items() if name != style]
     if any(tags.get(style, 0.0) >= highest for tags in others):
@@ -151,11 +154,11 @@ def _describe_gains(rows: pd.DataFrame) -> str:
     if causes.empty:
         return ""
     names = [method.partition(",")[0] for method in causes["method"].unique()]
-    found = causes.astype({"found": int}).groupby("target", sort=False)["found"].agg(list)
-    found = found.loc[found.map(sum).sort_values(ascending=False, kind="stable").index]
+    gains = causes.astype({"found": int}).groupby("target", sort=False)["found"].agg(list)
+    gains = gains.loc[gains.map(sum).sort_values(ascending=False, kind="stable").index]
     n = causes["n"].min()
-    often = [cause for cause in found.index if min(found[cause]) > n / 2]
-    counts = [f"{cause} ({join_words(map(str, found[cause]))})" for cause in often]
+    frequent = [cause for cause in gains.index if min(gains[cause]) > n / 2]
+    counts = [f"{cause} ({join_words(map(str, gains[cause]))})" for cause in frequent]
     listed = join_words(counts, "no cause")
     return (
         f"We repeated this with {n} sets of songs, for {join_words(names)}. In more than half of "
@@ -168,8 +171,8 @@ def _describe_twins(rows: pd.DataFrame) -> str:
     """Describe in how many studies a network predicts groove clearly better than its twin."""
     groove = rows[rows["target"] == "groove"]
     counts = [
-        f"in {found:.0f} for {method.partition(',')[0]}"
-        for method, found in zip(groove["method"], groove["found"])
+        f"in {count:.0f} for {method.partition(',')[0]}"
+        for method, count in zip(groove["method"], groove["found"])
     ]
     if not counts:
         return ""

@@ -52,6 +52,7 @@ def true_effects(effects: Effects) -> pd.DataFrame:
     Parameters
     ----------
     effects : Effects
+        Effects of the simulation.
 
     Returns
     -------
@@ -74,6 +75,7 @@ def random_effects(effects: Effects) -> pd.DataFrame:
     Parameters
     ----------
     effects : Effects
+        Effects of the simulation.
 
     Returns
     -------

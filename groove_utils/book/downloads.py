@@ -103,6 +103,7 @@ def download_notebook(
     page : nbformat.NotebookNode
         Output of :func:`groove_utils.book.page.published_page`; it is modified.
     chapter : str
+        Name of the chapter.
     sources : pathlib.Path
         Folder of the page, with the folder ``figures/``.
     values : mapping of str to mapping
@@ -145,6 +146,7 @@ def write_downloads(
     Parameters
     ----------
     chapters : iterable of str
+        Names of the chapters.
     sources : pathlib.Path
         Folder of the executed chapters.
     html : pathlib.Path

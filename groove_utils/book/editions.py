@@ -219,7 +219,7 @@ def _list_pages(edition: Edition) -> set[str]:
 def _switcher(
     edition: Edition, editions: Iterable[Edition], page: str, pages: Mapping[str, set[str]]
 ) -> str:
-    """Return HTML links to the same page of all editions, or to the front page if it is missing."""
+    """Return HTML links to a page in all editions, or to the front page if an edition lacks it."""
     up = "../" * (page.count("/") + 1)
     items = [f'<li><a href="{up}index.html">All editions</a></li>']
     for other in editions:
@@ -234,7 +234,7 @@ def _switcher(
 
 
 def _insert(text: str, links: str, canonical: str | None, depth: int) -> str:
-    """Insert links to other editions into a page's header, and its canonical address."""
+    """Insert the links to other editions and the canonical address into a page."""
     head = f'<link href="{"../" * depth}editions.css" rel="stylesheet"/>'
     if canonical:
         head += f'<link href="{escape(canonical)}" rel="canonical"/>'

@@ -92,6 +92,7 @@ def write_exercises(
     Parameters
     ----------
     scripts : iterable of pathlib.Path
+        Scripts of chapters; those without exercises are skipped.
     folder : pathlib.Path
         Folder of the pages; notebooks are written to its sub-folder ``exercises/``.
     values, address : mapping, optional

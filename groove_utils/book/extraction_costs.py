@@ -55,19 +55,19 @@ def extraction_costs(folder: Path) -> dict[str, MystText | str]:
     if not (folder / SCALE).is_file():
         return dict.fromkeys(("table", "assumed", "models", "growth", "steps", "made"), "")
     rows = pd.read_csv(folder / SCALE, comment="#").set_index(["quantity", "subject"])
-    parts = _parts(rows)
+    progress = _progress(rows)
     first = (folder / SCALE).read_text(encoding="utf-8").partition("\n")[0]
     return {
-        "table": markdown_table(_costs(rows, parts), myst=["what to change"]),
+        "table": markdown_table(_costs(rows, progress), myst=["what to change"]),
         "assumed": f"tracks of {SONG_SECONDS} s on {N_CORES} cores",
         "models": join_words(rows.loc["numbers"].index),
-        "growth": _describe_growth(rows, parts),
+        "growth": _describe_growth(rows, progress),
         "steps": markdown_table(_steps(rows), fmt="{:.2g}"),
         "made": first.removeprefix("#").strip(),
     }
 
 
-def _parts(rows: pd.DataFrame) -> pd.DataFrame:
+def _progress(rows: pd.DataFrame) -> pd.DataFrame:
     """Return seconds and memory (MiB) of the extraction, by the number of tracks processed."""
     columns = ["seconds", "client_mib", "worker_mib"]
     series = {name: rows.loc[(name, "extraction")].set_index("tracks")["value"] for name in columns}
@@ -79,8 +79,8 @@ def _slope(values: pd.Series) -> float:
     return (values.iloc[-1] - values.iloc[0]) / (values.index[-1] - values.index[0])
 
 
-def _costs(rows: pd.DataFrame, parts: pd.DataFrame) -> pd.DataFrame:
-    overhead = _slope(parts["seconds"])
+def _costs(rows: pd.DataFrame, progress: pd.DataFrame) -> pd.DataFrame:
+    overhead = _slope(progress["seconds"])
     models = rows.loc["numbers"].index
     seconds = rows.loc["seconds_per_second"].loc[models, "value"] * SONG_SECONDS + overhead
     numbers = rows.loc["numbers"].loc[models, "value"]
@@ -88,7 +88,7 @@ def _costs(rows: pd.DataFrame, parts: pd.DataFrame) -> pd.DataFrame:
     disk = np.ceil(file_bytes / BLOCK) * BLOCK
     # vectors are in memory twice, one by one and stacked
     vector_bytes = rows.loc[("vector_bytes", "cache"), "value"].item()
-    memory = 2**20 * _slope(parts["client_mib"]) + 2 * (4 * numbers - vector_bytes)
+    memory = 2**20 * _slope(progress["client_mib"]) + 2 * (4 * numbers - vector_bytes)
     return pd.DataFrame(
         [
             {
@@ -113,23 +113,23 @@ def _span(values: pd.Series, write) -> str:
     return "–".join(dict.fromkeys(write(value) for value in (values.min(), values.max())))
 
 
-def _describe_growth(rows: pd.DataFrame, parts: pd.DataFrame) -> str:
-    inner = parts[1:-1]  # excludes looking up all tracks before, and reading them afterwards
+def _describe_growth(rows: pd.DataFrame, progress: pd.DataFrame) -> str:
+    inner = progress[1:-1]  # excludes looking up all tracks before, and reading them afterwards
     half = len(inner) // 2
     halves = [1e3 * _slope(part["seconds"]) for part in (inner[: half + 1], inner[half:])]
-    client = 1e3 * _slope(parts["client_mib"])
+    client = 1e3 * _slope(progress["client_mib"])
     worker = 1e3 * _slope(inner["worker_mib"])
     files, fullest = (
         rows.loc[(name, "cache"), "value"].item() for name in ("files", "files_per_folder")
     )
     return (
-        f"Apart from the network, each track took {1e3 * _slope(parts['seconds']):.1f} ms of "
+        f"Apart from the network, each track took {1e3 * _slope(progress['seconds']):.1f} ms of "
         "processor time. Excluding the steps at the beginning and at the end that process all "
         f"tracks at once, each took {halves[0]:.1f} ms in the first half of "
-        f"{parts.index[-1]:,.0f} tracks, and {halves[1]:.1f} ms in the second half. The memory of "
-        f"the calling process, including the vectors, grew by {client:.1f} MiB per 1,000 tracks, "
-        f"and the memory of a worker by {worker:.1f} MiB. The cache contained {files:,.0f} files, "
-        f"with at most {fullest:,.0f} in one folder."
+        f"{progress.index[-1]:,.0f} tracks, and {halves[1]:.1f} ms in the second half. The memory "
+        f"of the calling process, including the vectors, grew by {client:.1f} MiB per 1,000 "
+        f"tracks, and the memory of a worker by {worker:.1f} MiB. The cache contained {files:,.0f} "
+        f"files, with at most {fullest:,.0f} in one folder."
     )
 
 

@@ -44,7 +44,7 @@ INCOMPLETE = "groove_incomplete"  # in a cell's metadata: the cell failed or was
 
 
 class CellGuard(ast.NodeTransformer):
-    """Wrap the code of a cell so that an error becomes a box.
+    """AST transformer that wraps the code of a cell, so that errors about data appear in a box.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class CellGuard(ast.NodeTransformer):
         self.missing: dict[str, str] = {}
 
     def visit_Module(self, node: ast.Module) -> ast.Module:
-        """Return the cell's code with error handling, or a skip if it needs a missing name."""
+        """Return the cell's code with error handling, or code to skip it if names are missing."""
         loads, stores = _names(node)
         guard = f"__import__({__name__!r}, fromlist=['_']).GUARD"
         if needed := sorted(loads & self.missing.keys()):
@@ -106,7 +106,7 @@ def _cause(error: Exception) -> str:
 
 
 def _message(error: Exception) -> str:
-    """Describe an error to a reader of the page."""
+    """Return a message about an error for readers of the page."""
     if isinstance(error, BookError) and error.kind == "not_finite":  # from `report_value`
         return f"the number “{error.column}” is undefined for these data."
     if isinstance(error, AssertionError):  # such as a comparison of undefined numbers
@@ -133,7 +133,7 @@ def _show(text: str, cause: str) -> None:
 
 
 def guard_cells() -> None:
-    """Guard the cells of the running kernel."""
+    """Register a :class:`CellGuard` in the running kernel."""
     from IPython import get_ipython  # the runner does not need a kernel
 
     get_ipython().ast_transformers.append(GUARD)
@@ -239,13 +239,13 @@ def drop_unresolved(
     names : collection of str
         Names of values, and labels of figures and tables, such as ``fig-scores``.
     """
-    known = {*values, *(f"{name}_full" for name in values)}
+    reported = {*values, *(f"{name}_full" for name in values)}
     code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
     kept = []
     for cell in notebook.cells:
         if cell.cell_type == "markdown" and (GLUE.search(cell.source) or LABEL.search(cell.source)):
             paragraphs = re.split(r"\n\s*\n", cell.source)
-            paragraphs = [p for p in paragraphs if _is_resolved(p, known, names, code)]
+            paragraphs = [p for p in paragraphs if _is_resolved(p, reported, names, code)]
             if not paragraphs:
                 continue
             cell.source = "\n\n".join(paragraphs)
@@ -256,20 +256,20 @@ def drop_unresolved(
 
 def _drop_empty_sections(notebook: nbformat.NotebookNode) -> None:
     """Drop headings of sections that are empty because of failed and skipped cells."""
-    parts = []  # cell, paragraph (None for code) and level of heading (0 for text)
+    blocks = []  # cell, paragraph (None for code) and level of heading (0 for text)
     for cell in notebook.cells:
         paragraphs = re.split(r"\n\s*\n", cell.source) if cell.cell_type == "markdown" else [None]
         for paragraph in paragraphs:
             heading = re.match(r"(#+) ", paragraph or "")
-            parts.append((cell, paragraph, len(heading[1]) if heading else 0))
+            blocks.append((cell, paragraph, len(heading[1]) if heading else 0))
     dropped = set()
-    for start, (_, _, level) in enumerate(parts):
-        following = [i for i, part in enumerate(parts) if i > start and 0 < part[2] <= level]
-        section = range(start, (following or [len(parts)])[0])
-        if level and _is_empty([parts[i] for i in section]):
+    for start, (_, _, level) in enumerate(blocks):
+        following = [i for i, block in enumerate(blocks) if i > start and 0 < block[2] <= level]
+        section = range(start, (following or [len(blocks)])[0])
+        if level and _is_empty([blocks[i] for i in section]):
             dropped.update(section)
     kept: dict[int, list[str]] = {}
-    for i, (cell, paragraph, _) in enumerate(parts):
+    for i, (cell, paragraph, _) in enumerate(blocks):
         if i not in dropped:
             kept.setdefault(id(cell), []).append(paragraph)
     notebook.cells = [cell for cell in notebook.cells if id(cell) in kept]
@@ -285,8 +285,8 @@ def _is_empty(section: list[tuple[nbformat.NotebookNode, str | None, int]]) -> b
     return not has_text and not has_output and any(INCOMPLETE in cell.metadata for cell in code)
 
 
-def _is_resolved(paragraph: str, known, names, code: str) -> bool:
-    if any(name not in known for name in GLUE.findall(paragraph)):
+def _is_resolved(paragraph: str, reported, names, code: str) -> bool:
+    if any(name not in reported for name in GLUE.findall(paragraph)):
         return False
     for label in LABEL.findall(paragraph):
         name = label.split("-", 1)[1]

@@ -1,4 +1,4 @@
-"""Figures of the front page: a small map of songs to play, and the ladder of explanations."""
+"""Figures of the front page: a small map of playable songs, and a table of R² with intervals."""
 
 from __future__ import annotations
 

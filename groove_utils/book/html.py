@@ -70,7 +70,7 @@ def _image_hashes(text: str, folder: Path) -> list[str]:
 def finish_page(text: str, page: Path, icons: dict[str, str], terms: dict[str, str]) -> str:
     """Remove unused scripts from a page's HTML, and add what the theme omits.
 
-    Added are a description, inline icons, dark figures, image sizes, keyboard access to wide
+    Pages get a description, inline icons, dark figures, image sizes, keyboard access to wide
     elements and definitions of glossary terms.
 
     Parameters
@@ -187,7 +187,7 @@ def _mark_scrolling(soup: BeautifulSoup) -> None:
 
 
 def _name_controls(soup: BeautifulSoup) -> None:
-    """Make the accessible name of each control contain its visible text."""
+    """Ensure that the accessible name of each control contains its visible text."""
     for item in soup.select(".citation-list[role], .citation[role]"):  # entries are not list items
         del item["role"]
     for control in soup.select("button.search-button-field, details > summary"):

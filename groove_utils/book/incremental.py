@@ -116,6 +116,7 @@ def make_results(settings: Settings, chapters: list[str], goal: str = PAGES) -> 
     Parameters
     ----------
     settings : Settings
+        Settings of the build.
     chapters : list of str
         Names of all chapters, as in ``chapters.mk``.
     goal : str
@@ -160,7 +161,10 @@ def make_inputs(settings: Settings, chapters: list[str], chapter: str) -> int:
 def _make_goals(
     settings: Settings, chapters: list[str], goals: dict[str, list[str]], purpose: str
 ) -> int:
-    """Build the study, and then each goal; `goals` lists the results to check before each goal."""
+    """Build the study, and then each goal.
+
+    `goals` maps each goal to the names of the results that are checked before building it.
+    """
     scripts = settings.params_file.parents[1]
     for chapter in chapters:
         if not (script := scripts / f"{chapter}.py").is_file():
@@ -204,16 +208,16 @@ def _write_settings(
 
 def _make(settings: Settings, goal: str, names: list[str]) -> int:
     """Build a result and its dependencies; repeat this if files change during the build."""
-    made = settings.build / "made"
+    manifests = settings.build / "made"
     for number in range(MAX_ROUNDS):
         stale = remove_stale(settings.build, names, only_list=_is_dry_run())
         for reason in stale.values():
             print(reason, flush=True)
         if _is_dry_run() or (number and not stale):
             return 0
-        if number == 0 and all((made / f"{name}.json").is_file() for name in [*names, goal]):
+        if number == 0 and all((manifests / f"{name}.json").is_file() for name in [*names, goal]):
             return 0
-        target = os.path.relpath(made / f"{goal}.json")
+        target = os.path.relpath(manifests / f"{goal}.json")
         if status := _run_make(settings, target):
             return status
     print("Files kept changing while the book was built. Run make again.")

@@ -63,7 +63,7 @@ def sync_pairs(folder: Path) -> list[Path]:
 
 
 def unsynced_pairs(folder: Path) -> list[str]:
-    """Describe each script and notebook that differ, or whose partner is missing, in one line."""
+    """List the pairs of script and notebook that differ or are incomplete, one line per pair."""
     lines = []
     for script in chapter_sources(folder):
         pair = script.with_suffix(".ipynb")

@@ -69,6 +69,7 @@ def markdown_table(
     Parameters
     ----------
     frame : DataFrame
+        The table; its column names become headings.
     fmt : str
         Format of floating-point numbers, except in columns named ``p`` or ``p_…``, whose p-values
         have three decimals. Text is escaped; see :func:`escape_text`.

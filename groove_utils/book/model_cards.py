@@ -75,8 +75,8 @@ def _parameters(card: ModelCard) -> str:
 def _origin(card: ModelCard) -> str:
     if not card.repository:
         return f"{card.source}, revision {card.revision}"
-    parts = [f"; configuration from `{part}`, revision not pinned" for part in card.parts]
-    return f"{card.source}, `{card.repository}` at revision `{card.revision}`{''.join(parts)}"
+    origins = [f"; configuration from `{part}`, revision not pinned" for part in card.parts]
+    return f"{card.source}, `{card.repository}` at revision `{card.revision}`{''.join(origins)}"
 
 
 def _sizes(card: ModelCard) -> str:

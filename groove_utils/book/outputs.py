@@ -427,7 +427,13 @@ def _has_index(frame: pd.DataFrame) -> bool:
 
 
 def _take(chapter: Chapter, name: str, *names: str) -> None:
-    """Check a name, and reserve the names derived from it."""
+    """Check a name, and reserve the names derived from it in a chapter.
+
+    Raises
+    ------
+    BookError
+        If the name is invalid, or a derived name is already in use.
+    """
     if not re.fullmatch(r"[a-z][a-z0-9_-]*", name):
         message = f"{name!r}: expected a lower-case letter, then letters, digits, - and _."
         raise BookError(message, kind="invalid_name", value=name)

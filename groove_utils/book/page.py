@@ -63,9 +63,11 @@ def published_page(
     Parameters
     ----------
     notebook : nbformat.NotebookNode
-        The notebook; it is modified.
+        The executed chapter; it is modified.
     parameters : mapping of str to object
+        Parameters of the run.
     study : Study
+        The study on which the chapter was run.
     files : iterable of str
         Files used by the chapter. Without ``ratings.csv`` among them, there is no box about
         questions.
@@ -105,13 +107,13 @@ def _constant_questions(study: Study) -> str:
     """Write a box about questions to which all ratings are equal; empty if there are none."""
     if not study.constant_queries:
         return ""
-    answers = [
-        f"everybody answered {answer:g} to “{escape_text(query)}”"
-        for query, answer in study.constant_queries.items()
+    clauses = [
+        f"everybody answered {rating:g} to “{escape_text(query)}”"
+        for query, rating in study.constant_queries.items()
     ]
     return (
         "```{admonition} Questions that are left out\n:class: warning not-run\n"
-        f"Ratings that do not vary cannot be explained: {', and '.join(answers)}.\n```"
+        f"Ratings that do not vary cannot be explained: {', and '.join(clauses)}.\n```"
     )
 
 

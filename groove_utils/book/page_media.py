@@ -10,7 +10,7 @@ FOLDERS = ("figures", "_static/audio")
 
 
 def list_media(sources: Path) -> list[Path]:
-    """List the figures and sounds next to the pages."""
+    """List the files of figures and sounds in the folder of the pages."""
     return [file for folder in FOLDERS for file in sorted((sources / folder).glob("*"))]
 
 

@@ -31,7 +31,7 @@ def audio_player(
     max_seconds: float = 30.0,
     mixer: bool = False,
 ) -> None:
-    """Show a row of players with labels and durations.
+    """Show a row of audio players with labels and durations.
 
     Parameters
     ----------

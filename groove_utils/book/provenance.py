@@ -28,8 +28,9 @@ def provenance_tables(root: Path, build: Path, study: Study, chapters: list[str]
     Returns
     -------
     dict of str to str
-        ``versions_table``, ``data_table``, ``found_table``, ``sample_rates``, ``unused``,
-        ``runs_table``, ``weights_table`` and ``machine``; some may be empty.
+        Text of each variable in the page's template: ``versions_table``, ``data_table``,
+        ``found_table``, ``sample_rates``, ``unused``, ``runs_table``, ``weights_table`` and
+        ``machine``. Text may be empty.
     """
     return {
         "versions_table": _table(_versions(root)),

@@ -23,6 +23,7 @@ def read_run_times(build: Path, chapters: list[str]) -> dict[str, str]:
     build : pathlib.Path
         A study's folder of generated files, with ``runs/<chapter>.json``.
     chapters : list of str
+        Names of chapters.
     """
     files = {chapter: build / "runs" / f"{chapter}.json" for chapter in chapters}
     return {

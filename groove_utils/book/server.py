@@ -18,7 +18,9 @@ def serve_pages(html: Path, port: int) -> None:
     Parameters
     ----------
     html : pathlib.Path
+        Folder of the pages.
     port : int
+        Port on this machine.
 
     Raises
     ------

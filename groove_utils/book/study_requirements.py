@@ -47,6 +47,7 @@ def is_met(requirement: str, study: Study, tables: Path) -> bool:
     requirement : str
         A tag without ``needs-``; one of the alternatives if it contains ``-or-``.
     study : Study
+        The study to check.
     tables : pathlib.Path
         Folder of the tables written by earlier chapters.
     """

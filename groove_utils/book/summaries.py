@@ -32,11 +32,14 @@ NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def rated_targets(study, wanted: Sequence[str]) -> list[str]:
-    """Return the wanted questions on which all songs are rated; if none, the first four such ones.
+    """Select the questions of `wanted` on which every song is rated.
+
+    If there are none, the first four questions on which every song is rated are returned.
 
     Parameters
     ----------
     study : Study
+        The study with the ratings.
     wanted : sequence of str
         Names of questions.
     """
@@ -159,6 +162,7 @@ def plus_minus_table(
     Parameters
     ----------
     rows : DataFrame
+        The long table.
     index, columns : str
         Columns whose values become the rows and the columns of the result, in order of appearance.
     value, spread : str
@@ -195,14 +199,14 @@ def settings_table(
     score : str
         Column of :meth:`groove_utils.probe.ProbeResult.scores`.
     """
-    parts = [
+    tables = [
         result.scores()[["target"]].assign(
             estimate=result.scores()[score], setting=setting, model=model
         )
         for setting, results in settings.items()
         for model, result in results.items()
     ]
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(tables, ignore_index=True)
 
 
 def by_setting(table: pd.DataFrame, target: str) -> pd.DataFrame:
@@ -243,7 +247,7 @@ def control_table(
     settings : mapping of {"projection", "noise"} to str
         Control to keep → its value in the column ``setting``.
     """
-    parts = [
+    tables = [
         table[table["control"] == control]
         .groupby("target", sort=False)["r2"]
         .mean()
@@ -252,4 +256,4 @@ def control_table(
         for control, setting in settings.items()
         for model, table in controls.items()
     ]
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(tables, ignore_index=True)

@@ -34,6 +34,7 @@ class UnansweredChapter:
     name : str
         Name of the chapter's file.
     title : str
+        Title of the chapter.
     reason : MystText
         A sentence about what the study lacks.
     """
@@ -44,13 +45,14 @@ class UnansweredChapter:
 
 
 def find_unanswered(sources: Path, chapters: Iterable[str]) -> list[UnansweredChapter]:
-    """Find the chapters that consist only of a title and a box.
+    """Find the chapters that consist only of a title and a box about missing data.
 
     Parameters
     ----------
     sources : pathlib.Path
         Folder of the executed chapters.
     chapters : iterable of str
+        Names of the chapters.
 
     See Also
     --------

@@ -261,6 +261,7 @@ def clear_rows(table, p: str = "p_holm", *, value: str | None = None, sign: int 
     Parameters
     ----------
     table : DataFrame
+        One row per effect.
     p : str
         Column of p-values, corrected for multiple testing if they form a family.
     value : str, optional

@@ -27,7 +27,7 @@ from groove_utils.study.problems import StudyError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one of the commands and return the exit status."""
+    """Run the command given by the arguments, and return the exit status."""
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)

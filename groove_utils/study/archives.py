@@ -22,10 +22,12 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     Parameters
     ----------
     path : pathlib.Path
+        The archive.
 
     Returns
     -------
     dict of str to ndarray
+        Name → array.
 
     Raises
     ------

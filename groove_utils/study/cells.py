@@ -34,13 +34,14 @@ def clean_answers(cells: pd.Series, queries: pd.Series | None = None) -> pd.Seri
     Parameters
     ----------
     cells : Series
+        Cells with ratings.
     queries : Series, optional
         The query of each cell; by default, all cells belong to the same query.
 
     Returns
     -------
     Series
-        Cleaned cells; they may still be text, since other text is not changed.
+        The cleaned cells. Numbers may still be stored as text; other text is unchanged.
     """
     texts = cells.map(lambda cell: cell.strip() if isinstance(cell, str) else cell)
     words = {*map(str.casefold, MISSING), "", "-", "–", "."}

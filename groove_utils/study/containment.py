@@ -13,9 +13,9 @@ LARGEST_TABLE = 256 << 20  # bytes; ten million ratings
 
 
 def find_file(folder: Path, file: str) -> Path:
-    """Return the path of a study's file, however its accents are encoded.
+    """Return the path of a study's file, even if its accents are encoded differently.
 
-    macOS stores accents separately from the letters (Unicode normalisation form NFD).
+    macOS stores accents in file names separately from letters (Unicode normal form NFD).
 
     Examples
     --------

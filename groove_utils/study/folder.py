@@ -130,9 +130,9 @@ class Study:
 
     @cached_property
     def constant_queries(self) -> dict[str, float]:
-        """Queries on which all ratings are equal → this rating.
+        """Query on which all ratings are equal → the rating.
 
-        They have no variance to explain, so they are left out of :attr:`queries` and
+        Such queries have no variance to explain, so they are left out of :attr:`queries` and
         :attr:`ratings`, unless there is no other query.
         """
         ranges = self._all_ratings.groupby("query")["rating"].agg(["min", "max"])
@@ -148,8 +148,8 @@ class Study:
     def tracks(self) -> pd.DataFrame:
         """One row per track: track_id, title, artist, style, audio, and any other columns.
 
-        Other columns are left out if the tables of listeners or ratings use their name, for example
-        ``rating``.
+        Other columns are left out if the table of listeners or ratings has a column of the same
+        name, such as ``rating``.
         """
         return self._facts("tracks.csv")
 

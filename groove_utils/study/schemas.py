@@ -1,4 +1,4 @@
-"""Schemas of a study's tables, for pandera.
+"""Schemas for checking a study's tables with pandera.
 
 Tables are read as text, so that an error message can name the row of a cell that is not a number.
 """
@@ -42,7 +42,7 @@ FILE_NAME = pa.Check(
 
 
 def identifier(*checks: pa.Check, **options: object) -> pa.Column:
-    """Return the schema of a text column without empty cells."""
+    """Return the schema of a text column that must not have empty cells."""
     return pa.Column(str, [NOT_BLANK, *checks], report_duplicates="exclude_first", **options)
 
 

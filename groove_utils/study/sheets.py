@@ -161,19 +161,19 @@ def _interpret(path, cells, track_ids, query, listener, track, questions, codes)
     cells, wordings = drop_second_headers(cells, notes)
     cells = drop_previews(cells, notes)
     cells = name_by_wording(cells, wordings, track_ids)
-    cells, asked = expand_objects(cells, notes)
+    cells, expanded = expand_objects(cells, notes)
     if not track:
         cells = split_keys(cells, track_ids, notes)
-    cells, rating = drop_other_trials(cells, track_ids, notes, asked)
-    counts = {name: to_numbers(clean_answers(cells[name])).nunique() for name in asked}
+    cells, rating = drop_other_trials(cells, track_ids, notes, expanded)
+    counts = {name: to_numbers(clean_answers(cells[name])).nunique() for name in expanded}
     # a constant column, such as the index of a button "Continue", is no question if others vary
     least = 2 if max(counts.values(), default=0) > 1 else 1
-    asked = [name for name in asked if counts[name] >= least]
-    if asked and not columns_by_track(cells, track_ids):
-        questions, rating = questions or asked, None
+    expanded = [name for name in expanded if counts[name] >= least]
+    if expanded and not columns_by_track(cells, track_ids):
+        questions, rating = questions or expanded, None
     columns = _Columns(path, cells, track_ids, listener, track, list(questions), rating)
     long = columns.to_long(query)
-    long = long.dropna(subset=["rating"]) if asked else long  # keys missing from some objects
+    long = long.dropna(subset=["rating"]) if expanded else long  # keys missing from some objects
     long = _drop_summaries(long, track_ids, notes)
     table = _read_numbers(path, long, columns, notes, codes)
     table["track_id"] = match_tracks(table["track_id"], columns.track_ids)
@@ -194,7 +194,7 @@ def _interpret(path, cells, track_ids, query, listener, track, questions, codes)
 
 
 class _Columns:
-    """Roles of a spreadsheet's columns."""
+    """Roles of a spreadsheet's columns, such as tracks, listeners, queries and ratings."""
 
     def __init__(self, path, sheet, track_ids, listener, track, questions, rating=None):
         self.path, self.sheet, self.track_ids = path, sheet, track_ids
@@ -359,7 +359,7 @@ class _Columns:
         return self._find("rating")
 
     def _find_listener_columns(self) -> list[str]:
-        """Find one column per listener, named by numbers such as P01 or 1; may be empty."""
+        """Find columns with the ratings of one listener each, named by numbers such as P01 or 1."""
         columns = [name for name in self.questions if not _is_summary(name)]
         names = [NUMBERED.fullmatch(header_words(name)) for name in columns]
         alike = all(names) and len({name[1] for name in names}) == 1
@@ -368,7 +368,7 @@ class _Columns:
         return columns
 
     def _constant_within(self, role: str, names: list[str]) -> list[str]:
-        """Return columns that are constant within listeners or tracks, if the sheet has both."""
+        """Return columns that are constant within listeners or tracks; empty if one is unknown."""
         listener, track = self.roles["listener_id"], self.roles["track_id"]
         if not listener or not track or not self.sheet[self.roles[role]].duplicated().any():
             return []
@@ -547,8 +547,8 @@ def _average_repetitions(
     Raises
     ------
     StudyError
-        If ratings differ in their condition, or are repeated for no reason in the sheet, or if no
-        column names the listeners.
+        If the repeated ratings belong to different conditions, no column numbers the repetitions,
+        or no column names the listeners.
     """
     keys = [c for c in ("track_id", "query", "listener_id") if c in table]
     kept = [*keys[:2], "rating", *keys[2:]]

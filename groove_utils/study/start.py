@@ -185,9 +185,9 @@ def _join_tracks(
     return tracks
 
 
-def _unknown_tracks(rated, known, audio: Path, ratings: Path) -> list[Problem]:
+def _unknown_tracks(rated, track_ids, audio: Path, ratings: Path) -> list[Problem]:
     """List rated tracks without a sound file as problems; some have a file in another format."""
-    unknown = sorted(set(rated) - set(known))
+    unknown = sorted(set(rated) - set(track_ids))
     others = {plain_text(f.stem): f.name for f in audio.rglob("[!.]*") if f.is_file()}
     # iCloud stores .song.wav.icloud in place of song.wav
     clouds = {plain_text(Path(f.stem[1:]).stem): f.name for f in audio.rglob(".*.icloud")}
@@ -278,8 +278,8 @@ def _copy_vectors(folder: Path, source: Path, tracks: list[str], notes: list[str
         place = folder / "embeddings" / file.relative_to(source).parent
         with atomic_path(place / f"{plain_text(file.stem)}.npz") as part:
             shutil.copyfile(file, part)
-    if rest := [str(file.relative_to(source)) for file in files if file not in set(used)]:
-        notes.append(f"Not copied, because no track has this name: {_shorten(rest)}.")
+    if unused := [str(file.relative_to(source)) for file in files if file not in set(used)]:
+        notes.append(f"Not copied, because no track has this name: {_shorten(unused)}.")
 
 
 def _report(report, sheet: RatingsSheet, tracks: pd.DataFrame, scales, given) -> None:

@@ -165,6 +165,7 @@ def drop_other_trials(
     Parameters
     ----------
     sheet : DataFrame
+        The log, one row per trial.
     track_ids : list of str
         Names of the tracks; empty if unknown.
     notes : list of str

@@ -107,8 +107,9 @@ def read_table(folder: Path, file: str) -> pd.DataFrame:
 def unread_columns(file: str, columns: Iterable[str]) -> list[str]:
     """Return the columns of a table that no analysis reads.
 
-    In ``ratings.csv``, these are all columns except the usual four. In ``tracks.csv`` and
-    ``listeners.csv``, they are columns with the name of a column of another table.
+    In ``ratings.csv``, these are all columns except track_id, query, rating and listener_id. In
+    ``tracks.csv`` and ``listeners.csv``, these are columns with the name of a column of another
+    table.
 
     Examples
     --------

@@ -18,7 +18,7 @@ QUANTISED = "-quantised"  # ending of Gorilla's question keys for answers as num
 
 
 def name_by_wording(cells: pd.DataFrame, wordings: pd.Series, track_ids: list[str]) -> pd.DataFrame:
-    """Rename columns to their wordings where these name tracks, unless the headers name tracks."""
+    """Rename columns by their wordings, if these contain track names and the headers do not."""
     if wordings.empty or columns_by_track(cells, track_ids):
         return cells
     texts = wordings.dropna().map(plain_text)
@@ -113,26 +113,26 @@ def split_keys(sheet: pd.DataFrame, track_ids: list[str], notes: list[str]) -> p
             continue
         keys = sheet[name].dropna().astype(str)
         splits = {key: split(plain_text(key)) for key in keys.unique()}
-        asked = [key for key, pair in splits.items() if pair and pair[1]]
-        bare = any(pair and not pair[1] for pair in splits.values())  # names of tracks alone
-        if bare or not asked or 2 * len(asked) < len(splits):
+        questions = [key for key, pair in splits.items() if pair and pair[1]]
+        has_bare_tracks = any(pair and not pair[1] for pair in splits.values())
+        if has_bare_tracks or not questions or 2 * len(questions) < len(splits):
             continue
         pairs = keys.map(splits).dropna()
         queries = pairs.str[1].str.removesuffix(QUANTISED)
         sheet = sheet.assign(track=pairs.str[0], query=queries)
         notes.append(f"The column {name} was split into tracks and questions.")
         quantised = sheet[name].map(lambda key: str(key).endswith(QUANTISED))
-        twice = quantised.groupby(sheet["query"]).transform("any").eq(True)
-        return sheet[quantised | ~twice]
+        has_numbers = quantised.groupby(sheet["query"]).transform("any").eq(True)
+        return sheet[quantised | ~has_numbers]
     return sheet
 
 
 def _question_about(column: str, track: str, fold: Callable[[str], str]) -> str | None:
     """Return a column's name without the track at its beginning or end; None if there is none."""
-    rest = column[len(track) :].lstrip()
+    remainder = column[len(track) :].lstrip()
     if fold(column[: len(track)]) == fold(track) and not column[len(track) :][:1].isalnum():
-        suffix = SOUND_SUFFIX.match(rest)
-        return rest[suffix.end() if suffix else 0 :].strip(" _-:;.")
+        suffix = SOUND_SUFFIX.match(remainder)
+        return remainder[suffix.end() if suffix else 0 :].strip(" _-:;.")
     name = track_name(column)
     before, end = name[: -len(track)], name[-len(track) :]
     if fold(end) == fold(track) and not before[-1:].isalnum():

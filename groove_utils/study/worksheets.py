@@ -155,7 +155,10 @@ def _check_size(path: Path, archive: ZipFile | None) -> None:
 
 
 def _separator(text: str) -> str | None:
-    """Find the separator that gives most columns, and the same number in each line, or None."""
+    """Find the separator that splits every line into the same number of columns.
+
+    If there are several, the one with most columns is returned; if there is none, None.
+    """
     lines = text.splitlines()[:100]
     widths = {s: {len(row) for row in csv.reader(lines, delimiter=s) if row} for s in ",;\t|"}
     even = {max(width): s for s, width in widths.items() if len(width) == 1}

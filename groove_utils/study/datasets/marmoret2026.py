@@ -158,7 +158,7 @@ def download_marmoret2026(folder: str | os.PathLike | None = None) -> Path:
 
 
 def _unpack(source: Path) -> None:
-    """Unpack each archive, and archives inside it, into a folder next to it, unless that exists."""
+    """Unpack all archives, including archives inside archives, into folders next to them."""
     unpacked: set[Path] = set()
     while archives := sorted(set(source.rglob("*.zip")) - unpacked):
         unpacked.update(archives)
@@ -181,7 +181,10 @@ def _unpack(source: Path) -> None:
 
 
 def _find_file(folder: Path, source: Path, pattern: str, name: str) -> tuple[Path, list[tuple]]:
-    """Find a file by its usual name or by a pattern; return its path and rows on other matches."""
+    """Find a file by its usual name or, if there is none, by a pattern.
+
+    Return its path, and rows of ``found.csv`` about other matching files.
+    """
     files = [
         path
         for path in sorted(source.rglob("*"))
@@ -199,7 +202,10 @@ def _find_file(folder: Path, source: Path, pattern: str, name: str) -> tuple[Pat
 
 
 def _drop_rows(table: pd.DataFrame, what: str) -> tuple[pd.DataFrame, list[tuple]]:
-    """Keep the first row of each id; return the table, and report rows about dropped rows."""
+    """Keep only the first row of each id.
+
+    Return the table, and rows of ``found.csv`` about the dropped rows.
+    """
     named = table[table["id"].notna()]
     once = named.drop_duplicates("id")
     report = []

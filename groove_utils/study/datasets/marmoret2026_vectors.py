@@ -103,7 +103,10 @@ def find_vectors(folder: Path, source: Path) -> tuple[pd.DataFrame, pd.DataFrame
 
 
 def choose_checkpoints(vectors: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Keep the checkpoint folder with most songs per model and stem; also report the others."""
+    """Keep the folder with most songs for each model and stem.
+
+    Return the kept rows, and rows of ``found.csv`` about the other folders.
+    """
     kept, others = [], []
     for (model, stem), group in vectors.groupby(["model", "stem"]):
         songs = set()

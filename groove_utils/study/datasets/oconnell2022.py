@@ -1,8 +1,9 @@
 """Convert the song ratings of O'Connell et al. (2022) to a study folder.
 
-124 listeners rated 20 songs, ten of high and ten of low groove, from 1 to 7 on groove, liking and
-familiarity. There is no audio. No licence is stated, so the table is downloaded when it is needed,
-checked by its hash, and never redistributed. The chapters on listeners and on mixed models use it.
+In this study, 124 listeners rated 20 songs, ten of high and ten of low groove, from 1 to 7 on
+groove, liking and familiarity. There is no audio. No licence is stated, so the table is downloaded
+when it is needed, checked by its hash, and never redistributed. The chapters on listeners and on
+mixed models use it.
 
 References
 ----------
