@@ -152,7 +152,7 @@ clean: $(READY) ## delete this study's generated files, but not the cache
 	@$(BOOK) clean
 
 .PHONY: clean-cache
-clean-cache: $(READY) ## delete the cache, such as embeddings, and report the space freed
+clean-cache: $(READY) ## delete the cache (embeddings and other results), and report the space freed
 	@$(PY) -m groove_utils.cache clear
 
 # ---- the graph ----

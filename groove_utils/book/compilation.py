@@ -79,7 +79,7 @@ def shared_parts(sources: Path) -> str:
         styles, scripts, settings, installed packages, this package's Sphinx extensions or the path
         of `sources` change.
     """
-    # the path, since a copy of a build may consist of hard links, and Sphinx writes files in place
+    # includes the path: a copied build may consist of hard links, and Sphinx writes files in place
     contents = [str(sources.resolve()), json.dumps(installed_versions(), sort_keys=True)]
     files = [sources / name for name in SHARED_FILES] + [*(sources / "_static").glob("*.*")]
     settings = sources / "_config.yml"

@@ -165,7 +165,7 @@ def _names(cell: ast.Module) -> tuple[set[str], set[str]]:
 
 
 class _Generators(ast.NodeTransformer):
-    """Replace comprehensions by generators, which still have their own scope in Python 3.12."""
+    """Replace comprehensions with generators, which have a scope in all versions of Python."""
 
     def visit_ListComp(self, node: ast.ListComp) -> ast.GeneratorExp:
         self.generic_visit(node)

@@ -29,7 +29,7 @@ from groove_utils.paths import project_root
 
 __all__ = ["lock_build", "make_inputs", "make_results", "make_study", "remove_stale"]
 
-MAX_ROUNDS = 4  # of building again, if files change during a build
+MAX_ROUNDS = 4  # a build is repeated if files change while it runs
 PAGES = "html"  # name of the compiled pages among the results; all others are chapters
 
 

@@ -135,7 +135,7 @@ def read_port(environment: Mapping[str, str] = os.environ) -> int:
     Raises
     ------
     BookError
-        If PORT is anything else.
+        If PORT is not such an integer.
     """
     text = environment.get("PORT", "8000")
     if not re.fullmatch("[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:

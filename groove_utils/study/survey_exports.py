@@ -15,7 +15,7 @@ __all__ = ["drop_other_trials", "drop_previews", "drop_second_headers", "expand_
 
 # columns in which experiment software names the kinds of trials: jsPsych, Gorilla, lab.js
 TRIAL_KINDS = ("trial_type", "zone_type", "response_type", "sender_type")
-IMPORT_ID = '{"ImportId"'  # begins the cells of a row of identifiers in exports of Qualtrics
+IMPORT_ID = '{"ImportId"'  # beginning of the identifiers in exports of Qualtrics
 MOST_HEADERS = 3  # rows below the header
 SHOWN = 60  # characters of a cell in a note
 
@@ -159,8 +159,8 @@ def drop_other_trials(
 ) -> tuple[pd.DataFrame, str | None]:
     """Drop trials that are not ratings, such as instructions, from a log of experiment software.
 
-    A kind of trial is kept if at least one of its trials has a number as response and a known track
-    as stimulus. If no tracks are known, the stimulus must not be HTML.
+    A kind of trial is kept if at least one trial of this kind has a numeric response and a known
+    track as its stimulus. If no tracks are known, any stimulus other than HTML is accepted.
 
     Parameters
     ----------

@@ -124,7 +124,7 @@ def unread_columns(file: str, columns: Iterable[str]) -> list[str]:
 
 
 def as_numbers(column: pd.Series) -> pd.Series:
-    """Convert a column to numbers if all its cells are numbers or missing; else return it as is."""
+    """Convert a column to numbers if all cells are numeric or missing; else return it unchanged."""
     if pd.api.types.is_numeric_dtype(column):
         return column
     present = column.mask(column.isin(MISSING))

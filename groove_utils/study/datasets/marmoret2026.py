@@ -67,7 +67,7 @@ SHEET = pa.DataFrameSchema(
     | {name: pa.Column(nullable=True) for name in ("song", "style_family")}
     | {q: pa.Column(checks=NUMBER, nullable=True, required=q in REQUIRED) for q in QUERIES}
 )
-MIN_COVERAGE = 0.9  # a model that covers fewer songs is left out, to keep the songs
+MIN_COVERAGE = 0.9  # a model that covers fewer songs is left out, so that these songs are kept
 MIN_SONGS = 8
 MAX_ARCHIVES = 10_000
 LARGEST_ARCHIVE = 64 << 30  # bytes, unpacked
