@@ -10,7 +10,7 @@ from groove_utils.mixed.power import crossed_design
 from groove_utils.synth import simulate_listeners, song_covariates
 
 STYLES = np.array(["funk", "pop", "rock"])
-# the model that draws the demo's ratings, and other names of its coefficients
+# the model of the demo study's ratings, and the names of its coefficients in formulas
 DEMO_FORMULA = (
     "rating ~ syncopation_z + syncopation_z2 + density_z + tempo_off2 + microtiming_x + low_z "
     "+ coupling_z + dance_inclination_z + syncopation_z:musicianship_z "

@@ -7,7 +7,7 @@ from bs4 import BeautifulSoup
 from markdown_it import MarkdownIt
 
 SECRET = "MALLOW-SECRET"
-# {} stands for a file that a page must not show
+# {} is replaced by a file that a page must not show
 PLANTS = [
     "{{include}}`{}`",
     "```{{include}} {}",

@@ -19,7 +19,7 @@ def clean_environment(root: Path) -> dict[str, str]:
     The package is imported from the checkout `root`.
     """
     ours = ("MAKE", "MFLAGS", "GROOVE_", "NUMBA_CACHE_DIR")
-    # compiled functions and embeddings that are there already need not be made again
+    # existing compiled functions and embeddings are used again
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     for name in ("STUDY", "PARAMS", "CH", "PORT", "MARKS", "COVERAGE"):
         kept.pop(name, None)
@@ -36,7 +36,7 @@ def run_make(
 ) -> subprocess.CompletedProcess:
     """Run Make in a checkout until it ends; with `check`, it must succeed."""
     environment = clean_environment(root)
-    if "PARAMS=smoke" in words:  # chapters' processes take longer to start than to do their work
+    if "PARAMS=smoke" in words:  # processes of chapters would take longer to start than to run
         environment["JOBLIB_MULTIPROCESSING"] = "0"
     run = subprocess.run(
         make_command(*words, python=python),

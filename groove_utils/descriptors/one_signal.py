@@ -76,7 +76,7 @@ def describe(y: np.ndarray, sr: int, *, bands: np.ndarray | None = None) -> pd.S
     """
     if not 4000 <= sr <= 400_000:
         raise spectral.DescriptorError(
-            f"sr = {sr}: expected a sample rate between 4000 and 400000 Hz.",
+            f"sr is {sr}; expected a sample rate between 4000 and 400000 Hz.",
             kind="out_of_range", column="sr", value=sr,
         )  # fmt: skip
     y = check_signal(y)
@@ -119,7 +119,7 @@ def _measure(
         values[f"density_{name}"] = onset_density(onsets, duration)
     values["pulse_clarity_attack"] = pulse.pulse_clarity_attack(y, sr)
     if np.isnan(values["pulse_clarity_attack"]):
-        reasons["pulse_clarity_attack"] = "no attack rises out of the envelope"
+        reasons["pulse_clarity_attack"] = "the amplitude envelope has no attack"
     if duration < SHORTEST_RHYTHM:
         return f"{duration:.2g} s is shorter than {SHORTEST_RHYTHM:g} s"
     values["pulse_clarity"] = pulse.pulse_clarity(curve, spectra.hop)
@@ -127,7 +127,7 @@ def _measure(
     values["danceability"] = danceability(y, sr)
     grid = estimate_grid(curve, regions, spectra.hop)
     if grid is None:
-        return "no beat could be followed for eight beats"
+        return "no regular beat of eight beats or more was found"
     kicks = find_kicks(regions["low"], spectra.hop)
     mean, spread, percent = microtiming(clear_onsets(times, strengths), grid, kicks)
     values |= {

@@ -267,7 +267,7 @@ def _mono(y: np.ndarray) -> np.ndarray:
     y = np.asarray(y)
     if y.ndim != 1 or y.size == 0:
         raise DescriptorError(
-            f"the signal has shape {y.shape}, expected (n_samples,) with at least one sample. "
+            f"the signal has shape {y.shape}; expected (n_samples,) with at least one sample. "
             "Average the channels first.",
             kind="shape", column="y", value=y.shape,
         )  # fmt: skip

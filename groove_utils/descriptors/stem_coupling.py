@@ -100,7 +100,7 @@ def describe_stems(stems: dict[str, np.ndarray], sr: int) -> pd.Series:
         values["bass_drum_coincidence"] = coincidence(onsets["bass"], onsets["drums"])
     if np.isnan(values["bass_drum_coincidence"]):
         reasons["bass_drum_coincidence"] = (
-            "no onset of the bass, or none of the bass drum, is found"
+            "no onset of the bass, or no stroke of the bass drum, was found"
         )
     reason = "; ".join(f"{name}: {why}" for name, why in reasons.items())
     return pd.Series({**values, "reason": reason}, dtype=object)

@@ -20,7 +20,7 @@ __all__ = ["find_leaks"]
 def find_leaks(
     probe: Callable, X, y, artists=None, *, folds, n_tries=3, tolerance=1e-6, seed=0
 ) -> pd.DataFrame:
-    """Check a probe with out-of-fold predictions for three kinds of data leak.
+    """Check the out-of-fold predictions of a probe for three kinds of data leak.
 
     Parameters
     ----------

@@ -240,8 +240,8 @@ def chord_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
 def swing_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
     """Generate the task of deciding whether a drum loop is straight or swung.
 
-    Loops last 2.8 s, have 84 to 132 BPM, and begin anywhere in the bar. Off-beat eighths divide the
-    beat equally, or in a ratio of 1.6:1 to 2.2:1. Features are 12 mel bands every 40 ms.
+    Loops last 2.8 s, have tempi of 84 to 132 BPM, and begin anywhere in the bar. Off-beat eighths
+    divide the beat equally, or in a ratio of 1.6:1 to 2.2:1. Features are 12 mel bands every 40 ms.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from groove_utils.audio import measure_loudness
 from groove_utils.audio.loudness import TARGET_LUFS
 
 TOLERANCE = 1.5  # LU
-FULL = 10 ** (-1.5 / 20)  # a peak above −1.5 dBFS: the limit, not the target, set the level
+FULL = 10 ** (-1.5 / 20)  # with a peak above −1.5 dBFS, the peak limit determines the level
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +58,6 @@ def test_sounds_decode_and_are_equally_loud(built_book: Path, players):
 
 def test_no_sound_lies_about_unused(built_book: Path, players):
     used = {Path(tag["src"]).name for _, tag in players}
-    for page in built_book.glob("*.html"):  # and those of listening maps
+    for page in built_book.glob("*.html"):  # players of listening maps
         used |= set(re.findall(r'"sound": "_static/audio/([^"]+)"', page.read_text("utf-8")))
     assert {file.name for file in (built_book / "_static" / "audio").iterdir()} == used

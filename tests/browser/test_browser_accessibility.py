@@ -13,7 +13,7 @@ AXE = Path(axe_playwright_python.__file__).parent / "axe.min.js"
 LARGEST_FIRST_LOAD = 1_200_000  # bytes, uncompressed
 # rules that axe-core omits by default
 RULES = """{"target-size": {enabled: true}, "label-content-name-mismatch": {enabled: true}}"""
-# contrast takes most of the time, and an article has the same colours at every width
+# contrast takes most of the time, but colours do not depend on the width
 CHECK = f"""
 async (width) => {{
   const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa"];
@@ -90,7 +90,7 @@ def test_a_second_sound_stops_the_first_and_escape_stops_all(visit):
 
 def test_players_show_their_duration(visit):
     page = visit(PLAYERS)
-    texts = page.locator("figure.player .duration").all_text_contents()  # of folded ones, too
+    texts = page.locator("figure.player .duration").all_text_contents()  # including folded players
     assert len(texts) == page.locator("figure.player audio").count()
     assert all(":" in text for text in texts)
 

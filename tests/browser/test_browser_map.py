@@ -138,7 +138,7 @@ def test_the_map_stands_in_a_numbered_figure_for_a_static_one(page):
     assert len(image.get_attribute("alt").split()) >= 5
     assert not image.is_visible()
     page.emulate_media(media="print")
-    figure.scroll_into_view_if_needed()  # figures load when they come into view, or are printed
+    figure.scroll_into_view_if_needed()  # figures are loaded when scrolled into view or printed
     image.wait_for(state="visible")
     assert not figure.locator(".listening-map").is_visible()
     assert not figure.locator(".map-shown").is_visible()
@@ -282,7 +282,7 @@ def test_artists_colour_the_dots_and_lines_join_them(small, n_bands, says, width
     page = small(songs=24, n_bands=n_bands, width=width)
     choose(page, colour="artist")
     assert len(set(fills(page))) == min(n_bands, 7)
-    assert "#000000" not in fills(page)  # unseen on a dark page
+    assert "#000000" not in fills(page)  # invisible on a dark page
     assert says in page.locator(".map-legend").inner_text()
     assert page.locator(".map-ties.all line").count() == 24
     ends = page.locator(".map-ties line").evaluate_all(
@@ -301,7 +301,7 @@ def test_its_text_and_dots_stand_out_from_their_ground(small, theme):
     read = page.evaluate(CONTRAST, READ)
     assert len(read) >= 6
     assert [line for line in read if line[0] < SMALLEST_CONTRAST] == []
-    # what outlines a dot, plain and focused, as if it were text on the map's ground
+    # contrast of a dot's outline, plain and focused, with the map's background
     for dot in (".kin:focus", ":not(.kin)"):
         stroke = page.locator(f".listening-map circle{dot}").first.evaluate(
             """(dot) => {

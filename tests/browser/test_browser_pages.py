@@ -15,7 +15,7 @@ PAGES.remove("unanswered.html")  # the demo study answers every chapter
 PAGES += [f"{chapter}.html" for chapter in CHAPTERS.split()]
 PLAYERS = "01-listeners-and-tracks.html"
 
-# what is read, by what it is called in a complaint
+# selectors of text, by name in messages
 READ = {
     "body text": ".bd-article p",
     "headings": ".bd-article h1, .bd-article h2, .bd-article h3",
@@ -29,7 +29,7 @@ READ = {
     "sidebar": ".bd-sidebar-primary a, .bd-sidebar-secondary a",
 }
 
-# Contrast of the rendered text with what lies behind it, after WCAG 2.
+# contrast of rendered text with its background, as defined in WCAG 2
 CONTRAST = """
 (selector) => {
   const parse = (text) => {
@@ -212,7 +212,7 @@ def test_the_measure_of_contrast_is_right(visit):
 def test_nothing_widens_the_page(visit, name, width):
     page = visit(name, width=width)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    # content that overflows is cut off unless something scrolls
+    # overflowing content is cut off unless an element scrolls
     cut = page.evaluate(
         """(width) => [...document.querySelectorAll('.bd-article *')].filter((e) => {
           if (!e.getClientRects().length || e.getBoundingClientRect().right <= width + 1)

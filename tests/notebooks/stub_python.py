@@ -51,7 +51,7 @@ def run(arguments: list[str]) -> None:
     files += [build / "declared" / f"{name}.json"]
     files += [build / "tables" / f"{table}.parquet" for table in options.reads]
     files += re.findall("# (?:uses|writes) (.+)", text)
-    # everything that the chapter depends on is in its value
+    # the value depends on everything that the chapter depends on
     value = hashlib.sha256(b"".join(f.read_bytes() for f in map(Path, files) if f.is_file()))
     packages = re.findall("# imports (.+)", text)
     value.update(str([installed_versions().get(name) for name in packages]).encode())

@@ -25,7 +25,7 @@ def test_chapters_report_the_same_quantity_by_the_same_number(claim):
     first = EXPECTED[claim["value"]]
     for key in claim.get("same", []):
         other = EXPECTED[key]
-        allowed = 1e-4 * max(abs(first["value"]), 1e-3)  # six figures are kept
+        allowed = 1e-4 * max(abs(first["value"]), 1e-3)  # values have six significant digits
         assert other["value"] == pytest.approx(first["value"], abs=allowed), key
 
 

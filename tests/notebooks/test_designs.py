@@ -23,7 +23,7 @@ from groove_utils.study import validate_study
 ROOT = Path(__file__).resolve().parents[2]
 SONGS = 24
 TABLES = declared_tables((ROOT / "analysis" / "chapters.mk").read_text())
-CHAPTERS = [  # those on ratings, in their order
+CHAPTERS = [  # chapters on ratings, in order
     "01-listeners-and-tracks", "04-descriptors", "06-probing", "07-objections", "09-mixed-models",
 ]  # fmt: skip
 
@@ -171,7 +171,7 @@ def test_no_design_stops_a_chapter(design, tmp_path):
         outputs = [o for cell in page.cells for o in cell.get("outputs", [])]
         assert not [o for o in outputs if "ename" in o]
         texts = [o.get("data", {}).get("text/markdown", "") for o in outputs]
-        # a comparison of two computations holds for any data
+        # two computations agree for all data
         assert not [text for text in texts if "a check does not hold" in text]
 
 
@@ -186,7 +186,7 @@ def small_studies(draw):
     songs["title"] = "song"
     songs["artist"] = [f"artist {i % artists}" for i in range(n_songs)]
     songs["style"] = rng.choice(["funk", "pop", "rock"][:n_styles], n_songs)
-    share = draw(st.sampled_from([0.15, 0.6, 1.0]))  # of the songs that a listener rated
+    share = draw(st.sampled_from([0.15, 0.6, 1.0]))  # share of songs that a listener rated
     levels = draw(st.sampled_from([[3], [1, 7], [1, 2, 3, 4, 5, 6, 7], [1.5, 4.25, 6.75]]))
     opinion = rng.choice(levels, n_songs)
     agree = draw(st.booleans())

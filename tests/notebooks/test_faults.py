@@ -88,7 +88,7 @@ def results(root) -> dict[str, bytes]:
     parts = ("tables", "values", "values.json", "runs", "book", "html", "study", "params")
     listed = listed_chapters((root / "analysis" / "chapters.mk").read_text())
     files = [file for part in parts for file in [folder / part, *(folder / part).rglob("*")]]
-    # a chapter that was taken out may leave files behind
+    # a removed chapter may leave files behind
     left = {"01-first", "02-second", "03-third"} - set(listed)
     files = [file for file in files if file.is_file() and file.stem not in left]
     return {str(file.relative_to(folder)): file.read_bytes() for file in files}
@@ -160,7 +160,7 @@ def test_a_damaged_file_is_made_again(built, project, file, damage):
     assert results(project) == results(built)
     n_runs = len(runs(project))
     make(project)
-    assert len(runs(project)) == n_runs  # and then all is up to date
+    assert len(runs(project)) == n_runs  # now everything is up to date
 
 
 @pytest.mark.parametrize(
@@ -337,7 +337,7 @@ def test_two_at_once_take_turns(built, project):
     (project / "go").touch()
     said = [run.communicate()[0] for run in (first, second)]
     assert (first.returncode, second.returncode) == (0, 0), said
-    assert runs(project)[n_runs:] == ["01-first", "html"]  # its table is as it was
+    assert runs(project)[n_runs:] == ["01-first", "html"]  # its table has not changed
 
 
 @weekly
@@ -444,7 +444,7 @@ def test_a_full_disk_is_named(built, project, limit):
         capture_output=True,
         text=True,
         check=False,
-        # a file may not grow beyond this; stands for a disk without space
+        # limit of file size, which simulates a full disk
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
     )
     assert run.returncode != 0
@@ -467,7 +467,7 @@ def test_a_folder_that_cannot_be_written_is_named(built, project):
     (project / "build").unlink()
     (project / "elsewhere").rename(project / "build")
     (project / "build").chmod(0o755)
-    if os.geteuid():  # the administrator may write anywhere
+    if os.geteuid():  # root may write anywhere
         (project / BUILD).chmod(0o555)
         run = make(project, check=False)
         assert "Permission denied" in run.stderr
@@ -486,7 +486,7 @@ def test_a_failing_chapter_and_its_remedy(built, project):
         run = make(project, check=False)
         assert run.returncode != 0
         assert run.stdout.splitlines()[-1] == "Chapter 02-second failed in cell 3"
-        assert results(project) == results(built)  # the last good one
+        assert results(project) == results(built)  # the last successful results
     (project / "analysis" / "02-second.py").write_text(text)
     make(project)
     assert results(project) == results(built)

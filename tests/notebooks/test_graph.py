@@ -19,7 +19,7 @@ from real_make import clean_environment, make_command, run_make
 from small_project import STUBS, STUDY, add_stub, checkout
 
 BUILD = Path("build/own-study")
-# where the pages' HTML is not in question: a chapter that reads the other's table
+# for tests without HTML pages: a chapter that reads the other chapter's table
 BOTH = ("chapter", "CH=02-second")
 FIRST = """# %% [markdown]
 # # A first chapter
@@ -236,7 +236,7 @@ def values(root):
 def test_killed_at_three_moments_it_completes(real_project):
     for moment in (
         "work/01-first/in.ipynb",  # the first chapter is run
-        "book/01-first.ipynb",  # and has just been written
+        "book/01-first.ipynb",  # it has just been written
         "work/pages",  # pages are compiled
     ):
         kill_when_there_is(real_project, moment)

@@ -50,10 +50,10 @@ def test_a_bands_predictions_do_not_know_its_ratings():
     of_band = before["artist"] == "band 4"
     assert of_band.sum() == 6
     np.testing.assert_allclose(before.loc[of_band, "predicted"], after.loc[of_band, "predicted"])
-    # and the change does reach songs that the band was trained on for
+    # the change affects songs for which the band is in the training set
     others = np.abs(before["predicted"] - after["predicted"])[~of_band]
     assert (others > 1e-3).mean() > 0.5
-    # no band is split over folds
+    # no band is in several folds
     assert (before.groupby(["repeat", "artist"])["fold"].nunique() == 1).all()
 
 
@@ -65,10 +65,10 @@ def test_predictions_handed_to_the_chapter_are_one_a_song_and_not_the_ratings(bu
         assert (own.set_index("track_id")["artist"] == tracks["artist"]).all()
     best = table[table["best"]]
     assert best["model"].nunique() == 1
-    # in-sample predictions of so many features would all but repeat the ratings
+    # in-sample predictions with so many features would almost equal the ratings
     for _, own in best.groupby("target"):
         assert own["observed"].corr(own["predicted"]) < 0.95
-    # style alone, out of fold, differs between bands of one style: each was left out in its turn
+    # out-of-fold means of a style differ between its bands, since each was left out
     style = table[(table["model"] == "style alone") & (table["target"] == best["target"].iloc[0])]
     assert (style.groupby("style")["predicted"].nunique() > 1).all()
 
@@ -80,18 +80,18 @@ def test_the_chapter_reports_what_its_models_found(built_book):
     assert values["n_songs"]["value"] == 24
     assert values["slope"]["low"] < values["slope"]["value"] < values["slope"]["high"]
     assert values["n_known"]["value"] == 15
-    # two packages, one model
+    # the same model in two packages
     assert values["nested_difference"]["value"] < 1e-3
     assert values["crossed_difference"]["value"] < 1e-3
     assert values["se_observed"]["value"] == pytest.approx(values["se_expected"]["value"], rel=0.15)
-    # a smoke study is small, but its intervals know that
+    # a smoke study is small, but its intervals are wide
     assert values["n_within"]["value"] >= 12
     assert values["n_within_free"]["value"] >= 12
     assert values["sd_rated"]["value"] < values["sd_drawn"]["value"] - 1
     page = json.loads((SMOKE / "book" / "09-mixed-models.ipynb").read_text())
     outputs = [o for cell in page["cells"] for o in cell.get("outputs", [])]
     shown = "".join("".join(o.get("data", {}).get("text/markdown", "")) for o in outputs)
-    # people, or one clear box
+    # real listeners, or a clear box
     assert ("real-groups" in shown) != ("could not be fetched" in shown)
     boxes = re.findall(r"\{figure\} \S*real\S*\n(?:.*\n)*?~~~~", shown)
     assert all("Simulated study" not in box for box in boxes)
@@ -137,7 +137,7 @@ def test_a_wrong_file_of_real_ratings_is_refused(make_mini_study, tmp_path):
     outputs = [o for cell in page.cells for o in cell.get("outputs", [])]
     texts = [o.get("data", {}).get("text/markdown", "") for o in outputs]
     (box,) = [text for text in texts if "Not computed" in text]
-    assert SHA256 in box  # what the published table would have
+    assert SHA256 in box  # hash of the published table
     assert str(tmp_path) not in box
     assert not [text for text in texts if "real-groups" in text]
 

@@ -85,7 +85,7 @@ def test_a_poorer_study_still_gives_a_book(built_book, make_book, tmp_path, redu
     build = make_book(folder)
     for chapter, missing in CASES[reduce].items():
         file = build / "html" / f"{chapter}.html"
-        # or the section of the page that names it
+        # or the section that names it
         named = None if file.is_file() else f"section:has(> #unanswered-{chapter})"
         page = BeautifulSoup(
             (file if file.is_file() else file.with_name("unanswered.html")).read_text(),

@@ -54,7 +54,7 @@ def test_three_editions(checkout, tmp_path):
     catalogued = checkout / "groove_utils" / "study" / "datasets" / "oconnell2022.yml"
     text = catalogued.read_text().replace(SHA256, hash_file(tmp_path / "ratings.csv"))
     catalogued.write_text(text)
-    # with few resamples a chapter uses one core; ten minutes on two cores that are idle otherwise
+    # with few resamples, a chapter uses one core; this takes ten minutes on two idle cores
     run_make(checkout, "site", "-j2", "PARAMS=smoke", timeout=3600)
     site = checkout / "build" / "site-smoke"
     front = read(site / "index.html")

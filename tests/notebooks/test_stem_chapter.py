@@ -97,7 +97,7 @@ def test_harmonic_and_percussive_stems_run_end_to_end(built_book, tmp_path):
     assert values["top_stem"]["text"] in ("harmonic", "percussive")
     assert "weights" in values["separator"]["text"]
     assert "no bass and drums" in values["onset_note"]["text"]
-    assert values["causes_right"]["n"] <= 5  # the known causes are asked for, with two stems
+    assert values["causes_right"]["n"] <= 5  # known causes are tested, with two stems
 
 
 @pytest.mark.weekly

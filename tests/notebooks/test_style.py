@@ -18,7 +18,7 @@ from groove_utils.book.jupytext_sync import chapter_sources, read_chapter
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = chapter_sources(ROOT / "analysis")
-WORDS_PER_LINE = 10  # of prose, for each visible line of code
+WORDS_PER_LINE = 10  # of prose per visible line of code
 WIDEST = 80  # characters of a visible line of code
 FIGURES = 8  # of a chapter
 HIDDEN = 0.15  # share of a chapter's lines that are hidden code
@@ -60,7 +60,7 @@ def n_code_lines(source: str) -> int:
 
 def n_name_lines(source: str) -> int:
     """Count lines with a name or a number, so not brackets, captions and alt texts."""
-    lines, depth = set(), 0  # from Python 3.12 on, what an f-string contains has tokens of its own
+    lines, depth = set(), 0  # from Python 3.12 on, an f-string consists of several tokens
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         kind = tokenize.tok_name[token.type]
         depth += (kind == "FSTRING_START") - (kind == "FSTRING_END")

@@ -62,7 +62,7 @@ def test_a_killed_process_leaves_nothing_under_the_final_name(tmp_path, before, 
     run = subprocess.run([sys.executable, "-c", code, str(path)], check=False)
     assert run.returncode in {9, -9}
     assert (path.read_text() if path.exists() else None) == before
-    # a second run is not hindered by what the first has left
+    # a second run is not affected by files of the first
     with atomic_path(path) as part:
         part.write_text("whole")
     assert path.read_text() == "whole"
@@ -106,7 +106,7 @@ def test_hash_of_a_file_follows_its_content(tmp_path):
     replaced = tmp_path / "new"
     replaced.write_bytes(b"xyz")
     os.utime(replaced, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
-    replaced.replace(path)  # as long and as old
+    replaced.replace(path)  # same size and modification time
     assert hash_file(path) == hashlib.sha256(b"xyz").hexdigest() != first
     path.write_bytes(b"abcd")
     assert hash_file(path) == hashlib.sha256(b"abcd").hexdigest()

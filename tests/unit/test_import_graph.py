@@ -12,7 +12,7 @@ from groove_utils import import_graph
 from groove_utils.import_graph import imported_modules, module_path, reachable_modules
 
 ROOT = Path(groove_utils.__file__).parent
-# from the top to the ground; a family may import those below it
+# from top to bottom; a family may import those below it
 ORDER = [
     "book", "figures", "robustness", "genre", "probe", "stems", "similarity", "embed",
     "networks", "descriptors", "mixed", "synth", "study", "rhythm", "audio", "stats",
@@ -68,7 +68,7 @@ def test_no_file_imports_itself_through_others(graph):
 
 
 def test_a_family_has_no_module_named_as_one_of_its_functions():
-    # a lazy package would hand out whichever of the two was imported first
+    # a lazy package would return whichever of the two was imported first
     for path in ROOT.glob("*/__init__.py"):
         package = __import__(f"groove_utils.{path.parent.name}", fromlist=["__all__"])
         modules = {p.stem for p in path.parent.glob("*.py")}
@@ -87,7 +87,7 @@ def test_imports_in_functions_and_through_lazy_packages_are_resolved():
 
 
 def test_threads_may_read_imports_at_the_same_time():
-    # another thread goes on whenever Python collects garbage, as in a notebook
+    # another thread continues during garbage collection, as in a notebook
     import_graph._parse.cache_clear()
     gc.callbacks.append(lambda *_: time.sleep(1e-4))
     try:

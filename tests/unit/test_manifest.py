@@ -51,10 +51,10 @@ def edit(path, old_time=False):
     ("change", "expected"),
     [
         (lambda f: None, {}),
-        (lambda f: os.utime(f / "source", (1, 1)), {}),  # touched, or a clock that is wrong
+        (lambda f: os.utime(f / "source", (1, 1)), {}),  # touched, or written with a wrong clock
         (lambda f: (f / "unrelated").touch(), {}),
         (lambda f: (f / "study" / ".hidden").touch(), {}),
-        (lambda f: edit(f / "study" / "tracks.csv"), {}),  # of a folder, only the names count
+        (lambda f: edit(f / "study" / "tracks.csv"), {}),  # for a folder, only file names count
         (lambda f: edit(f / "source"), {"source": "has changed"}),
         (lambda f: edit(f / "source", old_time=True), {"source": "has changed"}),
         (lambda f: (f / "source").unlink(), {"source": "was deleted"}),
@@ -67,7 +67,7 @@ def edit(path, old_time=False):
         (lambda f: ((f / "page").unlink(), (f / "page").mkdir()), {"page": "is damaged"}),
         (lambda f: (f / "page.json").write_text(""), {"page.json": "is damaged"}),
         (lambda f: (f / "page.json").write_bytes(b"\xff{}"), {"page.json": "is damaged"}),
-        (lambda f: edit(f / "page.json"), {}),  # the word is not in it
+        (lambda f: edit(f / "page.json"), {}),  # `edit` changes nothing here
         (lambda f: (f / "page.json").open("a").write("x"), {"page.json": "is damaged"}),
     ],
 )
@@ -170,4 +170,4 @@ print(*package_files(), sep="\\n")
     names = {line.partition("groove_utils/")[2] for line in run.stdout.splitlines()}
     assert {"__init__.py", "cache.py", "study/__init__.py", "synth/__init__.py"} <= names
     assert "" not in names
-    assert not {"study/folder.py", "audio/__init__.py"} & names  # lazy: nothing was asked of them
+    assert not {"study/folder.py", "audio/__init__.py"} & names  # loaded lazily, and not used

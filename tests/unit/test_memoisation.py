@@ -144,7 +144,7 @@ def test_any_other_argument_is_computed(keep, calls):
         keep(*arguments, **options)
     assert len(calls) == 7
     keep(x.copy(), factor=1)
-    assert len(calls) == 7  # a default that is written out is the same argument
+    assert len(calls) == 7  # an explicit default value is the same argument
 
 
 def test_names_and_attributes_of_tables_are_arguments(keep, calls):
@@ -264,10 +264,10 @@ def test_code_edited_after_its_import_is_neither_kept_nor_found(
     assert compute(songs, **options) == 2
     # a result whose code is edited while it is computed
     monkeypatch.setattr(groove_utils, "IMPORTED_AT", time.time() + memoisation.COARSE)
-    time.sleep(0.02)  # longer than the steps of time stamps
+    time.sleep(0.02)  # longer than the resolution of time stamps
     other = dataclasses.replace(songs, targets=["other"])
     assert compute(other, **options) == 3
     assert compute(other, **options) == 4
     assert len(options["cache"]) == 1
-    os.utime(edited, (0, 0))  # a modification time that is set back hides nothing
+    os.utime(edited, (0, 0))  # an earlier modification time does not hide the edit
     assert compute(songs, **options) == 5

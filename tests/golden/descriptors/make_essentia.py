@@ -19,11 +19,11 @@ from descriptor_signals import click_track, noise  # noqa: E402
 FRAME, HOP = 2200, 1100
 
 y = click_track(3.0, 6.0) + noise(6, amplitude=0.05)
-# normalized windowing divides by the window's sum and doubles: amplitude spectra, as ours
+# normalised windows are divided by their sum and doubled: amplitude spectra like ours
 window = es.Windowing(type="hamming", size=FRAME, normalized=True, zeroPhase=False)
 spectrum, flux = es.Spectrum(size=FRAME), es.Flux(norm="L2", halfRectify=False)
 frames = [y[start : start + FRAME] for start in range(0, y.size - FRAME + 1, HOP)]
-fluxes = [flux(spectrum(window(frame))) for frame in frames][1:]  # the first is against silence
+fluxes = [flux(spectrum(window(frame))) for frame in frames][1:]  # the first compares with silence
 signals = {
     "clicks": click_track(2.0, 20.0) + noise(20, amplitude=0.01),
     "noise": noise(20),

@@ -32,6 +32,6 @@ def filled_windows(sr: int, n_samples: int) -> dict[str, np.ndarray]:
     common = np.gcd(sr, recorded)
     y = np.resize(resample_poly(y, sr // common, recorded // common), n_samples)
     t = np.arange(n_samples) / sr
-    beats = np.exp(-30 * (2.1 * t % 1)) * np.sin(2 * np.pi * 700 * t)  # 126 a minute
+    beats = np.exp(-30 * (2.1 * t % 1)) * np.sin(2 * np.pi * 700 * t)  # 126 per minute
     tones = np.sin(2 * np.pi * 110 * (2 + t // 0.7 % 5) * t)
     return {"drums": y.astype("f"), "tones": (0.5 * beats + 0.2 * tones).astype("f")}

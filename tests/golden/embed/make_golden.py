@@ -130,7 +130,7 @@ def beatnet():
     folder = Path(importlib.util.find_spec("BeatNet").origin).parent / "models"
     weights, layers = torch.load(folder / "model_1_weights.pt"), {}
     for name, y in recordings(22050).items():
-        network = BDA(272, 150, 2, "cpu").eval()  # a new one, since it keeps its memory
+        network = BDA(272, 150, 2, "cpu").eval()  # a new network, since a network keeps its state
         network.load_state_dict(weights, strict=False)
         network.linear0.register_forward_hook(lambda *a: layers.update(dense=a[2].numpy()))
         network.lstm.register_forward_hook(lambda *a: layers.update(memory=a[2][0][0].numpy()))
@@ -147,7 +147,7 @@ def vibenet():
     import vibenet
     from vibenet.core import extract_mel
 
-    # the package returns the attributes only; its front end feeds its graph for the inner layers
+    # the package returns only the attributes, so its graph is run here for the inner layers
     inner = {"pooled": "view", "hidden": "gelu"}
     folder = Path(importlib.util.find_spec("vibenet").origin).parent
     graph = onnx.load(folder / "artifacts" / "efficientnet_model.onnx")

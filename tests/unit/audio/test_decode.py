@@ -111,7 +111,7 @@ def test_lengths_of_mp3_files_with_and_without_a_stated_one(tmp_path, noise):
     fading = noise * np.linspace(0, 1, len(noise))[:, None] ** 4
     data, other = written(path, noise, bitrate_mode="VARIABLE"), written(path, fading)
     tag = b"ID3\x04\x00\x00\x00\x00\x08\x00" + bytes(1024)
-    delay = 1105 + 1152  # of the encoder and decoder, known from the first frame only
+    delay = 1105 + 1152  # of encoder and decoder; only the first frame states it
     for content, n in (
         (tag + data, 3 * SR),
         (data + b"TAG" + bytes(125), 3 * SR),
@@ -319,6 +319,6 @@ def test_resampling_agrees_with_scipy_and_does_not_alias():
     theirs = scipy.signal.resample_poly(y, 1, 2, axis=-1, window=("kaiser", 12.0))
     assert ours.shape == theirs.shape == (2, 16000)
     assert ours[:, 800:-800] == pytest.approx(theirs[:, 800:-800], abs=2e-3)
-    # 16 kHz cannot hold 11 kHz: it has to vanish, not to appear at 5 kHz
+    # 11 kHz cannot be represented at 16 kHz: it must vanish instead of appearing at 5 kHz
     assert np.abs(resample(sine(11000, 32000), 32000, 16000)[800:-800]).max() < 1e-3
     assert resample(y, 32000, 32000) == pytest.approx(y)

@@ -14,9 +14,9 @@ import soundfile
 from ffmpeg_files import encode
 
 SR = 22050
-MEMORY = 300  # MiB beyond what the process starts with
+MEMORY = 300  # MiB more than at the start of the process
 HEADER = 400  # bytes, within which most damage is done
-# sizes and counts that programs get wrong
+# sizes and counts that often cause errors
 EXTREMES = [0, 1, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF]
 
 
@@ -59,7 +59,7 @@ def decode_all(folder, files, seeds, results):
     """Decode damaged files with limited memory, and send each result."""
     from groove_utils.audio import AudioError, audio_duration, load_audio
 
-    load_audio(folder / "whole.wav")  # what decoders need once is not the files'
+    load_audio(folder / "whole.wav")  # allocates what decoders need only once
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     resource.setrlimit(resource.RLIMIT_CPU, (300, 300))
     for seed in seeds:

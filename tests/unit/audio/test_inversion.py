@@ -25,7 +25,7 @@ def test_stft_magnitudes_give_nearly_the_same_spectrum_and_other_samples(music):
     found = inversion.reconstruction_error(music, inversion.from_stft(music), SR)
     assert found["spectrum"] < 0.15
     assert found["rhythm"] > 0.9
-    assert found["waveform_db"] < 10  # guessed phases are not the true ones
+    assert found["waveform_db"] < 10  # estimated phases differ from the true phases
 
 
 def test_fewer_mel_bands_keep_less_of_harmony_and_spectrum(music):

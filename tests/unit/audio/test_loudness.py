@@ -96,7 +96,7 @@ def test_matching_reaches_the_target(gain):
 
 def test_matching_never_clips():
     click = np.zeros(44100, dtype="f4")
-    click[::11025] = 0.05  # so peaky that −20 LUFS would need a gain far beyond full scale
+    click[::11025] = 0.05  # peaks are so high that −20 LUFS would exceed full scale
     matched = match_loudness(click, 44100)
     assert np.abs(matched).max() == pytest.approx(10 ** (-1 / 20))
     assert measure_loudness(matched, 44100) < TARGET_LUFS

@@ -55,7 +55,7 @@ def test_the_peak_is_that_of_the_mono_signal_so_far():
     y = np.zeros(2 * BLOCK, np.float32)
     y[100], y[BLOCK + 100] = -0.25, 0.75
     peaks = [peak for peak, _ in ArraySource(y, SR).resampled([16000])]
-    assert peaks == [0.75, 0.75]  # one block is read ahead, so that the last is known as such
+    assert peaks == [0.75, 0.75]  # one block is read ahead, to recognise the last block
 
 
 def test_content_is_the_hash_of_a_file_and_distinguishes_excerpts_and_arrays(tmp_path):
@@ -72,7 +72,7 @@ def test_content_is_the_hash_of_a_file_and_distinguishes_excerpts_and_arrays(tmp
         ArraySource(y, 8000).content(),
     ]
     assert len(set(contents)) == len(contents)
-    # kept results are found by this hash: it must not change
+    # the hash is part of cache keys, so it must not change
     zeros = ArraySource(np.zeros(3, np.float32), 8000).content()
     assert zeros == "1ab444695e83fcb6b9cbc0d707a734788ef3e47cce543772dfec38c0047a4e46"
 

@@ -27,5 +27,5 @@ def test_windows_cover_every_sample_and_count_the_valid_ones(size, length, hop, 
         assert not window[n:].any()
         assert n == length or k * hop + n == padded.size
     assert set(np.concatenate([window for window, _ in cut])) - {0} == set(y)
-    # no window more than it takes
+    # no more windows than necessary
     assert len(cut) == 1 or (len(cut) - 2) * hop + length < padded.size

@@ -69,7 +69,7 @@ def test_every_page_links_to_the_same_page_of_other_editions(three, tmp_path):
             current = read(page).select_one("a[aria-current]")
             assert (page.parent / current["href"]).resolve() == page.resolve()
     assert (front.parent / "demo" / "_static" / "groove.css").is_file()
-    assert "</nav>" not in (three[0].html / "index.html").read_text()  # the edition is as it was
+    assert "</nav>" not in (three[0].html / "index.html").read_text()  # the edition is unchanged
 
 
 def test_the_front_page_leads_with_people_and_names_what_is_missing(three, tmp_path):

@@ -43,7 +43,7 @@ def render(myst: str) -> BeautifulSoup:
     return BeautifulSoup(page, "html.parser").main
 
 
-# what can begin a construct, next to letters of any kind
+# characters that can begin markup, and letters of all kinds
 PIECES = st.sampled_from(
     [*"`*_{}[]()<>&$|!#~^=:@%\"'\\+-./;,", *"abc 12 é漢\n\t\x00", "](", "{include}"]
 )
@@ -141,7 +141,7 @@ def save(build, name, cells):
 def test_descriptions_of_figures_hold_any_text(in_book, shown, alt):
     in_book()
     figure, axes = plt.subplots()
-    axes.set_title("A$AP $x^$ {")  # no mathematics in what a study is called
+    axes.set_title("A$AP $x^$ {")  # names in a study are not read as mathematics
     show_figure(figure, "one", f"Ratings of {alt}.", alt)
     page = render(shown[0][0].data)
     assert page.find("img")["alt"] == alt

@@ -55,7 +55,7 @@ def test_a_failing_cell_is_one_box_and_its_dependents_are_skipped(kernel):
     assert not {"c", "e", "f", "g"} & set(space)
     assert set(kernel.guard.missing) == {"c", "d", "e", "f", "g"}
     assert len(kernel.boxes) == 1
-    assert len(set(kernel.causes)) == 1  # skipped cells have the cause of the one that failed
+    assert len(set(kernel.causes)) == 1  # skipped cells have the same cause as the failed cell
     assert len(kernel.causes) == 4
     assert "invalid literal" in kernel.boxes[0]
 

@@ -20,7 +20,7 @@ from groove_utils.book.incremental import (
 from groove_utils.book.settings import Settings
 from groove_utils.manifest import write_manifest
 
-# makes every result that its last argument stands on, and notes what it was called with
+# makes all results that its last argument depends on, and records its arguments
 MAKE = """#!{python}
 import sys
 from pathlib import Path

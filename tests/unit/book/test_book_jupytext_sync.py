@@ -136,7 +136,7 @@ def test_a_new_chapter_is_clean_and_paired(tmp_path):
     assert "SLUG" not in text
     config = project_root() / "pyproject.toml"
     for verb in (["check"], ["format", "--check"]):
-        # as a file of analysis/, whose rules are laxer
+        # checked like a file in analysis/, for which fewer rules apply
         command = [sys.executable, "-m", "ruff", *verb, "--config", str(config)]
         command += ["--stdin-filename", str(project_root() / "analysis" / "12-tempo.py"), "-"]
         run = subprocess.run(

@@ -67,7 +67,7 @@ def test_a_value_is_glued_and_recorded(in_book, shown):
         "text": "0.46",
         "full": "0.46 (95% CI 0.40 to 0.50, n = 96)",
     }
-    # what myst-nb looks up: this MIME type, and the name under `scrapbook`
+    # myst-nb uses this MIME type, and the name under `scrapbook`
     assert [output for output, _ in shown] == [
         {"application/papermill.record/text/plain": "'0.46'"},
         {"application/papermill.record/text/plain": "'0.46 (95% CI 0.40 to 0.50, n = 96)'"},
@@ -319,7 +319,7 @@ def test_players_show_labels_and_matched_files(in_book, shown):
     for file in files[1:]:
         y, sr = load_audio(chapter.build / "book" / file, mono=False)
         assert measure_loudness(y, sr) == pytest.approx(-20, abs=0.5)
-    # the same sounds again are the same files, untouched
+    # the same sounds give the same files, which are not written again
     times = [(chapter.build / "book" / file).stat().st_mtime_ns for file in files]
     audio_player(sounds)
     assert shown[1][0].data == page

@@ -84,7 +84,7 @@ def test_right_files(read):
         "all": {}, "chapters": {"01-one": {}}, "study": {},
     }  # fmt: skip
     assert read({"chapters": {"02-two": {"anything": 1}}})  # a chapter without a script
-    assert read({"chapters": {"01-one": {"models": "paper"}}})  # stands for a list
+    assert read({"chapters": {"01-one": {"models": "paper"}}})  # a name for a list
 
 
 @pytest.mark.parametrize(
@@ -181,4 +181,4 @@ def test_unknown_parameters_are_refused(tmp_path):
     book.cells[0].source = "%matplotlib inline\nx = 1"
     with raises(BookError, "parameters_cell"):
         check_parameters(book, {"x": 1}, file)
-    check_parameters(nbformat.v4.new_notebook(), {"x": 1}, file)  # left out altogether
+    check_parameters(nbformat.v4.new_notebook(), {"x": 1}, file)  # no cell with parameters

@@ -66,7 +66,7 @@ def test_weights_where_the_study_allows_them(tables):
     build, _, make = tables
     file = build / "tables" / "models.parquet"
     assert make()["weights_table"] == "*None for this study.*"
-    file.write_bytes(NOT_ALLOWED)  # what the runner leaves where a study lacks the sound for it
+    file.write_bytes(NOT_ALLOWED)  # content that the runner writes if a study lacks the audio
     assert make()["weights_table"] == "*None for this study.*"
     models = pd.DataFrame({"model": ["m"], "licence": ["ISC"], "fingerprint": ["ab12"]})
     models.to_parquet(file)

@@ -91,7 +91,7 @@ def test_a_chapter_from_end_to_end(tiny, make_study, read):
     ratings = pd.read_csv(study / "ratings.csv")
     own = ratings[ratings["query"] == "listen"].groupby("track_id")["rating"].mean()
     assert means["listen"].to_dict() == pytest.approx(own.to_dict())
-    # listed, but not written, since its cell was left out: a file says so
+    # listed, but not written, since its cell was dropped: the file says so
     assert (build / "tables" / "stems.parquet").read_bytes() == NOT_ALLOWED
 
     book = read(page)
@@ -111,7 +111,7 @@ def test_a_chapter_from_end_to_end(tiny, make_study, read):
     outputs = [output for cell in book.cells for output in cell.get("outputs", [])]
     streams = [output for output in outputs if output.output_type == "stream"]
     assert [(output.name, output.text) for output in streams] == [("stdout", "said\n")]
-    assert str(Path(study).parent) not in page.read_text()  # no path of somebody's machine
+    assert str(Path(study).parent) not in page.read_text()  # no path of this machine
     glued = [o.metadata.scrapbook.name for o in outputs if "scrapbook" in o.get("metadata", {})]
     assert glued == ["songs", "songs_full", "first"]
     assert "noise" in (build / "logs" / "01-tiny.txt").read_text()
@@ -122,14 +122,14 @@ def test_a_chapter_from_end_to_end(tiny, make_study, read):
     assert 20 < run["peak_memory_mib"] < 5000
 
     manifest = build / "made" / "01-tiny.json"
-    # all but what Make's caller would have written
+    # everything except what Make's caller would have written
     assert {Path(file).name for file in find_changes(manifest)} == {"study.path", "01-tiny.json"}
     inputs, outputs, packages = read_manifest(manifest).values()
     assert {"numpy", "pandas"} <= set(packages)
     assert "torch" not in packages
     for module in ("book/outputs.py", "book/chapter.py", "study/folder.py", "files.py"):
         assert f"groove_utils/{module}" in inputs
-    for module in ("probe", "embed", "synth", "mixed"):  # not imported, so not depended on
+    for module in ("probe", "embed", "synth", "mixed"):  # not imported, so not a dependency
         assert not [file for file in inputs if file.startswith(f"groove_utils/{module}/")]
     for file in ("study.yml", "tracks.csv", "ratings.csv", ""):  # a new file may bring stems
         assert os.path.relpath(study / file, project_root()) in inputs
@@ -145,7 +145,7 @@ def test_a_failing_chapter_says_where_and_leaves_the_notebook(tiny, make_study, 
     page.parent.mkdir(parents=True)
     page.write_text("the last good one")
     tiny.script.write_text(TINY.replace("report_texts(", "1 / 0\nreport_texts("))
-    # as Make calls it, and keeps the message for the end of its output
+    # as Make calls it, with the message saved for the end of the output
     command = ["run", str(tiny.script), "--study", str(study), "--build", str(tiny.build)]
     assert main([*command, "--params", str(tiny.params), "--writes", "means", "stems"]) == 1
     failed = tiny.build / "failed" / "01-tiny.ipynb"
@@ -169,7 +169,7 @@ def test_undeclared_tables_are_refused(in_book, monkeypatch):
     with raises(BookError, "undeclared_table", value="means"):
         chapter.save_table(pd.DataFrame({"a": [1]}), "means")
     tables = chapter.build / "tables"
-    assert not tables.exists()  # refused before it was written
+    assert not tables.exists()  # rejected before the table was written
     chapter.save_table(pd.DataFrame({"a": [1]}), "stems")
     with raises(BookError, "undeclared_table", value="stems"):
         chapter.load_table("stems")
@@ -205,7 +205,11 @@ def test_a_table_that_is_not_there(in_book):
     assert not chapter.has_table("means")
     assert chapter.find_table("means") is None
     whole = pd.DataFrame({"a": range(1000)}).to_parquet(write_page_checksum=True)
-    for damaged in (b"", whole[:200], whole[:100] + b"~" + whole[101:]):  # not mistaken for that
+    for damaged in (
+        b"",
+        whole[:200],
+        whole[:100] + b"~" + whole[101:],
+    ):  # not mistaken for such a file
         path.write_bytes(damaged)
         with raises(BookError, "damaged_table", path="means.parquet"):
             chapter.find_table("means")

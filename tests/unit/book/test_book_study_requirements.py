@@ -61,7 +61,7 @@ def test_one_box_a_need_where_its_first_cell_stood():
     assert texts[6:] == ["## The end"]
     ids = [cell["id"] for cell in fitted.cells]
     assert len(set(ids)) == len(ids)
-    assert len(CHAPTER.cells) == 9  # the given one is as it was
+    assert len(CHAPTER.cells) == 9  # the given notebook is unchanged
 
 
 def test_either_of_two_is_enough_and_both_are_named():
@@ -69,7 +69,7 @@ def test_either_of_two_is_enough_and_both_are_named():
     box = next(text for text in texts if "Not run" in text)
     assert "no sound files" in box
     assert "and no precomputed embeddings: there is no folder" in box
-    assert "Left out" not in box  # no heading among what was dropped
+    assert "Left out" not in box  # headings are not listed
 
 
 def test_a_section_that_is_left_out_needs_no_second_box():
@@ -172,7 +172,7 @@ def test_chapters_say_what_a_poorer_study_lacks_and_need_nothing_of_it(make_stud
     for chapter, absent in BOXES[case].items():
         boxes = [text for text in sources(fitted[chapter]) if "Not run for this study" in text]
         assert sum(absent in box for box in boxes) == 1, boxes
-    # the cells that are left use no name that only a dropped cell would have set
+    # remaining cells use no name that only dropped cells define
     for chapter, notebook in fitted.items():
         code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
         (tmp_path / f"{chapter}.py").write_text("\n\n".join(code), encoding="utf-8")

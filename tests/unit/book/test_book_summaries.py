@@ -94,7 +94,7 @@ def test_settings_of_one_question_stand_side_by_side(probes):
     _, _, results = probes
     table = settings_table({"wide": results, "narrow": {"good": results["bad"]}}, "fold_r2")
     square = by_setting(table, "party")
-    assert list(square.columns) == ["wide", "narrow"]  # in their own order, not the alphabet's
+    assert list(square.columns) == ["wide", "narrow"]  # in the given, not in alphabetical order
     expected = results["bad"].scores().set_index("target").loc["party", "fold_r2"]
     assert square.loc["bad", "wide"] == square.loc["good", "narrow"] == expected
     assert np.isnan(square.loc["bad", "narrow"])
@@ -127,7 +127,7 @@ def test_intervals_over_test_songs_are_marked_next_to_others(probes):
     marked = mark_test_only(scores)
     assert list(marked["model"]) == ["ridge"] * 2 + ["trees (test songs only)"] * 2
     assert list(scores["model"]) == ["ridge"] * 2 + ["trees"] * 2
-    for refit in (True, False):  # intervals of one kind need no mark
+    for refit in (True, False):  # if all intervals are of one kind, none is marked
         alike = scores[scores["refit"] == refit]
         assert list(mark_test_only(alike)["model"]) == list(alike["model"])
 

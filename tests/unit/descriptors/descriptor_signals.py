@@ -42,7 +42,7 @@ def bursts(hz, duration=5.0, sr=SR):
     return sine(hz, duration, sr) * swell.astype(np.float32)
 
 
-# bars whose beginning can be recognised: with a bass drum on one and on three, it could not
+# patterns from which the downbeat can be recognised; bass drum on one and three is not enough
 PATTERNS = {
     "rock": {"kick": "x.....x...x.....", "snare": "....x.......x...", "hat": "x.x.x.x.x.x.x.x."},
     "funk": {"kick": "x.x...x...x..x..", "snare": "....x..g.g.gx..g", "hat": "x" * 16},

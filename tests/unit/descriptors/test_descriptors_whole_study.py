@@ -62,7 +62,7 @@ def test_study_comes_from_the_cache_until_a_file_changes(study, tmp_path, monkey
 
 def test_two_workers_give_the_same_table(study, tmp_path):
     one = describe_study(study, n_jobs=1, cache=ArrayCache(tmp_path, "one"))
-    with parallel_config("threading"):  # processes take seconds to start; chapters use them
+    with parallel_config("threading"):  # chapters use processes, which take seconds to start
         two = describe_study(study, n_jobs=2, cache=ArrayCache(tmp_path, "two"))
     pd.testing.assert_frame_equal(one, two)
 

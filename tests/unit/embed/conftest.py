@@ -11,7 +11,7 @@ def _own_cache(tmp_path_factory):
         patch.setenv("GROOVE_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.delenv("EXECUTOR", raising=False)
         patch.setenv("GROOVE_DEVICE", "cpu")
-        patch.setattr(loading, "KEPT", 100)  # toy models would push out the slow ones
+        patch.setattr(loading, "KEPT", 100)  # toy models would replace the slow models
         yield
 
 

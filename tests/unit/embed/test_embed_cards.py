@@ -24,7 +24,7 @@ def test_every_row_is_complete():
         assert card.layers
         assert card.parameters is None or card.parameters > 1000
         assert 0 < card.hop <= card.window
-        # a model that cannot run names the one step to make it run
+        # a model that cannot run names the step that makes it run
         assert table.loc[name, "available"] == (table.loc[name, "how"] == "")
         if card.repository:
             assert len(card.revision) == 40 or name == "audiomae"

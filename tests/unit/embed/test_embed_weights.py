@@ -34,7 +34,7 @@ def test_a_download_asks_for_the_pinned_revision_and_no_more(ast_folder):
     assert fetch_weights(model_card("ast")) == folder
     assert options["revision"] == model_card("ast").revision
     assert "*.safetensors" in options["allow_patterns"]
-    unwanted = ("bin", "h5", "py")  # no code of any authors, where the model needs none
+    unwanted = ("bin", "h5", "py")  # no code by authors if the model needs none
     assert not any(kind in pattern for pattern in options["allow_patterns"] for kind in unwanted)
 
 

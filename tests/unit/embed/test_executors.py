@@ -80,7 +80,7 @@ def test_a_killed_extraction_is_resumed_by_two_processes(tmp_path, expected):
         process.join()
         assert process.exitcode == 0
     assert len(store) == N_TRACKS
-    # each computed no more than what the first had left, and its probe of two
+    # each computed at most the remaining tracks, and its probe of two windows
     n_batches = len((tmp_path / "count").read_text().split())
     assert n_batches <= 2 * (-(-3 * (N_TRACKS - n_done) // 8) + 2)
     for out in outs:
@@ -104,7 +104,7 @@ def test_joblib_gives_the_same_and_lists_what_fails(cache, tmp_path, register):
 def test_a_cluster_survives_the_death_of_a_worker(tmp_path, monkeypatch, slow, expected):
     from distributed import Client, LocalCluster
 
-    SERVER.set_forkserver_preload(PRELOAD)  # dask has set its own
+    SERVER.set_forkserver_preload(PRELOAD)  # dask has set its own list
     store = ArrayCache(tmp_path / "there")
     with LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None

@@ -122,7 +122,7 @@ def test_published_rows_of_a_model_with_numbered_layers_are_its_layers(tmp_path,
     layers = embed_study(study, model).layers
     assert list(layers) == [f"layer_{i:02d}" for i in range(n)]
     np.testing.assert_array_equal(np.stack(list(layers.values()), 1), values)
-    # windows, of another model or of another name or number, are averaged as always
+    # windows of another model, name or number are averaged as usual
     for place, name, key, array in [
         ("another model", "theirs", "audio_embedding", values[0]),
         ("another name", model, "windows", values[0]),

@@ -24,7 +24,7 @@ class Mean(Frames):
 @pytest.fixture
 def mean(register):
     name = register(Mean)
-    embed_audio(np.ones(SR, np.float32), SR, name)  # the check as it is loaded has passed
+    embed_audio(np.ones(SR, np.float32), SR, name)  # the check at loading has passed
     calls.clear()
     return name
 

@@ -30,7 +30,7 @@ def test_a_sum_at_several_rates_is_the_sum_resampled(files, tmp_path):
     soundfile.write(tmp_path / "b.wav", noise(len(y), 9), SR, subtype="FLOAT")
     y = (y + noise(len(y), 9)) / 2
     source = SumSource([path, tmp_path / "b.wav"], gain=0.5)
-    for _ in range(2):  # the second time from the blocks that were kept
+    for _ in range(2):  # the second time, from stored blocks
         peaks, streams = zip(*source.resampled([SR, 22050]))
         np.testing.assert_allclose(np.concatenate([b[SR] for b in streams]), y, atol=1e-6)
         at_22k = np.concatenate([b[22050] for b in streams])

@@ -78,7 +78,7 @@ class Fixed(ClassifierMixin, BaseEstimator):
 @pytest.mark.parametrize("true", [0.3, 1.0, 4.0])
 def test_temperature_equals_scikit_learn_and_finds_the_planted_one(true):
     y, p = draw(1, n=4000)
-    wrong = change_temperature(p, 1 / true)  # too sure for true > 1
+    wrong = change_temperature(p, 1 / true)  # overconfident for true > 1
     found = fit_temperature(y, wrong)
     assert found == pytest.approx(true, rel=0.08)
     logits = np.log(wrong)
@@ -105,7 +105,7 @@ def test_temperature_of_two_classes_has_a_closed_form(share):
 
 def test_temperatures_without_an_optimum_stop_at_a_bound():
     p = np.tile([0.8, 0.2], (5, 1))
-    assert fit_temperature(np.zeros(5, int), p) == 0.01  # always right: as sure as possible
+    assert fit_temperature(np.zeros(5, int), p) == 0.01  # always right: lowest temperature
     assert fit_temperature(np.ones(5, int), p) == 100.0
     assert np.isfinite(fit_temperature([0, 1], [[1.0, 0.0], [1.0, 0.0]]))
 

@@ -186,7 +186,7 @@ def test_rank_similarity_is_spearmans_correlation(X):
     expected = [spearmanr(a.ravel(), b.ravel()).statistic for a, b in zip(X, other, strict=True)]
     np.testing.assert_allclose(ex.rank_similarity(X, other), expected, atol=1e-12)
     np.testing.assert_allclose(ex.rank_similarity(X, -X), -1)
-    assert ex.rank_similarity(np.zeros_like(X), X).tolist() == [0] * 5  # nothing to rank
+    assert ex.rank_similarity(np.zeros_like(X), X).tolist() == [0] * 5  # no values to rank
 
 
 def test_masked_sound_keeps_what_the_mask_shows():

@@ -18,18 +18,18 @@ def test_stems_are_those_of_the_corpus(rendered, tmp_path):
     every = found.sums([found.stems])[0]
     assert np.median(np.abs(every - clips.X[:3])[clips.X[:3] > -50]) < 1
     np.testing.assert_allclose(found.sums([["bass"]])[0], found.X[1], atol=1e-4)
-    # where one stem is nearly alone, it is as loud as the mix, to the 16 bits of the file
+    # where one stem dominates, it equals the mix within the 16-bit resolution of the file
     alone = (shares.max(axis=0) > 0.999) & (clips.X[:3] > -50)
     assert alone.mean() > 0.05
     np.testing.assert_allclose(found.X.max(axis=0)[alone], clips.X[:3][alone], atol=0.7)
-    # and a mix without a silent stem is the mix
+    # a mix without a silent stem equals the mix
     for stem, part in enumerate(found.X):
         for k in range(3):
             rows = [k]
             if (part[rows] <= -80).all():
                 loud = clips.X[rows] > -50
                 assert np.abs(found.without[stem][rows] - clips.X[rows])[loud].max() < 0.1
-    # where a stem is much softer than the others, nothing changes when it is taken out
+    # where a stem is much softer than the others, removing it changes nothing
     soft = (shares < 1e-4) & (clips.X[:3] > -50)
     assert soft.mean() > 0.05
     np.testing.assert_allclose(

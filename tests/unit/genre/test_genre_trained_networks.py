@@ -80,7 +80,9 @@ def test_a_network_is_trained_once(clips, split, cache, monkeypatch):
     assert not list(cache.folder.rglob("*.pt"))
     longer = TrainingSettings(epochs=4)
     for options in ({"augment": None}, {"settings": longer}):
-        with pytest.raises(TypeError, match="not callable"):  # it is trained, by nothing
+        with pytest.raises(
+            TypeError, match="not callable"
+        ):  # training is started, but replaced by None
             train_network("resnet", clips, split, **{"settings": QUICK, "cache": cache} | options)
 
 
@@ -195,7 +197,7 @@ def start(path, n_processes, kill=None):
         if kill is not None:
             runs[kill].join(60)
             for run in runs:
-                run.kill()  # the others wait for the one that is gone
+                run.kill()  # the other processes wait for the killed one
         for run in runs:
             run.join(60)
         return [run.exitcode for run in runs]
@@ -214,7 +216,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(tmp_path, n_processes):
     assert start(cut, n_processes) == [0] * n_processes
     first, second = torch.load(whole), torch.load(cut)
     assert all(torch.equal(first[name], second[name]) for name in first)
-    if n_processes > 1:  # sharing batches out changes rounding only
+    if n_processes > 1:  # dividing batches among processes changes only rounding
         alone = tmp_path / "alone.pt"
         assert start(alone, 1) == [0]
         for name, values in torch.load(alone).items():

@@ -45,7 +45,7 @@ def test_from_ratings_on_the_scale_the_effects_as_rated_are_recovered():
     rated = effects_as_rated(demo_songs()).query("question == 'dance'").set_index("term")["value"]
     table = recovered(fit(2026, discrete=True), rated)
     assert table["within"].all()
-    # the residual that was drawn is another one: the ends of the scale compress it
+    # not the simulated residual SD, which the ends of the scale compress
     assert default_effects().sd.loc["residual", "dance"] > table.loc["residual", "high"]
 
 

@@ -55,7 +55,7 @@ def test_a_factor_with_one_level(ratings):
         fit_lmm(f"{FORMULA} + (1 | room)", one)
     with raises(LmmError, "empty_column", column="listener_id"):
         fit_lmm(f"{FORMULA} + (0 + never | listener_id)", one)
-    # a level that only incomplete rows hold is no level
+    # a level that occurs only in incomplete rows does not count
     data = ratings.assign(rating=ratings["rating"].where(ratings["style"] == "funk"))
     with raises(LmmError, "single_level", column="style"):
         fit_lmm(f"rating ~ style + {CROSSED}", data)
@@ -65,7 +65,7 @@ def test_incomplete_rows_are_counted(ratings):
     data = ratings.copy()
     data.loc[[3, 4, 50], "rating"] = np.nan
     data.loc[[4, 60], "x"] = np.nan
-    data["comment"] = np.nan  # not in the formula: no matter
+    data["comment"] = np.nan  # not in the formula, so ignored
     result, text = warned(FORMULA, data)
     assert "4 of 288 rows" in text
     assert result.n_obs == 284
@@ -114,7 +114,7 @@ def test_nearly_collinear_predictors(ratings):
     _, text = warned(f"rating ~ x + twin + {CROSSED}", ratings.assign(twin=twin))
     assert "nearly determined by the other predictors" in text
     _, text = warned(f"rating ~ x * style + {CROSSED}", ratings)
-    assert "nearly determined" not in text  # products are correlated by nature
+    assert "nearly determined" not in text  # products are always correlated
 
 
 def test_song_level_studies_have_artists_only(ratings):
@@ -138,7 +138,7 @@ def test_singular_fits_name_the_term_and_a_remedy(ratings):
 
 
 def test_a_perfect_correlation_is_warned_of(ratings):
-    # listeners have no slopes of their own here; this draw puts the correlation on the edge
+    # slopes do not differ between listeners; with this seed, the correlation is on the boundary
     result, text = warned("rating ~ x + (1 + x | listener_id) + (1 | track_id)", ratings)
     assert result.singular
     assert abs(result.variance_components()["sd"][2]) > 0.999

@@ -47,7 +47,7 @@ def fit(name):
 
 
 def our_factor(name):
-    # lme4 tells the two halves of `||` apart by a number, and writes the inner factor first
+    # lme4 numbers the two parts of `||`, and writes the inner factor first
     name = name.split(".")[0]
     return "band:stimulus" if name == "stimulus:band" else name
 
@@ -76,7 +76,7 @@ def test_other_formulas(name):
                 else rows[rows["other"] == rename.get(second, second)]
             )
         assert len(rows) == 1
-        # a flat ridge leaves singular correlations loose in either program
+        # the likelihood is flat along singular correlations, so the programs may differ
         atol = 5e-3 if name == "factor_slopes" else 1e-5
         assert rows["sd"].item() == pytest.approx(sd, rel=1e-4, abs=atol)
 
@@ -128,7 +128,7 @@ def test_slopes_of_a_curve():
     own = result.emtrends("x", "x", at={"x": [-1, 0, 1.5]}).table
     _, first, second = result.beta
     np.testing.assert_allclose(own["estimate"], first + 2 * second * own["x"], rtol=1e-8)
-    # emmeans takes a forward difference over a thousandth of the range, and so is off by a little
+    # emmeans uses a forward difference over 0.1% of the range, which is slightly inexact
     lenth = pd.DataFrame(REFERENCE["curve_slopes"])
     np.testing.assert_allclose(own["estimate"], lenth["x.trend"], rtol=2e-3)
     np.testing.assert_allclose(own["se"], lenth["SE"], rtol=2e-3)

@@ -40,7 +40,7 @@ def test_profile_ends_where_the_deviance_has_risen_enough():
     result = quiet_fit(CROSSED, data)
     table = result.variance_components("profile", level=0.9)
     for bound in ("low", "high"):
-        sd = table.loc[0, bound]  # the listeners' spread, held at an end of its interval
+        sd = table.loc[0, bound]  # the listeners' SD, fixed at an end of its interval
         grid = np.linspace(0.85, 1.15, 61) * result.sigma
         songs = np.linspace(0.5, 1.5, 61) * table.loc[1, "sd"]
         least = min(

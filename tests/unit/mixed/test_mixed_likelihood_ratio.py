@@ -59,7 +59,7 @@ def test_boundary_is_taken_into_account():
     apart = fit_lmm("rating ~ genre * x + (1 + x || listener) + (1 | stimulus)", SMALL)
     row = likelihood_ratio_test(crossed, apart).iloc[0]
     assert row["p"] == pytest.approx(row["p_naive"] / 2)
-    row = likelihood_ratio_test(apart, slopes).iloc[0]  # a correlation alone lies inside
+    row = likelihood_ratio_test(apart, slopes).iloc[0]  # a correlation alone is not on the boundary
     assert row["p"] == row["p_naive"]
     alone = fit_lmm("rating ~ genre * x + (1 | listener)", SMALL)
     row = likelihood_ratio_test(alone, slopes).iloc[0]

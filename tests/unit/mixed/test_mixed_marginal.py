@@ -47,7 +47,7 @@ def test_corrections_are_ordered(result):
     assert (p["holm"]["p_adjusted"] >= plain).all()
     assert p["holm"]["p_adjusted"].min() == pytest.approx(min(1, 3 * plain.min()))
     assert (p["tukey"]["p_adjusted"] >= plain).all()
-    # simultaneous intervals leave out 0 just where the corrected p is below .05
+    # simultaneous intervals exclude 0 exactly if the corrected p is below .05
     table = p["tukey"]
     outside = (table["low"] > 0) | (table["high"] < 0)
     assert (outside == (table["p_adjusted"] < 0.05)).all()

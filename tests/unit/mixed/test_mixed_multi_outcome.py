@@ -44,7 +44,7 @@ def test_differences_of_slopes_are_those_of_the_answers(answers):
         assert row["estimate"] == pytest.approx(truth, abs=3 * row["se"])
         apart = slopes.loc[first, "estimate"] - slopes.loc[second, "estimate"]
         assert row["estimate"] == pytest.approx(apart, abs=row["se"])
-        # half of every spread is common to two questions and cancels
+        # half of each variance is common to two questions and cancels out
         both = np.hypot(slopes.loc[first, "se"], slopes.loc[second, "se"])
         assert row["se"] == pytest.approx(both * np.sqrt(0.5), rel=0.25)
 

@@ -44,7 +44,7 @@ def test_partitions_add_to_one_and_overlapping_terms_are_joined():
     assert list(plain.columns) == ["x", "listener_id", "track_id", "Residual"]
     assert list(plain.index) == ["dance", "party"]
     np.testing.assert_allclose(plain.sum(axis=1), 1)
-    # a rival that is the predictor and noise works against it
+    # a covariate that is the predictor plus noise competes with it
     noise = np.random.default_rng(3).normal(0, 0.3, 30)
     rival = answers["x"] + noise[answers["track_id"].str[1:].astype(int)]
     formula = f"rating ~ x + rival + {CROSSED}"

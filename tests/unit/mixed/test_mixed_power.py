@@ -57,12 +57,12 @@ def test_power_with_artists_is_that_of_both_samples(share):
     table = power_simulation(20, 36, 0.3, n_simulations=60, seed=2, sd_listener=0.7,
                              songs_per_artist=3, artist_share=share, **spreads)  # fmt: skip
     row = table.iloc[0]
-    # over 12 artists, part of the variance that they share lies within them by chance
+    # with 12 artists, part of the shared variance is within artists by chance
     realised = {0.0: 11 / 35, 0.5: 0.5 + 0.5 * 11 / 35, 1.0: 1.0}[share]
     se = crossed_se(20, 36, 3, realised, **spreads)
     assert row["se"] == pytest.approx(se, rel=0.1)
     assert row["coverage"] > 0.85
-    if share == 1:  # the artists are the sample: a t test over 12 of them
+    if share == 1:  # the sample consists of artists: a t test over 12 artists
         power = stats.nct.sf(stats.t.isf(0.025, 10), 10, 0.3 / se)
         assert row["low"] < power < row["high"]
 
@@ -82,11 +82,11 @@ def test_a_smaller_slope_leaves_more_to_songs_and_artists():
     assert share == found["artist_share"]
     assert less["sd_song"] == pytest.approx(np.sqrt(0.4**2 + (1 - share) * freed), rel=0.1)
     assert less["sd_artist"] == pytest.approx(np.sqrt(0.3**2 + share * freed), rel=0.15)
-    # together they are the songs' variance of a model without the predictor
+    # their sum is the songs' variance in a model without the predictor
     empty = quiet_fit("rating ~ 1 + (1 | listener) + (1 | track) + (1 | artist)", rows)
     total = empty.mean_variances()[["track", "artist"]].sum() - 0.1**2
     assert less["sd_song"] ** 2 + less["sd_artist"] ** 2 == pytest.approx(total, rel=0.05)
-    # in other units of the covariate, the same study
+    # other units of the covariate do not change the study
     other = quiet_fit(
         "rating ~ x + (1 + x | listener) + (1 | track) + (1 | artist)", rows.assign(x=rows["x"] / 5)
     )

@@ -77,7 +77,7 @@ def test_the_ceiling_is_the_r2_of_a_perfect_account():
         truth = rng.normal(0, 2, 60)
         level = rng.normal(0, 3, 40)[:, None]
         matrix = truth + level + rng.normal(0, 4, (40, 60))
-        matrix[rng.random(matrix.shape) > 0.4] = np.nan  # listeners' levels get into the means
+        matrix[rng.random(matrix.shape) > 0.4] = np.nan  # listeners' levels influence the means
         means = np.nanmean(matrix, axis=0)
         centred = means - means.mean()
         error = centred - (truth - truth.mean())
@@ -130,7 +130,7 @@ def test_rater_curve_follows_from_the_variances_in_both_designs():
     k = curve["the same"].index.to_numpy()
     np.testing.assert_allclose(curve["the same"]["reliability"], 2 * k / (2 * k + 8), atol=0.06)
     np.testing.assert_allclose(curve["different"]["reliability"], 2 * k / (2 * k + 11), atol=0.06)
-    # panels drawn for each song show what other raters do to the means
+    # separate panels for each song show the effect of other raters on the means
     gap = curve["different"]["observed"] - curve["different"]["reliability"]
     assert gap.abs().max() < 0.04
     assert np.isnan(curve["different"]["observed"][60])

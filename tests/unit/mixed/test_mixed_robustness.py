@@ -51,7 +51,7 @@ def test_an_effect_that_one_song_carries_does_not(data):
     table = robustness_table(result, "x").set_index("variant")
     assert table.loc["as reported", "p"] < 0.001
     assert not table.loc["without track_id S0005", "same_conclusion"]
-    assert "without random slopes" not in table.index  # there are none to leave out
+    assert "without random slopes" not in table.index  # there are no random slopes to omit
 
 
 def test_z_scores_do_not_depend_on_how_listeners_use_the_scale(data):

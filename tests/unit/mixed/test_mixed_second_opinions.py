@@ -53,7 +53,7 @@ def test_no_engine_finds_a_better_optimum(name, formula, engine):
 
 def test_statsmodels_agrees_on_small_crossed_data():
     data = simulate_ratings(20, 16, 8, seed=4)
-    # crossed effects in statsmodels: one group that holds everything, with variance components
+    # crossed effects in statsmodels: variance components of a single group of all rows
     model = sm.MixedLM.from_formula(
         "rating ~ style + x",
         data.assign(all=1),

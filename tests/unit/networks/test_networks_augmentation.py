@@ -27,7 +27,7 @@ def test_masks_hide_at_most_the_share_and_nothing_else(batch):
 
 def test_mixed_examples_and_answers_have_the_same_proportion(batch):
     _, target = batch
-    x = torch.nn.functional.one_hot(target, 4).float()[:, :, None]  # an example is its answer
+    x = torch.nn.functional.one_hot(target, 4).float()[:, :, None]  # features equal to the label
     mixed, answers = augmentation.mixup(x, target, n_classes=4)
     torch.testing.assert_close(mixed[:, :, 0], answers)
     torch.testing.assert_close(answers.sum(dim=1), torch.ones(N))
@@ -49,7 +49,7 @@ def test_time_is_stretched_linearly():
     ramp = torch.arange(100.0).expand(50, 1, 100)
     torch.manual_seed(1)
     played, _ = augmentation.stretch_time(ramp, torch.zeros(50), most=0.25)
-    rates = played[:, 0, 1]  # the second frame stands where the rate says
+    rates = played[:, 0, 1]  # the second frame shows the rate
     assert rates.min() >= 0.8 - 1e-6
     assert rates.max() <= 1.25 + 1e-6
     assert rates.std() > 0.05

@@ -18,7 +18,7 @@ def test_devices_are_named(monkeypatch):
         choose_device("cuda")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert choose_device("auto") == "cuda"
-    assert choose_accelerator() is None  # as $GROOVE_DEVICE says
+    assert choose_accelerator() is None  # set by $GROOVE_DEVICE
 
 
 def test_half_precision_is_used_where_the_processor_has_it(monkeypatch):
@@ -36,4 +36,4 @@ def test_float32_is_float32_on_a_gpu():
         assert not torch.backends.cudnn.allow_tf32
         assert torch.backends.cudnn.deterministic
     with precision("cpu"):
-        assert torch.backends.cudnn.allow_tf32  # as it was
+        assert torch.backends.cudnn.allow_tf32  # restored

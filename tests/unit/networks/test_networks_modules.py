@@ -8,7 +8,7 @@ from groove_utils.cache import ArrayCache
 from groove_utils.networks import build_module, compare_modules, summarise_scores
 from groove_utils.synth.listening_tasks import draw_tasks
 
-# task, the module that finds the answer, one that does not, and how far apart they must be
+# task, module that solves it, module that does not, and least difference between the two
 PLANTED = [
     ("tom", "dense", "convolution", 0.25),
     ("chord", "convolution", "dense", 0.40),

@@ -33,7 +33,7 @@ def test_multiply_adds_equal_torchinfo_without_its_biases(name):
 
 def test_multiply_adds_of_a_gru_by_hand():
     network = build_module("recurrent", SHAPE, 4, width=8)
-    gates = 3 * 8 * (24 + 8) * 12  # three gates, input and state, every frame
+    gates = 3 * 8 * (24 + 8) * 12  # three gates, for input and state, in every frame
     assert count_multiply_adds(network, SHAPE) == gates + 8 * 4
 
 

@@ -55,14 +55,14 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(tmp_path, monkeypat
     with pytest.raises(KeyboardInterrupt):
         fit(cut, X, Y, SHORT, valid=(X, Y), checkpoint=tmp_path / "run.pt")
     monkeypatch.undo()
-    again = network(seed=5)  # whatever its weights are, those of the checkpoint count
+    again = network(seed=5)  # its weights are replaced by those of the checkpoint
     history = fit(again, X, Y, SHORT, valid=(X, Y), checkpoint=tmp_path / "run.pt")
     assert same(whole, again)
     assert list(history["epoch"]) == list(range(6))
 
 
 def test_early_stopping_keeps_the_best_epoch():
-    wrong = (X, 1 - Y)  # the better it learns, the worse it gets here
+    wrong = (X, 1 - Y)  # the better the training fit, the worse the score on these
     settings = TrainingSettings(epochs=30, patience=3)
     history = fit(network(), X, Y, settings, valid=wrong)
     best = history["valid_loss"].idxmin()
@@ -99,7 +99,7 @@ def test_the_generator_of_the_caller_is_left_alone():
     fit(nn.Sequential(nn.Flatten(), nn.Linear(24, 2)), X, Y, SHORT)
     state = torch.get_rng_state()
     torch.manual_seed(3)
-    nn.Linear(24, 2)  # its weights were drawn, nothing else
+    nn.Linear(24, 2)  # draws only weights
     assert torch.equal(state, torch.get_rng_state())
     assert not torch.equal(before, state)
 

@@ -142,7 +142,7 @@ def test_a_missing_artist_is_missing_from_training_and_test(songs, found, of_mix
         folds=of_mix.folds[:, keep],
     )  # fmt: skip
     number = sorted(set(artists)).index(gone)
-    # scaling is kept as it was learnt with the artist, so the two agree only closely
+    # scaling is not refitted without the artist, so the two agree only approximately
     near = whole.leave_artist_out[number][:, keep] - fewer.predicted
     moved = whole.predicted[:, keep] - fewer.predicted
     assert np.sqrt((near**2).mean()) < 0.25 * np.sqrt((moved**2).mean())
@@ -221,7 +221,7 @@ def test_a_stem_that_changes_nothing_is_worth_nothing_in_a_probe_of_the_mix(song
     silent[("other",)] = silence
     one = ablate(silent, y, artists, styles, replace(PROTOCOL, n_repeats=1))
     table = probe.contributions(one, n_boot=100).query("stem == 'other' and part == 'all'")
-    # constant features can only give the training mean, which is what nothing gives
+    # constant features predict the training mean, like the empty subset
     assert np.abs(table["estimate"]).max() < 1e-9
     assert (table["p"] > 0.99).all()
 

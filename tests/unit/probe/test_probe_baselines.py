@@ -44,7 +44,7 @@ def test_kernel_ridge_equals_scikit_learn(small):
 def test_a_kernel_finds_what_a_line_cannot():
     rng = np.random.default_rng(0)
     X = rng.standard_normal((120, 2))
-    y = X[:, 0] ** 2 + 0.2 * rng.standard_normal(120)  # an inverted U, say of syncopation
+    y = X[:, 0] ** 2 + 0.2 * rng.standard_normal(120)  # a U-shaped effect
     line = nested_ridge(X, y, protocol=ONCE).scores()["r2"][0]
     curve = nested_estimator(X, y, protocol=ONCE, estimator="kernel").scores()["r2"][0]
     assert line < 0.1

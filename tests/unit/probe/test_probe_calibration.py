@@ -27,7 +27,7 @@ def bench():
 @pytest.mark.weekly
 def test_null_studies_are_seldom_significant_and_score_at_most_zero(bench):
     found = bench.null_rate(60, n_permutations=99)
-    assert found["rate"] <= 0.12  # 7 of 60; more has a chance of 3% at a rate of 5%
+    assert found["rate"] <= 0.12  # 7 of 60; more has a probability of 3% at a rate of 5%
     assert found["mean_r2"] <= 0
 
 
@@ -40,7 +40,7 @@ def test_whole_artists_exchanged_are_calibrated_too(bench):
 @pytest.mark.weekly
 def test_intervals_cover_the_truth_and_forgetting_training_does_not(bench):
     found = bench.coverage(50, seed=1)
-    assert found["refit"] >= 0.86  # 43 of 50; fewer has a chance of 1% at a coverage of 95%
+    assert found["refit"] >= 0.86  # 43 of 50; fewer has a probability of 1% at a coverage of 95%
     assert found["bca"] < found["refit"]
     assert found["mean"] == pytest.approx(found["truth"], abs=0.06)
 

@@ -79,7 +79,7 @@ def test_songs_needed_follows_from_the_standard_error(probes):
     assert row["se"] == pytest.approx(known["se"])
     assert row["n_songs"] == np.ceil((1.959964 + 0.841621) ** 2 * known["se"] ** 2 * 60 / 0.05**2)
     assert table["n_songs"].is_monotonic_increasing
-    # with so many songs, the standard error gives the power that was asked for
+    # with this number of songs, the standard error gives the requested power
     se = row["se"] * np.sqrt(60 / row["n_songs"])
     assert stats.norm.sf(1.959964 - 0.05 / se) == pytest.approx(0.8, abs=0.002)
     with raises(ProbeError, "n_results", value=3):

@@ -106,7 +106,7 @@ def test_intervals_hold_the_true_correlation_and_careless_ones_do_not(rho):
         rejected += row["p"] < 0.05
         low, high = fisher_interval([row["estimate"]], [len(X)])
         careless += low[0] <= rho <= high[0]
-    # .945 in 3,000 runs; 400 runs scatter by ± .022
+    # .945 in 3,000 runs; with 400 runs, the error is ± .022
     assert 0.905 <= held / runs <= 0.975
     assert careless / runs < held / runs
     if rho == 0:

@@ -89,7 +89,7 @@ def test_two_lines_find_the_hump_and_no_hump_in_a_flattening_curve(hump):
     flattening = np.log(X["b"] - X["b"].min() + 0.1) + 0.3 * (y - y.mean()) / y.std()
     flattening -= 0.3 * (2 * X["a"] - 1.5 * (X["b"] - 0.5) ** 2) / y.std()
     _, bend = parabola(X["b"], flattening, artists)
-    assert bend["high"] < 0  # a negative square term alone is no hump
+    assert bend["high"] < 0  # a negative quadratic term alone does not show a hump
     assert two_lines(X["b"], flattening, artists).loc["above", "high"] > 0
     rising = two_lines(X["a"], y, artists)
     assert (rising["low"] > 0).all()

@@ -67,11 +67,13 @@ def test_honest_probes_have_no_leak(case):
 def test_targets_standardised_over_all_folds_are_caught(case):
     styles = np.arange(48) % 3
 
-    def over_all(X, y, folds):  # predicts, and would be scored, in z of all songs
+    def over_all(X, y, folds):  # predicts z scores computed over all songs
         y = np.ravel(y)
         return _plain(X, (y - y.mean()) / y.std(), folds)
 
-    def over_styles(X, y, folds):  # and here even the way back carries the test songs' mean
+    def over_styles(
+        X, y, folds
+    ):  # here, even the inverse transform uses the mean of the test songs
         y = np.ravel(y)
         mean = np.array([y[styles == one].mean() for one in range(3)])[styles]
         return mean + _plain(X, y - mean, folds)
@@ -98,7 +100,7 @@ def test_a_layer_chosen_outside_is_caught_and_flatters(case):
     }  # fmt: skip
     X, _, artists, folds = case
     chosen, honest = [], []
-    for seed in range(8):  # nothing to be found, yet the chosen layer scores better
+    for seed in range(8):  # no signal, but the selected layer has a higher score
         y = np.random.default_rng(seed).standard_normal(48)
         total = ((y - y.mean()) ** 2).sum()
         chosen.append(1 - ((best_layer(X, y, folds) - y) ** 2).sum() / total)

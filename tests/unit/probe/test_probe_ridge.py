@@ -177,7 +177,7 @@ def test_a_near_constant_unit_cannot_explode():
     X = rng.standard_normal((n, 20))
     y = X[:, 0] + 0.5 * rng.standard_normal(n)
     dead = 1e-9 * rng.standard_normal(n)
-    dead[11] = 1.0  # it moves for one song only
+    dead[11] = 1.0  # it varies for one song only
     planted = np.column_stack([X, dead])
     protocol = replace(ONCE, seed=2)
     score = nested_ridge(planted, y, protocol=protocol).scores()["r2"][0]

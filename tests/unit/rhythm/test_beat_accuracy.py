@@ -51,7 +51,7 @@ def test_means_are_over_songs_and_gains_are_paired():
     better = found.loc["b"]
     assert better["gain"] == pytest.approx(mean["b"] - mean["a"])
     assert 0 < better["gain_low"] < 0.1 < better["gain_high"]
-    # the difference is known better than the scores, since songs differ more than trackers
+    # the difference has a narrower interval, since songs differ more than trackers
     assert better["gain_high"] - better["gain_low"] < better["high"] - better["low"]
     assert found["right"].tolist() == [0.5, 0.5]
 

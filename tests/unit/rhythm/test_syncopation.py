@@ -57,11 +57,13 @@ def test_bars_are_read_one_after_the_other():
     bars = np.stack([steps("x..x..x...x.x...")] * 3)
     assert lhl_syncopation(bars) == 3 * 4
     tied = np.stack([steps("x.............x."), steps("........x.......")])
-    assert lhl_syncopation(tied) == 3  # over the bar line: −3 to 0; the third beat is none
+    assert (
+        lhl_syncopation(tied) == 3
+    )  # over the bar line: −3 to 0; the third beat is not syncopated
 
 
 def test_witek_plain_rock_counts_the_backbeat_once():
-    # only the snare on four gives way to a heavier place, the downbeat with kick and hi-hat
+    # only the snare on four precedes a stronger position: the downbeat with kick and hi-hat
     kick, snare, hat = (
         steps("x.......x......."),
         steps("....x.......x..."),

@@ -40,7 +40,9 @@ def test_a_laid_grid_and_a_scores_grid_swing_alike(ratio):
 def test_deviations_of_known_onsets(grid):
     shift = np.array([0.0, 0.01, -0.02, 0.07])
     late, step = deviations(grid.steps[[4, 8, 12, 20]] + shift, grid)
-    np.testing.assert_allclose(late, shift[:3], atol=1e-9)  # the last is nearly between steps
+    np.testing.assert_allclose(
+        late, shift[:3], atol=1e-9
+    )  # the last onset is nearly halfway between steps
     np.testing.assert_array_equal(step, [4, 8, 12])
     assert np.isnan(microtiming(grid.steps[:5], grid)).all()
 

@@ -54,7 +54,7 @@ def test_a_null_player_gets_nothing_and_like_players_get_alike():
     base = {s: rng.normal() for s in subsets(("bass", "other"))}
     game = {}
     for subset in subsets(STEMS):
-        # vocals never change anything; drums can stand in for the bass and the other way round
+        # vocals have no effect; drums and bass can replace each other
         rest = set(subset) - {"vocals"}
         twins = len(rest & {"drums", "bass"})
         game[subset] = base[("other",) if "other" in rest else ()] + 3.0 * (twins > 0) + twins**2

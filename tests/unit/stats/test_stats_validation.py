@@ -80,6 +80,6 @@ def test_labels_in_another_order_are_refused():
     assert as_labels(labels, 3, "artists", None, ids).tolist() == ["a", "b", "c"]
     with raises(StatsError, "index", column="artists"):
         as_labels(labels[::-1], 3, "artists", None, ids)
-    # rows that are only numbered go by their position
+    # rows with only a default index are matched by position
     numbered = labels.reset_index(drop=True)[[2, 1, 0]]
     assert as_labels(numbered, 3, "artists", None, ids).tolist() == ["c", "b", "a"]

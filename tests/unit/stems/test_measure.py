@@ -93,7 +93,7 @@ def test_partners_are_near_in_tempo_and_strangers():
     tempos = pd.Series([100.0, 101, 120, 118, 99, 60], index=list("abcdef"))
     artists = ["x", "x", "y", "z", "y", "z"]
     found = tempo_partners(tempos, artists)
-    # a and b are of one band, so the nearest stranger is e
+    # a and b are by the same band, so the nearest song of another band is e
     assert found["partner"].to_dict() == {
         "a": "e",
         "b": "e",
@@ -107,7 +107,7 @@ def test_partners_are_near_in_tempo_and_strangers():
     inside = tempo_partners(tempos, artists, styles)
     for track, row in inside.iterrows():
         assert styles[list("abcdef").index(track)] == styles[list("abcdef").index(row["partner"])]
-    # half and double are equally far: by ratio, not by beats per minute
+    # half and double tempo are equally far: distance is a ratio, not a difference
     far = pd.Series([100.0, 200, 51], index=list("abc"))
     assert tempo_partners(far, ["x", "y", "z"])["partner"]["a"] == "c"
     with raises(DetailedError, "no_partner", value=["a", "b"]):
@@ -120,7 +120,7 @@ def test_a_swap_takes_one_stem_and_leaves_the_rest(stems):
     swapped = swap_stem(stems, "bass", {"tight": "apart", "apart": "tight"})
     assert swapped["tight"]["bass"] == stems["apart"]["bass"]
     assert swapped["tight"]["drums"] == stems["tight"]["drums"]
-    assert stems["tight"]["bass"] != stems["apart"]["bass"]  # the given mapping is left alone
+    assert stems["tight"]["bass"] != stems["apart"]["bass"]  # the given mapping is not changed
 
 
 def test_stems_are_loaded_to_one_length(stems, tmp_path):

@@ -298,7 +298,7 @@ def test_a_full_disk_stops_many_processes_cleanly(write, band, cache, tmp_path):
     many = {f"{i}": write(f"{i}.wav", band[:, i : i + 3000]) for i in range(10)}
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     get_reusable_executor().shutdown()
-    try:  # a file may not grow beyond this, in joblib's processes neither
+    try:  # limit of file size, also in joblib's processes
         resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
         with pytest.raises(OSError, match="too large"):
             separate_tracks(many, "hpss", cache=cache, progress=False)

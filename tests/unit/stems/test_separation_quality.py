@@ -39,7 +39,7 @@ def test_known_noise_gives_the_known_ratio():
     noise = 0.1 * np.cos(2 * np.pi * 200 * np.arange(n) / n)  # orthogonal to it, 20 dB lower
     table = separation_quality({"a": s + noise}, {"a": s}, 8000)
     assert table["si_sdr"].item() == pytest.approx(20, abs=1e-4)
-    # channels share their factor and their energies add up: 10 log10(2 / 0.01)
+    # both channels have the same factor, and energies are added: 10 log10(2 / 0.01)
     both = separation_quality({"a": np.stack([s + noise, s])}, {"a": np.stack([s, s])}, 8000)
     assert both["si_sdr"].item() == pytest.approx(10 * np.log10(200), abs=1e-4)
 
@@ -97,7 +97,7 @@ def test_checks_of_silence_and_of_a_missing_part():
 
 def test_what_cannot_be_compared_is_refused():
     y = np.ones(9)
-    # a sample more or less is what resampling does; at 80 Hz it is more than 10 ms
+    # resampling may change the length by one sample, which is more than 10 ms at 80 Hz
     assert len(separation_quality({"a": y}, {"a": y[:8]}, 8000)) == 1
     assert len(separation_checks(y[:8], {"a": y}, 8000)) == 1
     with raises(DetailedError, "no_stems"):

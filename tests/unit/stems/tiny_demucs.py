@@ -15,7 +15,9 @@ def tiny_network(seed: int = 0, segment: float = 1, **options) -> HTDemucs:
         torch.manual_seed(seed)
         options = {"channels": 4, "dconv_comp": 2, "nfft": 512, "depth": 3, **options}
         network = HTDemucs(SOURCES, t_layers=1, t_heads=2, segment=segment, **options)
-        for parameter in network.parameters():  # a fresh network hardly lets anything through
+        for (
+            parameter
+        ) in network.parameters():  # the output of an untrained network is almost silent
             parameter.data += 0.05 * torch.randn_like(parameter)
     return network.eval()
 

@@ -29,7 +29,7 @@ QUESTIONS = ("Q1_dance", "Q2_listen", "Q3_beat", "Q4_party", "Q5_rhythm", "Q6_di
 def make_ids(n, rng):
     letters = np.array(list("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"))
     ids = ["".join(rng.choice(letters, 11)) for _ in range(n)]
-    ids[0] = "-0123456789"  # as awkward as such ids can be
+    ids[0] = "-0123456789"  # the most difficult kind of such ids
     ids[1] = "12345678901"
     return ids
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-REPEATED = "10000"  # one identifier that belongs to two people
+REPEATED = "10000"  # identifier of two people
 
 
 def make_ratings(path, n_listeners=6):
@@ -16,7 +16,7 @@ def make_ratings(path, n_listeners=6):
     names = [{"HG6 like": "HG like", "HG6 familiar": "HG familiar"}.get(n, n) for n in names]
     values = np.random.default_rng(0).integers(1, 8, size=(n_listeners, 60))
     table = pd.DataFrame(values, columns=names).astype(str)
-    # as published: one identifier belongs to two people, and a question is not answered
+    # as published: two people have the same identifier, and one answer is missing
     ids = [str(10000 + k) for k in range(n_listeners - 1)]
     table.insert(0, "Participant ID", [*ids, REPEATED])
     table.loc[2, "HG1 groove"] = None

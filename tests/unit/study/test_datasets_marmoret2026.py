@@ -123,12 +123,14 @@ def test_other_nesting_names_and_columns_will_do(source, published, tmp_path):
     for path in (source / VECTORS / "MERT/MERT-v1-95M").glob("*.npz"):
         with np.load(path) as archive:
             flat = archive["audio_embedding"].reshape(1, -1).astype(np.float64)
-        np.savez(path, audio_embedding=flat)  # without song_id: the file's name gives the song
+        np.savez(path, audio_embedding=flat)  # without song_id, the file's name identifies the song
     for path in list((source / VECTORS / "CLAP/clap-htsat-unfused").glob("*.npz")):
         folder = path.parent / path.stem[-11:]  # a folder per song
         folder.mkdir()
         path.rename(folder / path.name)
-    (source / VECTORS / "CLAP").rename(source / VECTORS / "Q")  # the checkpoint gives the model
+    (source / VECTORS / "CLAP").rename(
+        source / VECTORS / "Q"
+    )  # the checkpoint identifies the model
     with zipfile.ZipFile(source / "all.zip", "w") as archive:
         for path in (source / VECTORS).rglob("*.npz"):
             archive.write(path, f"osfstorage/deep/{path.relative_to(source / VECTORS)}")
@@ -273,7 +275,7 @@ def test_other_files_are_listed_and_refuse_nothing(source, published, tmp_path):
     assert set(study.tracks["track_id"]) == set(ids)
     assert set(study.tracks["drummer"]) == {"else"}
     expected = make_marmoret2026(tmp_path / "a", source=published[0])
-    for song in ids:  # of several rows the first, as in the authors' code
+    for song in ids:  # the first of several rows is used, as in the authors' code
         assert layers(folder, "audiomae", song).keys() == {"audio_embedding"}
         np.testing.assert_array_equal(
             layers(folder, "audiomae", song)["audio_embedding"],

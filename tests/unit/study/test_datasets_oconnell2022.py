@@ -120,7 +120,7 @@ def test_another_file_than_the_known_one_is_refused(remote, monkeypatch, tmp_pat
 def test_offline_names_what_to_download_and_where_to_put_it(tmp_path, monkeypatch):
     monkeypatch.setenv("GROOVE_CACHE", str(tmp_path / "cache"))
     assert sum(download.TIMEOUT) <= 30
-    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes calls and never answers
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts connections but never responds
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/x.csv"
         monkeypatch.setattr(oconnell2022, "URL", url)
         monkeypatch.setattr(download, "TIMEOUT", (2, 0.1))

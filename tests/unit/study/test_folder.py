@@ -156,7 +156,7 @@ def test_a_query_with_one_answer_is_left_out_and_named(make_study):
     with raises(UnknownNameError, "unknown_query", value=one):
         study.song_means(one)
     ratings.assign(rating=4).to_csv(folder / "ratings.csv", index=False)
-    study = load_study(folder)  # nothing else would be left
+    study = load_study(folder)  # otherwise, no column would remain
     assert set(study.queries) == {one, other}
     assert study.constant_queries == {}
 

@@ -84,18 +84,20 @@ def test_tables_are_regular_files_of_the_study(make_study, tmp_path, file):
     (folder / file).symlink_to(tmp_path / "secret.csv")
     assert ("outside_folder", None, None) in kinds(folder)
     (folder / file).unlink()
-    os.mkfifo(folder / file)  # reading one waits for ever
+    os.mkfifo(folder / file)  # reading a FIFO would never end
     assert ("not_a_file", None, None) in kinds(folder)
     (folder / file).unlink()
     (folder / file).mkdir()
     assert ("not_a_file", None, None) in kinds(folder)
     (folder / file).rmdir()
-    (folder / file).symlink_to(file)  # a circle, which Python 3.13 notices only when it opens it
+    (folder / file).symlink_to(
+        file
+    )  # a circular link, which Python 3.13 detects only when opening it
     refusals = {"invalid_path", "missing_file", "unreadable_file"}
     assert {kind for kind, _, _ in kinds(folder)} & refusals
     (folder / file).unlink()
     with (folder / file).open("wb") as large:
-        large.truncate(300 * MIB)  # holds nothing yet, but reads as zeros
+        large.truncate(300 * MIB)  # a sparse file of zeros
     assert ("too_large", None, None) in kinds(folder)
 
 
@@ -181,7 +183,7 @@ def test_texts_are_single_lines(make_study, column):
 def test_spaces_and_accents_make_no_second_artist_or_listener(make_study):
     folder = make_study(audio=False)
     put(folder, "tracks.csv", 0, "artist", " band  0 ")
-    put(folder, "tracks.csv", 1, "style", "po\u0301p")  # an accent apart from its letter
+    put(folder, "tracks.csv", 1, "style", "po\u0301p")  # a letter and a combining accent
     put(folder, "tracks.csv", 2, "style", "p\u00f3p")
     put(folder, "ratings.csv", 0, "listener_id", "L0\u00a0")
     put(folder, "ratings.csv", 1, "query", "listen ")
@@ -451,7 +453,7 @@ def test_one_sound_under_two_names_must_not_be_in_two_folds(make_study):
     sounds = folder / "audio"
     y, sr = soundfile.read(sounds / "song1.flac")
     soundfile.write(sounds / "song6.flac", y, sr)  # band 2, not band 1
-    soundfile.write(sounds / "song5.flac", y, sr)  # band 1 as well: always in the same fold
+    soundfile.write(sounds / "song5.flac", y, sr)  # also band 1, so always in the same fold
     (found,) = validate_study(folder, n_jobs=1)
     assert (found.kind, found.row) == ("repeated_audio", 8)
     assert found.details["other"] == "audio/song1.flac"

@@ -97,7 +97,7 @@ def test_columns_can_be_named_and_unsure_ones_are_asked_for(tmp_path):
     with raises(StudyError, "unknown_listeners", row=8):
         read_sheet(path, track="what")
     with raises(StudyError, "unknown_listeners"):
-        read_sheet(path, SONGS)  # what names tracks is seen in its cells
+        read_sheet(path, SONGS)  # the column with tracks is recognised by its cells
     with raises(StudyError, "unknown_column", column="whom"):
         read_sheet(path, listener="whom")
     sheet = read_sheet(path, track="what", listener="who", questions=["pleasure"])
@@ -129,7 +129,7 @@ def test_repetitions_are_averaged_and_conditions_refused(tmp_path):
     found = sheet.ratings[sheet.ratings["query"] == "pleasure"]
     assert found["rating"].tolist() == expected.tolist()
     assert sheet.notes == ["Repeated ratings were averaged (column block)."]
-    # numbers of reaction times differ too, and say nothing
+    # numbers of reaction times also differ, but are not relevant
     timed = twice.assign(rt=np.arange(36) * 1.5)
     assert len(read_sheet(save(timed, tmp_path / "r.csv")).ratings) == 36
     loud = twice.rename(columns={"block": "loudness"}).replace({"loudness": {1: "soft", 2: "loud"}})
@@ -333,7 +333,7 @@ def test_zeros_before_a_number_that_a_spreadsheet_dropped(tmp_path):
     path = save(frame, tmp_path / "r.csv")
     table = read_sheet(path, ["001", "002", "010"]).ratings
     assert table["track_id"].tolist() == ["001", "002", "010"]
-    table = read_sheet(path, ["01", "001", "2", "10"]).ratings  # 1 may be either
+    table = read_sheet(path, ["01", "001", "2", "10"]).ratings  # 1 is ambiguous
     assert table["track_id"].tolist() == ["1", "2", "10"]
 
 
@@ -388,7 +388,7 @@ def test_merged_cells_and_a_title_above_the_header(tmp_path):
     rows[-1][-1] = 6
     path = workbook(tmp_path / "r.xlsx", rows, "A1:C1", "A3:A4", "A5:A6")
     assert read_sheet(path).ratings["listener_id"].tolist() == ["ana", "ana", "ben", "ben"]
-    path = workbook(tmp_path / "r.xlsx", rows)  # not merged: somebody forgot to write the name
+    path = workbook(tmp_path / "r.xlsx", rows)  # not merged: a name is missing
     with raises(StudyError, "empty_cell", row=4, column="listener"):
         read_sheet(path)
 
@@ -429,7 +429,7 @@ def test_codes_of_missing_answers_are_no_scale(tmp_path, code):
         start_study(tmp_path / "s", None, path)
     folder = start_study(tmp_path / "s", None, path, scale=(1, 7))
     assert load_study(folder, validate=False).ratings["rating"].tolist() == [1, 7, 3, 5, 6]
-    save(frame.assign(rating=[0, 97, 50, 99, 10, 100]), path)  # a scale of percents
+    save(frame.assign(rating=[0, 97, 50, 99, 10, 100]), path)  # a percentage scale
     start_study(tmp_path / "t", None, path)
 
 

@@ -82,7 +82,7 @@ def test_odd_file_names_are_fine(make_study):
     assert list(study.stem_paths("100% (live)")) == ["drums", "bass", "other", "vocals"]
 
 
-# the change to a valid study, and the kind, file, row and column of its only problem
+# change to a valid study, and kind, file, row and column of the resulting problem
 TRACKS, RATINGS, META = "tracks.csv", "ratings.csv", "study.yml"
 SONG_0, SONG_1, SONG_2 = (f"audio/song{k}.flac" for k in range(3))
 BROKEN = np.r_[np.ones(3999) / 2, np.nan]
@@ -384,7 +384,9 @@ def test_vectors_of_stems_alone_and_in_another_order(make_study):
         (folder / "embeddings" / place).mkdir(parents=True)
         for k in range(8):
             np.savez(folder / "embeddings" / place / f"song{k}.npz", layer=rng.normal(size=4))
-    assert [p.kind for p in validate_study(folder)] == ["unknown_stem"]  # they would not be found
+    assert [p.kind for p in validate_study(folder)] == [
+        "unknown_stem"
+    ]  # such stems would not be found
     (folder / "embeddings/m/bass+drums").rename(folder / "embeddings/m/drums+bass")
     assert validate_study(folder) == []
     for path in (folder / "embeddings" / "m").glob("*.npz"):

@@ -56,7 +56,7 @@ def test_the_ends_of_the_scale_press_all_effects_together(songs):
     assert share[large].min(axis=None) > 0.75
     again = as_rated(songs, effects, seed=5, n_draws=2)
     assert (np.abs(again / rated - 1)[large]).max(axis=None) < 0.05
-    # a style more or less is another mixture of songs, and no other scale
+    # another number of styles changes the mixture of songs, but not the scale
     single = as_rated(songs.assign(style="funk"), effects, n_draws=1)
     assert np.abs(single.loc["residual"] / rated.loc["residual"] - 1).max() < 0.02
 

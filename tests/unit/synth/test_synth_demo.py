@@ -121,7 +121,7 @@ def test_other_stems_start_when_the_score_says(demo):
 
 
 def test_same_bytes_with_two_workers_after_an_interruption(demo, tmp_path):
-    # a run that was killed: a song half there, a table missing, a stem damaged
+    # a killed run: a song incomplete, a table missing, a stem damaged
     damaged = tmp_path / "damaged"
     shutil.copytree(demo, damaged)
     (damaged / "audio" / "pop-01-1.flac").unlink()
@@ -130,7 +130,7 @@ def test_same_bytes_with_two_workers_after_an_interruption(demo, tmp_path):
     left = damaged / "audio" / ".pop-01-1-x7.flac"
     left.write_bytes(b"half")
     os.utime(left, (0, 0))
-    with parallel_config("threading"):  # processes take seconds to start; `make book` uses them
+    with parallel_config("threading"):  # `make book` uses processes, which take seconds to start
         make_demo(damaged, n_jobs=2, progress=False, **SMALL)
     assert contents(damaged) == contents(demo)
 

@@ -111,7 +111,7 @@ def test_the_notes_are_the_same_at_every_tempo(style):
     beats = one["time"] - LEAD_IN, two["time"] - LEAD_IN
     ratio = np.polyfit(*beats[::-1], 1)[0]
     assert ratio == pytest.approx(2, abs=0.01)
-    assert np.abs(beats[0] - 2 * beats[1]).max() < 0.1  # milliseconds of timing stay as they are
+    assert np.abs(beats[0] - 2 * beats[1]).max() < 0.1  # timing in milliseconds does not change
 
 
 @pytest.mark.parametrize("style", ["disco", "bossa-nova"])

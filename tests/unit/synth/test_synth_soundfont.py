@@ -47,7 +47,7 @@ def test_every_preset_of_a_band_sounds():
 
 
 def test_level_goes_with_velocity_squared():
-    # an organ without a velocity-closed filter in the band that is compared
+    # an organ, whose filter does not affect the compared band
     loud, soft = (render_note(0, 0, 48, v, 0.5)[0] for v in (127, 64))
     low = [np.abs(np.fft.rfft(y.mean(axis=0)[:22050]))[50:150].max() for y in (loud, soft)]
     assert 20 * np.log10(low[0] / low[1]) == pytest.approx(40 * np.log10(127 / 64), abs=1.0)

@@ -49,7 +49,7 @@ def test_batches_across_tracks_keep_tracks_apart(register, cache):
     before = len(calls)
     together = embed_tracks(tracks, name, cache=cache, progress=False)
     n_windows = sum(-(-len(y) // SR) for y, _ in tracks.values())
-    assert len(calls) - before <= -(-n_windows // 8) + 2  # two are the probe's
+    assert len(calls) - before <= -(-n_windows // 8) + 2  # two belong to the probe
     assert together.track_ids == list(tracks)
     expected = [[y.mean()] for y, _ in tracks.values()]
     np.testing.assert_allclose(together.layer("window"), expected, atol=1e-6)

@@ -102,7 +102,7 @@ def test_no_frame_depends_on_later_ones():
     y = clicks(100, 6.0)
     half = len(y) // 2 // HOP * HOP
     whole, part = beat_activations(y, SAMPLE_RATE), beat_activations(y[:half], SAMPLE_RATE)
-    n_same = len(part) - 2  # the last two overlap the end
+    n_same = len(part) - 2  # the last two frames extend beyond the end
     np.testing.assert_allclose(whole[:n_same], part[:n_same], atol=1e-5)
 
 

@@ -36,7 +36,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import tiny_checkpoints as tiny
 
 SPEECH = [name for name in tiny.MAKERS if "mert" in name or "base" in name]
-# one per class of adapters, and both norms of the speech encoders
+# one model per adapter class, and both normalisations of the speech encoders
 KINDS = ["mert-v1-95m", "mert-v1-330m", "ast", "clap-htsat-unfused", "whisper-large-v3-turbo"]
 KINDS += ["encodec-24khz"]
 
@@ -54,7 +54,11 @@ def _here(models, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GROOVE_MODELS", str(models))
         patch.setenv("GROOVE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        for name in [*SPEECH, "encodec-24khz", "dac-44khz"]:  # what takes any length takes little
+        for name in [
+            *SPEECH,
+            "encodec-24khz",
+            "dac-44khz",
+        ]:  # models for any length accept short signals
             short = dataclasses.replace(catalogued_models()[name], window=2.0)
             patch.setitem(catalogued_models(), name, short)
         forget_models()
@@ -167,14 +171,14 @@ RATES |= {"dac": 44100 / 512, "ast": 10}
 @pytest.mark.parametrize("name", tiny.MAKERS)
 def test_layers_match_transformers_on_one_window(models, name):
     with warnings.catch_warnings():
-        warnings.simplefilter("error", UserWarning)  # none of the library's reach the reader
+        warnings.simplefilter("error", UserWarning)  # warnings of the library are not shown
         adapter = load_model(name).adapter
         y = noise(adapter.window, adapter.sample_rate)
         ours = embed_audio(y, adapter.sample_rate, name)
     for layer, values in direct(name, models / name, y).items():
         vector = values.mean(1) if values.ndim == 3 else values
         assert ours[layer].shape == tuple(vector.shape)
-        if "clap" in name:  # transformers gives them at unit length
+        if "clap" in name:  # transformers normalises them to unit length
             vector = torch.nn.functional.normalize(vector, dim=-1)
             ours[layer] /= np.linalg.norm(ours[layer], axis=-1, keepdims=True)
         np.testing.assert_allclose(ours[layer], vector.numpy(), atol=1e-5)
@@ -190,7 +194,7 @@ def test_number_shape_and_rate_of_layers(name):
             loaded.network, torch.from_numpy(window)[None], torch.tensor([loaded.length])
         )
     assert {k: v.shape[-1] for k, v in layers.items()} == adapter.layers
-    # the tiny ones have three blocks where the real ones have n
+    # the tiny models have three blocks instead of n
     named = [re.sub(r"layer_\d\d", "layer", layer) for layer in card.layers]
     assert {re.sub(r"layer_\d\d", "layer", layer) for layer in layers} == set(named)
     for rate in (rate for key, rate in RATES.items() if name.startswith(key)):

@@ -299,7 +299,7 @@ def test_muq_with_a_spoilt_buffer_is_refused_at_first_use(muq, monkeypatch):
         patch.setattr(torch.nn.Module, "load_state_dict", leave_a_buffer)
         with raises(ModelRefusedError, "not_loaded"):
             load_model("muq-mulan")
-    assert load_model("muq-mulan").fingerprint  # neither was recorded as the truth
+    assert load_model("muq-mulan").fingerprint  # neither fingerprint was recorded
 
 
 @pytest.mark.parametrize(
@@ -361,7 +361,7 @@ def test_audiomae_is_fetched_only_where_its_code_is_allowed(audiomae, monkeypatc
         y = noise(seconds, 16000)
         bands = embed_audio(y, 16000, "audiomae")["bands"]
         assert bands.shape == (1, 6144)
-    # 768 × 8: mean over the times that hold signal, the class token left out
+    # 768 × 8: mean over times with signal, without the class token
     weights = load_file(folder / "model.safetensors")
     for seconds, n_times in ((10, 64), (5, 32)):
         y = noise(seconds, 16000)

@@ -53,7 +53,7 @@ def test_musicnn_matches_the_original(groove, model):
     assert np.abs(ours["mean_pool"][:3] - theirs["mean_pool"]).max() <= 1e-4
     assert np.abs(ours["max_pool"][:3] - theirs["max_pool"]).max() <= 1e-3
     assert np.abs(ours["penultimate"][0] - theirs["penultimate"][0]).max() <= 1e-4
-    # musicnn 0.1.0 returns the first window's penultimate layer for each further one, so the
+    # musicnn 0.1.0 returns the first window's penultimate layer for all windows, so the
     # others are compared by the tags, which are an affine map of them
     np.testing.assert_array_equal(theirs["penultimate"][1:], theirs["penultimate"][[0, 0]])
     tags = load_model(model).network.tags

@@ -50,7 +50,7 @@ def _speech(folder, model, sr, normalise):
 
 def _mert(folder, normalise, **options):
     model = HubertModel(HubertConfig(**SPEECH, **options))
-    # as its authors saved it: their own model type, and weight norm under its old names
+    # as saved by its authors, with their model type and the old names of weight norm
     names = {"parametrizations.weight.original0": "weight_g"}
     names["parametrizations.weight.original1"] = "weight_v"
     state = {}
