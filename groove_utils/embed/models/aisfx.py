@@ -82,17 +82,9 @@ class AiSFXNetwork(nn.Module):
     def forward(self, batch: torch.Tensor, n_valid: torch.Tensor) -> dict[str, torch.Tensor]:
         """Compute the feature maps, averaged over frequency, and the embedding.
 
-        Parameters
-        ----------
-        batch : Tensor of float32, shape (n_windows, n_samples)
-        n_valid : Tensor of int, shape (n_windows,)
-            Number of samples in each window before the end of the signal.
-
-        Returns
-        -------
-        dict of str to Tensor
-            ``block1``, ``block2`` and ``block3``, shape (n_windows, n_positions, n_channels), NaN
-            after the end; ``embedding``, the maximum over time, shape (n_windows, 512).
+        ``block1``, ``block2`` and ``block3`` have shape (n_windows, n_positions, n_channels), with
+        NaN after the end of the signal; ``embedding`` is the maximum over time, (n_windows, 512).
+        For the parameters, see :class:`PackagedNetwork`.
         """
         x = self.spectrogram(batch)
         mask = FRAMING.valid(n_valid)

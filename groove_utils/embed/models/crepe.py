@@ -58,18 +58,10 @@ class CrepeNetwork(nn.Module):
     def forward(self, batch: torch.Tensor, n_valid: torch.Tensor) -> dict[str, torch.Tensor]:
         """Compute the outputs of all layers for each frame.
 
-        Parameters
-        ----------
-        batch : Tensor of float32, shape (n_windows, n_samples)
-        n_valid : Tensor of int, shape (n_windows,)
-            Number of samples in each window before the end of the signal.
-
-        Returns
-        -------
-        dict of str to Tensor, shape (n_windows, n_frames, dim)
-            ``conv1`` to ``conv4``, averaged over the positions in a frame; ``conv5`` and ``conv6``,
-            flattened over positions and channels; ``pitch``, the probability of each of the
-            :func:`pitch_frequencies`. Frames after the end of the signal are NaN.
+        Outputs have shape (n_windows, n_frames, dim), with NaN after the end of the signal.
+        ``conv1`` to ``conv4`` are averaged over the positions in a frame; ``conv5`` and ``conv6``
+        are flattened over positions and channels; ``pitch`` is the probability of each of the
+        :func:`pitch_frequencies`. For the parameters, see :class:`PackagedNetwork`.
         """
         frames = FRAMING.cut(batch)
         centred = frames - frames.mean(2, keepdim=True)

@@ -69,19 +69,9 @@ class TempoNetwork(nn.Module):
         """Compute the feature maps, averaged over frequency, and the probabilities of tempi.
 
         The spectrogram of each window is standardised, and rounded to half precision as in
-        training.
-
-        Parameters
-        ----------
-        batch : Tensor of float32, shape (n_windows, n_samples)
-        n_valid : Tensor of int, shape (n_windows,)
-            Number of samples in each window before the end of the signal.
-
-        Returns
-        -------
-        dict of str to Tensor
-            ``block1`` to ``block6``, shape (n_windows, n_positions, n_channels), NaN after the end;
-            ``tempo``, shape (n_windows, 256), the probabilities of 30 to 285 beats per minute.
+        training. ``block1`` to ``block6`` have shape (n_windows, n_positions, n_channels), with NaN
+        after the end of the signal; ``tempo``, shape (n_windows, 256), contains the probabilities
+        of 30 to 285 beats per minute. For the parameters, see :class:`PackagedNetwork`.
         """
         x = self.spectrogram(batch)
         mask = FRAMING.valid(n_valid)
