@@ -46,7 +46,7 @@ def plot_accuracies(
 
 
 def plot_clip_pictures(clips: Mapping[str, np.ndarray], seconds: float = 3.0) -> plt.Figure:
-    """Draw one log-mel spectrogram per style in viridis colours, as used by arXiv:2307.10773.
+    """Draw one log-mel spectrogram per style in viridis colours, as in arXiv:2307.10773.
 
     Parameters
     ----------

@@ -60,9 +60,9 @@ def reliability_curve(y: np.ndarray, p: np.ndarray, n_bins: int = 10) -> pd.Data
 def calibration_error(y: np.ndarray, p: np.ndarray, n_bins: int = 10) -> float:
     """Compute the expected calibration error (ECE).
 
-    ECE is the absolute difference between accuracy and mean confidence in a bin, averaged over bins
-    and weighted by their numbers of examples. It depends on the number of bins. With few examples,
-    it is above 0 even for a perfectly calibrated classifier.
+    ECE is the mean absolute difference between accuracy and mean confidence over bins, weighted by
+    the number of examples in each bin. It depends on the number of bins. With few examples, it is
+    above 0 even for a perfectly calibrated classifier.
 
     Parameters
     ----------

@@ -43,7 +43,7 @@ class DenseClassifier(nn.Module):
 
 
 class ConvolutionClassifier(nn.Module):
-    """Convolutional classifier: kernels slide over bands and frames, and maxima are classified.
+    """Convolutional classifier: kernels slide over bands and frames; their maxima are classified.
 
     Parameters
     ----------
