@@ -150,7 +150,7 @@ def _check_vectors(
 def _check_copies(
     place: str, hashes: dict[str, str], report: Callable[[str], object] | None
 ) -> Iterator[Problem]:
-    """Report tracks with identical vectors; if all full mixes are identical, yield a problem.
+    """Report tracks with identical vectors; yield a problem if all full mixes have the same ones.
 
     The vectors of a stem may all be identical, for example those of vocals in instrumental music.
     """

@@ -31,8 +31,8 @@ def name_by_wording(cells: pd.DataFrame, wordings: pd.Series, track_ids: list[st
 def match_tracks(cells: pd.Series, track_ids: list[str]) -> pd.Series:
     """Replace cells by the known tracks that they name, ignoring case and leading zeros.
 
-    Spreadsheets drop leading zeros. If a cell names no known track, its path and suffix are
-    removed.
+    Spreadsheets drop leading zeros. Case is not ignored if two tracks differ only in case. If a
+    cell names no known track, its path and suffix are removed.
     """
     names = set(track_ids)
     folded = {name.casefold(): name for name in track_ids}
@@ -61,7 +61,8 @@ def columns_by_track(sheet: pd.DataFrame, track_ids: list[str]) -> dict[str, tup
     """Map columns that are named after a track to (track, query).
 
     The track is at the beginning or the end of the name, or in brackets at the end, as in grids of
-    Google Forms and LimeSurvey. Case is ignored. Queries without any numeric rating are left out.
+    Google Forms and LimeSurvey. Case is ignored, unless two tracks differ only in case. Queries
+    without any numeric rating are left out.
     """
     split = _splitter(track_ids)
     columns = {column: names for column in sheet.columns if (names := split(column))}
