@@ -74,6 +74,11 @@ def drum_pattern(spectra: Spectra, grid: Grid) -> dict[str, np.ndarray]:
 def syncopation(spectra: Spectra, grid: Grid) -> tuple[float, float]:
     """Compute two indices of the drums' syncopation from audio.
 
+    Parameters
+    ----------
+    spectra, grid
+        See :func:`drum_pattern`.
+
     Returns
     -------
     witek : float

@@ -75,6 +75,13 @@ def attack_slopes(y: np.ndarray, sr: int) -> np.ndarray:
     ``mirattackslope``, 'Diff'). As in MIRtoolbox, the slope is measured between 10% and 90% of the
     rise, since the valley may be long and flat.
 
+    Parameters
+    ----------
+    y : ndarray, shape (n_samples,)
+        Mono signal.
+    sr : int
+        Sample rate in Hz.
+
     Returns
     -------
     ndarray of float64, shape (n_attacks,)
@@ -109,6 +116,11 @@ def _amplitude_envelope(y: np.ndarray, sr: int) -> tuple[np.ndarray, float]:
 
 def pulse_clarity_attack(y: np.ndarray, sr: int) -> float:
     """Compute the mean slope of the attacks (MIRtoolbox's ``mirpulseclarity``, model ``Attack``).
+
+    Parameters
+    ----------
+    y, sr
+        See :func:`attack_slopes`.
 
     Returns
     -------

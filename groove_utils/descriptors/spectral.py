@@ -164,6 +164,13 @@ def analyse(y: np.ndarray, sr: int) -> Spectra:
 def rms_curve(y: np.ndarray, sr: int) -> np.ndarray:
     """Compute the RMS of 50 ms frames with 50% overlap; its SD is the descriptor ``rms_sd``.
 
+    Parameters
+    ----------
+    y : ndarray, shape (n_samples,)
+        Mono signal.
+    sr : int
+        Sample rate in Hz.
+
     Returns
     -------
     ndarray of float64, shape (n_frames,)

@@ -55,6 +55,12 @@ def paper_scores(
 def ablation_scores(ablation: Ablation, *, n_boot=2000, seed=0) -> pd.DataFrame:
     """Compute the R² of each subset of stems, with 95% bootstrap intervals over artists.
 
+    Parameters
+    ----------
+    ablation : Ablation
+    n_boot, seed
+        See :func:`contributions`.
+
     Returns
     -------
     DataFrame
@@ -69,6 +75,12 @@ def ablation_scores(ablation: Ablation, *, n_boot=2000, seed=0) -> pd.DataFrame:
 
 def contributions(ablation: Ablation, *, n_boot=2000, seed=0) -> pd.DataFrame:
     """Compute three measures of each stem's contribution: alone, left out, and Shapley value.
+
+    Parameters
+    ----------
+    ablation : Ablation
+    n_boot, seed : int
+        Number of bootstrap samples of artists, and random seed.
 
     Returns
     -------
@@ -132,6 +144,8 @@ def contrast(
         For example, the interaction of drums and bass is ``[(1, a, ("drums", "bass")), (-1, a,
         ("drums",)), (-1, a, ("bass",)), (1, a, ())]``, and the difference between raw and
         loudness-matched stems is ``[(1, raw, s), (-1, matched, s)]``.
+    n_boot, seed
+        See :func:`contributions`.
 
     Returns
     -------

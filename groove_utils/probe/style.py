@@ -47,6 +47,12 @@ def style_baseline(
 def style_scores(result: ProbeResult, *, n_boot=2000, seed=0) -> pd.DataFrame:
     """Compute R² overall, between styles, within styles, and in each style, with 95% intervals.
 
+    Parameters
+    ----------
+    result : ProbeResult
+    n_boot, seed : int
+        Number of bootstrap samples of artists, and random seed.
+
     Returns
     -------
     DataFrame
