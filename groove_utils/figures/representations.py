@@ -97,7 +97,7 @@ def _draw(axes: plt.Axes, shown: Representation, span: tuple[float, float]) -> N
 
 
 def _edges(rows: np.ndarray, unit: str) -> np.ndarray:
-    """Return the borders between rows, halfway between row centres on the scale of the axis."""
+    """Return the n + 1 borders of n rows, halfway between row centres on the scale of the axis."""
     x = rows if unit == "pitch class" else np.log(rows)
     middle = (x[1:] + x[:-1]) / 2
     x = np.r_[2 * x[0] - middle[0], middle, 2 * x[-1] - middle[-1]]
