@@ -54,6 +54,7 @@ VERSIONS = {
     "model-costs": "1",  # time and memory of models on a machine
     "probes": "1",  # predictions of nested ridge probes
     "rendering": "3",  # audio rendered from a score
+    "song-maps": "1",  # UMAP projections of embeddings
     "stem-measures": "2",  # descriptors, coupling and gains of sums of stems
     "training": "1",  # networks trained on spectrograms
     "stems": "1",  # processing before and after a separator

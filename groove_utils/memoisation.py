@@ -36,7 +36,7 @@ __all__ = ["memoised"]
 PACKAGE = __name__.partition(".")[0]  # this package
 # packages that other packages compute with, or whose names differ from those of their modules
 NUMERICAL = ("formulaic", "librosa", "numba", "numpy", "pandas", "scikit-learn", "scipy",
-             "statsmodels")  # fmt: skip
+             "statsmodels", "umap-learn")  # fmt: skip
 COARSE = 1.0  # s: time stamps of files are less exact than the clock
 PLAIN = {bool, int, float, str, type(None)}  # types that JSON can represent
 STRUCTURE = "structure"  # name of the array that describes how to rebuild a result from the others

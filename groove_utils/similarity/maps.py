@@ -10,6 +10,7 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import pairwise_distances
 from sklearn.preprocessing import StandardScaler
 
+from groove_utils.memoisation import memoised
 from groove_utils.stats.validation import StatsError
 
 __all__ = ["last_hidden_layer", "song_map"]
@@ -44,6 +45,11 @@ def song_map(vectors: np.ndarray, method: str = "pca", seed: int = 0) -> np.ndar
     if method != "umap":
         raise StatsError(f"method is {method!r}; expected 'pca' or 'umap'",
                          kind="unknown", column="method", value=method)  # fmt: skip
+    return _umap(vectors, seed)
+
+
+@memoised("song-maps")  # UMAP is compiled anew in every process
+def _umap(vectors: np.ndarray, seed: int) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # UMAP warns that a seed implies one thread
         import umap
