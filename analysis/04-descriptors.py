@@ -950,8 +950,7 @@ report_effects({"beatnet_gain": gain}, len(songs), words=verdicts)
 # it expects the drum pattern of popular music, which our songs have. Fast songs are harder. The
 # package's weekly tests use eight recorded metal songs with annotated tempi: for some songs of 170 to
 # 190 beats per minute, both the grid and BeatNet's curve give half the tempo, whereas librosa's tracker
-# gives the annotated tempo of all eight. We leave out madmom's tracker: in a trial with the simulated
-# songs, its beats were less accurate than those from BeatNet's curve, and its weights are for
+# gives the annotated tempo of all eight. We leave out madmom's tracker, because its weights are for
 # non-commercial use only.
 
 # %% [markdown]
