@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Who heard what, and how far do listeners agree?
 #
-# Before we predict how much a song grooves, we describe the ratings: who rated which songs, on which
-# questions, and how far two listeners agree. The agreement between listeners limits the score of every
-# model, because the part of a rating that is due to chance cannot be predicted.
+# Before we predict how much a song grooves, we describe the ratings: who rated which songs, which
+# questions they were asked, and how far two listeners agree. The agreement between listeners limits the
+# score of every model, because the part of a rating that is due to chance cannot be predicted.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
@@ -19,7 +19,7 @@
 # %% tags=["parameters"]
 study = "demo"  # a study's name, or a folder with a study.yml
 seed = 2026
-query = "groove"  # the question that the text discusses
+query = "groove"  # the question that this chapter discusses
 n_splits = 500  # random splits of the listeners, for split-half reliability
 
 # %%
@@ -47,9 +47,9 @@ query = query if query in data.queries else next(iter(data.queries))
 data
 
 # %% [markdown]
-# A study is a folder with four small tables and sound files; {doc}`adapt` describes its contents. The
-# chapters read all study data from this folder, so you can replace it with a folder of your own
-# ratings.
+# A study is a folder with four small tables and sound files; {doc}`adapt` describes these files. The
+# chapters read all their data from this folder, so you can run them on your own ratings by giving them
+# another folder.
 #
 # ## The songs
 #
@@ -67,14 +67,15 @@ report_counts(n_songs=len(data.tracks), n_artists=data.tracks["artist"].nunique(
 report_counts(n_styles=len(data.styles))
 
 # %% [markdown]
-# There are {glue:text}`n_songs` songs by {glue:text}`n_artists` artists; the number of styles is
-# {glue:text}`n_styles`.
+# The study contains {glue:text}`n_songs` songs by {glue:text}`n_artists` artists; the number of styles
+# is {glue:text}`n_styles`.
 
 # %% [markdown] tags=["needs-audio"]
 # ### Listen before you compute
 #
-# Here is one song of each style. All are played at the same loudness. Listen for what makes you want to
-# move: the position of the snare, the interplay of bass and bass drum, the rests.
+# Here is one song of each style. All songs are played at the same loudness. Listen for what makes you
+# want to move: for example, the position of the snare, the interplay of bass and bass drum, or the
+# rests.
 
 # %% tags=["needs-audio"]
 first = data.tracks.groupby("style")["track_id"].first().loc[data.styles]
@@ -83,9 +84,9 @@ sounds = {f"{titles[t]} ({s})": data.audio_path(t) for s, t in first.items()}
 audio_player(sounds)
 
 # %% [markdown] tags=["needs-stems"]
-# Here are the stems of the first song. Models receive the mix; {doc}`08-stem-ablation` asks which stems
-# carry the information that the models use. Play all stems together, then mute one stem or listen to it
-# alone.
+# Here are the {term}`stems <stem>` of the first song, that is, the recordings of its separate
+# instruments. Models receive the mix; {doc}`08-stem-ablation` asks which stems carry the information
+# that the models use. Play all stems together, then mute one stem or listen to it alone.
 
 # %% tags=["needs-stems"]
 track = first.iloc[0]
@@ -96,7 +97,7 @@ audio_player(data.stem_paths(track), mixer=True)
 #
 # {numref}`tab-queries` quotes the questions of the study. In the literature, “groove” is the
 # pleasurable urge to move {cite}`janata2012,madison2006`. {cite:t}`marmoret2026` ask about several
-# facets of groove, and compute a groove score from the answers. The text discusses one question,
+# facets of groove, and compute a groove score from the answers. This chapter discusses one question,
 # “{glue:text}`query`”; some figures also show the others.
 
 # %% tags=["hide-input"]
@@ -106,7 +107,7 @@ show_table(wording.to_frame(), "queries", "The questions and their wording.")
 # %% [markdown]
 # Most of the later chapters predict the mean rating of a song over its listeners. We compute these
 # means for each question; {numref}`fig-song-means` shows them by style. The function `style_share`
-# computes the share of the variance of song means that lies between styles.
+# computes the proportion of the variance of song means that is due to differences between styles.
 
 # %%
 means = {query: data.song_means(query).rename("mean") for query in data.queries}
@@ -164,8 +165,8 @@ report_counts(n_queries=len(correlations))
 report_percentages({"first_axis": shares[0]}, len(data.tracks))
 
 # %% [markdown]
-# Listeners answered {glue:text}`n_queries` questions. Scores that are computed from several answers are
-# left out here, because they would count these answers twice (in this study: {glue:text}`derived`). The
+# Listeners answered {glue:text}`n_queries` questions. Scores that are computed from several answers (in
+# this study: {glue:text}`derived`) are left out here, because they would count these answers twice. The
 # questions are not independent ({numref}`fig-correlations`): the first principal component accounts for
 # {glue:text}`first_axis` of the variance of the standardised song means. A feature that predicts one of
 # two correlated questions tends to predict the other as well. Predicting several questions therefore
@@ -227,10 +228,10 @@ show_figure(
 #
 # $$ x_{ij} = \mu + s_i + l_j + e_{ij} $$
 #
-# The songs' effects have the variance $S$, the listeners' effects $L$, and the residuals $E$. The
-# {term}`intraclass correlation` of single ratings is the share of the variance that is due to songs:
-# ICC(C,1) is the songs' share of the variance *within listeners*, and ICC(A,1) is their share of the
-# total variance:
+# The variance of the song effects is $S$, that of the listener effects is $L$, and that of the
+# residuals is $E$. The {term}`intraclass correlation` of single ratings is the share of the variance
+# that is due to songs: ICC(C,1) is the songs' share of the variance *within listeners*, and ICC(A,1) is
+# their share of the total variance:
 #
 # $$ \mathrm{ICC}(C,1) = \frac{S}{S + E}, \qquad \mathrm{ICC}(A,1) = \frac{S}{S + L + E} $$
 #
@@ -253,11 +254,11 @@ single = (ms_targets - ms_residual) / (ms_targets + (k - 1) * ms_residual)
 print(f"ICC(C,1) = {single:.2f}")
 
 # %% [markdown] tags=["needs-listeners"]
-# The published value of ICC(C,1) is .71. The judges' *mean* is more reliable than one judge, because
-# taste and chance average out. If $k$ judges rate all targets, the reliability of their mean is
-# ICC(C,k), which psychologists call Cronbach's alpha. This reliability follows from ICC(C,1), written
-# $\rho_1$ below, by the Spearman–Brown formula. The reliability also follows from the variances of the
-# judges' ratings $x_j$ and of their sum:
+# The published value of ICC(C,1) is .71. The *mean* of several judges is more reliable than a single
+# judge, because differences in taste and chance average out. If $k$ judges rate all targets, the
+# reliability of their mean is ICC(C,k), which psychologists call Cronbach's alpha. This reliability
+# follows from ICC(C,1), written $\rho_1$ below, by the Spearman–Brown formula. The reliability also
+# follows from the variances of the judges' ratings $x_j$ and of their sum:
 #
 # $$ \rho_k = \frac{k \, \rho_1}{1 + (k - 1) \, \rho_1} = \frac{k}{k - 1}
 # \left( 1 - \frac{\sum_j \mathrm{var}(x_j)}{\mathrm{var}(\sum_j x_j)} \right) $$
@@ -273,9 +274,9 @@ np.testing.assert_allclose(icc[["C,1", "C,k"]], [single, alpha], atol=1e-8)
 print(f"ICC(C,4) = {stepped_up:.2f} = {alpha:.2f}")
 
 # %% [markdown] tags=["needs-listeners"]
-# Most rating tables are incomplete, because nobody listens to hundreds of songs. The mean squares are
-# then biased, and the variances have to be estimated by restricted maximum likelihood. The function
-# `rating_variances` estimates them for the ratings of “{glue:text}`query`”.
+# Most rating tables are incomplete, because few people would rate hundreds of songs. The formulas with
+# mean squares then no longer apply, and we estimate the variances by restricted maximum likelihood
+# instead. The function `rating_variances` estimates them for the ratings of “{glue:text}`query`”.
 
 # %% tags=["needs-listeners"]
 ratings = data.ratings[data.ratings["query"] == query]
@@ -284,17 +285,17 @@ variances = {"song_variance": S, "listener_variance": L, "residual_variance": E}
 shares = pd.Series(variances) / (S + L + E)
 
 # %% [markdown] tags=["needs-listeners"]
-# Differences between songs make up {glue:text}`song_variance` of the variance of single ratings,
-# differences between listeners' average levels {glue:text}`listener_variance`, and the residual
-# {glue:text}`residual_variance`. A model that knows only the songs can explain only the first of these
-# shares.
+# Differences between songs account for {glue:text}`song_variance` of the variance of single ratings,
+# differences between listeners' average levels for {glue:text}`listener_variance`, and the residual for
+# {glue:text}`residual_variance`. A model that knows only the songs can explain only the variance
+# between songs.
 #
 # ## How reliable is a song's mean?
 #
-# The most direct test needs no model. We divide the listeners into two halves at random and correlate
-# the song means of the halves ({numref}`fig-halves`). With perfect agreement, all dots would lie on
-# the diagonal. Each mean is based on only half of the listeners, so we extrapolate the correlation to
-# all of them by the Spearman–Brown formula with $k = 2$:
+# The most direct measure of reliability needs no model. We divide the listeners at random into two
+# halves and correlate the song means of the two halves ({numref}`fig-halves`). With perfect agreement,
+# all dots would lie on the diagonal. Each mean is based on only half of the listeners, so we
+# extrapolate the correlation to all listeners by the Spearman–Brown formula with $k = 2$:
 
 # %% tags=["needs-listeners"]
 in_half = np.arange(len(matrix)) < len(matrix) // 2
@@ -306,7 +307,7 @@ by_hand = 2 * r / (1 + r)
 
 # %% [markdown] tags=["needs-listeners"]
 # The result of a single split depends on chance, so `split_half` repeats the computation for many
-# random splits. For a single split, it gives the same result as the computation above:
+# random splits. For a single split, `split_half` gives the same result as the computation above:
 
 # %% tags=["needs-listeners"]
 one_split = mixed.split_half(ratings, n_splits=1, n_boot=1, seed=seed)
@@ -324,24 +325,24 @@ report_value("one_split", by_hand, n=len(halves))
 report_percentages(shares, len(matrix))
 
 # %% [markdown] tags=["needs-listeners"]
-# This split gives a reliability of {glue:text}`one_split`.
+# The split in {numref}`fig-halves` gives a reliability of {glue:text}`one_split`.
 #
 # ### The noise ceiling
 #
-# A *perfect* model would know every song's true level $s_i$, but not the chance part of its mean. The
-# R² of its predictions would be the share of the variance of the observed means that is due to songs.
-# This R² is the {term}`noise ceiling`. The mean of song $i$ is taken over the $k_i$ listeners who rated
-# it. Its noise has two sources: the average levels of these listeners, and the residuals. Let row $i$
-# of the matrix $A$ contain $1/k_i$ for each listener who rated song $i$ and 0 for all others. The noise
-# of the means has the covariance matrix $N$ and, over $n$ songs, the expected variance $v$. The ceiling
-# is the share of $S$ in the sum of $S$ and $v$:
+# A *perfect* model would know every song's true level $s_i$, but not the part of its mean rating that
+# is due to chance. The R² of its predictions would be the share of the variance of the observed means
+# that is due to songs. This R² is the {term}`noise ceiling`. The mean of song $i$ is taken over the
+# $k_i$ listeners who rated it. The noise of this mean has two sources: the average levels of these
+# listeners, and the residuals. Let row $i$ of the matrix $A$ contain $1/k_i$ for each listener who
+# rated song $i$ and 0 for all others. The noise of the means has the covariance matrix $N$ and, over
+# $n$ songs, the expected variance $v$. The ceiling is the share of $S$ in the sum of $S$ and $v$:
 #
 # $$ N = L\,AA^\top + E\,\mathrm{diag}(1/k_i), \qquad
 # v = \frac{\mathrm{tr}(MN)}{n-1}, \qquad
 # \mathrm{ceiling} = \frac{S}{S + v} $$
 #
 # Here the matrix $M$ subtracts the mean over songs, because shifting all songs by the same amount does
-# not change R². In NumPy:
+# not change R². In NumPy, the ceiling takes four lines:
 
 # %% tags=["needs-listeners"]
 A = (rated / rated.sum()).to_numpy().T  # songs × listeners
@@ -351,7 +352,8 @@ by_formula = S / (S + v)
 
 # %% [markdown] tags=["needs-listeners"]
 # The function `noise_ceiling` computes the ceiling and the other measures of reliability for all
-# questions, with 95% intervals. The last line checks that its result agrees with the formula.
+# questions, with 95% intervals. The last line checks that the result of `noise_ceiling` agrees with the
+# formula.
 
 # %% tags=["needs-listeners"]
 ceilings = mixed.noise_ceiling(data.ratings, n_splits=n_splits, seed=seed)
@@ -364,7 +366,7 @@ np.testing.assert_allclose(ceiling["estimate"], by_formula, atol=1e-8)
 
 # %% [markdown] tags=["needs-listeners"]
 # {numref}`fig-ceilings` shows three of these measures for every question. ICC(C,1) describes single
-# ratings; the other two estimate the reliability of song means in different ways.
+# ratings; the other two measures estimate the reliability of song means in different ways.
 
 # %% tags=["needs-listeners"]
 methods = ["ICC(C,1)", "split-half", "song means"]
@@ -394,26 +396,27 @@ report_texts(ceiling_word=pick_verdict(ceiling, *words, reference=0.5))
 # %% [markdown] tags=["needs-listeners"]
 # For “{glue:text}`query`”, the expected correlation between the ratings of two listeners, ICC(C,1), is
 # {glue:text}`icc_single_full`. If differences between listeners' average ratings also count as
-# disagreement, the agreement, ICC(A,1), is {glue:text}`icc_agreement_full`. The mean over all raters of
-# a song has a reliability of {glue:text}`ceiling_full`. The split-half reliability, averaged over many
+# disagreement, the agreement, ICC(A,1), is {glue:text}`icc_agreement_full`. A song's mean over all its
+# raters has a reliability of {glue:text}`ceiling_full`. The split-half reliability, averaged over many
 # splits, estimates the same quantity: {glue:text}`split_half_full`. (n is the number of songs. The
 # intervals treat all songs as independent, even songs by the same artist.) In short,
 # {glue:text}`ceiling_word`.
 #
 # The ceiling applies to the *songs*, not to their sound: a quality of a song that leaves no trace in
-# the audio also counts as song variance. A model of the audio can therefore stay below the ceiling
-# even if it uses everything that can be heard.
+# the audio also contributes to the variance between songs. A model of the audio may therefore stay
+# below the ceiling even if it uses everything that can be heard.
 
 # %% [markdown] tags=["needs-simulation"]
 # ### Two control questions
 #
-# The simulation has two further questions, whose causes we know exactly. The answers to “placebo”
-# depend on nothing in the sound: some songs are rated higher than others, but at random. The answers to
-# “style only” depend on the style alone. Listeners agree on both questions, so their song means are
-# reliable ({numref}`fig-ceilings`). Reliable ratings are therefore no evidence that anything can be
-# predicted from the audio. Later chapters test their methods on both: a valid method finds nothing in
-# the first, and nothing but style in the second. Differences between styles account for these shares of
-# the variance of the song means:
+# The simulation has two further questions, and we know exactly what the answers to them depend on. The
+# answers to “placebo” depend on nothing in the sound: some songs are rated higher than others, but at
+# random. The answers to “style only” depend on the style alone. Listeners agree on both questions, so
+# the song means of both are reliable ({numref}`fig-ceilings`). Reliable ratings are therefore no
+# evidence that anything can be predicted from the audio. Later chapters test their methods on both
+# questions: a valid method finds nothing in the answers to “placebo”, and nothing but style in the
+# answers to “style only”. The next cell computes the share of the variance of the song means that is
+# due to differences between styles:
 
 # %% tags=["needs-simulation"]
 controls = {name: style_share(data.song_means(name)) for name in data.controls}
@@ -423,12 +426,12 @@ pd.Series(controls, dtype=float).round(2)
 # ## What if fewer people had been asked?
 #
 # The effect of the number of raters depends on the design. If the same people rate all songs, their
-# average levels shift all songs alike and do not matter. If each song has its own raters, a song may
-# happen to get generous or strict raters, which adds noise. In both designs, the reliability follows
-# from the agreement of individual listeners by the Spearman–Brown formula: from ICC(C,1) in the first
-# design, and from ICC(A,1) in the second. {numref}`fig-rater-curve` shows both curves. The crosses
-# check the curve for different raters: they show the mean correlation between the song means of two
-# panels of raters, drawn at random for each song.
+# average levels shift the means of all songs by the same amount and do not matter. If each song has its
+# own raters, a song may happen to get generous or strict raters, which adds noise. In both designs, the
+# reliability follows from the agreement of individual listeners by the Spearman–Brown formula: from
+# ICC(C,1) in the first design, and from ICC(A,1) in the second. {numref}`fig-rater-curve` shows both
+# curves. The crosses check the curve for different raters: they show the mean correlation between the
+# song means of two panels of raters, drawn at random for each song.
 
 # %% tags=["needs-listeners"]
 curve = mixed.rater_curve(ratings, seed=seed)
@@ -448,12 +451,12 @@ steps = curve[curve["k"].isin([5, 20, 50])].set_index(["raters", "k"])
 report_effects(steps, prefix="reach_", value="reliability")
 
 # %% [markdown] tags=["needs-listeners"]
-# With five different raters per song, a perfect model of “{glue:text}`query`” would reach an R² of
-# {glue:text}`reach_different_5_full`; with twenty, {glue:text}`reach_different_20_full`; and with
-# fifty, {glue:text}`reach_different_50_full`. If the same people rate all songs, the three values are
-# {glue:text}`reach_the_same_5`, {glue:text}`reach_the_same_20` and {glue:text}`reach_the_same_50`.
-# Reports of an R² should therefore state the number of raters per song, and whether the same people
-# rated all songs.
+# If each song has its own raters, a perfect model of “{glue:text}`query`” would reach an R² of
+# {glue:text}`reach_different_5_full` with five raters per song, {glue:text}`reach_different_20_full`
+# with twenty, and {glue:text}`reach_different_50_full` with fifty. If the same people rate all songs,
+# the three values are {glue:text}`reach_the_same_5`, {glue:text}`reach_the_same_20` and
+# {glue:text}`reach_the_same_50`. Reports of an R² should therefore state the number of raters per song,
+# and whether the same people rated all songs.
 
 # %% [markdown] tags=["needs-simulation"]
 # ### Is the ceiling right?
@@ -461,8 +464,8 @@ report_effects(steps, prefix="reach_", value="reliability")
 # In the simulation, the true mean of each song is known: the mean over an unlimited number of
 # listeners. The squared correlation between true and observed means is the R² that a perfect model
 # would reach. {numref}`fig-ceiling-check` compares it with the ceiling, which was estimated from the
-# ratings alone. The last two lines check which intervals contain the true value, and compute the errors
-# of the estimates.
+# ratings alone. The last two lines of the next cell check which intervals contain the true value, and
+# compute the errors of the estimates.
 
 # %% tags=["needs-simulation"]
 from groove_utils.synth.questionnaire import groove_score
@@ -502,15 +505,15 @@ report_counts(n_ceilings=len(paired))
 
 # %% [markdown] tags=["needs-simulation"]
 # For {glue:text}`ceilings_inside` of {glue:text}`n_ceilings` questions, the true value lies inside the
-# interval (outside: {glue:text}`ceiling_missed`). The mean absolute error of the estimates is
-# {glue:text}`ceiling_error`.
+# interval of the ceiling (exceptions: {glue:text}`ceiling_missed`). The mean absolute error of the
+# estimates is {glue:text}`ceiling_error`.
 
 # %% [markdown] tags=["needs-simulation"]
 # ## Are these listeners plausible?
 #
 # The listeners are simulated. Results about methods carry over to people only if simulated listeners
-# disagree as much as real ones. {numref}`tab-simulated-beside-real` compares the simulated ratings with
-# those of real studies.
+# disagree as much as real listeners do. {numref}`tab-simulated-beside-real` compares the simulated
+# ratings with those of real studies.
 
 # %% tags=["needs-simulation", "hide-input"]
 show_table(
@@ -526,14 +529,14 @@ show_table(
 #   low groove, listeners agree far better than on an ordinary range of songs {cite}`oconnell2022`. The
 #   ceiling of one selection of songs does not apply to another.
 # - **Means hide individual listeners.** Even a model that predicts song means perfectly does not show
-#   which listeners want to move. {doc}`09-mixed-models` predicts individual ratings.
-# - **Consistency or agreement?** ICC(C,·) ignores differences between listeners' average ratings. It is
-#   appropriate for song means if the same people rate all songs, but too optimistic for single ratings
-#   and for songs with different raters.
+#   which listeners want to move to a song. {doc}`09-mixed-models` predicts individual ratings.
+# - **Consistency or agreement?** ICC(C,1) and ICC(C,k) ignore differences between listeners' average
+#   ratings. They are appropriate for comparing songs that were rated by the same people, but too
+#   optimistic for single ratings and for songs with different raters.
 #
 # ## Exercises
 #
-# In the first exercise, you change one line of code; the last one has no single answer.
+# The first exercise asks you to change one line of code; the last exercise has no single answer.
 
 # %% [markdown] tags=["needs-listeners"]
 # ```{exercise} A generous judge
@@ -554,8 +557,9 @@ new_icc = mixed.icc(generous.T).set_index("type")["estimate"]
 new_icc[["C,1", "A,1"]]
 
 # %% [markdown] tags=["needs-listeners"]
-# Consistency stays at .71, because it ignores the judges' average levels. Agreement rises: judge B
-# was the strictest, and 3 more points bring that judge closer to the others.
+# ICC(C,1), the consistency, stays at .71, because it ignores the judges' average levels. ICC(A,1), the
+# agreement, rises: judge B was the strictest, and 3 more points bring this judge's ratings closer to
+# those of the others.
 #
 # ```{solution-end}
 # ```
@@ -572,8 +576,8 @@ assert np.isclose(new_icc["C,1"], single), (
 # ```{exercise} Enough raters
 # :label: ex-raters
 #
-# Solve the Spearman–Brown formula for $k$. If the same people rate all songs, how many of them are
-# needed for the song means of our question to have a reliability of .95? Call the number `n_raters`.
+# Solve the Spearman–Brown formula for $k$. If the same people rate all songs, how many people are
+# needed for the song means to have a reliability of .95? Call the number `n_raters`.
 # ```
 #
 # ```{solution-start} ex-raters
@@ -586,9 +590,10 @@ n_raters = int(np.ceil(0.95 * (1 - rho) / (rho * (1 - 0.95))))
 n_raters
 
 # %% [markdown] tags=["needs-listeners"]
-# Going from .90 to .95 roughly doubles the number of raters. In {numref}`fig-rater-curve`, the curve is
-# almost flat for so many raters: beyond some point, more *songs* are the better investment, because
-# they narrow the interval of every model's score.
+# Raising the reliability from .90 to .95 roughly doubles the number of raters. In
+# {numref}`fig-rater-curve`, the curve is almost flat for so many raters. Beyond some point, more
+# *songs* are a better investment than more raters, because more songs narrow the interval of every
+# model's score.
 #
 # ```{solution-end}
 # ```
@@ -608,7 +613,8 @@ assert (n_raters - 1) * one_rater / (1 + (n_raters - 2) * one_rater) < 0.95, (
 # :label: ex-extremes
 #
 # Listen to the songs with the lowest and the highest mean rating *within one style*. Would you have
-# ranked these two songs in the same way? Put their track ids into `extremes`, lowest first.
+# ranked these two songs in the same way? Put their track ids into the list `extremes`, beginning with
+# the lower-rated song.
 # ```
 #
 # ```{solution-start} ex-extremes
@@ -640,8 +646,8 @@ assert chosen.set_index("track_id").loc[extremes, "style"].nunique() == 1, (
 # :label: ex-levels
 #
 # This is an open question. Some researchers subtract each listener's mean rating before they average
-# over listeners. When does this help, when does it have no effect, and when does it do harm? Try it
-# here, and think of a listener who was given only good songs.
+# over listeners. When does this subtraction help, when does it have no effect, and when does it do
+# harm? Try it here, and think of a listener who heard only songs with a strong groove.
 # ```
 #
 # ```{solution-start} ex-levels
@@ -656,8 +662,8 @@ pd.DataFrame({"as rated": matrix.mean(), "centred": centred.mean()}).corr()
 # If all listeners rate all songs, every song's mean shifts by the same amount, and nothing changes. In
 # an incomplete design, subtraction removes the advantage of songs that happened to get generous raters.
 # Subtraction also removes part of the true differences between songs if listeners heard different
-# songs: a listener who heard only good songs has a high mean for a good reason. A model with crossed
-# effects ({doc}`09-mixed-models`) separates the two.
+# songs: a listener who heard only songs with a strong groove has a high mean for a good reason. A model
+# with crossed effects ({doc}`09-mixed-models`) separates the effects of songs from those of listeners.
 #
 # ```{solution-end}
 # ```
@@ -668,12 +674,12 @@ pd.DataFrame({"as rated": matrix.mean(), "centred": centred.mean()}).corr()
 # **Asked**: who rated which songs, and how well these ratings can be predicted at best. **Found**:
 # {glue:text}`style_share` of the variance of song means lies between styles, so a model that recognises
 # only the style can already predict the ratings to some extent. The questions are correlated, so
-# similar results for two questions do not confirm each other independently.
+# similar results for two questions are not two independent confirmations.
 
 # %% [markdown] tags=["needs-listeners"]
-# The expected correlation between the ratings of two listeners, ICC(C,1), is {glue:text}`icc_single`.
-# The mean over all raters of a song has a reliability of {glue:text}`ceiling`:
-# {glue:text}`ceiling_word`. The next chapters show this ceiling in their figures.
+# The expected correlation between the ratings of two listeners, ICC(C,1), is {glue:text}`icc_single`. A
+# song's mean over all its raters has a reliability of {glue:text}`ceiling`: {glue:text}`ceiling_word`.
+# Later chapters show this reliability in their figures as the noise ceiling.
 
 # %% [markdown] tags=["needs-simulation"]
 # **True in the simulation**: the mean absolute error of the ceilings is {glue:text}`ceiling_error`, and
@@ -681,8 +687,8 @@ pd.DataFrame({"as rated": matrix.mean(), "centred": centred.mean()}).corr()
 # questions.
 
 # %% [markdown]
-# **What would change our mind**: a ceiling with an interval that reaches down to the scores of the
-# models. These models could then not be distinguished from a perfect one.
+# **What would change our mind**: a noise ceiling with an interval that reaches down to the scores of
+# the models. The models could then not be distinguished from a perfect model.
 #
 # **Next:** {doc}`02-representations` looks at what a recording contains, and at what is lost when
 # sound becomes a picture.

@@ -1,17 +1,18 @@
 # %% [markdown] tags=["needs-audio"]
 # # What does a groove look like to a machine?
 #
-# A recording is a long series of numbers: the position of a loudspeaker's cone, tens of thousands of
-# times per second. No one hears sound this way, and few models use these numbers directly. Most models
-# read a *representation* computed from the recording, and no model can use what its representation
-# leaves out. In this chapter, we look at two songs in eight representations. Then we reconstruct the
-# sound from each representation, and listen to what has been lost.
+# A recording is a long series of numbers, which give the position of a loudspeaker's cone tens of
+# thousands of times per second. No one hears sound as such a series, and few models use the numbers
+# directly. Most models read a *representation* computed from the recording, and no model can use what
+# its representation leaves out. In this chapter, we look at two songs in eight representations. Then we
+# reconstruct the sound from each representation, and listen to what has been lost.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
 # **You will learn** what the waveform, STFT, mel spectrogram, constant-Q transform, chromagram,
-# tempogram and onset strength keep of a sound and what they lose; how each is computed; which tasks it
-# suits; and why phase, loudness and sample rate matter. The syllabus follows {cite:t}`choi2017`.
+# tempogram and onset strength keep of a sound and what they lose; how each representation is computed;
+# which tasks it suits; and why phase, loudness and sample rate matter. The syllabus follows
+# {cite:t}`choi2017`.
 #
 # **You need** to know what a frequency is. Headphones help.
 #
@@ -76,18 +77,20 @@ report_texts(first=names[0], second=names[1])
 report_value("rate", sr, fmt=",.0f")
 
 # %% [markdown]
-# We use the first seconds of each song, mixed to one channel, at {glue:text}`rate` samples per second.
+# We use the first few seconds of each song, mixed to one channel, at {glue:text}`rate` samples per
+# second.
 #
 # ## From samples to a spectrogram
 #
 # The **short-time Fourier transform** (STFT) cuts the signal $x$ into overlapping windows of $N$
-# samples, one every $H$ samples (the *hop length*), and measures how much of each frequency each
-# window contains:
+# samples, one every $H$ samples (the *hop length*), and measures the strength of each frequency in each
+# window:
 #
 # $$ X[k, m] = \sum_{n=0}^{N-1} x[n + mH] \, w[n] \, e^{-2 \pi i k n / N} $$
 #
-# Here $k$ numbers the frequencies, $m$ numbers the windows, and $w$ is a window function that fades in
-# and out. In librosa, the STFT is one call. To see what it does, we compute one column by hand:
+# Here $k$ is the index of the frequency, $m$ is the index of the window, and $w$ is a window function
+# that fades in and out. In librosa, the STFT takes a single call. To see what this call does, we
+# compute one column by hand:
 
 # %%
 y, n_fft, hop = sounds[names[0]], 2048, 256
@@ -103,8 +106,8 @@ np.allclose(np.fft.rfft(window * frame), X[:, m], atol=1e-3)
 # all frequencies. A held note appears as horizontal lines, one for each harmonic.
 #
 # The **mel spectrogram** sums the power of the STFT within bands $F_b$ that get wider with frequency,
-# as those of the ear do. The **log-mel spectrogram** $L$ converts the mel spectrogram $M$ to decibels,
-# because we hear ratios of power, not differences:
+# as the critical bands of the ear do. The **log-mel spectrogram** $L$ converts the mel spectrogram $M$
+# to decibels, because we hear ratios of power, not differences:
 #
 # $$ M[b, m] = \sum_k F_b[k] \, |X[k, m]|^2, \qquad
 # L[b, m] = 10 \, \log_{10} \frac{M[b, m]}{\max M} $$
@@ -116,19 +119,19 @@ log_mel = librosa.power_to_db(mel, ref=np.max, top_db=80)
 
 # %% [markdown]
 # The **constant-Q transform** (CQT) has one row per semitone: row $k$ is at the frequency
-# $f_k = f_0 \, 2^{k/12}$, and its window gets shorter as the frequency rises. Transposing a melody
-# moves it up or down without changing its shape. The **chromagram** adds up all octaves, here those of
-# the STFT. The result has twelve rows, one per pitch class.
+# $f_k = f_0 \, 2^{k/12}$, and its window gets shorter as the frequency rises. If a melody is
+# transposed, its picture moves up or down without changing its shape. The **chromagram** adds up all
+# octaves of a spectrogram, here of the STFT. It has twelve rows, one per pitch class.
 
 # %%
 cqt = np.abs(librosa.cqt(y, sr=sr, hop_length=hop, n_bins=84))
 chroma = librosa.feature.chroma_stft(S=power, sr=sr)
 
 # %% [markdown]
-# **Onset strength** is a single curve: the rise of the log-mel spectrogram from one column to the next,
-# averaged over bands. This curve loses melody, chords and timbre, but keeps the rhythm. The
-# **tempogram** is the autocorrelation of the onset strength within a moving window. For each moment, it
-# shows at which tempi the onsets recur.
+# **Onset strength** $o$ is a single curve: the rise of the log-mel spectrogram from one column to the
+# next, averaged over bands. This curve loses melody, chords and timbre, but keeps the rhythm. The
+# **tempogram** is the autocorrelation of the onset strength within a moving window. For each moment,
+# the tempogram shows at which tempi the onsets recur.
 #
 # $$ o[m] = \frac{1}{B} \sum_{b=1}^{B} \max(0, \, L[b, m] - L[b, m - 1]) $$
 
@@ -143,8 +146,8 @@ rate = {"sr": sr, "hop_length": hop}
 tempogram = librosa.feature.tempogram(onset_envelope=strength, **rate)
 
 # %% [markdown]
-# The function `representations.represent` computes all of these representations. Its log-mel
-# spectrogram is the same as the one above:
+# The function `representations.represent` computes all of these representations. The next cell checks
+# that its log-mel spectrogram is the same as the one above:
 
 # %%
 views = {name: representations.represent(y, sr) for name, y in sounds.items()}
@@ -153,7 +156,7 @@ np.allclose(views[names[0]]["log-mel"].array, log_mel, atol=1e-3)
 # %% [markdown]
 # ## Eight representations
 #
-# {numref}`fig-eight` shows two seconds of both songs. Brighter pixels mean larger values, and frequency
+# {numref}`fig-eight` shows two seconds of each song. Brighter pixels mean larger values, and frequency
 # axes are logarithmic. Thin lines mark the beats that `groove_utils.descriptors` estimated from onset
 # strength. Before reading on, find the bass drum in as many rows as you can.
 
@@ -178,19 +181,19 @@ show_figure(
 
 # %% [markdown]
 # A bass drum is a bright patch below about 100 Hz in the STFT, the mel spectrograms and the CQT. In the
-# waveform and in the onset strength, its strokes are peaks that look like those of other instruments;
-# in the chromagram and the tempogram, there is no trace of a single drum.
+# waveform and in the onset strength, the strokes of the bass drum are peaks that look like those of
+# other instruments; in the chromagram and the tempogram, no single drum can be recognised.
 #
-# The **waveform** is the sound itself. Strokes appear as spikes, but the picture does not show what is
-# played. In the **mel spectrogram**, which shows plain power, only the loudest bass notes are visible.
-# Most networks read the **log-mel spectrogram** instead.
+# The **waveform** is the sound itself. Strokes appear as spikes, but the picture does not show which
+# instrument is struck. In the **mel spectrogram**, which shows power on a linear scale, only the
+# loudest bass notes are visible. Most networks read the **log-mel spectrogram** instead.
 #
 # ## Precise in time, or in frequency?
 #
 # An STFT has two settings, the window and the hop. A long window separates close frequencies but smears
-# a stroke over its whole length; a short window does the opposite. No window is precise in both: for a
-# given window shape, the product of its widths in time and in frequency is constant
-# ({numref}`tab-resolution`).
+# a stroke over the whole length of the window; a short window does the opposite. No window is precise
+# in both time and frequency: for a given window shape, the product of its widths in time and in
+# frequency is constant ({numref}`tab-resolution`).
 
 # %%
 sizes = [256, 1024, 4096]
@@ -203,7 +206,7 @@ widths["ms"] *= 1000
 show_table(
     widths.rename_axis("window (samples)"),
     "resolution",
-    "Width at half power of a click (in time) and of a sine (in frequency), by length of the "
+    "Width at half power of a click (in time) and of a sine wave (in frequency), by length of the "
     "Hann window.",
     fmt="{:.3g}",
 )
@@ -222,9 +225,9 @@ hops = {f"window 1024, hop {hop}": stft(1024, hop) for hop in (128, 512, 2048)}
 show_figure(
     figures.plot_spectrograms([windows, hops], (2, 3), top=3000),
     "windows",
-    "One second of the first song. Above: three windows, one hop. Below: three hops, one window.",
-    "Six spectrograms. Above, thin vertical lines give way to thin horizontal ones as the window "
-    "grows; below, columns widen with the hop until strokes are lost in coarse blocks.",
+    "STFT of one second of the first song. Top row: three windows, one hop. Bottom row: three hops, one window.",
+    "Six spectrograms. In the top row, thin vertical lines give way to thin horizontal ones as the "
+    "window grows; in the bottom row, columns widen with the hop until strokes are lost.",
 )
 sixteenth = 15000 / (grids[names[0]].tempo if grids[names[0]] else 120)
 report_value("sixteenth", sixteenth, fmt=".0f", unit=" ms")
@@ -235,19 +238,21 @@ report_value("short_hz", widths["Hz"].iloc[0], fmt=".0f", unit=" Hz")
 report_value("coarse_hop", 2048 / sr * 1000, fmt=".0f", unit=" ms")
 
 # %% [markdown]
-# A window of 256 samples locates a stroke to within {glue:text}`short_ms` but smears pitch over
-# {glue:text}`short_hz`. A window of 4096 samples separates tones {glue:text}`long_hz` apart but smears
-# a stroke over {glue:text}`long_ms`. A sixteenth note of this song lasts {glue:text}`sixteenth`, and
-# the {term}`microtiming` that drummers care about is about a tenth of this duration.
+# A window of 256 samples locates a stroke to within {glue:text}`short_ms` but smears each frequency
+# over {glue:text}`short_hz`. A window of 4096 samples separates tones {glue:text}`long_hz` apart but
+# smears a stroke over {glue:text}`long_ms`. A sixteenth note of the first song lasts
+# {glue:text}`sixteenth`, and the {term}`microtiming` that drummers care about is about a tenth of this
+# duration.
 #
-# The **hop length** does not affect the width of a window, but only how often a window is taken. With a
-# hop of 2048 samples, there is one column every {glue:text}`coarse_hop`, and no model can recover a
-# finer rhythm.
+# The **hop length** determines how often a window is taken, but not how long the window is. With a hop
+# of 2048 samples, there is one column every {glue:text}`coarse_hop`, and no model can recover a finer
+# rhythm from these columns.
 #
 # ## Which task needs which?
 #
 # {cite:t}`choi2017` sort the tasks of music information retrieval by what they need from a
-# representation. {numref}`tab-tasks` lists these needs, and the size of each representation.
+# representation. {numref}`tab-tasks` lists what each representation keeps and loses, the tasks that it
+# suits, and its size.
 
 # %%
 table = representations.representation_table()
@@ -265,16 +270,16 @@ show_table(
 )
 
 # %% [markdown]
-# With a small representation that keeps what a task needs, a model can learn from fewer songs. A larger
-# representation is not always better: what the STFT contains beyond the mel spectrogram is mostly fine
-# detail of pitch, from which a tagger gains little.
+# If a small representation keeps what a task needs, a model can learn the task from fewer songs. A
+# larger representation is not always better: what the STFT contains beyond the mel spectrogram is
+# mostly fine detail of pitch, which is of little use for tagging songs.
 #
 # ## Hear what is left
 #
-# Now we discard the song and reconstruct a plausible sound from each representation. Most often, only
-# the magnitudes of an STFT are given, without its phases. The Griffin–Lim algorithm {cite}`griffin1984`
-# begins with random phases and computes a sound. The algorithm then combines the phases of this sound's
-# STFT with the given magnitudes, computes the sound again, and repeats these steps:
+# Now we discard the song and reconstruct a plausible sound from each representation. Often only the
+# magnitudes of an STFT are known, not its phases. The Griffin–Lim algorithm {cite}`griffin1984` begins
+# with random phases and computes a sound. The algorithm then combines the phases of this sound's STFT
+# with the given magnitudes, computes the sound again, and repeats these steps:
 
 # %%
 estimate = librosa.griffinlim(
@@ -285,7 +290,7 @@ audio_player({"original": (y, sr), "from its magnitudes alone": (estimate, sr)})
 # %% [markdown]
 # The other representations need one more step. The power of a mel band is spread over its frequencies;
 # a chromagram is played with {cite:t}`shepard1964` tones, which contain all octaves at once; and onset
-# strength controls the level of a noise.
+# strength controls the level of white noise.
 
 # %%
 reconstructed = {}
@@ -312,12 +317,14 @@ listen(names[0])
 listen(names[1])
 
 # %% [markdown]
-# Listen first, then look at the numbers. {numref}`fig-losses` shows four measures. *Samples* is the
-# energy of the original divided by the energy of the difference, in decibels; for two unrelated sounds,
-# it is about −3 dB. *Spectrum* is the norm of the difference between the STFT magnitudes, divided by
-# the norm of the original magnitudes; for identical sounds, it is 0. *Rhythm* is the correlation of the
-# onset strengths: it is high if strokes come at the same times and with the same strength. *Harmony* is
-# the correlation of the chromagrams: it is high if the same pitch classes sound at the same times.
+# Listen first, then look at the numbers. {numref}`fig-losses` shows four measures of agreement between
+# a reconstruction and the original, after both have been set to the same level. *Samples* is the energy
+# of the original divided by the energy of the difference, in decibels; for two unrelated sounds, this
+# ratio is about −3 dB. *Spectrum* is the norm of the difference between the STFT magnitudes, divided by
+# the norm of the original magnitudes; for identical sounds, this error is 0. *Rhythm* is the
+# correlation of the onset strengths: it is high if the strokes of both sounds occur at the same times
+# and with the same relative strengths. *Harmony* is the correlation of the chromagrams: it is high if
+# the same pitch classes sound at the same times.
 
 # %%
 losses = pd.DataFrame(
@@ -354,21 +361,22 @@ report_texts(
 )
 
 # %% [markdown]
-# First, **two sounds can be alike to the ear although their samples differ**. For the sound
-# reconstructed from STFT magnitudes, the agreement of samples is {glue:text}`stft_db`, because its
-# phases are different (an unrelated sound would have about −3 dB). The error of its spectrum is
-# {glue:text}`stft_spectrum`. Which of the two numbers agrees with what you heard?
+# First, **two sounds can be alike to the ear although their samples differ**. For the sounds
+# reconstructed from STFT magnitudes, the mean agreement of samples is {glue:text}`stft_db`, because
+# their phases are different (for an unrelated sound, it would be about −3 dB). The mean error of their
+# spectrum is {glue:text}`stft_spectrum`. Which of the two numbers agrees with what you heard?
 #
-# Second, **each representation loses something different**. With 24 mel bands, the correlation with
-# the original is {glue:text}`mel_rhythm` for rhythm and {glue:text}`mel_harmony` for harmony. With
-# the chromagram, it is {glue:text}`chroma_rhythm` for rhythm and {glue:text}`chroma_harmony` for
-# harmony. For these songs, the two representations {glue:text}`opposites`.
+# Second, **each representation loses something different**. For the sounds reconstructed from 24 mel
+# bands, the mean correlation with the original is {glue:text}`mel_rhythm` for rhythm and
+# {glue:text}`mel_harmony` for harmony. For the sounds reconstructed from the chromagram, it is
+# {glue:text}`chroma_rhythm` for rhythm and {glue:text}`chroma_harmony` for harmony. For these songs,
+# the two representations {glue:text}`opposites`.
 #
 # ## Does phase matter, then?
 #
 # If phases can be estimated, are they needed? Here we keep the magnitudes and replace the phases by
 # random numbers: first in windows of 256 samples, then in longer windows, and finally in a single
-# window as long as the sound. The magnitude spectrum of the last sound is *exactly* that of the
+# window as long as the sound. The magnitude spectrum of this last sound is *exactly* that of the
 # original.
 
 # %%
@@ -388,27 +396,27 @@ phase = pd.DataFrame(errors, index=randomised)[["rhythm", "harmony"]]
 show_table(
     phase.rename_axis("window"),
     "phase",
-    "The first song with random phases: correlation of its onset curve (rhythm) and of its chroma "
-    "(harmony) with those of the original.",
+    "The first song with random phases: correlation of its onset strength (rhythm) and of its "
+    "chromagram (harmony) with those of the original.",
 )
 report_value("whole_rhythm", phase.loc["the whole sound", "rhythm"])
 report_value("short_rhythm", phase.loc["256", "rhythm"])
 
 # %% [markdown]
-# With one window as long as the sound, the correlation of the onset curves is
+# If phases are randomised in one window as long as the sound, the correlation of the onset strengths is
 # {glue:text}`whole_rhythm`: the pitches remain, but the groove is gone. With windows of 256 samples,
 # the correlation is {glue:text}`short_rhythm`. Within a window, only the phase encodes *when* something
 # happens. A magnitude spectrogram shows rhythm because its windows are short.
 #
 # ## How loud?
 #
-# A louder copy of a song is the same song. Yet its RMS level, its spectral flux and all values of its
-# mel spectrogram are larger. All values of a log-mel spectrogram rise by the same number of decibels,
-# unless they are relative to the maximum, as above. Songs are therefore set to the same loudness before
-# they are compared. Loudness is not power, because the ear is less sensitive to low frequencies. The
-# broadcasting standard BS.1770 {cite}`itu1770` therefore filters the signal before measuring its power,
-# and leaves out silent passages. The unit is LUFS (loudness units relative to full scale). These three
-# tones have the same power:
+# A louder copy of a song is the same song, but its RMS level, its spectral flux and all values of its
+# mel spectrogram are larger. All values of its log-mel spectrogram are larger by the same number of
+# decibels, unless they are relative to the maximum, as above. Songs are therefore set to the same
+# loudness before they are compared. Loudness is not power, because the ear is less sensitive to low
+# frequencies. The broadcasting standard BS.1770 {cite}`itu1770` therefore filters the signal before
+# measuring its power, and leaves out silent passages. The unit is LUFS (loudness units relative to full
+# scale). These three tones have the same power:
 
 # %%
 t = np.arange(2 * 44100) / 44100
@@ -434,16 +442,16 @@ show_table(
 )
 
 # %% [markdown]
-# In all players of this book, sounds are matched in LUFS; the three tones are the only exception. Does
-# the level of a recording contribute to its groove? {cite:t}`stupacher2016` found no effect of the
-# level, but an effect of its *variability*.
+# In all audio players of this book, sounds are matched in LUFS; the player with the three tones is the
+# only exception. Does the level of a recording contribute to its groove? {cite:t}`stupacher2016` found
+# no effect of the level on groove, but an effect of the *variability* of the level.
 #
 # ## What a low sample rate removes
 #
 # At a sample rate of $r$ per second, a signal can contain frequencies up to $r/2$. Most models in
 # {doc}`05-embeddings` work at 16 kHz. What would be lost at 8 kHz? Listen to the cymbals. For the third
-# player, samples were dropped without a filter, so high frequencies reappear as wrong, lower ones. This
-# error is called *aliasing*; a filter before resampling prevents it.
+# sound, samples were dropped without a filter, so high frequencies reappear as lower ones. This error
+# is called *aliasing*; a filter before resampling prevents it.
 
 # %%
 full, full_sr = load_audio(data.audio_path(tracks[0]))
@@ -469,17 +477,17 @@ report_value("share_high", share_high, fmt=".0f", unit="%")
 
 # %% [markdown]
 # Only {glue:text}`energy_above` of the song's energy is above 4 kHz. But of the onsets found in three
-# regions of the spectrum, {glue:text}`share_high` are in the region above 3.2 kHz: the hi-hat is
-# quiet, but it carries much of the pulse.
+# regions of the spectrum, {glue:text}`share_high` are in the region above 3.2 kHz. The hi-hat is quiet,
+# but it carries much of the pulse.
 #
 # ## Where the groove is visible
 #
 # {numref}`fig-bar` averages the onset strength of three regions of the spectrum over all bars,
 # sixteenth note by sixteenth note. The result resembles drum notation: bass drum and bass are in the
 # lowest region and the hi-hat in the highest. The middle region contains all strokes. A tall column in
-# the middle region without one in the lowest region is a stroke of the snare; in most rock music, these
-# are on beats 2 and 4. A tall column *between* the beats, followed by a lower one on the next beat, is
-# what {doc}`04-descriptors` counts as {term}`syncopation`.
+# the middle region without one in the lowest region is a stroke of the snare; in most rock music, the
+# snare is struck on beats 2 and 4. A tall column *between* the beats, followed by a lower one on the
+# next beat, is what {doc}`04-descriptors` counts as {term}`syncopation`.
 
 # %%
 by_song = {
@@ -504,12 +512,12 @@ show_figure(
 # %% [markdown]
 # ## What could be wrong here
 #
-# - **A good reconstruction proves that information is there, not that a model uses it.** Rhythm is in
-#   the log-mel spectrogram, but a model that averages over time loses it.
-# - **A bad reconstruction proves less than it seems to.** Another algorithm might get more out of the
-#   same chromagram.
-# - **There are only two songs.** They are the first songs of two styles and were not selected for this
-#   chapter, but two songs are a small sample.
+# - **A good reconstruction proves that information is there, not that a model uses it.** A log-mel
+#   spectrogram shows the rhythm, but a model that averages the spectrogram over time loses it.
+# - **A bad reconstruction proves less than it seems to.** Another algorithm might reconstruct more from
+#   the same chromagram.
+# - **There are only two songs.** We took the first songs of two styles and did not select them in any
+#   other way, but two songs are a small sample.
 # - **The beats were estimated.** Where the beat tracker is wrong, {numref}`fig-bar` is wrong too.
 #   {doc}`04-descriptors` measures how often the tracker is wrong.
 #
@@ -534,8 +542,8 @@ from_bands = {
 audio_player(from_bands)
 
 # %% [markdown]
-# Eight bands are enough for bass drum, snare and hi-hat. With two bands, you still hear *when*
-# something is struck, but hardly *what*. Chords need far more bands than rhythm does. To predict
+# Eight bands are enough to tell bass drum, snare and hi-hat apart. With two bands, you still hear
+# *when* something is struck, but hardly *what*. Chords need far more bands than rhythm does. To predict
 # groove, a model needs little resolution in frequency but high resolution in time.
 #
 # ```{solution-end}
@@ -544,8 +552,8 @@ audio_player(from_bands)
 # ```{exercise} A hop longer than the window
 # :label: ex-hop
 #
-# Suppose that the hop is longer than the window: `n_fft=512, hop_length=2048`. Which samples are in any
-# window? Play only these samples. What do you expect, and what do you hear?
+# Suppose that the hop is longer than the window: `n_fft=512, hop_length=2048`. Which samples belong to
+# at least one window? Play only these samples. What do you expect, and what do you hear?
 # ```
 #
 # ```{solution-start} ex-hop
@@ -588,8 +596,8 @@ view.rows[highest].round(1)  # beats per minute
 # A pattern that recurs after one eighth note also recurs after two, three, four and five eighth notes.
 # If a song has a stroke on every eighth note, the bands therefore lie at the rate of the eighth notes,
 # which is twice the tempo, and at a half, a third, a quarter and a fifth of this rate. A tempo
-# estimator must choose among these bands. Its errors are therefore mostly by a factor of two, sometimes
-# by 3/2.
+# estimator must choose among these bands. Its estimates are therefore most often wrong by a factor of
+# two, and sometimes by a factor of 3/2.
 #
 # ```{solution-end}
 # ```
@@ -598,11 +606,12 @@ view.rows[highest].round(1)  # beats per minute
 #
 # **Asked**: what does each representation keep of a groove? **Found**: log-mel spectrograms keep
 # strokes and timbre, the CQT keeps notes, chroma keeps chords, and onset strength keeps only the
-# rhythm. The length of the window trades precision in time against precision in frequency, and the hop
-# limits how fine a rhythm can be represented. Songs can be compared only at the same loudness and
-# sample rate. **True in the simulation**: the drum pattern of a simulated song is known from its score,
-# and {numref}`fig-bar` should show it. **What would change our mind**: songs whose rhythm is in pitch
-# or timbre rather than in strokes. For such songs, onset strength would keep the wrong information.
+# rhythm. A longer window is less precise in time and more precise in frequency, and the hop limits how
+# fine a rhythm can be represented. Songs can be compared only at the same loudness and sample rate.
+# **True in the simulation**: the drum pattern of a simulated song is known from its score, and
+# {numref}`fig-bar` should show this pattern. **What would change our mind**: songs with a rhythm of
+# changing pitches or timbres rather than of strokes. For such songs, onset strength would keep the
+# wrong information.
 #
 # **Next:** {doc}`03-networks` asks what a network can learn from such representations.
 # {doc}`04-descriptors` reduces songs to single numbers and asks how well these predict groove.

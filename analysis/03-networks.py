@@ -3,9 +3,9 @@
 #
 # A network is built from a few kinds of modules. Each kind treats sound in its own way: one assigns a
 # weight to every position in a spectrogram, one slides a pattern over it, one carries a memory through
-# time, and one compares distant moments. In this chapter, we test each module first on a musical
-# question that suits it, and then on a question that suits another module. We know the answers, because
-# we rendered the sounds ourselves.
+# time, and one compares distant moments. In this chapter, we test each module on a musical question
+# that suits it, and on questions that suit other modules. We know the correct answers, because we
+# rendered the sounds ourselves.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
@@ -19,12 +19,12 @@
 # longer. Modules: `groove_utils.networks`, `groove_utils.synth.listening_tasks`.
 # ```
 #
-# All sounds in this chapter were rendered for it, and no ratings are used.
+# All sounds in this chapter were rendered for this purpose, and no ratings are used.
 
 # %% tags=["parameters"]
 study = "demo"  # a study's name or folder; this chapter does not use its data
 seed = 2026
-n_seeds = 3  # trainings of each network
+n_seeds = 3  # training runs per network
 n_phrases = 240  # phrases in the section on few labels
 n_tosses = 10  # random draws in the section on how to fool yourself
 share = 1.0  # share of the examples to use; less for a quick trial
@@ -70,25 +70,26 @@ seeds = range(seed, seed + n_seeds)
 # ## One neuron: was that a kick drum?
 #
 # Take a drum loop and divide it into frames, one per sixteenth note. In each frame, measure the level
-# below 150 Hz and the level above 2500 Hz. Is a kick drum struck in this frame? The two levels are
-# the input $\mathbf{x}$. A neuron multiplies them by weights, adds a bias, and squashes the sum to a
-# probability:
+# below 150 Hz and the level above 2500 Hz. Is a kick drum struck in this frame? The two levels are the
+# input $\mathbf{x}$ of a neuron. The neuron multiplies the levels by the weights $\mathbf{w}$, adds the
+# bias $b$, and turns the sum into a probability $p$:
 #
 # $$ p = \sigma(\mathbf{w} \cdot \mathbf{x} + b), \qquad \sigma(a) = \frac{1}{1 + e^{-a}} $$
 #
-# How wrong are these probabilities? With $y = 1$ for a kick and 0 for none, the *cross-entropy*
+# How wrong are these probabilities? With $y = 1$ for a frame with a kick and $y = 0$ for a frame
+# without one, the *cross-entropy*
 #
 # $$ L = -\frac{1}{n} \sum_{i=1}^{n} \bigl( y_i \log p_i + (1 - y_i) \log (1 - p_i) \bigr) $$
 #
-# is small when the probabilities are right, and large when the neuron is sure but wrong. The gradient
-# of the cross-entropy has a simple form,
+# is small if the neuron assigns high probabilities to the correct answers, and large if the neuron is
+# confident but wrong. The gradient of the cross-entropy has a simple form,
 #
 # $$ \frac{\partial L}{\partial \mathbf{w}} = \frac{1}{n} \sum_i (p_i - y_i) \, \mathbf{x}_i,
 # \qquad \frac{\partial L}{\partial b} = \frac{1}{n} \sum_i (p_i - y_i), $$
 #
 # and points in the direction in which the loss grows fastest. Training repeatedly takes a step in the
 # opposite direction. Here is the whole procedure in NumPy. The first half of the frames is used for
-# training, the second half for testing.
+# training, and the second half for testing.
 
 # %%
 levels, kick = listening_tasks.kick_frames(n_loops=40, seed=seed)
@@ -105,8 +106,8 @@ for _ in range(200):
     b -= (p - y).mean()
 
 # %% [markdown]
-# PyTorch does the same, but derives the gradient by itself. `loss.backward()` computes the gradient,
-# and the optimiser takes the step:
+# PyTorch can train the same neuron without a formula for the gradient: `loss.backward()` computes the
+# gradient automatically, and the optimiser takes the step.
 
 # %%
 neuron = nn.Linear(2, 1, dtype=torch.float64)
@@ -131,12 +132,12 @@ report_value("first_loss", losses[0])
 report_value("last_loss", losses[-1])
 
 # %% [markdown]
-# The weights from NumPy and PyTorch differ by at most {glue:text}`same_weights`. The loss fell from
-# {glue:text}`first_loss` to {glue:text}`last_loss`. The first value is log 2, the loss of a neuron that
-# always answers 50%. The neuron is right for {glue:text}`kick_accuracy` of the frames that it was not
-# trained on; always answering “no kick” would be right for {glue:text}`kick_guess`.
-# {numref}`fig-neuron` shows why the neuron is not always right: it separates the frames by one straight
-# line, and the levels of some kicks overlap with those of other frames.
+# The weights from NumPy and PyTorch differ by at most {glue:text}`same_weights`. During training, the
+# loss fell from {glue:text}`first_loss` to {glue:text}`last_loss`. The initial loss is log 2, the loss
+# of a neuron that always predicts a probability of 50%. The trained neuron is right for
+# {glue:text}`kick_accuracy` of the test frames; always giving the more frequent answer would be right
+# for {glue:text}`kick_guess`. {numref}`fig-neuron` shows why the neuron is not always right: it
+# separates the frames by one straight line, and some frames with a kick lie among those without one.
 
 # %% tags=["hide-input"]
 show_figure(
@@ -152,19 +153,19 @@ show_figure(
 # %% [markdown]
 # ## Four modules, four questions
 #
-# All other networks in this chapter consist of more neurons, connected in different ways. We test them
-# on four questions:
+# All other networks in this chapter consist of many neurons, connected in different ways. We test these
+# networks on four questions:
 #
 # - **Which tom is it?** Four toms differ in pitch. The answer is a *position* on the frequency axis.
-# - **Which chord is it?** Minor, major, suspended or diminished, on any root. The answer is a
-#   *shape*, at any position. The roots of the test chords are an octave above those of the training
-#   chords.
-# - **Straight or swung?** The answer is a *pattern in time*: how late each off-beat comes. Tempo and
-#   starting point vary.
+# - **Which chord is it?** The chord is minor, major, suspended or diminished, on any root. The answer
+#   is a *shape*, at any position. The roots of the test chords are an octave above those of the
+#   training chords.
+# - **Straight or swung?** The answer is a *pattern in time*: how late each off-beat comes. The tempo
+#   and the starting point vary between examples.
 # - **Which bar does the last one repeat?** One of five earlier bars is played again. The answer is
 #   a *match* between distant moments.
 #
-# Listen to two examples of each.
+# Listen to two examples for each question.
 
 # %%
 tasks = listening_tasks.draw_tasks(seed, share=share)
@@ -174,16 +175,16 @@ for task in tasks.values():
 
 # %% [markdown]
 # These are the modules, each built into a small classifier. (A tom or a chord is given as a single
-# spectrum, so recurrence and attention have no time axis to work with in these two questions.)
+# spectrum, so recurrence and attention have no time axis to work with in these two cases.)
 #
-# - A **dense** layer has a weight for every band of every frame. It distinguishes positions, but has
-#   to learn each position separately.
-# - A **convolution** slides one small kernel over all positions and keeps the best match. It detects
-#   the shape, but discards the position.
-# - A **recurrent** layer (here a gated recurrent unit, GRU) reads frame by frame and carries a state
-#   along. The effect of a frame therefore depends on the frames before it. (The older long short-term
-#   memory, LSTM, carries two states and has one more gate. Try `cell="lstm"`, or
-#   `both_directions=True` for a second layer that reads backwards.)
+# - A **dense** layer has separate weights for every band of every frame. It distinguishes positions,
+#   but has to learn each position separately.
+# - A **convolution** slides small kernels over all positions; here only the best match of each kernel
+#   is kept. It detects a shape, but discards the position of the shape.
+# - A **recurrent** layer (here a gated recurrent unit, GRU) reads the input frame by frame and updates
+#   a state. The effect of a frame therefore depends on the frames before it. (The older long short-term
+#   memory, LSTM, has two states and one more gate. Try `cell="lstm"`, or `both_directions=True` for a
+#   second layer that reads backwards.)
 # - **Attention** compares frames at any distance. Each frame is turned into three vectors of length d:
 #   a query, a key and a value. Our module uses only the query of the last frame. This query is
 #   multiplied by all keys, the softmax turns the products into weights that add up to one, and the
@@ -194,15 +195,16 @@ source = inspect.getsource(networks.ConvolutionClassifier.forward)
 Code(source, language="python")
 
 # %% [markdown]
-# All modules are trained by the same short loop. For each batch of examples, it computes the
+# All modules are trained by the same short loop. For each batch of examples, the loop computes the
 # cross-entropy and lets the optimiser take one step:
 
 # %%
 Code(inspect.getsource(networks.train_epoch), language="python")
 
 # %% [markdown]
-# Each module is now trained on each question, with several seeds; a seed determines the initial weights
-# and the order of the examples. The baseline is the accuracy of always giving the most frequent answer.
+# Each module is now trained on each question with several random seeds. A seed determines the initial
+# weights and the order of the examples. The baseline is the accuracy of always giving the most frequent
+# answer.
 
 # %%
 storage = {"cache": cache, "n_jobs": n_jobs}
@@ -235,8 +237,9 @@ report_effects(dict(rows.iterrows()), n_seeds, **percent, tolerance=10)
 report_texts(**rows["verdict"].add_suffix("_verdict"))
 
 # %% [markdown]
-# We call an answer *found* if the whole interval of the accuracy lies above the midpoint between
-# guessing and perfect accuracy, and *not found* if the whole interval lies below this midpoint.
+# The verdict is *found* if the whole interval of the accuracy lies above the midpoint between the
+# accuracy of guessing and perfect accuracy, and *not found* if the whole interval lies below this
+# midpoint.
 #
 # | question | module | correct | verdict | module | correct | verdict |
 # |:--|:--|--:|:--|:--|--:|:--|
@@ -245,21 +248,21 @@ report_texts(**rows["verdict"].add_suffix("_verdict"))
 # | swing | recurrent | {glue:text}`swing_recurrent` | {glue:text}`swing_recurrent_verdict` | attention | {glue:text}`swing_attention` | {glue:text}`swing_attention_verdict` |
 # | repeat | attention | {glue:text}`repeat_attention` | {glue:text}`repeat_attention_verdict` | recurrent | {glue:text}`repeat_recurrent` | {glue:text}`repeat_recurrent_verdict` |
 #
-# We chose the second module of each row because there is a reason to expect it to fail. The convolution
+# We chose the second module in each row because there is a reason to expect it to fail. The convolution
 # keeps only the best match of each kernel, so it cannot use the position that distinguishes a low tom
 # from a high one. The roots of the test chords lie outside the octave of the training chords, and a
 # dense network learns each position separately. Our attention module reads out only the last frame, and
-# the GRU would have to store five bars in a state of 32 numbers. These are reasons to expect a failure,
-# not proofs of its cause.
+# the GRU would have to store five bars in a state of 32 numbers. These are reasons to expect failures,
+# but do not prove what caused them.
 #
 # A failure tells us only about this module at this size, with this much training. More layers, more
-# data or another readout could change the result; the exercises try some such changes.
+# data or another readout could change the result; some exercises try such changes.
 #
 # ### What it costs
 #
-# The number of parameters shows how much there is to learn and to store. The number of multiply-adds
-# shows how much there is to compute for one example. The two numbers can differ: a kernel has few
-# parameters but is applied at every position.
+# The number of parameters measures how much a module has to learn and to store. The number of
+# multiply-adds measures how much it has to compute for one example. The two numbers can differ: a
+# kernel has few parameters but is applied at every position.
 
 # %%
 sizes = summary.rename(columns={"multiply_adds": "multiply-adds"})
@@ -277,10 +280,10 @@ show_table(
 # ## What a kernel sees
 #
 # A kernel is a small picture that is compared with every part of a larger picture. Its shape determines
-# what it can match. {numref}`fig-kernels` shows how three hand-made kernels respond to a loop of the
-# swing question. A *tall* kernel, which compares each frame with the one before it in all bands,
+# what it can match. {numref}`fig-kernels` shows how three hand-made kernels respond to a drum loop from
+# the swing question. A *tall* kernel, which compares each frame with the one before it in all bands,
 # responds to strokes. A *wide* kernel responds to sustained sounds. A *square* kernel responds to a
-# small patch, such as a certain drum.
+# small patch, such as a stroke of a certain drum.
 
 # %%
 loop = tasks["swing"].X[-1]
@@ -308,9 +311,9 @@ show_figure(
 )
 
 # %% [markdown]
-# **How far** a kernel reaches in time matters just as much. Swing is a property of the times between
-# strokes, so a kernel that never covers two strokes at once cannot detect it. The span of input that an
-# output depends on is its *receptive field*. For a stack of layers, it is
+# **How far** a kernel reaches in time matters as much as its shape. Swing is a property of the times
+# between strokes, so a kernel that never covers two strokes at once cannot detect it. The span of input
+# that an output depends on is its *receptive field*. For a stack of layers, it is
 #
 # $$ 1 + (k_1 - 1) + (k_2 - 1) \, s_1 + (k_3 - 1) \, s_1 s_2 + \dots $$
 #
@@ -320,10 +323,10 @@ show_figure(
 networks.receptive_field([3, 2, 3], strides=[1, 2, 1])
 
 # %% [markdown]
-# Two convolutions of 3 frames with a pooling of 2 between them cover as much as one kernel of 8
-# frames. Pooling is a cheap way to cover more time: it halves the number of frames, so every later
-# kernel spans twice the time. {numref}`fig-field` shows what happens on the swing question when a
-# single kernel gets wider.
+# Two convolutions of 3 frames with a pooling of 2 between them cover as much as one kernel of 8 frames.
+# Pooling is a cheap way to cover more time: pooling over two frames halves the number of frames, so
+# every later kernel spans twice the time. {numref}`fig-field` shows what happens on the swing question
+# when a single kernel gets wider.
 
 # %%
 swing = tasks["swing"]
@@ -354,15 +357,16 @@ shares = {"narrow_field": by_ms.loc[40], "wide_field": by_ms.loc[600]}
 report_percentages(shares, n_seeds, tolerance=10)
 
 # %% [markdown]
-# With a kernel of one frame, the accuracy of the convolution is {glue:text}`narrow_field`; with fifteen
-# frames, it is {glue:text}`wide_field`. In {numref}`fig-modules`, the receptive field was 120 ms and
-# the accuracy {glue:text}`swing_convolution`. Before you blame a module, compute its receptive field,
-# and compare it with the duration of the pattern that the module should detect.
+# With a kernel of one frame, the accuracy of the convolution is {glue:text}`narrow_field`; with a
+# kernel of fifteen frames, it is {glue:text}`wide_field`. In {numref}`fig-modules`, the receptive field
+# of the convolution was 120 ms, and its accuracy on the swing question was
+# {glue:text}`swing_convolution`. Before you blame a module, compute its receptive field, and compare it
+# with the duration of the pattern that the module should detect.
 #
 # ## Where attention looks
 #
 # Attention can be inspected: its weights show how much each frame contributes to the output. If the
-# question is which bar is repeated, the weight of this bar should stand out.
+# question is which bar is repeated, the weight of the repeated bar should stand out.
 
 # %%
 repeat = tasks["repeat"]
@@ -397,16 +401,16 @@ report_counts(n_bars=len(by_bar))
 # %% [markdown]
 # For {glue:text}`stands_out` of the {glue:text}`n_bars` bars that can be repeated, the repeated bar has
 # the {glue:text}`looks` mean weight among the earlier bars. It is arbitrary whether a network gives the
-# repeated bar a large or a small weight: either weight identifies the bar. Attention weights show from
-# which frames information was taken. They do not show what the network did with this information, and
-# the largest weight is not an explanation.
+# repeated bar a large or a small weight, because either weight identifies the bar. Attention weights
+# show from which frames information was taken. The weights do not show what the network did with this
+# information, and the largest weight is not an explanation.
 #
 # ## What goes in
 #
-# A network can only use what its input contains. Here a network receives notes, played by six
-# instruments over two octaves, in one of six representations. The network answers two questions: which
-# pitch class is it, and which instrument? The test notes are combinations of note and instrument that
-# do not occur in training.
+# A network can use only what its input contains. Here a network receives notes, played by six
+# instruments over two octaves, in one of six representations. We ask two questions: which pitch class
+# does a note have, and which instrument plays it? The test set consists of combinations of note and
+# instrument that do not occur in training.
 
 # %%
 sounds, keys, instruments = listening_tasks.draw_notes(480, seed)
@@ -478,19 +482,20 @@ report_percentages(shares, tolerance=10)
 # %% [markdown]
 # From chroma, the network identifies the pitch class of {glue:text}`chroma_pitch` of the test notes,
 # but the instrument of only {glue:text}`chroma_timbre`: chroma was designed to discard timbre. Guessing
-# would be right for one note in six. (The accuracy may be even lower if the network remembers which
-# instruments played a note in training, and therefore never chooses a combination that was held out. We
-# have not tested this explanation.) From the constant-Q transform, the network identifies the pitch
-# class of {glue:text}`cqt_pitch` of the notes and the instrument of {glue:text}`cqt_timbre`. For pitch
-# classes, the accuracy is {glue:text}`mel128_pitch` with 128 mel bands and {glue:text}`mel48_pitch`
-# with 48 wider bands; without the logarithm, these 48 bands give {glue:text}`power_pitch`. The waveform
-# contains everything, but the network has to learn its own filters from a few hundred notes.
+# the instrument would be right for one note in six. (The accuracy may be even lower if the network
+# remembers which instruments played a note in training, and therefore never chooses a combination that
+# was held out. We have not tested this explanation.) From the constant-Q transform, the network
+# identifies the pitch class of {glue:text}`cqt_pitch` of the notes and the instrument of
+# {glue:text}`cqt_timbre`. For pitch classes, the accuracy is {glue:text}`mel128_pitch` with 128 mel
+# bands and {glue:text}`mel48_pitch` with 48 wider bands; without the logarithm, these 48 bands give
+# {glue:text}`power_pitch`. The waveform contains all information, but the network has to learn its own
+# filters from a few hundred notes.
 #
 # ## Which output for which task?
 #
-# Tasks differ in the *time scale* of their answers, from one per frame to one per song, and in
-# whether listeners would agree on them {cite}`choi2017`. These two properties determine the last part
-# of the network: how time is pooled, and which loss is used.
+# Tasks differ in the *time scale* of their answers, from one answer per frame to one per song, and in
+# how far listeners agree on the answers {cite}`choi2017`. These two properties of a task determine how
+# a network pools its features over time, and which loss it is trained with.
 
 # %%
 mir = networks.mir_tasks()
@@ -505,25 +510,25 @@ show_table(
 show_figure(
     figures.plot_task_map(mir),
     "map",
-    "Tasks by the time that one answer covers and by how far listeners agree on the answer (our ordering).",
+    "Tasks by the time that one answer covers, and by how far listeners agree on the answer (our own ordering).",
     "Names of tasks in a plane: onsets and pitch at the lower left, tempo and key at the lower "
     "right, genre, tags and groove at the upper right.",
     simulated=False,
 )
 
 # %% [markdown]
-# In {numref}`fig-map`, groove is at the top right: one answer for a song, on which listeners agree only
-# in part ({doc}`01-listeners-and-tracks`). But groove depends on onsets and their timing, which are at
-# the lower left. A network for groove must measure times in milliseconds, and then summarise a whole
-# song.
+# In {numref}`fig-map`, groove is at the upper right: there is one answer per song, and listeners agree
+# on it only in part ({doc}`01-listeners-and-tracks`). But groove depends on onsets and their timing,
+# which are at the lower left. A network for groove must measure times in milliseconds, and then
+# summarise a whole song.
 #
 # ## Few labels
 #
 # ### Change the sound, not the answer
 #
-# *Augmentation* creates new examples from existing ones by a change that does not affect the answer.
-# Augmentation teaches the network what to ignore. Moving a constant-Q transform up by some bins
-# transposes it, and a transposed minor chord is still minor:
+# *Augmentation* creates new examples from existing ones by a change that does not affect the answer. It
+# teaches the network what to ignore. Moving the constant-Q transform of a chord up by some bins
+# transposes the chord, and a transposed minor chord is still minor:
 
 # %%
 (chord, rate), (other, _), *_ = tasks["chord"].sounds.values()
@@ -537,11 +542,11 @@ versions = {
 audio_player(versions)
 
 # %% [markdown]
-# No training chord has its root in the upper octave; with random shifts, some do. We compare shifting
-# with two other changes. SpecAugment masks a range of bands and of frames {cite}`park2019`; mixup adds
-# up two examples and their answers {cite}`zhang2018`, so the last sound above counts as 70% of one
-# chord and 30% of the other. These networks are trained for 60 epochs instead of 15, since augmented
-# examples take longer to learn.
+# No training chord has its root in the octave of the test chords; with random shifts, some training
+# chords do. We compare shifting with two other changes. SpecAugment masks a range of bands and a range
+# of frames {cite}`park2019`. Mixup computes weighted means of two examples and of their answers
+# {cite}`zhang2018`, so the last sound above counts as 70% of one chord and 30% of the other. These
+# networks are trained for 60 epochs instead of 15, since augmented examples take longer to learn.
 
 # %%
 changes = {
@@ -563,8 +568,8 @@ rows = [
 chords = pd.DataFrame(rows).groupby("change", sort=False)["accuracy"].mean()
 
 # %% [markdown]
-# But a change must suit the question. Playing a loop faster or slower does not affect swing, but it
-# changes the answer to “how fast is it?”:
+# But a change must suit the question. Playing a loop faster or slower does not change whether it
+# swings, but it changes the answer to “how fast is it?”:
 
 # %%
 loop, rate = next(iter(tasks["swing"].sounds.values()))
@@ -623,29 +628,30 @@ shares = {
 report_percentages(shares, n_seeds, tolerance=10)
 
 # %% [markdown]
-# Shifting changes the accuracy of the dense network on chords from {glue:text}`chord_plain` to
+# With shifting, the accuracy of the dense network on chords changes from {glue:text}`chord_plain` to
 # {glue:text}`chord_shifted`: augmentation can teach a dense network what is built into a convolution.
-# Stretching keeps the ratio of long and short notes, and the accuracy for swing goes from
-# {glue:text}`swing_plain` to {glue:text}`swing_stretched`. But stretching changes the tempo of an
-# example without changing its label, and the accuracy for tempo goes from {glue:text}`tempo_plain` to
-# {glue:text}`tempo_stretched`. Remember this effect when you want to study groove with a model that was
+# Stretching keeps the ratio of long to short notes; with stretching, the accuracy for swing changes
+# from {glue:text}`swing_plain` to {glue:text}`swing_stretched`. But stretching changes the tempo of an
+# example without changing its label, and the accuracy for tempo changes from {glue:text}`tempo_plain`
+# to {glue:text}`tempo_stretched`. Remember this effect if you study groove with a model that was
 # trained with time stretching.
 #
 # ### Borrow a network
 #
-# A network that was trained on another task has already learnt useful features. *Transfer learning*
-# keeps the layers of such a network and trains only a small classifier on top. Here the task is to name
-# the family of the instrument that plays a phrase of three seconds, when only a few phrases are
-# labelled. (The test phrases are new, but their 64 instruments also occur in training: the question is
-# how many labels are needed, not how well a network recognises a new instrument.) We compare four
-# methods:
+# A network that was trained on another task has often learnt features that are useful for a new task.
+# *Transfer learning* keeps the layers of such a network and trains only a small classifier on top of
+# them. Here the task is to name the family of the instrument that plays a phrase of three seconds, when
+# only a few phrases are labelled. (The test phrases are new, but the same 64 instruments also occur in
+# training: the question is how many labels are needed, not how well a network recognises a new
+# instrument.) We compare four methods:
 #
 # - a **trained tagger**: logistic regression on the pooled layers of MusiCNN, which was trained to tag
 #   songs {cite}`pons2019`;
 # - the **same network with random weights**: it has not been trained, but its convolutions and pooling
 #   still turn a spectrogram into features {cite}`choi2017`;
-# - **MFCC**: logistic regression on a classic description of timbre;
-# - a **small convolution**, trained from scratch on these phrases.
+# - **MFCC**: logistic regression on mel-frequency cepstral coefficients, a classic description of
+#   timbre;
+# - a **small convolutional network**, trained from scratch on the labelled phrases.
 
 # %%
 from sklearn.decomposition import PCA
@@ -706,8 +712,8 @@ curves = pd.DataFrame(rows, columns=["features", "labels", "seed", "accuracy"])
 show_figure(
     figures.plot_label_curves(curves, "labels", "Labelled phrases", chance=1 / 8),
     "labels",
-    "Which family of instruments? Accuracy by number of labelled phrases: mean and range over five "
-    "draws of the training phrases (small convolution: three). Grey line: guessing.",
+    "Accuracy of naming the family of instruments, by number of labelled phrases: mean and range over "
+    "five draws of the training phrases (small convolution: three). Grey line: guessing.",
     "Four rising curves: the trained tagger on top at every number of labels, random weights "
     "below it, MFCC and the small convolution lowest.",
     table=curves,
@@ -720,17 +726,18 @@ report_percentages(shares, tolerance=10)
 
 # %% [markdown]
 # With 64 labels, the trained tagger is right for {glue:text}`tagger_64` of the phrases, the same
-# network with random weights for {glue:text}`random_64`, and the small convolution, which had to learn
-# everything from those 64 phrases, for {glue:text}`small_64`. The effect of training is the difference
-# between the first two accuracies, not the first accuracy alone: convolutions and pooling are useful
-# before anything is learnt. From {doc}`05-embeddings` on, pretrained models are therefore compared with
-# their {term}`untrained twins <untrained twin>`.
+# network with random weights for {glue:text}`random_64`, and the small convolutional network, which had
+# to learn everything from those 64 phrases, for {glue:text}`small_64`. The effect of training is the
+# difference between the tagger's accuracy and that of the network with random weights, not the tagger's
+# accuracy alone: convolutions and pooling are useful before anything is learnt. From
+# {doc}`05-embeddings` on, pretrained models are therefore compared with their
+# {term}`untrained twins <untrained twin>`.
 #
 # ## How to fool yourself
 #
 # We use twelve loops by each of 24 bands, and call half of the bands “good”. These bands are drawn at
 # random, so the sound of a new band cannot show whether it is good, and the expected accuracy is one
-# half. We repeat the draw several times, and train the same convolution each time. We compute its
+# half. We repeat the draw several times, and train the same kind of network each time. We compute its
 # accuracy in five ways:
 
 # %%
@@ -758,13 +765,14 @@ def all_tosses(by_band=True, **options):
 
 
 # %% [markdown]
-# - **Honest**: whole bands are held out, half of them good, and all settings are fixed in advance.
-# - **Split by clip**: a third of the loops is held out at random, so loops by the same band are in both
-#   the training and the test set.
+# - **Honest**: whole bands are held out for testing, half of them good, and all settings are fixed in
+#   advance.
+# - **Split by clip**: about a third of the loops is held out at random, so loops by the same band are
+#   in both the training set and the test set.
 # - **Early stopping on the test set**: the network is trained for several numbers of epochs, and the
 #   best test result of each draw is reported.
 # - **Best of all**: only the best of the honest runs is reported.
-# - **Scaled with the test set**: the mean and standard deviation used to scale the features are
+# - **Scaled with the test set**: the features are scaled by a mean and a standard deviation that are
 #   computed from all loops, including the test loops.
 
 # %%
@@ -800,36 +808,36 @@ keys = ["clip_split", "stopped", "best_run", "leaked"]
 report_percentages(dict(zip(keys, ways.iloc[1:])), tolerance=10)
 
 # %% [markdown]
-# With whole bands held out, the accuracy is {glue:text}`honest_full`. With a split by clip, it is
-# {glue:text}`clip_split`, although the labels are random, because the network recognises the band.
+# With whole bands held out, the mean accuracy is {glue:text}`honest_full`. With a split by clip, it is
+# {glue:text}`clip_split`, although the labels are random, because the network recognises the bands.
 # Choosing the number of epochs by the test set gives an accuracy of {glue:text}`stopped`, and reporting
 # only the best honest run gives {glue:text}`best_run`. Scaling with the test set gives
-# {glue:text}`leaked`. A mean over hundreds of loops depends little on any single test loop, but it is
-# easier to avoid this leak than to argue that it is harmless.
+# {glue:text}`leaked`. A mean over hundreds of loops depends little on the test loops among them, but it
+# is easier to avoid such a leak than to argue that it is harmless.
 #
 # To avoid such errors, the following chapters hold out whole artists, choose layers and penalties in
 # inner folds, and report means with intervals.
 #
 # ## What could be wrong here
 #
-# - **Rendered sounds are tidy.** Real recordings have noise, rooms and voices. The *ranking* of the
-#   modules on a question may carry over to recordings; the percentages do not.
+# - **Rendered sounds are tidy.** Real recordings contain noise, reverberation and voices. The *ranking*
+#   of the modules on a question may carry over to recordings; the percentages do not.
 # - **Small networks.** Each module was tested at one size. A module that failed may succeed with more
 #   layers: depth or pooling can add a property that another module has by design.
 # - **One way of training.** All modules are trained with the same optimiser, learning rate and small
 #   number of epochs. A module that learns slowly looks worse here than it is.
-# - **The intervals are over seeds.** They reflect chance in training, with the examples fixed, but not
-#   the choice of questions.
+# - **The intervals are over seeds.** They reflect chance in training, but not the choice of examples
+#   and questions.
 #
 # ## Exercises
 #
-# ```{exercise} Add position to the convolution, and take it from the dense network
+# ```{exercise} Help the convolution, and break the dense network
 # :label: ex-place
 #
 # The convolution failed on toms. Give it a way to distinguish positions: pass `kernel=(72, 1)`, as tall
-# as the input. Why does that help, and what has the network become? Then break the dense network: move
-# the spectrum of each tom up by a random number of bands (`np.roll`), drawn separately for each tom,
-# and train again. How much accuracy is left?
+# as the input. Why does that help, and what has the network become? Then break the dense network:
+# rotate the spectrum of each tom by a random number of bands (`np.roll`), drawn separately for each
+# tom, and train the network again. How accurate is it now?
 # ```
 #
 # ```{solution-start} ex-place
@@ -849,8 +857,8 @@ moved_toms = replace(tom, X=rolled)
 # %% [markdown]
 # A kernel as tall as the input fits at only one position, so the convolution has become a dense layer.
 # The four toms differ in position, and the random shifts erase this difference. Small differences in
-# shape remain, but a dense network would have to learn them separately at every position. Its accuracy
-# falls to little more than that of guessing.
+# shape remain, but a dense network would have to learn them separately at every position. The accuracy
+# of the dense network falls to little more than that of guessing.
 #
 # ```{solution-end}
 # ```
@@ -874,7 +882,8 @@ networks.task_accuracy(shuffled, "recurrent", seed, cache)
 
 # %% [markdown]
 # The times between strokes are lost, and the accuracy falls to about that of guessing. All information
-# that does not depend on order (number of strokes, their levels, the drums) is still there.
+# that does not depend on the order of the frames, such as the number, the levels and the drums of the
+# strokes, is still there.
 #
 # ```{solution-end}
 # ```
@@ -884,7 +893,7 @@ networks.task_accuracy(shuffled, "recurrent", seed, cache)
 #
 # Stretch a swung loop to half and to twice its speed with `librosa.effects.time_stretch`, and listen.
 # Would you still call it swung? Choose the largest factor that you would allow, and measure how
-# augmentation with it affects the network.
+# augmentation with factors up to this one affects the accuracy of the network.
 # ```
 #
 # ```{solution-start} ex-stretch
@@ -898,8 +907,8 @@ networks.task_accuracy(
 )
 
 # %% [markdown]
-# Your ears decide which label a stretched loop deserves; the measurement only shows whether the
-# network still learns the label that you gave it.
+# Only your ears can decide whether a stretched loop still swings; the measurement shows only whether
+# the network still learns the label that you gave the loop.
 #
 # ```{solution-end}
 # ```
@@ -907,7 +916,7 @@ networks.task_accuracy(
 # ```{exercise} Break attention
 # :label: ex-attention
 #
-# Permute the bars of the repeat question, so that the last bar is no longer last:
+# Permute the bars in the examples of the repeat question, so that the last bar comes first:
 # `repeat.X[:, :, [5, 0, 1, 2, 3, 4]]`. How would the network have to change to give the right answers
 # again?
 # ```
@@ -921,24 +930,24 @@ moved = replace(repeat, X=repeat.X[:, :, [5, 0, 1, 2, 3, 4]].copy())
 networks.task_accuracy(moved, "attention", seed, cache)
 
 # %% [markdown]
-# Only the last frame sends a query, and now the last frame is bar 5. The query should come from the
-# frame that is now the first. Let every frame send a query, and read out the output of the first.
+# Only the query of the last frame is used, and the last frame is now bar 5. The query should come from
+# the frame that is now the first. Compute the query of every frame, and read out the output of the
+# first frame.
 #
 # ```{solution-end}
 # ```
 #
-# **An open question**: attention failed on swing. Is this because only the last frame's query is
-# used? Change `AttentionClassifier.forward` so that every frame sends a query and the outputs are
-# averaged.
+# **An open question**: attention failed on swing. Is this because only the query of the last frame is
+# used? Change `AttentionClassifier.forward` so that the queries of all frames are used and the outputs
+# are averaged.
 #
 # ## Summary
 #
-# **Asked**: what each module can recognise. **Found**: at this size, the accuracy of the module that
-# suits a question and that of a module that does not are far apart; the table below
-# {numref}`fig-modules` lists the verdicts. Other choices mattered, too: a wider receptive field, for
-# example, changed the accuracy of a convolution from {glue:text}`narrow_field` to
-# {glue:text}`wide_field`. **True by construction**: all answers were planted in the sounds. **What
-# would change our mind**: a module of the same size that answers all four questions from as few
-# examples.
+# **Asked**: what each module can recognise. **Found**: at this size, a module that suits a question is
+# far more accurate than a module that does not; the table below {numref}`fig-modules` lists the
+# verdicts. Other choices mattered, too: a wider receptive field, for example, changed the accuracy of a
+# convolution on the swing question from {glue:text}`narrow_field` to {glue:text}`wide_field`. **True by
+# construction**: all answers were planted in the sounds. **What would change our mind**: a module of
+# the same size that learns to answer all four questions from equally few examples.
 #
-# **Next:** {doc}`04-descriptors` describes groove by formulas, without any learning.
+# **Next:** {doc}`04-descriptors` describes groove by formulas that need no training.

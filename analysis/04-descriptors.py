@@ -1,21 +1,21 @@
 # %% [markdown] tags=["needs-audio-or-descriptors"]
 # # How far does a formula get?
 #
-# Long before neural networks, researchers used formulas to describe what may make music groove: the
-# number of events per second, the clarity of the pulse, the variation of the level, accents off the
-# beat. These {term}`descriptors <descriptor>` can be read and discussed, and their errors can be
-# understood. A pretrained model is worth its cost only if it predicts better than descriptors do. We
-# therefore begin with descriptors.
+# Long before neural networks were applied to music, researchers used formulas to describe what may make
+# music groove: the number of events per second, the clarity of the pulse, the variation of the level,
+# accents off the beat. Such formulas, called {term}`descriptors <descriptor>`, can be discussed, and
+# their errors can be understood. A pretrained model is worth its cost only if it predicts ratings
+# better than descriptors do. We therefore begin with descriptors.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
 # **You will learn** what sixteen classical descriptors of groove and sixteen further descriptors of
 # rhythm measure; how to correlate them with ratings without treating an artist's songs as independent;
 # what follows from the correlations between descriptors; how well descriptors predict the ratings; and
-# how to test for an inverted U.
+# how to test for a relation in the shape of an inverted U.
 #
-# **You need** {doc}`01-listeners-and-tracks` and {doc}`02-representations`; correlation and
-# regression.
+# **You need** {doc}`01-listeners-and-tracks` and {doc}`02-representations`, and you should know
+# correlation and regression.
 #
 # **It runs** in {run-time}`04-descriptors`, measured when this page was built; the first run takes
 # longer. Modules: `groove_utils.descriptors`, `groove_utils.probe`.
@@ -24,8 +24,8 @@
 # %% tags=["parameters"]
 study = "demo"  # a study's name, or a folder with a study.yml
 seed = 2026
-target = "groove"  # what is predicted: a question, or the groove score
-n_repeats = 5  # random divisions into folds
+target = "groove"  # the variable to predict: a question, or the groove score
+n_repeats = 5  # random divisions of the songs into folds
 n_bootstrap = 2000  # bootstrap samples of artists
 n_refits = 30  # refits for the interval of the partial dependence
 n_plateaus = 200  # simulated data sets with a plateau, tested for an inverted U
@@ -73,7 +73,7 @@ target = target if target in data.queries else next(iter(data.queries))
 # %% [markdown] tags=["needs-audio"]
 # ## Three formulas by hand
 #
-# The function `describe_study` computes all descriptors of all songs. From its table, we take the first
+# The function `describe_study` computes all descriptors of all songs. As an example, we take the first
 # song for which a tempo was found:
 
 # %% tags=["needs-audio"]
@@ -81,16 +81,17 @@ tempi = descriptors.describe_study(data)["tempo"]
 track = tempi.index[tempi.notna().argmax()]  # the first with a tempo
 
 # %% [markdown] tags=["needs-audio"]
-# All descriptors of rhythm are computed from an onset curve as in {doc}`02-representations`: the rise
-# of the level, averaged over mel bands. Here, it is the rise over five frames of 5 ms each. With the
-# mel magnitude $M_{b,t}$ of band $b$ at frame $t$, and the mean magnitude $\bar M$,
+# All descriptors of rhythm are computed from an onset curve, which is similar to the onset strength of
+# {doc}`02-representations`: the rise of the level, averaged over mel bands. Here, the rise is measured
+# over five frames of 5 ms each. With the mel magnitude $M_{b,t}$ of band $b$ at frame $t$, and the mean
+# magnitude $\bar M$,
 #
 # $$ L_{b,t} = \log \left( 1 + 3 \, M_{b,t} / \bar M \right), \qquad
 # o_t = \frac{1}{B} \sum_{b=1}^{B} \max (0, \; L_{b,t} - L_{b,t-5}) $$
 #
 # The logarithm approximates perceived loudness, and dividing by the mean makes the curve independent of
-# the gain. In librosa, this takes two calls. (A loop shorter than 4 s is repeated, and we assume
-# silence before the sound.)
+# the gain. In librosa, the onset curve takes two calls. (A sound shorter than 4 s is repeated, and we
+# assume silence before the sound.)
 
 # %% tags=["needs-audio"]
 y, sr = data.load(track)
@@ -105,16 +106,16 @@ level = np.pad(level, [(0, 0), (5, 0)])  # silence before the song
 onsets = librosa.onset.onset_strength(S=level, lag=5, center=False)[5:]
 
 # %% [markdown] tags=["needs-audio"]
-# **Pulse clarity** {cite}`lartillot2008` measures how strongly the curve repeats itself at the pace
-# of a beat. It is the height of the highest peak of the autocorrelation $r$ at lags of 0.3 to 1.5 s,
-# which correspond to 200 to 40 beats per minute. If $x$ is the curve minus its mean, and $N$ the
-# number of frames,
+# **Pulse clarity** {cite}`lartillot2008` measures how strongly the onset curve repeats itself from beat
+# to beat. It is the height of the highest peak of the autocorrelation $r$ at lags of 0.3 to 1.5 s,
+# which correspond to 200 to 40 beats per minute. If $x$ is the curve minus its mean, and $N$ the number
+# of frames,
 #
 # $$ r_\tau = \frac{\frac{1}{N - \tau} \sum_t x_t \, x_{t+\tau}}{\frac{1}{N} \sum_t x_t^2} $$
 #
 # Pulse clarity is 1 for a metronome, and about 0 for noise. (The curve is first smoothed over three
 # frames, so that a pulse that falls between two frames is not lost. If the sound contains few periods,
-# a peak may exceed 1; it then counts as 1.)
+# the peak may exceed 1; pulse clarity is then set to 1.)
 
 # %% tags=["needs-audio"]
 x = uniform_filter1d(onsets, 3)
@@ -146,15 +147,16 @@ report_texts(
 report_value("pulse_height", clarity)
 
 # %% [markdown] tags=["needs-audio"]
-# In {numref}`fig-pulse`, the highest peak lies at {glue:text}`pulse_lag`. {glue:text}`pulse_beats`. An
-# onset curve need not repeat most strongly after one beat; it may do so after two beats, for instance.
-# The height of the peak, the pulse clarity, is {glue:text}`pulse_height`.
+# In {numref}`fig-pulse`, the highest peak lies at a lag of {glue:text}`pulse_lag`.
+# {glue:text}`pulse_beats`. An onset curve need not repeat most strongly after one beat; it may do so
+# after two beats, for instance. The height of the peak, the pulse clarity, is
+# {glue:text}`pulse_height`.
 #
-# **Periodicity** is a similar measure for music whose tempo drifts. The *tempogram* computes the
-# autocorrelation in windows of 8 s instead of over the whole song; we take the highest value of each
-# window and average these values. **RMS variability** needs no beat: it is the standard deviation of
-# the level over frames of 50 ms. A wall of sound has a low value; strokes with silence between them
-# have a high one.
+# **Periodicity** is a similar measure for music whose tempo drifts. The *tempogram* is the
+# autocorrelation in windows of 8 s instead of over the whole song; we take the highest value in each
+# window, at the same lags, and average these values. **RMS variability** needs no beat: it is the
+# standard deviation of the level over frames of 50 ms. A wall of sound has a low RMS variability;
+# strokes with silence between them have a high one.
 
 # %% tags=["needs-audio"]
 slow = onsets[: len(onsets) // 4 * 4].reshape(-1, 4).mean(axis=1)  # 20 ms
@@ -171,8 +173,8 @@ rms = librosa.feature.rms(y=y, **frames)
 
 # %% [markdown] tags=["needs-audio"]
 # The function `describe` computes these three descriptors and all others from one spectrogram, which
-# saves most of the time. The next cell checks that it gives the same numbers (to $10^{-5}$; audio is
-# kept in single precision):
+# saves most of the computing time. The next cell checks that `describe` gives the same numbers as above
+# (to $10^{-5}$, because audio is kept in single precision):
 
 # %% tags=["needs-audio"]
 values = descriptors.describe(y, sr)
@@ -183,10 +185,10 @@ np.testing.assert_allclose(values.astype(float), by_hand, rtol=1e-5, atol=1e-6)
 # %% [markdown]
 # ## Thirty-two formulas
 #
-# The first sixteen are those of {cite:t}`stupacher2016`, which {cite:t}`marmoret2026` use as their
-# baseline. These sixteen describe the level and its changes, in the whole spectrum and in ten bands,
-# each an octave wide {cite}`alluri2010`, and the clarity of the pulse. None of them uses the positions
-# of bars. The function `descriptor_table` lists all formulas:
+# The first sixteen descriptors are those of {cite:t}`stupacher2016`, which {cite:t}`marmoret2026` use
+# as their baseline. These sixteen describe the clarity of the pulse, and the level and its changes in
+# the whole spectrum and in ten bands, most of which are one octave wide {cite}`alluri2010`. None of the
+# sixteen uses the positions of bars. The function `descriptor_table` lists all formulas:
 
 # %%
 cards = descriptors.descriptor_table()
@@ -199,22 +201,22 @@ omitted = cards.loc["band_2_flux":"band_9_flux", "title"]
 show_table(
     classic.drop(omitted),
     "descriptor-baseline",
-    "The classical descriptors. Not shown: flux in bands 2 to 9, each an octave wide.",
+    "The classical descriptors. Not shown: flux in bands 2 to 9, each one octave wide.",
 )
 
 # %% [markdown]
-# Most of the other descriptors use an estimate of the beat. These descriptors place a grid of sixteenth
-# notes on the onset curve, and describe the events on and off the grid. An error in the estimated beat
-# affects all descriptors that use the grid.
+# Most of the descriptors of rhythm use an estimate of the beat. These descriptors place a grid of
+# sixteenth notes on the onset curve, and describe the events on and off the grid. An error in the
+# estimated beat affects all descriptors that use the grid.
 
 # %% tags=["hide-input"]
 show_table(rhythm, "descriptor-rhythm", "Descriptors of rhythm.")
 
 # %% [markdown]
-# In {numref}`tab-descriptor-rhythm`, $r(P)$ is the autocorrelation of the onset curve at a lag of $P$
-# seconds. If several tempi fit, the one nearest to 120 beats per minute ($P$ = 0.5 s) is preferred;
-# $\log_2$ measures the distance in octaves. In a *swung grid*, the second sixteenth of each pair is as
-# late as it is on average in this song, so that swing does not count as microtiming.
+# In {numref}`tab-descriptor-rhythm`, $r(P)$ is the autocorrelation of the onset curve at the lag $P$,
+# in seconds. If several tempi fit, the one nearest to 120 beats per minute ($P$ = 0.5 s) is preferred;
+# $\log_2$ measures the distance in octaves. In a *swung grid*, the second sixteenth of each pair is
+# delayed by its average delay in the song, so that swing does not count as microtiming.
 #
 # We compute all descriptors for every song of the study. The result is a table with one row per song
 # and one column per descriptor: the *features* of a regression.
@@ -235,15 +237,15 @@ report_texts(unknown=join_words(words.drop(titles.index)))
 # %% [markdown]
 # The table contains {glue:text}`n_features` numbers for each of {glue:text}`n_songs` songs by
 # {glue:text}`n_artists` artists. Descriptors for which some songs have no value, or all songs have the
-# same value, are left out: {glue:text}`unknown`. (A song without strokes on odd sixteenths, for
-# instance, has no swing ratio. If missing values were replaced by the mean over all songs, the test
+# same value, are left out: {glue:text}`unknown`. (A song with too few strokes between the eighth notes,
+# for instance, has no swing ratio. If missing values were replaced by the mean over all songs, the test
 # songs would influence training.)
 
 # %% [markdown] tags=["needs-audio"]
 # ### Hear the extremes
 #
-# Be suspicious of a descriptor that you cannot hear. Here are the songs with the lowest and the
-# highest values of two descriptors.
+# Be suspicious of a descriptor that you cannot hear. For each of two descriptors, here are the songs
+# with the lowest and the highest value.
 
 # %% tags=["needs-audio"]
 sounds = {}
@@ -258,8 +260,9 @@ audio_player(sounds)
 # %% [markdown] tags=["needs-styles"]
 # ## Styles differ
 #
-# How much of a descriptor's variance lies between styles? We subtract each style's mean, and compute
-# how much variance remains. {numref}`fig-descriptor-distributions` shows some of the descriptors.
+# How much of a descriptor's variance is due to differences between styles? We subtract each style's
+# mean from the values of its songs, and compute how much variance remains.
+# {numref}`fig-descriptor-distributions` shows some of the descriptors.
 
 # %% tags=["needs-styles"]
 centred = features - features.groupby(styles).transform("mean")
@@ -279,18 +282,18 @@ report_texts(styled=words[share.index[0]])
 report_percentages({"styled_share": share.iloc[0], "median_share": share.median()})
 
 # %% [markdown] tags=["needs-styles"]
-# The descriptor that depends most on style is {glue:text}`styled`, with {glue:text}`styled_share` of
-# its variance between styles. The median share over descriptors is {glue:text}`median_share`. If one
-# style is rated higher than another, everything that is typical of this style correlates with the
-# ratings, whether or not it causes them.
+# The descriptor that depends most on style is {glue:text}`styled`: {glue:text}`styled_share` of its
+# variance is due to differences between styles. The median of this share over all descriptors is
+# {glue:text}`median_share`. If one style is rated higher than another, everything that is typical of
+# this style correlates with the ratings, whether or not it affects them.
 #
 # ## What correlates with the ratings?
 
 # %% [markdown]
 # Songs by one artist share a drummer and a producer, for instance. Such songs are not independent
 # pieces of evidence, and an interval that treats them as independent is too narrow. Our intervals come
-# from resampling whole artists with replacement. With thirty correlations, some are “significant” by
-# chance; the p-values are therefore corrected by the method of {cite:t}`holm1979`.
+# from resampling whole artists with replacement. Among thirty correlations, some would be “significant”
+# by chance; the p-values are therefore corrected by the method of {cite:t}`holm1979`.
 
 # %%
 rating = data.song_means(target)
@@ -301,8 +304,8 @@ clear = clear_rows(overall).sort_values("p")  # p < .05 after the correction
 # %% [markdown]
 # {numref}`fig-classical` compares our correlations with published ones: {cite:t}`stupacher2014`
 # correlated the same descriptors with the groove ratings of 80 clips. The authors report no intervals,
-# but we can compute them from the number of clips. ({cite:t}`stupacher2016` analysed these data
-# further.)
+# but we can compute intervals from the correlations and the number of clips. ({cite:t}`stupacher2016`
+# analysed these data further.)
 
 # %%
 published = descriptors.published_correlations()
@@ -332,12 +335,13 @@ report_texts(target=target, top=words[top["feature"]], sure=strongest)
 
 # %% [markdown]
 # For “{glue:text}`target`”, {glue:text}`n_plain` of the {glue:text}`n_features` descriptors have p <
-# .05 without correction, and {glue:text}`n_sure` after Holm's correction. Those with the smallest
-# p-values (at most five) are: {glue:text}`sure`. The largest correlation is that of {glue:text}`top`:
-# {glue:text}`top_r_full`. (The interval resamples artists; n counts songs.)
+# .05 without correction, and {glue:text}`n_sure` after Holm's correction. The correlations that remain
+# significant are those of the following descriptors (at most five are named): {glue:text}`sure`. The
+# strongest correlation is that of {glue:text}`top`: {glue:text}`top_r_full`. (The interval resamples
+# artists; n counts songs.)
 #
-# How many correlations have the same sign as the published ones, and how many intervals lie on the other
-# side of zero?
+# How many of our correlations have the same sign as the published ones, and how many of our intervals
+# lie on the other side of zero?
 
 # %%
 shared = overall.set_index("feature").reindex(published.index).dropna()
@@ -349,19 +353,19 @@ report_counts(n_published=len(shared), n_agree=agree.sum())
 report_texts(opposite=join_words(words[opposite.index]))
 
 # %% [markdown]
-# Of the {glue:text}`n_published` descriptors with a published correlation, {glue:text}`n_agree` have
-# the same sign here. If signs were random, about half of them would agree. The intervals of these
-# descriptors, without correction, lie on the other side of zero: {glue:text}`opposite`. The published
-# values come from the abstract of a paper. If they were reported because they were significant, they
-# are too large on average.
+# Of the {glue:text}`n_published` descriptors with a published correlation, {glue:text}`n_agree` have a
+# correlation with the same sign here. If signs were random, about half of the signs would agree. For
+# these descriptors, the whole interval, without correction for multiple comparisons, lies on the other
+# side of zero: {glue:text}`opposite`. The published values come from the abstract of a paper. If the
+# authors reported only significant correlations, the published values are too large on average.
 #
 # We do not expect full agreement with the published correlations. The published study used different
-# songs, which had similar instrumentation and were rated by 19 people. A descriptor that hardly varies
-# between the songs of a study cannot correlate clearly with their ratings.
+# songs, with similar instrumentation, and these songs were rated by 19 people. A descriptor that hardly
+# varies between the songs of a study cannot correlate clearly with their ratings.
 
 # %% [markdown] tags=["needs-styles"]
-# {numref}`fig-descriptor-within` repeats the correlations within styles: descriptors and ratings are
-# centred on the mean of the song's style, which removes differences between styles.
+# {numref}`fig-descriptor-within` shows the correlations within styles. We subtract the mean of a song's
+# style from its descriptors and its rating, which removes differences between styles.
 
 # %% tags=["needs-styles"]
 within = probe.correlate(features, rating, artists, styles, **boot)
@@ -384,19 +388,20 @@ show_figure(
 report_counts(n_smaller=smaller.sum(), n_sure_within=len(clear_rows(within)))
 
 # %% [markdown] tags=["needs-styles"]
-# Within styles, {glue:text}`n_smaller` of the {glue:text}`n_features` correlations are smaller, and
-# {glue:text}`n_sure_within` differ clearly from zero after correction. Single descriptors are tested
-# one at a time here; {doc}`06-probing` tests predictions from all of them together within styles.
+# Within styles, {glue:text}`n_smaller` of the {glue:text}`n_features` correlations are weaker than over
+# all songs, and {glue:text}`n_sure_within` differ clearly from zero after correction. Descriptors are
+# tested one at a time here; {doc}`07-objections` tests within styles how well all of them predict the
+# ratings together.
 
 # %% [markdown]
 # ## Descriptors are correlated
 #
-# Thirty descriptors are not thirty independent measurements. Flux in one band rises with flux over the
-# whole spectrum, and both rise with level ({numref}`fig-collinear`). Two numbers measure this
+# Thirty descriptors are not thirty independent measurements. Flux in one band rises with flux in the
+# whole spectrum, and both rise with the level ({numref}`fig-collinear`). Two numbers measure this
 # redundancy. With the eigenvalues $\lambda$ of the correlation matrix $R$, the effective number of
 # dimensions is $(\sum \lambda)^2 / \sum \lambda^2$. The *variance inflation factor* of descriptor $j$
-# is $(R^{-1})_{jj}$. This is the factor by which the other descriptors inflate the variance of its
-# coefficient in a joint regression.
+# is $(R^{-1})_{jj}$, the factor by which correlations with the other descriptors increase the variance
+# of the coefficient of descriptor $j$ in a joint regression.
 
 # %%
 matrix = features.rename(columns=titles).corr()
@@ -417,11 +422,11 @@ report_counts(n_inflated=(inflation > 10).sum())
 
 # %% [markdown]
 # According to the eigenvalues, the {glue:text}`n_features` descriptors span about
-# {glue:text}`n_effective` independent dimensions. Of these descriptors, {glue:text}`n_inflated` have
-# a variance inflation factor above 10: in a joint regression, the standard error of their coefficient
-# is more than three times as large as it would be without the others. Single coefficients of such a
-# regression cannot be interpreted, not even their sign. The useful question is how well they
-# *predict* together.
+# {glue:text}`n_effective` independent dimensions. Of these descriptors, {glue:text}`n_inflated` have a
+# variance inflation factor above 10: in a joint regression, the standard error of their coefficient is
+# more than three times as large as it would be if the descriptors were uncorrelated. Single
+# coefficients of such a regression cannot be interpreted, not even their sign. The useful question is
+# how well the descriptors *predict* together.
 #
 # ## How well do they predict?
 #
@@ -432,9 +437,9 @@ report_counts(n_inflated=(inflation > 10).sum())
 # $$ \mathbf{w} = \left( Z^\top Z + \alpha I \right)^{-1} Z^\top (\mathbf{y} - \bar y) $$
 #
 # The penalty $\alpha$ keeps the weights of correlated descriptors small. We test the weights on songs
-# that were not used to fit them: the songs are divided into four folds, each fold is predicted from the
-# other three, and all songs of an artist are in one fold. Such folds are created by scikit-learn's
-# `GroupKFold`.
+# that were not used to fit them: the songs are divided into four folds, each fold is predicted by a
+# regression on the other three, and all songs by an artist are in the same fold. Such folds are created
+# by scikit-learn's `GroupKFold`.
 
 # %%
 model = make_pipeline(StandardScaler(), Ridge(alpha=100))
@@ -442,13 +447,13 @@ split = {"groups": artists, "cv": GroupKFold(4)}
 predicted = cross_val_predict(model, features, rating, **split)
 
 # %% [markdown]
-# The score is the out-of-fold R². This score compares the squared errors with those of predicting the
-# mean:
+# The score is the out-of-fold R², which compares the squared errors of the predictions with those of
+# always predicting the mean:
 #
 # $$ R^2 = 1 - \frac{\sum_i (y_i - \hat y_i)^2}{\sum_i (y_i - \bar y)^2} $$
 #
-# An R² of 1 means a perfect prediction, 0 a prediction as good as the mean, and a negative value a
-# prediction worse than the mean.
+# An R² of 1 means that the predictions are perfect, an R² of 0 that they are as good as the mean, and a
+# negative R² that they are worse than the mean.
 
 # %%
 errors = ((rating - predicted) ** 2).sum()
@@ -469,11 +474,11 @@ nested = probe.nested_ridge(features, rating, artists, **fixed)
 np.testing.assert_allclose(nested.predicted[0, :, 0], predicted, atol=1e-8)
 
 # %% [markdown]
-# With this arbitrary penalty, R² is {glue:text}`plain_r2`. From here on, `nested_ridge` chooses the
-# penalty by cross-validation *inside* the training songs, balances the styles across folds, and
-# repeats the division into folds ({doc}`06-probing` explains each step). We compare ridge regression
-# on the sixteen classical descriptors, ridge regression on all of them, and boosted trees. Trees can
-# represent an optimum, and interactions between descriptors; a linear model cannot.
+# With the arbitrary penalty $\alpha = 100$, R² is {glue:text}`plain_r2`. From here on, `nested_ridge`
+# chooses the penalty by cross-validation *inside* the training songs, balances the styles across folds,
+# and repeats the division into folds ({doc}`06-probing` explains each step). We compare ridge
+# regression on the sixteen classical descriptors, ridge regression on all descriptors, and boosted
+# trees. Trees can represent an optimum and interactions between descriptors; a linear model cannot.
 
 # %%
 baseline = [name for name in descriptors.BASELINE if name in features]
@@ -494,8 +499,8 @@ scores = summaries.score_table(results, **boot)
 
 # %% [markdown]
 # Two differences are of interest: between the descriptors and style alone, and between the trees and
-# ridge regression. Both models of a pair are tested on the same songs, so we resample their difference
-# directly:
+# ridge regression. Both models of a pair are tested on the same songs, so we resample the difference
+# between their scores directly:
 
 # %%
 pairs = [("ridge, all", "style alone"), ("trees, all", "ridge, all")]
@@ -507,9 +512,9 @@ show_figure(
     figures.plot_scores(summaries.mark_test_only(scores), bands=bands),
     "descriptor-scores",
     f"Out-of-fold R² on {len(songs)} songs, with 95% intervals over artists. “Test songs only”: the "
-    "interval ignores chance in the training songs and is too narrow. Shaded: the noise ceiling, if "
-    "known.",
-    "Forest plot of style alone and three models from descriptors, with wide, overlapping intervals.",
+    "interval ignores chance in the choice of training songs and is too narrow. Shaded: the noise "
+    "ceiling, if known.",
+    "Forest plot of style alone and three models of descriptors, with wide, overlapping intervals.",
     table=scores,
 )
 report_value("plain_r2", r2, n=len(songs))
@@ -529,17 +534,18 @@ report_texts(
 
 # %% [markdown]
 # Ridge regression on all descriptors reaches an R² of {glue:text}`ridge_r2_full` for
-# “{glue:text}`target`”; on the sixteen classical ones, it reaches {glue:text}`classical_r2_full`.
-# Predicting each song by the mean of its style gives an R² of {glue:text}`style_r2_full`. The
-# difference between the descriptors and style alone is {glue:text}`over_style_full`: the descriptors
-# are {glue:text}`style_verdict`. The trees reach {glue:text}`trees_r2_full`; their difference from
-# ridge regression is {glue:text}`trees_lead_full`. {glue:text}`trees_verdict`
+# “{glue:text}`target`”; ridge regression on the sixteen classical descriptors reaches
+# {glue:text}`classical_r2_full`. Predicting the rating of each song by the mean of its style gives an
+# R² of {glue:text}`style_r2_full`. The R² of all descriptors minus that of style alone is
+# {glue:text}`over_style_full`: the descriptors are {glue:text}`style_verdict`. The trees reach an R² of
+# {glue:text}`trees_r2_full`; minus that of ridge regression on all descriptors, this is
+# {glue:text}`trees_lead_full`. {glue:text}`trees_verdict`
 #
 # The intervals for style alone and for ridge regression come from resampling the artists of both
 # training and test songs. For trees, this would require many more fits, so only the test songs are
 # resampled. Such an interval is too narrow: in simulations, it contained the true R² in 65–85% of cases
-# instead of 95%. The trees in {numref}`fig-descriptor-scores` are therefore less certain than they
-# look, and so is their difference from ridge regression.
+# instead of 95%. The R² of the trees in {numref}`fig-descriptor-scores`, and its difference from that
+# of ridge regression, are therefore less certain than the intervals suggest.
 
 # %% [markdown] tags=["needs-simulation"]
 # ### Two questions without an acoustic cause
@@ -547,7 +553,7 @@ report_texts(
 # Would the descriptors appear to predict any question whatsoever? The simulation has two control
 # questions ({doc}`01-listeners-and-tracks`). The answers to “placebo” are unrelated to all descriptors,
 # and the answers to “style only” depend only on the style. {numref}`tab-controls` shows the same
-# analysis for both, and for “{glue:text}`target`”.
+# analysis for both control questions, and for “{glue:text}`target`”.
 
 # %% tags=["needs-simulation"]
 rows = {}
@@ -578,31 +584,33 @@ show_table(
 report_texts(controls=join_words(f"“{question}”" for question in above_zero))
 
 # %% [markdown] tags=["needs-simulation"]
-# The whole interval of ridge regression lies above 0 for these questions: {glue:text}`controls`.
-# Descriptors predict “style only” as well as they identify the style, because nothing else affects the
-# answers. An R² above 0 is therefore not yet evidence that listeners respond to a descriptor; a
-# correlation *within* styles is better evidence.
+# The whole interval of the R² of ridge regression lies above 0 for these questions:
+# {glue:text}`controls`. Descriptors can predict the answers to “style only” only to the extent that
+# they identify the style, because nothing else affects these answers. An R² above 0 is therefore not
+# yet evidence that listeners respond to a descriptor; a correlation *within* styles is better evidence.
 
 # %% [markdown] tags=["needs-audio"]
 # ## An inverted U?
 #
-# {cite:t}`witek2014` found an inverted U with funk drum breaks: medium syncopation was rated higher
-# than low and high syncopation. With other drum patterns, {cite:t}`senn2018` found almost no relation
-# between syncopation and ratings. {numref}`fig-inverted-u` shows our songs in two ways. The partial
-# dependence {cite}`friedman2001` of the trees is the mean prediction when the syncopation of every song
-# is set to one value and everything else is kept as it is. The parabola is fitted to the square root of
-# syncopation, with event density and low-frequency energy held constant. The trees and the parabola
-# hold different descriptors constant, so the two curves need not agree.
+# {cite:t}`witek2014` found an inverted U with funk drum breaks: breaks with medium syncopation were
+# rated higher than breaks with low or high syncopation. With other drum patterns, {cite:t}`senn2018`
+# found almost no relation between syncopation and ratings. {numref}`fig-inverted-u` shows our songs in
+# two ways. The partial dependence {cite}`friedman2001` of the trees is the mean prediction when the
+# syncopation of every song is set to one value and everything else is kept as it is. The parabola is
+# fitted to the square root of syncopation, with event density and low-frequency energy held constant.
+# Different descriptors are held constant for the trees and for the parabola, so the two curves need not
+# agree.
 #
-# A negative squared term does not prove an inverted U, because it also occurs if a curve only flattens.
-# The two-lines test {cite}`simonsohn2018` fits one line below and one line above a break point. An
-# inverted U requires a slope that is clearly positive below the break point and clearly negative above
-# it. The break point is estimated from the data: it lies near the extreme of a fitted smooth curve, and
-# is placed so that the weaker of the two lines is fitted to more songs.
+# A negative coefficient of a squared term does not prove an inverted U, because it also occurs if a
+# curve only flattens. The two-lines test {cite}`simonsohn2018` fits one line below and one line above a
+# break point. An inverted U requires a clearly positive slope below the break point and a clearly
+# negative slope above it. The break point is estimated from the data: it lies near the extreme of a
+# fitted smooth curve, and is placed so that the weaker of the two lines is fitted to more songs.
 #
 # The result may depend on the other variables in the regression. Songs with much syncopation may also
 # have many events, be fast, or be of one style, and the data do not show what should be held constant.
-# We therefore repeat the test with several sets of covariates, and report a shape only if all agree.
+# We therefore repeat the test with several sets of covariates, and report a shape only if all tests
+# agree.
 
 # %% tags=["needs-audio"]
 syncopation = table["syncopation"].dropna()
@@ -641,7 +649,7 @@ beyond = tracks.loc[x > break_at, "style"].value_counts()
 
 # %% [markdown] tags=["needs-audio"]
 # How often does this test find an inverted U that does not exist? For the same songs, we simulate
-# ratings that rise with syncopation up to a plateau and do not fall again.
+# ratings that rise with syncopation up to a plateau and do not fall after it.
 
 # %% tags=["needs-audio"]
 bands, band = np.unique(artist, return_inverse=True)
@@ -659,10 +667,10 @@ def finds_hump(run):
 false_humps = np.mean([finds_hump(run) for run in range(n_plateaus)])
 
 # %% [markdown] tags=["needs-simulation"]
-# In the simulation, the true curve is known. The function `fixed_effects` returns the effects on
-# “{glue:text}`target`”. For groove, the unit is one point of the groove score, which corresponds to 24
-# points of the scale from 1 to 100 ({doc}`demo-study`). The effect of syncopation is a quadratic
-# function of its standardised square root, $z$.
+# In the simulation, the true curve is known. The function `fixed_effects` returns the simulated effects
+# on “{glue:text}`target`”. For groove, the unit of an effect is one point of the groove score, which
+# corresponds to 24 points of the scale from 1 to 100 ({doc}`demo-study`). The effect of syncopation is
+# a quadratic function of its standardised square root, $z$.
 
 # %% tags=["needs-simulation"]
 from groove_utils.synth.questionnaire import fixed_effects
@@ -725,25 +733,25 @@ report_texts(
 
 # %% [markdown] tags=["needs-audio"]
 # With event density and low-frequency energy held constant, the break point lies at a syncopation of
-# {glue:text}`break_at`. Below it, the slope on the square root of syncopation is
-# {glue:text}`slope_below_full`; above it, {glue:text}`slope_above_full` (n counts bands). The test
-# finds an inverted U with {glue:text}`n_humps` of the {glue:text}`n_sets` sets of covariates in
+# {glue:text}`break_at`. The slope on the square root of syncopation is {glue:text}`slope_below_full`
+# below the break point and {glue:text}`slope_above_full` above it (n counts bands). The test finds an
+# inverted U with {glue:text}`n_humps` of the {glue:text}`n_sets` sets of covariates in
 # {numref}`tab-two-lines`. {glue:text}`u_verdict`
 #
 # Three more results matter here. First, {glue:text}`n_beyond` songs by {glue:text}`bands_beyond` bands
 # lie above the break point ({glue:text}`style_beyond`). If most of these songs are of one style, the
 # effect of syncopation can hardly be separated from that of the style. Second, the test mistakes a
-# plateau for an inverted U in {glue:text}`false_humps` of the simulations. Third, the squared term of
-# the parabola is {glue:text}`bend_verdict`: {glue:text}`bend_full` points per squared standard
-# deviation.
+# plateau for an inverted U in {glue:text}`false_humps` of the simulations. Third, the coefficient of
+# the parabola's squared term is {glue:text}`bend_verdict`: {glue:text}`bend_full` points per squared
+# standard deviation.
 #
-# Trees that are trained on few songs use only the most helpful descriptors. A flat partial dependence
+# Trees that are trained on few songs use only the descriptors that help most. A flat partial dependence
 # therefore shows only that the trees ignored syncopation.
 
 # %% [markdown] tags=["needs-simulation"]
-# How close do the estimates come to the true curve? The top of the true curve is where its slope is
-# zero. To find the true slope above the break point, we fit the same two lines to the true effect of
-# each song's syncopation instead of the song's ratings.
+# How close do the estimates come to the true curve? The top of the true curve is the point where its
+# slope is zero. To find the true slope above the break point, we fit the same two lines to the true
+# effects of the songs' syncopation instead of their ratings.
 
 # %% tags=["needs-simulation"]
 top = centre - unit * true["syncopation_z"] / (2 * true["syncopation_z2"])
@@ -772,24 +780,24 @@ report_texts(
 
 # %% [markdown] tags=["needs-simulation"]
 # In the simulation, an inverted U *is* among the known effects; its top is at a syncopation of
-# {glue:text}`true_peak`. A test result without an inverted U is therefore no evidence that there is
-# none. The break point is at {glue:text}`break_at` and the top of the parabola at {glue:text}`peak`;
-# the true curve lies inside the parabola's band at {glue:text}`points_inside` of the
+# {glue:text}`true_peak`. If the test finds no inverted U, this is therefore no evidence that there is
+# none. The estimated break point is at {glue:text}`break_at` and the top of the parabola at
+# {glue:text}`peak`; the true curve lies inside the parabola's band at {glue:text}`points_inside` of the
 # {glue:text}`n_points` plotted points. Above the break point, the line through the true effects has a
 # slope of {glue:text}`true_slope_above`. The slope of the line through the ratings,
 # {glue:text}`slope_above_full`, {glue:text}`slope_word`.
 #
 # One study cannot show how often a test misses an effect. {doc}`demo-study` counts missed effects over
 # many simulated studies, but only for the squared term with exact syncopation, not for the two-lines
-# test. Syncopation measured from audio differs from that in the score, most of all for highly
-# syncopated songs, and this changes the curve.
+# test. Syncopation measured from audio differs from syncopation computed from the score, most of all
+# for highly syncopated songs, and this error changes the shape of the curve.
 #
 # ## Can the estimates be trusted?
 #
 # The demo's songs were rendered from scores, so the true values of some descriptors are known. Each dot
 # in {numref}`fig-descriptor-estimates` is a song; a dot on the line is a correct estimate. Bars join
-# the estimates from the two halves of a song (cut off at the edge of the plot). A long bar means that
-# the estimate varies within the song.
+# the estimates from the two halves of a song; bars that are too long are cut off at the edge of the
+# plot. A long bar means that the estimate varies within the song.
 
 # %% tags=["needs-simulation"]
 pairs = {
@@ -837,17 +845,17 @@ show_figure(
 )
 
 # %% [markdown] tags=["needs-simulation"]
-# {numref}`tab-descriptor-quality` gives the numbers behind the figure: the correlation between
-# estimates and true values, the bias, and the root mean square error. Bias and error are in standard
-# deviations of the true values.
+# {numref}`tab-descriptor-quality` gives the numbers behind {numref}`fig-descriptor-estimates`: the
+# correlation between estimates and true values, the bias, and the root mean square error. Bias and
+# error are measured in standard deviations of the true values.
 
 # %% tags=["needs-simulation"]
 quality = probe.error_table(estimates, **boot).set_index("quantity")
 weakest, drifting = quality["error"].idxmax(), quality["bias"].abs().idxmax()
 
 # %% [markdown] tags=["needs-simulation"]
-# A tempo counts as right if it is within 4% of the true tempo, and as off by an octave if it is within
-# 4% of half or double the true tempo:
+# An estimated tempo counts as right if it is within 4% of the true tempo, and as off by an octave if it
+# is within 4% of half or double the true tempo:
 
 # %% tags=["needs-simulation"]
 ratio = table["tempo"].to_numpy() / truth["tempo"].to_numpy()
@@ -873,30 +881,31 @@ report_texts(
 )
 
 # %% [markdown] tags=["needs-simulation"]
-# For {glue:text}`tempo_right` of the {glue:text}`n_songs` songs, the tempo is within 4% of the true
-# tempo, and for {glue:text}`tempo_octave` songs, it is off by an octave, that is, by a factor of two.
-# The correlation between estimated and true tempo is {glue:text}`tempo_r_full`. In standard deviations
-# of the true values, the largest error is that of “{glue:text}`weakest`”, especially in
-# {glue:text}`weakest_style`; here, the correlation between estimates and true values over all songs is
-# {glue:text}`weakest_r_full`. The largest bias is that of “{glue:text}`drifting`”; a positive bias
-# means that the estimates are too high.
+# For {glue:text}`tempo_right` of the {glue:text}`n_songs` songs, the estimated tempo is within 4% of
+# the true tempo; the number of songs for which it is off by an octave, that is, by a factor of two, is
+# {glue:text}`tempo_octave`. The correlation between estimated and true tempo is
+# {glue:text}`tempo_r_full`. In standard deviations of the true values, the largest error is that of
+# “{glue:text}`weakest`”, especially in {glue:text}`weakest_style`; for this descriptor, the correlation
+# between estimates and true values over all songs is {glue:text}`weakest_r_full`. The largest bias is
+# that of “{glue:text}`drifting`”; a positive bias means that the estimates are too high.
 #
-# The figure shows two kinds of error. If the bar of a dot is *long*, more music would help: a short
-# excerpt contains too few strokes to estimate a spread or a ratio. If a dot is far from the line and
-# its bar is *short*, both halves are wrong in the same way, and more music does not help. Examples
-# are strokes masked by a loud chord, a grid that is half a beat off, and swing that is mistaken for
-# late playing. Errors in a descriptor reduce its correlation with the ratings. A weak correlation may
-# therefore be due to the formula and not to the listeners.
+# {numref}`fig-descriptor-estimates` shows two kinds of error. If the bar of a dot is *long*, a longer
+# excerpt would help: a short excerpt contains too few strokes to estimate a spread or a ratio. If a dot
+# is far from the line and its bar is *short*, the estimates from both halves are wrong in the same way,
+# and a longer excerpt would not help. Possible causes of such errors are strokes masked by a loud
+# chord, a grid that is half a beat off, and swing that is mistaken for late playing. Errors in a
+# descriptor reduce its correlation with the ratings. A weak correlation may therefore be due to the
+# formula and not to the listeners.
 
 # %% [markdown] tags=["needs-simulation"]
 # ### Would a trained beat tracker do better?
 #
-# An error in the beat affects most descriptors of rhythm. BeatNet {cite:p}`heydari2021` was trained on
-# music with annotated beats. At each moment, it estimates the probability of a beat. We use the curve
-# of these probabilities in place of the onset curve, and track the beats as before; BeatNet's own
-# decoder is not used. We compare these beats with those of librosa's tracker at its default settings
-# {cite:p}`ellis2007`, and with the descriptors' own grid. The true time of a beat is the median onset
-# time of the notes that the score places on the beat.
+# An error in the beat affects most descriptors of rhythm. The network BeatNet {cite:p}`heydari2021` was
+# trained on music with annotated beats. At each moment, it estimates the probability of a beat. We use
+# the curve of these probabilities in place of the onset curve, and track the beats as before; BeatNet's
+# own decoder is not used. We compare these beats with those found by librosa's tracker at its default
+# settings {cite:p}`ellis2007`, and with those of the grid that the descriptors use. The true time of a
+# beat is the median onset time of the notes that the score places on the beat.
 
 # %% tags=["needs-simulation"]
 from groove_utils.embed.models.beatnet import FRAME_RATE, beat_activations
@@ -938,44 +947,47 @@ show_table(
     trackers.drop(columns=columns).rename(columns={"f": "F-measure"}),
     "beat-trackers",
     "Beats within 70 ms of the true beats: F-measure with its 95% interval over artists. Tempo: share of "
-    "songs in which it is within 4% of the true tempo, of its half or double (octave), or of neither.",
+    "songs in which it is within 4% of the true tempo, of half or double the true tempo (octave), or of "
+    "neither.",
 )
 verdicts = "better than", "worse than", "not clearly different from"
 report_effects({"beatnet_gain": gain}, len(songs), words=verdicts)
 
 # %% [markdown] tags=["needs-simulation"]
-# The F-measure of BeatNet's curve minus that of the grid is {glue:text}`beatnet_gain_full`: in the
-# simulation, the curve is {glue:text}`beatnet_gain_verdict` the grid. The descriptors use the grid; a
-# network would have to be clearly better to be worth its cost. The grid has an advantage here, because
-# it expects the drum pattern of popular music, which our songs have. Fast songs are harder. The
-# package's weekly tests use eight recorded metal songs with annotated tempi: for some songs of 170 to
-# 190 beats per minute, both the grid and BeatNet's curve give half the tempo, whereas librosa's tracker
-# gives the annotated tempo of all eight. We leave out madmom's tracker, because its weights are for
-# non-commercial use only.
+# The F-measure of the beats from BeatNet's curve minus that of the grid is
+# {glue:text}`beatnet_gain_full`: in the simulation, BeatNet's curve is
+# {glue:text}`beatnet_gain_verdict` the grid. The descriptors use the grid, because a network would have
+# to be clearly better to be worth its cost. The grid has an advantage here, because it expects a drum
+# pattern that is typical of popular music, and our songs have this pattern. Beats are harder to track
+# in fast songs. The package's weekly tests use eight recorded metal songs with annotated tempi: for
+# some songs of 170 to 190 beats per minute, both the grid and BeatNet's curve give half the tempo,
+# whereas librosa's tracker gives the annotated tempo for all eight songs. We leave out the beat tracker
+# of the package madmom, because its weights may be used only for non-commercial purposes.
 
 # %% [markdown]
 # ## What could be wrong here
 #
-# - **Correlation is not causation.** Low-frequency energy may correlate with ratings because
-#   listeners like bass, or because artists that are liked for other reasons mix the bass loud.
-#   {cite:t}`stupacher2016` manipulated the sound to find out.
-# - **A correlation measures only a straight line.** A descriptor with a perfect inverted U can have a
-#   correlation of zero.
+# - **Correlation is not causation.** Low-frequency energy may correlate with ratings because listeners
+#   like bass, or because artists that are liked for other reasons mix the bass loud. To find out which,
+#   {cite:t}`stupacher2016` manipulated the sound.
+# - **A correlation measures only linear relations.** If the relation is a perfect inverted U, the
+#   correlation can be zero.
 # - **The formulas contain choices.** Frame lengths and thresholds are those of MIRtoolbox or our own;
-#   other choices would give other numbers.
+#   other choices would give other values.
 # - **Partial dependence averages over songs that could not exist.** If descriptors are correlated,
-#   changing one and keeping the others can give impossible combinations.
+#   changing one of them and keeping the others can give impossible combinations of values.
 #
 # ## Exercises
 #
-# In the first exercise, you change one line of code; the last one has no single answer.
+# The first exercise asks you to change one line of code; the last exercise has no single answer.
 #
 # ```{exercise} Let the folds leak
 # :label: ex-leak
 #
-# Change one line: replace `GroupKFold(4)` by `KFold(4, shuffle=True, random_state=0)`, so that songs
-# by one artist can be in both training and test folds. Call the new predictions `leaky` and their R²
-# `leaky_r2`. Is it higher? What has the regression learnt that it could not use before?
+# Predict the ratings again, but replace `GroupKFold(4)` by `KFold(4, shuffle=True, random_state=0)`, so
+# that songs by one artist can be in both training and test folds. Call the new predictions `leaky` and
+# their R² `leaky_r2`. Is this R² higher than before? What can the regression use now that it could not
+# use before?
 # ```
 #
 # ```{solution-start} ex-leak
@@ -991,9 +1003,10 @@ leaky_r2 = 1 - errors / ((rating - rating.mean()) ** 2).sum()
 leaky_r2, r2
 
 # %% [markdown]
-# The leaky R² need not be higher, because a single division into folds is subject to chance. Repeat it
-# with several values of `random_state` before you compare. A leak is wrong whether or not it raises the
-# score in a single case: the score no longer shows how well songs by *new* artists are predicted.
+# The leaky R² need not be higher, because a single division into folds is subject to chance. Before you
+# compare the two R² values, repeat the division with several values of `random_state`. A leak is wrong
+# whether or not it raises the score in a single case: the score no longer shows how well the ratings of
+# songs by *new* artists are predicted.
 #
 # If songs by one artist resemble each other in sound and in ratings, a leaky split rewards the
 # regression for recognising the artist. The gain depends on how much of the variance of the ratings
@@ -1033,9 +1046,10 @@ labels = [f"{data.song_names[t]} ({values[t]:.2f})" for t in extremes]
 audio_player(dict(zip(labels, map(data.audio_path, extremes))))
 
 # %% [markdown] tags=["needs-audio"]
-# RMS variability is easy to hear: a high value means silence between strokes, a low one a wall of
-# sound. Try `pulse_clarity_attack` too, and describe what it adds. Within a style, the descriptor is
-# easier to hear, because the two songs differ less in everything else.
+# RMS variability is easy to hear: a high value means that there is silence between strokes, and a low
+# value means a wall of sound. Listen to the extremes of `pulse_clarity_attack`, too, and describe what
+# this descriptor measures. Within a style, the descriptor is easier to hear, because the two songs
+# differ less in everything else.
 #
 # ```{solution-end}
 # ```
@@ -1052,8 +1066,9 @@ assert data.tracks.set_index("track_id").loc[extremes, "style"].nunique() == 1, 
 # ```{exercise} A descriptor of your own
 # :label: ex-tilt
 #
-# Divide the summed flux of bands 1 and 2 by that of bands 9 and 10, and call the ratio `tilt`. Does it
-# correlate with the ratings? Does it improve the ridge regression? Why can the two answers differ?
+# Divide the summed flux of bands 1 and 2 by that of bands 9 and 10, and call the ratio `tilt`. Does
+# `tilt` correlate with the ratings? Does it improve the ridge regression? Why can the two answers
+# differ?
 # ```
 #
 # ```{solution-start} ex-tilt
@@ -1085,8 +1100,8 @@ assert (
 # :label: ex-careless
 #
 # This is an open question. Correlate the descriptors with the ratings without `artists`, so that each
-# song counts as an independent piece of evidence. How many correlations are clear now? Which of them
-# were not clear before, and which would you expect to fail with other bands?
+# song counts as an independent piece of evidence. How many correlations are clear now? Which of these
+# correlations were not clear before, and which would you expect to disappear in songs by other bands?
 # ```
 #
 # ```{solution-start} ex-careless
@@ -1099,8 +1114,8 @@ len(clear_rows(careless)), len(clear_rows(overall))
 
 # %% [markdown]
 # If both the descriptor and the ratings are similar within artists, the intervals are narrower than
-# they should be, and correlations look clear that would fail with other bands. For a descriptor that
-# varies as much within artists as between them, little changes.
+# they should be, and some correlations look clear that would disappear in songs by other bands. For a
+# descriptor that varies as much within artists as between them, little changes.
 #
 # ```{solution-end}
 # ```
@@ -1111,16 +1126,17 @@ len(clear_rows(careless)), len(clear_rows(overall))
 # **Asked**: how well formulas predict the ratings. **Found**: {glue:text}`n_sure` of
 # {glue:text}`n_features` descriptors correlate clearly with “{glue:text}`target`”. The descriptors are
 # correlated with each other, so single coefficients mean little. Together, the descriptors predict the
-# ratings of new artists' songs with an R² of {glue:text}`ridge_r2`, and are {glue:text}`style_verdict`.
-# {doc}`06-probing` compares pretrained models with this score on the same songs and folds.
+# ratings of songs by new artists with an R² of {glue:text}`ridge_r2`; as predictors, they are
+# {glue:text}`style_verdict`. {doc}`06-probing` compares this score with those of pretrained models on
+# the same songs and folds.
 
 # %% [markdown] tags=["needs-simulation"]
-# **True in the simulation**: the tempo is right for {glue:text}`tempo_right` of the songs, and the
-# descriptor with the largest error is “{glue:text}`weakest`”. In the simulation, the effect of
+# **True in the simulation**: the estimated tempo is right for {glue:text}`tempo_right` of the songs,
+# and the descriptor with the largest error is “{glue:text}`weakest`”. In the simulation, the effect of
 # syncopation is an inverted U. {glue:text}`u_verdict`
 
 # %% [markdown]
-# **What would change our mind**: different correlations for songs by other artists. The intervals show
-# how much the correlations may change.
+# **What would change our mind**: very different correlations in songs by other artists. The intervals
+# show how much the correlations may change.
 #
-# **Next:** {doc}`05-embeddings` shows what the pretrained models make of these songs.
+# **Next:** {doc}`05-embeddings` shows how pretrained models represent these songs.
