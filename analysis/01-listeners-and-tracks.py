@@ -47,9 +47,9 @@ query = query if query in data.queries else next(iter(data.queries))
 data
 
 # %% [markdown]
-# A study is a folder with four small tables and sound files; {doc}`adapt` describes these files. The
-# chapters read all their data from this folder, so you can run them on your own ratings by giving them
-# another folder.
+# A study is a folder with a short description, a few small tables, and sound files; {doc}`adapt` lists
+# these files. The chapters read all their data from this folder, so you can run them on your own
+# ratings by giving them another folder.
 #
 # ## The songs
 #
