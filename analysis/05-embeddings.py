@@ -1,15 +1,16 @@
 # %% [markdown] tags=["needs-audio-or-embeddings"]
 # # What do pretrained models make of a song?
 #
-# A network that was trained to tag songs, or to transcribe their notes, was not trained on groove. Its
-# inner activations may still carry information about musical properties that are related to groove.
-# These activations, read as a vector, are called an {term}`embedding`. This chapter computes embeddings
-# of our songs with several models and describes them, before any rating is used.
+# A network that was trained to tag songs, or to transcribe their notes, was not trained on groove. The
+# inner activations of such a network may still carry information about musical properties that are
+# related to groove. The activations of a layer, read as a vector, are called an {term}`embedding`. This
+# chapter computes embeddings of our songs with several models and describes them, before any rating is
+# used.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
-# **You will learn** which models there are and what they were trained for, how a song becomes a vector,
-# how to read a map of songs, and why each trained network is compared with an untrained one.
+# **You will learn** which pretrained models there are and what they were trained for, how a song becomes
+# a vector, how to read a map of songs, and why each trained network is compared with an untrained one.
 #
 # **You need** {doc}`01-listeners-and-tracks`, and a basic idea of what a convolutional network is.
 #
@@ -60,13 +61,14 @@ models = study_models.models_for(data, models)
 # ## The models
 #
 # {numref}`tab-models` lists the models of this page; {doc}`model-cards` lists all models of the book,
-# including the seven of {cite:t}`marmoret2026`. Some models run offline, because Python packages contain
-# their weights; five of these are used if a study has no vectors of its own. The taggers of
-# {cite:t}`pons2019` were trained to predict fifty tags of a song (genre, mood, instrument, voice): two
-# on the Million Song Dataset (`msd`), two on MagnaTagATune (`mtt`). The architecture `vgg` stacks small
-# square kernels, as networks for photographs do; `musicnn` has kernels shaped for music, tall ones for
-# timbre and long ones for rhythm. Basic Pitch {cite}`bittner2022` was trained to transcribe notes.
-# {doc}`06-probing` adds networks that were trained to find beats and to predict danceability.
+# including the seven models that {cite:t}`marmoret2026` used. Some models run offline, because Python
+# packages contain their weights; five of these models are used if a study has no vectors of its own. The
+# taggers of {cite:t}`pons2019` were trained to predict fifty tags of a song (for genre, mood,
+# instruments and voice): two taggers on the Million Song Dataset (`msd`), and two on MagnaTagATune
+# (`mtt`). The architecture `vgg` stacks small square kernels, as networks for images do; `musicnn` has
+# kernels shaped for music: tall kernels for timbre and long kernels for rhythm. Basic Pitch
+# {cite}`bittner2022` was trained to transcribe notes. {doc}`06-probing` adds networks that were trained
+# to find beats and to predict danceability.
 
 # %% tags=["hide-input"]
 columns = ["architecture", "training", "sample_rate", "window", "parameters", "licence"]
@@ -74,7 +76,7 @@ cards = embed.list_models().reindex(models)[columns].astype({"parameters": "Int6
 show_table(
     cards,
     "models",
-    "The models: network, training, sample rate (Hz), window (s), parameters, licence of weights.",
+    "The models: network, training, sample rate (Hz), window (s), number of parameters, licence.",
     fmt="{:.1f}",
     simulated=False,
 )
@@ -95,8 +97,8 @@ show_table(
 # (If a layer has several frames per window, we first average over these frames.)
 
 # %% [markdown] tags=["needs-audio"]
-# We do this by hand for the first song and the tagger `msd-musicnn`. The tagger takes mono sound at
-# 16 kHz, in windows of 3 seconds that begin 2.976 s (47,616 samples) apart:
+# We compute such a vector by hand, for the first song and the tagger `msd-musicnn`. The tagger takes
+# mono sound at 16 kHz, in windows of about 3 seconds that begin 2.976 s (47,616 samples) apart:
 
 # %% tags=["needs-audio"]
 y, sr = data.load(data.tracks["track_id"].iloc[0])
@@ -107,7 +109,7 @@ windows = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop]
 windows.shape
 
 # %% [markdown] tags=["needs-audio"]
-# The network is an ordinary PyTorch module. Its first step is a log-mel spectrogram as in
+# The network is an ordinary PyTorch module. The network first computes a log-mel spectrogram, as in
 # {doc}`02-representations`; convolutions, pooling and two dense layers follow. The network returns the
 # activations of all its layers at once:
 
@@ -120,9 +122,10 @@ vector = layers["penultimate"].numpy().mean(axis=0)
 vector.shape
 
 # %% [markdown] tags=["needs-audio"]
-# Our `embed_audio` does the same for any model and any length. The next cell compares the two results
-# for the same windows. They differ by at most $10^{-4}$ of the largest activation, because of rounding
-# in single precision.
+# Our function `embed_audio` computes the same vectors, with any model and for sounds of any length. The
+# next cell compares the vector computed by hand with that from `embed_audio`, for the same windows. The
+# two vectors differ by at most $10^{-4}$ of the largest activation, because of rounding in single
+# precision.
 
 # %% tags=["needs-audio"]
 trimmed = mono[: (len(windows) - 1) * hop + window - 256]  # no padding needed
@@ -131,16 +134,19 @@ rounding = 1e-4 * abs(vector).max()
 np.testing.assert_allclose(ours.mean(axis=0), vector, atol=rounding)
 
 # %% [markdown]
-# The last window of a song is padded with silence. Frames of padding are excluded from the mean, and in
-# networks that accept a length, the padding does not influence other frames. {doc}`model-cards` lists
-# the networks whose windows are padded in another way, namely as in their training.
+# The last window of a song is padded with silence. Frames of padding are excluded from the mean. In
+# networks that also receive the length of the signal, the padding does not influence other frames.
+# {doc}`model-cards` lists the networks whose windows are padded differently, in the way in which they
+# were padded during training.
 #
-# Libraries have been known to return random weights without a warning. Before a model is used here,
-# its weights and its output for a test signal are therefore compared with recorded values.
+# Some libraries have been known to load random weights instead of trained ones, without a warning.
+# Before a model is used here, its weights and its output for a test signal are therefore compared with
+# recorded values.
 #
 # Each model that runs offline has an **untrained twin**: the same architecture with random weights. An
 # untrained network already computes useful features, because convolutions, rectification and pooling act
-# on a spectrogram {cite}`choi2017`. The effect of training is the difference between the model and its twin.
+# on a spectrogram {cite}`choi2017`. The effect of training is the difference between a model and its
+# untrained twin.
 
 # %%
 twins = study_models.twins_of(data, models)
@@ -174,8 +180,8 @@ show_table(
 #
 # The last layer of a tagger contains probabilities of tags. {numref}`tab-tags` shows the most probable
 # tags of one song of each style, according to the tagger trained on the Million Song Dataset. (This
-# tagger was trained on recordings of bands. The songs of the demo are played by sampled instruments,
-# which affects their tags.)
+# tagger was trained on recordings of bands. The songs of the demo study are played by sampled
+# instruments, which may affect the tags.)
 
 # %% tags=["needs-audio"]
 from musicnn.configuration import MSD_LABELS
@@ -190,15 +196,16 @@ top = {s: ", ".join(f"{t} ({p:.2f})" for t, p in o.items()) for s, o in likely.i
 show_table(
     pd.Series(top, name="five most probable tags").rename_axis("style").to_frame(),
     "tags",
-    "The most probable tags of one song of each style by `msd-musicnn`, with probabilities.",
+    "The five most probable tags of one song per style, with probabilities, from `msd-musicnn`.",
 )
 
 # %% [markdown]
 # ## Maps of songs
 #
-# A vector of 200 numbers cannot be drawn. A *map* keeps only two directions. Principal component
-# analysis (PCA) chooses the directions in which the songs differ most. If the rows of $Z$ are the
-# standardised vectors of all songs, these directions follow from the singular value decomposition
+# A vector of 200 numbers cannot be plotted. A *map* keeps only two directions of the embedding.
+# Principal component analysis (PCA) chooses the directions in which the songs differ most. If the rows
+# of $Z$ are the standardised vectors of all songs, these directions follow from the singular value
+# decomposition
 #
 # $$ Z = U \Sigma V^\top, \qquad
 # \text{map} = (\sigma_1 \mathbf{u}_1, \; \sigma_2 \mathbf{u}_2), \qquad
@@ -221,8 +228,8 @@ by_hand = U[:, :2] * sigma[:2]
 variance_share = (sigma[:2] ** 2).sum() / (sigma**2).sum()
 
 # %% [markdown]
-# `song_map` gives the same plane; an axis may point the other way, because the sign of a singular
-# vector is arbitrary.
+# `song_map` computes the same map, although an axis may point the other way, because the sign of a
+# singular vector is arbitrary.
 
 # %%
 pca = similarity.song_map(vectors.astype(float))
@@ -231,10 +238,10 @@ np.testing.assert_allclose(np.abs(pca), np.abs(by_hand), atol=1e-8)
 # %% [markdown]
 # A second method, UMAP {cite}`mcinnes2018`, tries to keep each song next to its nearest neighbours; we
 # use the settings of {cite:t}`marmoret2026`. Each dot in {numref}`fig-maps` is a song. In the upper row,
-# the colour shows the style; in the lower row, it shows the mean rating of the same songs. If a style
-# forms a cloud of its own, the model separates it from the others. For groove, we look for ratings that
-# change *within* a cloud: if they do not, a regression that predicts groove from this map has learnt
-# only the styles.
+# the colour shows the style of the song; in the lower row, it shows the mean rating. If a style forms a
+# cloud of its own, the model separates this style from the others. We also look for ratings that change
+# *within* a cloud. If ratings change only from cloud to cloud, a regression that predicts them from the
+# map has learnt only the styles.
 
 # %%
 maps = {"PCA": pca, "UMAP": similarity.song_map(vectors, "umap", seed)}
@@ -257,19 +264,19 @@ report_value("n_dimensions", vectors.shape[1], fmt=".0f")
 report_texts(shown=first_model)
 
 # %% [markdown]
-# The plane of the first two principal components contains {glue:text}`in_plane` of the variance in
+# The first two principal components explain {glue:text}`in_plane` of the variance in
 # {glue:text}`n_dimensions` dimensions; the map does not show the rest. UMAP often separates groups more
-# clearly, but this is not evidence that the groups are farther apart in the embedding. UMAP preserves
-# neighbourhoods; the gaps between clusters, and the sizes of clusters, are artefacts of the method. The
-# two maps show the same vectors.
+# clearly than PCA, but this is not evidence that the groups are farther apart in the embedding: both
+# maps show the same vectors. UMAP preserves neighbourhoods, whereas the gaps between clusters and the
+# sizes of clusters are mostly artefacts of the method.
 
 # %% [markdown] tags=["needs-embeddings"]
 # ### One map per model, one per stem
 #
-# This study comes with its own vectors. {numref}`fig-all-maps` shows these vectors as
-# {cite:t}`marmoret2026` do: all layers of a model are concatenated, and UMAP places the songs. Vectors
-# of separated stems, if there are any, have their own maps. Look for maps in which the styles mix:
-# predictions from such vectors are less likely to rely on style.
+# This study comes with its own vectors. {numref}`fig-all-maps` shows these vectors in the same way as
+# {cite:t}`marmoret2026`: all layers of a model are concatenated, and UMAP computes the positions of the
+# songs. Vectors of separated stems, if there are any, have maps of their own. Look for maps in which the
+# styles overlap: predictions from the vectors behind such a map are less likely to rely on style.
 
 # %% tags=["needs-embeddings"]
 vector_sets = [
@@ -303,12 +310,12 @@ show_figure(
 # %% [markdown] tags=["needs-audio"]
 # ### A map to listen to
 #
-# {numref}`fig-listening-map` has a map for every model, and every dot can be played. Do neighbours sound
-# alike to you? In which model do neighbours sound most alike? (Hover and click; or press Tab until a dot
-# is marked, move with the arrow keys, and play with Enter.) When a song is selected, the other songs by
-# its artist are marked. Colour the dots by artist: which model keeps the songs of an artist together?
-# Below the map are the songs that each model places nearest to the selected song, in all dimensions of
-# the layer and not only in the plane. Listen to these songs, too.
+# {numref}`fig-listening-map` has one map per model, with one dot per song. Do neighbouring songs sound
+# alike to you? In which model do neighbouring songs sound most alike? (To play a song, click its dot; or
+# press Tab until a dot is marked, move to another dot with the arrow keys, and press Enter.) When a song
+# is selected, the other songs by its artist are marked. Colour the dots by artist: which model keeps the
+# songs of an artist together? Below the map are the songs that each model places nearest to the selected
+# song, in all dimensions of the layer and not only in the plane. Listen to these nearest songs, too.
 
 # %% tags=["needs-audio"]
 hidden = {m: embeddings[m].layer(last[m]) for m in models}
@@ -325,8 +332,8 @@ listening_map(labelled_songs, planes, means, **options)
 # %% [markdown] tags=["needs-audio"]
 # ### Nearest neighbours
 #
-# The players below contain one song and its nearest neighbours in the embeddings of the first three
-# models.
+# The players below contain one song and its nearest neighbour in the embedding of each of the first
+# three models.
 
 # %% tags=["needs-audio"]
 pick = 0
@@ -339,24 +346,24 @@ audio_player(sounds)
 # %% [markdown] tags=["needs-styles"]
 # ## Do styles form groups? Do artists?
 #
-# A map can mislead, so we measure distances in all dimensions. The silhouette {cite}`rousseeuw1987` of a
-# song compares $a$, its mean distance to the songs of its own style, with $b$, its mean distance to the
-# songs of the nearest other style:
+# A two-dimensional map can mislead, so we measure distances in all dimensions of an embedding. The
+# silhouette {cite}`rousseeuw1987` of a song compares $a$, its mean distance to the songs of its own
+# style, with $b$, its mean distance to the songs of the nearest other style:
 #
 # $$ s = \frac{b - a}{\max(a, b)} $$
 #
-# The silhouette is close to 1 if the song's style is a tight group far from all others, 0 if another
-# style is equally near, and negative if another style is nearer. As the distance between two vectors, we
-# take 1 − Pearson's $r$. scikit-learn computes the mean silhouette of all songs:
+# The silhouette is close to 1 if the song's style is a tight group far from all other styles, 0 if
+# another style is equally near, and negative if another style is nearer. As the distance between two
+# vectors, we take 1 − Pearson's $r$. scikit-learn computes the mean silhouette of all songs:
 
 # %% tags=["needs-styles"]
 style, artist = songs["style"], songs["artist"]
 by_sklearn = silhouette_score(vectors, style, metric="correlation")
 
 # %% [markdown] tags=["needs-styles"]
-# `style_separation` gives the same number and tests it against chance. Songs by one artist sound alike,
-# so the test permutes the styles of whole artists. The p-values are corrected for the number of rows in
-# {numref}`tab-separation`.
+# `style_separation` computes the same mean silhouette and tests it against chance. Songs by one artist
+# sound alike, so the test permutes the styles of whole artists. The p-values are corrected for the
+# number of rows in {numref}`tab-separation`.
 
 # %% tags=["needs-styles"]
 spaces = {
@@ -380,7 +387,7 @@ n_higher = np.sum(scores[twins].to_numpy() > scores[partners].to_numpy())
 show_table(
     table[["silhouette", "null_mean", "p", "p_holm"]],
     "separation",
-    "Silhouette of the styles, its mean over permutations, and p, uncorrected and corrected by Holm "
+    "Silhouette of the styles, its mean over permutations, and p, without and with Holm's correction "
     f"({len(songs)} songs, {artist.nunique()} artists). With {n_permutations} permutations, no p is "
     f"below 1/{n_permutations + 1}.",
 )
@@ -437,28 +444,28 @@ report_value("training_more", words.count("more"), fmt=".0f", n=len(twins))
 report_value("training_less", words.count("less"), fmt=".0f", n=len(twins))
 
 # %% [markdown] tags=["needs-styles"]
-# The embedding of {glue:text}`clannish` has the highest rate of the trained models: for
-# {glue:text}`clannish_rate_full` of the songs, the nearest neighbour is by the same artist. By chance,
-# this rate would be {glue:text}`chance_artist`. (The highest of several rates is biased upwards.) If a
+# For {glue:text}`clannish_rate_full` of the songs, the nearest neighbour in the embedding of
+# {glue:text}`clannish` is by the same artist; no other trained model has a higher rate. By chance, the
+# rate would be {glue:text}`chance_artist`. (The highest of several rates is biased upwards.) If a
 # regression is tested on songs by an artist from its training set, it can profit from recognising the
-# artist. This is the reason for {term}`artist-grouped folds` in {doc}`06-probing`. In
-# {glue:text}`training_more` of the trained models, the nearest neighbour is clearly more often by the
-# same artist than in the untrained twin; in {glue:text}`training_less`, clearly less often (p < .05,
-# Holm-corrected). In the others, there is no clear difference. Where the interval of an untrained twin's
-# rate lies above chance, the architecture alone keeps songs by one artist together.
+# artist. {doc}`06-probing` therefore uses {term}`artist-grouped folds`. In {glue:text}`training_more` of
+# the trained models, the nearest neighbour is clearly more often by the same artist than in the
+# untrained twin; in {glue:text}`training_less`, clearly less often (p < .05, Holm-corrected). In the
+# remaining trained models, there is no clear difference. If the interval of an untrained twin's rate
+# lies above chance, the architecture alone, without training, keeps songs by one artist together.
 
 # %% [markdown]
 # ## Do models agree with one another?
 #
-# Models have different numbers of units, in no common order, so we cannot compare them unit by unit. But
-# we can compare which songs are similar according to each model. {term}`Centred kernel alignment` does
-# this {cite}`kornblith2019`. If the rows of $X$ and $Y$ are the centred vectors of two models, the
-# products $K = XX^\top$ and $M = YY^\top$ contain the similarities of all pairs of songs, and
+# The units of two models differ in number and order, so we cannot compare models unit by unit. Instead,
+# we compare which songs are similar according to each model, by {term}`centred kernel alignment` (CKA)
+# {cite}`kornblith2019`. If the rows of $X$ and $Y$ are the centred vectors of two models, the products
+# $K = XX^\top$ and $M = YY^\top$ contain the similarities of all pairs of songs, and
 #
 # $$ \mathrm{CKA} = \frac{\sum_{ij} K_{ij} M_{ij}}
 # {\sqrt{\sum_{ij} K_{ij}^2 \; \sum_{ij} M_{ij}^2}} $$
 #
-# is the cosine between the two tables of similarities. The next cell computes CKA by hand and by
+# is the cosine between the two tables of similarities. The next cell computes CKA by hand and with
 # `linear_cka`:
 
 # %%
@@ -470,9 +477,9 @@ ours = similarity.linear_cka(*pair, debiased=False)
 np.testing.assert_allclose(ours, by_hand, atol=1e-8)
 
 # %% [markdown]
-# This plain form is close to 1 for any two embeddings with many dimensions and few songs (an exercise
-# shows this), so we use the debiased form, which leaves out the diagonals and corrects for the number of
-# songs. {numref}`fig-similarity` also shows the rank correlation between the distances in two models.
+# Plain CKA is close to 1 for any two embeddings with many dimensions and few songs (as an exercise below
+# shows), so we use debiased CKA, which leaves out the diagonals and corrects for the number of songs.
+# {numref}`fig-similarity` also shows the rank correlation between the distances of songs in two models.
 # This correlation is tested by permuting whole artists (Mantel test), because pairs of songs are not
 # independent and songs by one artist resemble each other.
 
@@ -484,8 +491,8 @@ pairs = similarity.compare_embeddings(hidden, songs["artist"], **options)
 show_figure(
     figures.plot_similarity(pairs, models),
     "similarity",
-    f"Similarity of models over {len(songs)} songs. Below the diagonal: CKA. Above it: Spearman's rho "
-    "of distances.",
+    f"Similarity of models over {len(songs)} songs. Below the diagonal: debiased CKA. Above the "
+    "diagonal: Spearman's rho between the distances of songs.",
     "Heat map of models by models with a number in each cell, one measure below the diagonal "
     "and the other above.",
     table=pairs,
@@ -500,9 +507,10 @@ report_counts(n_pairs=len(pairs), n_related=len(clear_rows(pairs)))
 
 # %% [markdown]
 # The most similar models are {glue:text}`most_alike` (CKA {glue:text}`most_alike_cka`), and the least
-# similar are {glue:text}`least_alike` ({glue:text}`least_alike_cka`). Of {glue:text}`n_pairs` pairs,
-# {glue:text}`n_related` agree beyond chance (Mantel test with Holm's correction). If similar models make
-# similar predictions, these are not independent evidence.
+# similar are {glue:text}`least_alike` ({glue:text}`least_alike_cka`). Of {glue:text}`n_pairs` pairs of
+# models, {glue:text}`n_related` agree beyond chance about which songs are similar (Mantel test with
+# Holm's correction). If similar models make similar predictions, these predictions are not independent
+# evidence.
 #
 # ### Layer by layer
 #
@@ -524,9 +532,9 @@ show_figure(
 # ## Are similar songs rated alike?
 #
 # {cite:t}`marmoret2026` also compare distances: are two songs that are close in an embedding also close
-# in their ratings? This is representational similarity analysis {cite}`kriegeskorte2008`. For each pair
-# of songs, the authors take the cosine distance of the vectors and the absolute difference of the
-# ratings, and correlate the two over all pairs by Spearman's
+# in their ratings? This method is called representational similarity analysis (RSA)
+# {cite}`kriegeskorte2008`. For each pair of songs, the authors take the cosine distance of the vectors
+# and the absolute difference of the ratings, and correlate the two over all pairs by Spearman's
 #
 # $$\rho = \operatorname{corr}\bigl(\operatorname{rank} d_{ij},
 # \operatorname{rank} |y_i - y_j|\bigr), \qquad i < j.$$
@@ -546,10 +554,10 @@ for query in queries:
 
 # %% [markdown] tags=["needs-embeddings"]
 # Two songs by one artist often have similar vectors and similar ratings, because they share musicians,
-# studio and style. Such pairs raise the correlation even if the model has only recognised the artist.
-# `rsa` excludes pairs by one artist from the same correlation. The function also computes an interval by
-# leaving out one artist at a time, and a p-value by permuting whole artists, corrected for the number of
-# rows in {numref}`tab-rsa`.
+# studio and style. Pairs of songs by one artist raise the correlation even if the model has only
+# recognised the artist. The function `rsa` computes the same correlation without pairs by one artist.
+# The function also computes an interval by leaving out one artist at a time, and a p-value by permuting
+# whole artists, corrected for the number of rows in {numref}`tab-rsa`.
 
 # %% tags=["needs-embeddings"]
 table = similarity.rsa(
@@ -580,24 +588,25 @@ report_value("rsa_same_artist", 100 * (1 - n_pairs / n_all), fmt=".1f", unit="%"
 report_value("rsa_clear", len(clear_rows(table, "p_layers")), fmt=".0f", n=len(rhos))
 
 # %% [markdown] tags=["needs-embeddings"]
-# Of all pairs, {glue:text}`rsa_same_artist` are by one artist. Without these pairs, rho for
-# “{glue:text}`rsa_rating`” falls by {glue:text}`rsa_drop` (the median over the rows; a negative number
-# would be a rise). In {glue:text}`rsa_clear` of the rows, distances are related to differences in the
-# rating beyond chance (p < .05). RSA weights all units equally, so a model with few useful units among
-# many can have a rho near zero and still predict ratings well ({doc}`06-probing`).
+# Of all pairs of songs, {glue:text}`rsa_same_artist` are by one artist. Without pairs by one artist, rho
+# for “{glue:text}`rsa_rating`” falls by {glue:text}`rsa_drop` (the median over the rows; a negative
+# number would be a rise). In {glue:text}`rsa_clear` of the rows of {numref}`tab-rsa`, distances are
+# related to differences in the rating beyond chance (p < .05). RSA weights all units equally, so a model
+# with few useful units among many can have a rho near zero and still predict ratings well
+# ({doc}`06-probing`).
 
 # %% [markdown]
 # ## What could be wrong here
 #
-# - **Averages lose order.** A song's vector is a mean over time. A pattern of the activations over time
-#   can be lost in the mean.
+# - **Averaging discards order.** A song's vector is a mean over time. A pattern of the activations over
+#   time can be lost in the mean.
 # - **Layers differ.** Most maps on this page show one layer per model. {doc}`06-probing` chooses the
 #   layer inside the training folds.
-# - **Distance is a choice.** Another metric would give other neighbours.
+# - **Distance is a choice.** With another metric, a song may have other nearest neighbours.
 #
 # ## Exercises
 #
-# An open question has no single answer.
+# Exercises marked as open questions have no single answer.
 
 # %% [markdown] tags=["needs-styles", "needs-audio"]
 # ```{exercise} Without training
@@ -617,12 +626,12 @@ untrained = silhouette_score(twin, style, metric="correlation")
 untrained
 
 # %% [markdown] tags=["needs-styles", "needs-audio"]
-# Compare with the row of `msd-musicnn` in {numref}`tab-separation`. If the trained network has the
-# larger number, training helped to separate the styles. If the two numbers are similar, the separation
-# is due to the spectrogram and the architecture. If the untrained network has the larger number,
-# training has even moved songs of different styles closer to each other. The network was not trained to
-# separate these styles: its tags also describe voices, instruments and moods, which songs of different
-# styles share.
+# Compare `untrained` with the silhouette of `msd-musicnn` in {numref}`tab-separation`. If the trained
+# network has the higher silhouette, training helped to separate the styles. If the two silhouettes are
+# similar, the separation is due to the spectrogram and the architecture. If the untrained network has
+# the higher silhouette, training has moved songs of different styles closer to each other. The network
+# was not trained to separate these styles: its tags also describe voices, instruments and moods, which
+# songs of different styles can share.
 #
 # ```{solution-end}
 # ```
@@ -662,9 +671,9 @@ same, np.corrcoef(vector, others)[0, 1:].mean()  # the song backwards; all songs
 # %% [markdown] tags=["needs-audio"]
 # You hear the difference at once: notes swell instead of starting with an attack. The mean over time
 # ignores the order of the windows, so one might expect a correlation near 1. In the demo study, the
-# correlation is lower than the mean correlation with all songs, including those of other styles. A
-# likely reason is that the network processes three seconds at a time, and that notes that swell are rare
-# in the recordings on which it was trained.
+# correlation is lower than the mean correlation between the song's vector and those of all songs, of any
+# style. A likely reason is that the network processes three seconds at a time, and that swelling notes
+# are rare in the recordings on which it was trained.
 #
 # ```{solution-end}
 # ```
@@ -697,9 +706,9 @@ corrected = similarity.linear_cka(*noise)
 plain, corrected
 
 # %% [markdown]
-# With more dimensions than songs, every song is about equally far from every other in both matrices. The
-# diagonals, each song's similarity with itself, then dominate both tables. The debiased form leaves out
-# the diagonals and is about 0.
+# In a random matrix with many more dimensions than songs, all pairs of songs are about equally far
+# apart. The diagonals of both tables of similarities, which contain each song's similarity with itself,
+# then dominate plain CKA. Debiased CKA leaves out the diagonals and is about 0.
 #
 # ```{solution-end}
 # ```
@@ -714,9 +723,9 @@ assert abs(corrected) < 0.1, (
 # ```{exercise} What do neighbours share?
 # :label: ex-neighbours
 #
-# An open question. Choose five songs by changing `pick`, and listen to each of them with its nearest
-# neighbours. What do neighbours share: the style, the artist, the tempo, the drum sound? Write down your
-# guess before you look at the names.
+# An open question. Choose five songs by changing `pick`, and listen to each of these songs and to its
+# nearest neighbours. What do neighbours share: the style, the artist, the tempo, the drum sound? Write
+# down your guess before you look at the names.
 # ```
 #
 # ```{solution-start} ex-neighbours
@@ -729,9 +738,8 @@ nearest = neighbours[models[0]][pick, :2]
 audio_player({labels[song]: paths[song] for song in (pick, *nearest)})
 
 # %% [markdown] tags=["needs-audio"]
-# There is no single right answer, but there is a habit to acquire: listen before you interpret a
-# distance. In the demo, neighbours often share the instruments and the room of an artist rather than a
-# rhythm.
+# There is no single right answer, but it is a good habit to listen before interpreting a distance. In
+# the demo study, neighbours often share the instruments and the room of an artist rather than a rhythm.
 #
 # ```{solution-end}
 # ```
@@ -742,13 +750,14 @@ audio_player({labels[song]: paths[song] for song in (pick, *nearest)})
 # **Asked**: what pretrained models make of a song, before any rating is used. **Found**: a model turns a
 # song into one vector per layer, averaged over time. A two-dimensional map shows {glue:text}`in_plane`
 # of the variance in a layer of {glue:text}`shown`. Of {glue:text}`n_pairs` pairs of models,
-# {glue:text}`n_related` agree beyond chance about which songs are similar. Predictions from two models
-# that agree are not independent evidence.
+# {glue:text}`n_related` agree beyond chance about which songs are similar. Predictions from two such
+# models are not independent evidence.
 
 # %% [markdown] tags=["needs-styles"]
 # Embeddings carry information about the artist as well as the style: for {glue:text}`clannish_rate` of
 # the songs, the nearest neighbour in the embedding of {glue:text}`clannish`, the model with the highest
-# rate, is by the same artist. Information about either can be mistaken for information about groove.
+# rate, is by the same artist. Information about the artist or the style can be mistaken for information
+# about groove.
 
 # %% [markdown] tags=["needs-simulation"]
 # **True in the simulation**: songs by one artist share instruments, room and tempo range by

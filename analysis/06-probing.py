@@ -1,12 +1,12 @@
 # %% [markdown] tags=["needs-audio-or-embeddings"]
 # # Can embeddings predict how much a song grooves?
 #
-# We fit a linear model to the embeddings and ratings of some songs, and predict the ratings of others.
-# If the predictions are good, the embeddings contain information that is related to the ratings. The
-# chapter begins with one regression by hand. It then follows the published procedure, moves on to a
-# stricter one with folds of whole artists, and compares the result with simpler explanations. It ends by
-# asking which musical properties can be predicted better from trained networks than from untrained ones.
-# The objections of a sceptical reviewer follow in {doc}`07-objections`.
+# We fit a linear model to the embeddings and ratings of some songs, and predict the ratings of other
+# songs. If the predictions are good, the embeddings contain information that is related to the ratings.
+# The chapter begins with one regression by hand, follows the published procedure, repeats the analysis
+# with a stricter procedure, and compares the result with simpler explanations. The last question is
+# which musical properties can be predicted better from trained networks than from untrained ones. The
+# objections of a sceptical reviewer follow in {doc}`07-objections`.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
@@ -90,8 +90,8 @@ if data.has("audio") or data.has("descriptors"):
     features["descriptors"] = probe.usable_descriptors(describe_study(data))
 
 # %% [markdown]
-# The targets are the mean ratings of the songs. The figures show several questions; the text discusses
-# the first one.
+# The targets are the mean ratings of the songs. The figures show the ratings of several questions; the
+# text discusses only the first question.
 
 # %%
 ratings = pd.DataFrame({query: data.song_means(query) for query in targets})
@@ -117,9 +117,9 @@ report_texts(target=target, models=join_words(models))
 #
 # $$ \hat{w} = (Z^\top Z + \alpha I)^{-1} Z^\top (y - \bar{y}), \qquad \hat{y} = \bar{y} + Z \hat{w} $$
 #
-# The larger the penalty $\alpha$, the closer the predictions are to the mean. A layer usually has more
-# units than there are songs. In this case, it is cheaper to compute the same predictions from a matrix
-# with one row and one column per song:
+# The larger the penalty $\alpha$, the closer the predictions are to the mean rating. If a layer has more
+# units than there are songs, as most layers do, it is cheaper to compute the same predictions from a
+# matrix with one row and one column per song:
 #
 # $$ \hat{y} = \bar{y} + Z Z^\top (Z Z^\top + \alpha I)^{-1} (y - \bar{y}) $$
 
@@ -140,17 +140,18 @@ report_value("fit_r2", 1 - unexplained)
 
 # %% [markdown]
 # scikit-learn's `Ridge` gives the same predictions; the largest difference is {glue:text}`same_ridge`
-# points of the rating scale. These songs were also used for training, so the fit (R² =
+# points of the rating scale. The regression predicts the songs on which it was trained, so the fit (R² =
 # {glue:text}`fit_r2`) says nothing about new songs.
 #
 # ## The published protocol
 #
 # {cite:t}`marmoret2026` concatenated all layers of a model and fitted a ridge regression with one fixed
 # penalty (0.2) to unscaled features. The authors divided the songs into four folds without regard to
-# artists and took the mean of the folds' R². They repeated this procedure with five different divisions
-# into folds, and report the mean ± standard deviation over the five divisions. {numref}`tab-paper` shows
-# the results of this protocol for the present study. Only the sixteen descriptors of the paper are used
-# here. If the study contains embeddings of separated stems, these have rows of their own.
+# artists and took the mean of the folds' R². The authors repeated this procedure with five different
+# divisions into folds, and report the mean ± standard deviation over the five divisions.
+# {numref}`tab-paper` shows the results of this protocol for the present study. The only descriptors in
+# this table are the sixteen descriptors of the paper. If the study contains embeddings of separated
+# stems, these have rows of their own.
 
 # %%
 trained = [name for name in features if name not in twins]
@@ -186,7 +187,7 @@ paper_best = target_r2.idxmax()
 show_table(
     summaries.text_table(paper),
     "paper",
-    f"R² under the published protocol, mean ± SD over five divisions of {n_songs} songs.",
+    f"R² under the published protocol, mean ± SD over five divisions of {n_songs} songs into folds.",
 )
 report_texts(paper_worst=target_r2.idxmin(), paper_best=paper_best)
 extremes = {"paper_worst_r2": target_r2.min(), "paper_best_r2": target_r2.max()}
@@ -194,19 +195,19 @@ report_values(extremes, n_songs)
 report_counts(paper_negative=(fold_r2 < 0).sum().sum(), paper_scores=fold_r2.size)
 
 # %% [markdown]
-# Predicting the mean rating of the test songs gives an R² of 0; worse predictions give negative values.
+# Predicting the mean rating of the test songs gives an R² of 0; worse predictions give a negative R².
 # For “{glue:text}`target`”, the scores range from {glue:text}`paper_worst_r2` ({glue:text}`paper_worst`)
 # to {glue:text}`paper_best_r2` ({glue:text}`paper_best`). Over all questions,
 # {glue:text}`paper_negative` of {glue:text}`paper_scores` scores are negative. The order of the models
-# changes once units are standardised and the penalty is tuned ({doc}`07-objections`). The scores equal
+# changes if units are standardised and the penalty is tuned ({doc}`07-objections`). The scores equal
 # those of the paper only if the study contains the ratings and vectors of the paper.
 
 # %% [markdown] tags=["needs-embeddings"]
 # ### With vectors as published
 #
 # The paper also gives the error in points of the scale: the root mean squared error (RMSE) of each fold,
-# averaged like R² ({numref}`tab-paper-rmse`). The plots of the paper show the predictions averaged over
-# the five divisions ({numref}`fig-paper-predictions`).
+# averaged in the same way as R² ({numref}`tab-paper-rmse`). The plots of the paper show the predictions
+# averaged over the five divisions ({numref}`fig-paper-predictions`).
 
 # %% tags=["needs-embeddings"]
 rmse = summaries.text_table(paper, "fold_rmse", "fold_rmse_sd")
@@ -219,7 +220,7 @@ precision = max(
 show_table(
     rmse,
     "paper-rmse",
-    "RMSE under the published protocol in points of each question's scale, mean ± SD over divisions.",
+    "RMSE under the published protocol, in points of the rating scale, mean ± SD over divisions.",
 )
 show_figure(
     figures.plot_predictions(averaged, data.styles),
@@ -233,8 +234,9 @@ report_value("single_precision", precision, fmt=".0e", tolerance=1e-5)
 
 # %% [markdown] tags=["needs-embeddings"]
 # The authors' code keeps the vectors in single precision (32 bits) and therefore also fits the
-# regression in single precision; ours uses double precision. For these vectors, the largest difference
-# in R² between the two, over all models, questions and divisions, is {glue:text}`single_precision`.
+# regression in single precision; our code uses double precision. For these vectors, the largest
+# difference in R² between the two precisions, over all models, questions and divisions, is
+# {glue:text}`single_precision`.
 
 # %% [markdown]
 # ## A protocol without post-hoc choices
@@ -242,8 +244,9 @@ report_value("single_precision", precision, fmt=".0e", tolerance=1e-5)
 # A ridge regression has a penalty, and a model has several layers. Trying all penalties and layers and
 # reporting the best result would use the test songs for tuning. We therefore divide the songs into four
 # folds of **whole artists**, balanced over styles. All choices are made by a second cross-validation
-# *within* the training songs. {numref}`fig-folds` shows both levels. Each outer fold is held out once,
-# and inner folds divide the remaining songs; the figure shows the inner folds for the first outer fold.
+# *within* the training songs. {numref}`fig-folds` shows both levels of cross-validation. Each outer fold
+# is held out once, and the remaining songs are divided into inner folds; the figure shows the inner
+# folds for the first outer fold.
 
 # %%
 (outer,) = probe.artist_folds(artists, styles, seed=seed)
@@ -266,9 +269,9 @@ show_figure(
 )
 
 # %% [markdown]
-# In scikit-learn, this is a `GridSearchCV` inside a loop over folds. (`GroupKFold` makes folds of whole
-# artists as well, but does not balance the styles.) The pipeline computes means and standard deviations
-# from the training songs alone:
+# In scikit-learn, such a nested cross-validation is a `GridSearchCV` inside a loop over folds.
+# (`GroupKFold` also makes folds of whole artists, but does not balance the styles.) The pipeline
+# computes means and standard deviations from the training songs alone:
 
 # %%
 protocol = probe.Protocol(n_repeats=n_repeats, seed=seed)
@@ -285,10 +288,11 @@ for fold in range(4):
     predicted[test] = search.predict(X[test])
 
 # %% [markdown]
-# `nested_ridge` does the same with one eigenvalue decomposition per fold. The function can also choose
-# among layers, and it limits standardised values to ±5, because a unit that is almost constant in the
-# training songs can take an enormous value in a test song ({doc}`07-objections` shows an example). Here
-# is the function with one layer and without limits:
+# Our function `nested_ridge` computes the same predictions, but needs only one eigenvalue decomposition
+# per training set for all penalties. The function can also choose among layers. It limits standardised
+# values to ±5, because a unit that is almost constant in the training songs can have an enormous
+# standardised value in a test song ({doc}`07-objections` shows an example). Here is the function with
+# one layer and without limits:
 
 # %%
 plain = replace(protocol, n_repeats=1, floor=0, clip=1e12)
@@ -297,13 +301,13 @@ largest_difference = np.abs(ours.predicted[0, :, 0] - predicted).max()
 report_value("same_nested", largest_difference, fmt=".0e", tolerance=1e-6)
 
 # %% [markdown]
-# The largest difference between the two predictions is {glue:text}`same_nested` points of the rating
-# scale. From here on, we use the package's function, with every model, all layers, all questions, and
-# {glue:text}`repeats` divisions into folds. Each song is predicted by a regression that used no song by
-# the same artist, not even to choose its penalty or layer. R² is computed over all held-out songs. The
-# 95% interval of R² comes from resampling the artists, both in the training and in the test songs, while
-# the chosen penalties and layers are kept. The baseline predicts the mean rating of the song's style in
-# the same training songs.
+# The largest difference between the predictions of `GridSearchCV` and `nested_ridge` is
+# {glue:text}`same_nested` points of the rating scale. From here on, we use `nested_ridge`, with every
+# model, all layers, all questions, and {glue:text}`repeats` divisions into folds. Each song is predicted
+# by a regression that used no song by the same artist, not even to choose its penalty or layer. R² is
+# computed over all held-out songs. The 95% interval of R² comes from resampling the artists of both the
+# training songs and the test songs, without choosing penalties and layers again. The baseline “style
+# alone” predicts the mean rating of a song's style among the training songs.
 
 # %%
 songs = ratings, artists, styles
@@ -333,9 +337,10 @@ show_figure(
 # %% [markdown]
 # Which model is the best? The highest of several test scores would be biased upwards. In this and all
 # later chapters, we use a rule instead: the best model has the smallest mean error in the *inner* folds,
-# which contain only training songs. No test score enters this choice. The ratings of all songs do enter
-# it, however, because each song is used for training in the other folds. We therefore also report the R²
-# that results when the model is chosen separately for each outer fold, from its training songs.
+# which contain only training songs. No test score enters this choice. However, the ratings of all songs
+# influence the choice, because each song is used for training in the other folds. We therefore also
+# report the R² that results when the model is chosen separately for each outer fold, using only the
+# training songs of this fold.
 
 # %%
 pretrained = {name: results[name] for name in models}
@@ -355,15 +360,16 @@ report_effects(target_scores[target_scores.index.isin(names)].rename(names), n_s
 
 # %% [markdown]
 # For “{glue:text}`target`”, the best model is {glue:text}`best_model`, with an R² of
-# {glue:text}`best_r2_full`. If each fold chooses its own model, R² is {glue:text}`chosen_r2_full`.
-# Predicting the mean of the song's style gives an R² of {glue:text}`style_r2_full`.
+# {glue:text}`best_r2_full`. If the model is chosen separately for each fold, R² is
+# {glue:text}`chosen_r2_full`. Predicting the mean of the song's style gives an R² of
+# {glue:text}`style_r2_full`.
 #
 # ## Better than what?
 #
 # A model should be compared with simpler explanations *on the same songs*, and not only with an R² of
-# zero. {numref}`fig-differences` shows paired differences, in which anything that makes an artist
-# difficult for both models cancels out. (The separate intervals in {numref}`fig-probe-scores` ignore this
-# pairing and should not be compared with each other.)
+# zero. {numref}`fig-differences` shows paired differences, in which anything that makes an artist's
+# songs difficult to predict for both models cancels out. (The separate intervals in
+# {numref}`fig-probe-scores` ignore this pairing and should not be compared with each other.)
 
 # %%
 simpler = [f"{best}-untrained", "descriptors", "style alone"]
@@ -401,13 +407,14 @@ report_effects(leads, n_songs, prefix="ahead_of_", value="difference")
 report_texts(verdict=f"{best} is {join_words(verdicts.values())}", **verdicts)
 
 # %% [markdown]
-# For “{glue:text}`target`”, {glue:text}`verdict` (p < .05, corrected by Holm's method for the number of
-# comparisons). {doc}`04-descriptors` compares the descriptors with style alone on the same songs and
-# folds.
+# For “{glue:text}`target`”, {glue:text}`verdict` (verdicts at p < .05, corrected by Holm's method for
+# the number of comparisons). {doc}`04-descriptors` compares the descriptors with style alone on the same
+# songs and folds.
 #
-# The comparison with the twin favours the model, because the model was chosen from several and its twin
-# was not. We therefore add two comparisons: all trained networks with their twins, and the trained
-# network that each fold chooses with the untrained network that the same fold chooses:
+# The comparison with the twin favours the model, because the model was chosen from several models for
+# its small error, whereas its twin was not. We therefore add two comparisons: one of all trained
+# networks with their twins, and one of the best trained network with the best untrained network, both
+# chosen in the inner folds:
 
 # %%
 if twins:
@@ -434,11 +441,11 @@ report_texts(twin_note=twin_note)
 # %% [markdown] tags=["needs-audio"]
 # ### Is it danceability?
 #
-# Streaming services describe a song by numbers, and one of these is called danceability. Its formula was
-# never published. VibeNet {cite}`shim2025` was trained to reproduce this number for songs of the Free
-# Music Archive {cite}`defferrard2017`. Does danceability predict the ratings as well as a whole
-# embedding does? We use danceability as the only feature of the same regression. (The p-values of the
-# two comparisons are corrected by Holm's method.)
+# Streaming services describe songs by numbers. One of these numbers is called danceability; its formula
+# was never published. VibeNet {cite}`shim2025` was trained to reproduce this number for songs of the
+# Free Music Archive {cite}`defferrard2017`. Does danceability predict the ratings as well as a whole
+# embedding does? To find out, we use danceability as the only feature of the regression. (The p-values
+# of the two comparisons are corrected by Holm's method.)
 
 # %% tags=["needs-audio"]
 runs, danceability_text = runnable_models(data, ["vibenet"])
@@ -465,13 +472,14 @@ report_texts(danceability_text=danceability_text)
 # %% [markdown] tags=["needs-controls"]
 # ### Two questions with a known answer
 #
-# A method that always finds an effect is of no use. The listeners therefore answered two more questions.
-# The answers to the *placebo* question differ between songs, but not because of anything that can be
-# heard. The answers to the *style-only* question depend on the style and on nothing else. A valid method
-# finds no effect for the first question and only an effect of style for the second
-# ({numref}`tab-probe-controls`). A regression that finds nothing has an R² slightly *below* 0, because
-# it predicts the mean rating of other songs. The correlation then tends to lie below 0 as well: if the
-# held-out songs are rated high, the mean of the other songs is low.
+# A method that always finds an effect is of no use. The listeners in this study therefore answered two
+# control questions. The answers to the *placebo* question differ between songs, but not because of
+# anything that can be heard. The answers to the *style-only* question depend on the style and on nothing
+# else. A valid method finds no effect for the placebo question, and only an effect of style for the
+# style-only question ({numref}`tab-probe-controls`). A regression that finds nothing has an R² slightly
+# *below* 0, because it predicts the mean rating of other songs. The correlation between predictions and
+# ratings then tends to lie below 0 as well: if the held-out songs are rated high, the mean rating of the
+# other songs is low.
 
 # %%
 controls = pd.DataFrame({name: data.song_means(name) for name in data.controls})
@@ -498,8 +506,8 @@ control_scores = control_scores[["estimate", "low", "high"]]
 leads = probe.compare_models(pair, **resampled).set_index("target")
 
 # %% [markdown]
-# A method that finds effects where there are none may do so for any model. We therefore also list the
-# models whose interval lies above 0:
+# A method that finds effects where there are none may do so with any model. We therefore also list all
+# models for which the interval of R² lies above 0:
 
 # %%
 above_zero = {name: control_runs[name] for name in models}
@@ -523,22 +531,22 @@ for query, cause in data.controls.items():
 
 # %% [markdown]
 # For the placebo question, the R² of {glue:text}`best_model` is {glue:text}`control_none_r2_full`.
-# Models with an interval above 0: {glue:text}`control_none_found`. For the style-only question, the R²
-# of this model is {glue:text}`control_style_r2_full`: the model is {glue:text}`control_style_verdict`.
-# Within styles, the correlation of its predictions with the ratings is r =
-# {glue:text}`control_style_within_full`.
+# Models for which the interval of R² lies above 0 for this question: {glue:text}`control_none_found`.
+# For the style-only question, the R² of {glue:text}`best_model` is {glue:text}`control_style_r2_full`:
+# the model is {glue:text}`control_style_verdict`. Within styles, the correlation between the predictions
+# and the ratings of this question is r = {glue:text}`control_style_within_full`.
 
 # %% [markdown] tags=["needs-simulation"]
 # ## Which causes can be predicted from the embeddings?
 #
 # In the simulation, the causes of groove are known. We can therefore predict the causes themselves,
 # using the values from which the songs were rendered ({numref}`fig-causes`). The styles differ in these
-# causes, so style alone already predicts the causes in part, and we compare the embeddings with style
+# causes, so style alone predicts the causes in part. We therefore compare the embeddings with style
 # alone.
 #
 # The networks so far were trained to tag songs or to transcribe notes. We add networks that were trained
 # for other tasks: BeatNet {cite}`heydari2021` finds beats, and VibeNet predicts danceability.
-# {glue:text}`task_note` (These networks are not candidates for the best model.)
+# {glue:text}`task_note` (The added networks are not candidates for the best model.)
 
 # %%
 tasks, task_note = runnable_models(data, task_models)
@@ -574,8 +582,9 @@ cause_scores["kind"] = cause_scores["model"].map(kinds).fillna("comparison")
 cause_scores["row"] = cause_scores["model"].str.removesuffix("-untrained")
 
 # %% [markdown]
-# We say that the best model predicts a cause if its R² is clearly higher than that of style alone. We
-# say that no model predicts a cause if no pretrained model has an interval above 0:
+# We say that the best model predicts a cause if the model has a clearly higher R² than style alone. We
+# say that no model predicts a cause if there is no pretrained model for which the interval of R² lies
+# above 0:
 
 # %%
 pair = {name: cause_runs[name] for name in [best, "style alone"]}
@@ -611,16 +620,17 @@ report_effects(effects, n_songs, prefix="cause_")
 # {glue:text}`cause_bass_drum_coupling_full`. Causes for which no pretrained model has an R² clearly
 # above 0: {glue:text}`causes_unpredicted`. Causes that {glue:text}`best_model` predicts clearly better
 # than style alone does (p < .05, corrected by Holm's method for the number of causes):
-# {glue:text}`causes_carried`. Causes for which this cannot be shown: {glue:text}`causes_unclear`.
+# {glue:text}`causes_carried`. Causes that {glue:text}`best_model` cannot be shown to predict better than
+# style alone: {glue:text}`causes_unclear`.
 #
 # ### What does training add?
 #
-# An untrained network already passes on much of the information in the spectrogram. To find out what
+# An untrained network already preserves much of the information in the spectrogram. To find out what
 # training adds, we compare each trained network with its untrained twin, for each cause.
 # {numref}`fig-training` shows the differences in R² on the same songs and folds, with intervals over
-# artists. The p-values are corrected by Holm's method over all models and causes. (Each twin has one set
-# of random weights, and there is one set of songs. The intervals do not show how much the results would
-# vary with other weights or songs; {doc}`demo-study` counts the gains in ten sets of songs.)
+# artists. The p-values are corrected by Holm's method over all models and causes. (Each twin has only
+# one set of random weights, and the intervals do not show how much the results would vary with other
+# random weights. {doc}`demo-study` counts the gains in ten simulated sets of songs.)
 
 # %%
 pairs = [*twins, *task_twins]
@@ -647,25 +657,25 @@ report_texts(**describe_gains(training, causes))
 
 # %% [markdown]
 # {glue:text}`training_medians`. Training makes these causes easier to predict (p-values corrected for
-# {glue:text}`n_tests` tests): {glue:text}`training_gains`. No clear gain in any model:
-# {glue:text}`training_unchanged`. (This does not show that there is no gain, because the intervals are
-# wide.) Clear losses: {glue:text}`training_losses`.
+# {glue:text}`n_tests` tests): {glue:text}`training_gains`. Causes without a clear gain in any model:
+# {glue:text}`training_unchanged`. (The absence of a clear gain does not show that there is no gain,
+# because the intervals are wide.) Causes with a clear loss: {glue:text}`training_losses`.
 #
 # ### Does the training task matter?
 #
 # The rows of {numref}`fig-training` are grouped by the task for which a network was trained. If the task
-# matters, we expect the largest gains for tempo after training on beats, for event density after
-# transcription, and for several causes of groove after training on danceability. We list the causes with
-# a clear gain for each task, according to the p-values of the figure.
+# matters, we expect the largest gains for tempo in networks trained on beats, for event density in
+# networks trained on transcription, and for several causes of groove in networks trained on
+# danceability. For each task, we list the causes with a clear gain, according to the corrected p-values.
 
 # %%
 report_texts(task_gains=describe_tasks(training))
 
 # %% [markdown] tags=["needs-simulation"]
-# Clear gains: {glue:text}`task_gains`. If a cause is listed for one task and not for another, this does
-# not show that the two tasks differ, because the difference between tasks was not tested. The networks
-# also differ in more than their task: in architecture, in input, and in the songs that they were trained
-# on.
+# Clear gains by training task: {glue:text}`task_gains`. If a cause is listed for one task and not for
+# another, this does not show that the two tasks differ, because the difference between tasks was not
+# tested. The networks also differ in more than the training task: in architecture, in input, and in the
+# songs that they were trained on.
 #
 # ### How well do the exact causes predict the ratings?
 #
@@ -691,20 +701,20 @@ oracle_words = (
 report_texts(oracle_word=pick_verdict(gap, *oracle_words))
 
 # %% [markdown]
-# The exact causes give an R² of {glue:text}`oracle_r2_full`. This differs from the R² of the embedding by
-# {glue:text}`oracle_gap_full`: the causes explain {glue:text}`oracle_word`.
+# The exact causes give an R² of {glue:text}`oracle_r2_full`. The R² of the exact causes minus that of
+# the embedding is {glue:text}`oracle_gap_full`: the causes explain {glue:text}`oracle_word`.
 
 # %% [markdown]
 # ## All explanations together
 #
 # {numref}`fig-ladder` shows the explanations of “{glue:text}`target`” side by side. An R² of zero
 # corresponds to predicting the mean rating. The {term}`noise ceiling` is the R² of a perfect model of
-# the *songs* ({doc}`01-listeners-and-tracks`). A perfect model of the *audio* may stay below the
+# the *songs* ({doc}`01-listeners-and-tracks`). A perfect model of the *audio* may stay below the noise
 # ceiling, because songs can differ for listeners in ways that leave no trace in the sound.
 
 # %% [markdown] tags=["needs-simulation"]
-# In the simulation, songs do differ in this way: part of the difference between songs is random. A model
-# of the audio could reach at least about the R² of the exact causes.
+# In the simulation, part of the difference between the songs' ratings is random and leaves no trace in
+# the sound. A perfect model of the audio could reach at least about the R² of the exact causes.
 
 # %%
 rungs = ["style alone", "danceability", "descriptors"]
@@ -721,7 +731,7 @@ rungs = rungs[["explanation", "estimate", "low", "high"]]
 show_figure(
     figures.plot_forest(rungs, y="explanation", xlabel="R²"),
     "ladder",
-    f"Explanations of “{target}” on {size}. 95% intervals over artists (ceiling: songs).",
+    f"R² of explanations of “{target}” on {size}. 95% intervals over artists (ceiling: over songs).",
     "Forest plot, one row per explanation, between zero and the noise ceiling.",
     table=rungs,
 )
@@ -740,7 +750,7 @@ report_texts(headline=headline)
 # ## What later chapters use
 #
 # The next three chapters ({doc}`07-objections`, {doc}`08-stem-ablation`, {doc}`09-mixed-models`)
-# continue with the best model. The {term}`out-of-fold predictions <out-of-fold prediction>` of this
+# continue with the best model. The {term}`out-of-fold predictions <out-of-fold prediction>` of the best
 # model and of the simpler explanations are averaged over the divisions into folds and saved
 # ({numref}`fig-predicted-songs`).
 
@@ -778,8 +788,9 @@ show_figure(
 # ```{exercise} A penalty that is too small, and one that is too large
 # :label: ex-penalty
 #
-# Give `protocol` a single penalty, `alphas=0.01` and then `alphas=1e6`. Call the R² of the best model
-# `small` and `large`. Why are both far below the R² with a tuned penalty?
+# Replace the penalties of `protocol` by a single penalty: first by `alphas=0.01`, then by `alphas=1e6`.
+# Call the two R² of the best model `small` and `large`. Why are both far below the R² with a tuned
+# penalty?
 # ```
 #
 # ```{solution-start} ex-penalty
@@ -806,7 +817,7 @@ assert abs(large) < 0.5, (
 # %% [markdown]
 # With almost no penalty, the regression fits the noise in the training ratings. With a very large
 # penalty, all predictions are close to the mean rating of the training songs, and R² is about 0
-# (slightly less, because the test songs have another mean).
+# (slightly below 0, because the test songs have another mean rating).
 #
 # ```{solution-end}
 # ```
@@ -815,8 +826,8 @@ assert abs(large) < 0.5, (
 # :label: ex-layer
 #
 # Score every layer of the best model on its own (`replace(protocol, layers=...)`), collect the R² in a
-# dictionary `by_layer`, and take the highest. How much higher is this R² than that with the layer chosen
-# inside the folds? Is it a fair estimate for new songs?
+# dictionary `by_layer`, and take the highest. How much higher is the highest R² than the R² with the
+# layer chosen inside the folds? Is the highest R² a fair estimate for new songs?
 # ```
 #
 # ```{solution-start} ex-layer
@@ -834,8 +845,8 @@ assert len(by_layer) == 1 or len(set(by_layer.values())) > 1, (
 )
 
 # %% [markdown]
-# The highest of several noisy scores is partly due to chance, so this score is not a fair estimate for
-# new songs. The bias grows with the number of layers and with the noise of their scores.
+# The highest of several noisy scores is partly due to chance, so it is not a fair estimate for new
+# songs. The bias grows with the number of layers and with the noise in their scores.
 #
 # ```{solution-end}
 # ```

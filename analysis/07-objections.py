@@ -3,7 +3,7 @@
 #
 # In {doc}`06-probing`, we measured how well the embeddings of a model predict ratings of songs by new
 # artists. A good score can have many causes that have nothing to do with groove. This chapter answers
-# seven objections, each with an experiment that changes one property of the protocol or of the data.
+# seven objections with experiments that change the protocol or the data, one property at a time.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
@@ -67,8 +67,8 @@ chapter = open_chapter("07-objections", study)
 data = chapter.study
 
 # %% [markdown]
-# The songs, features and ratings are those of {doc}`06-probing`, and so is the best model, which was
-# chosen there by its error in the inner folds.
+# The songs, features, ratings and best model are those of {doc}`06-probing`, where the best model was
+# chosen by its error in the inner folds.
 
 # %%
 models = models_for(data, models)
@@ -108,11 +108,12 @@ report_texts(target=target, best_model=best)
 # ## Objections 1 to 3: scale, dimension, artists
 #
 # *“You regress on unscaled units. A unit with a small variance is ignored, and a unit that is almost
-# constant in training but not in a test song distorts that song's prediction.”* Dividing each unit by
-# its standard deviation solves the first problem and aggravates the second. We therefore also set a
-# lower limit to the divisor and clip the result at ±5 standard deviations. The first panel of
-# {numref}`fig-settings` leads from the published protocol to ours, one change at a time. All rows but
-# the last use the folds of the published protocol.
+# constant in the training songs but not in a test song distorts that song's prediction.”* Dividing each
+# unit by its standard deviation gives units with a small variance more weight, but also inflates units
+# that are almost constant. We therefore also set a lower limit for the standard deviation and clip the
+# standardised values at ±5. The first panel of {numref}`fig-settings` leads from the published protocol
+# to ours, one change at a time. All rows of this panel but the last use the folds of the published
+# protocol.
 
 # %%
 paper = {n: probe.paper_protocol(X, *songs) for n, X in pretrained.items()}
@@ -123,8 +124,8 @@ folds = folds.loc[ratings.index].T.to_numpy()
 # %% [markdown]
 # A `Protocol` contains all settings of a probe. The first protocol below standardises the features and
 # keeps all other settings as published: all layers concatenated, one fixed penalty, no limits. Each
-# further protocol changes one property of the previous one. If there are several penalties or layers,
-# the inner folds choose among them, as in {doc}`06-probing`.
+# further protocol changes one property of the previous one. If a protocol has several penalties or
+# layers, one of them is chosen in the inner folds, as in {doc}`06-probing`.
 
 # %%
 plain = replace(protocol, whole_artists=False, layers="concat", alphas=0.2)
@@ -145,8 +146,8 @@ grouped = {name: results[name] for name in models}
 scale["whole artists"] = grouped
 
 # %% [markdown]
-# Each change of the protocol is tested by the mean difference over the models, with an interval over
-# artists. The table of scores has one row per model and one column per step:
+# For each change of the protocol, we compute the mean difference in R² over the models, with an interval
+# over artists. We also arrange the scores in a table with one row per model and one column per step:
 
 # %%
 changes = {}
@@ -171,10 +172,10 @@ scale_facts = probe.scale_facts(pretrained[lowest], paper[lowest].folds)
 n_raised = (by_step["standardised"] > by_step["as published"]).sum()
 
 # %% [markdown]
-# *“A model with thousands of dimensions can fit anything. Compare models at equal size.”* We reduce each
-# model to {glue:text}`n_components` principal components, computed from the training songs. For
-# comparison, we also project each model onto the same number of *random* directions, and replace it by
-# the same number of columns of noise.
+# *“A model with thousands of dimensions can fit anything. Compare models at equal size.”* We reduce the
+# features of each model to {glue:text}`n_components` principal components, computed from the training
+# songs. For comparison, we also project the features onto the same number of *random* directions, and
+# replace the features by the same number of columns of noise.
 
 # %%
 reduced = replace(protocol, pca=n_components)
@@ -187,8 +188,8 @@ for name, X in pretrained.items():
 
 # %% [markdown]
 # Random projections roughly preserve the distances between songs and are not fitted to the songs. Noise
-# is unrelated to the songs, so its score shows what a regression on this number of columns achieves
-# without information.
+# is unrelated to the songs, so the score of the noise shows what a regression on this number of columns
+# achieves without information.
 
 # %%
 settings = {"all dimensions": grouped, f"{n_components} components": compact}
@@ -203,9 +204,9 @@ dimension_change = summaries.row_of(dimension_change, target=target)
 
 # %% [markdown]
 # *“Your regression has seen the artist.”* Songs by one artist share players, studio and habits, so they
-# resemble each other in sound and in ratings. If one of these songs is in the training folds,
-# recognising the artist helps to predict the others. The difference in R² between folds of single songs
-# and folds of whole artists measures how much the recognition of artists helps.
+# resemble each other in sound and in ratings. If some songs by an artist are in the training folds,
+# recognising the artist helps to predict the artist's other songs. The difference in R² between folds of
+# single songs and folds of whole artists measures how much the recognition of artists helps.
 
 # %%
 song_folds = replace(protocol, whole_artists=False)
@@ -223,7 +224,7 @@ show_figure(
     ),
     "settings",
     f"R² of “{target}” under changes of the protocol, {n_songs} songs. In the first panel, each row "
-    "keeps the changes above it; only its last row changes the folds.",
+    "keeps the changes above it; only the last row changes the folds.",
     "Dot plots, one dot per model, in three panels: scale, dimension and artists. Scores below −1 "
     "are shown as arrows at the left edge, with their values.",
     table=pd.concat(panels, names=["panel"]).reset_index("panel"),
@@ -253,33 +254,36 @@ report_effects({"artist_gain": gain}, n_songs, words=words)
 
 # %% [markdown]
 # **Scale.** Standardising alone raises the score of {glue:text}`n_raised` of {glue:text}`n_models`
-# models, and the median goes from {glue:text}`median_as_published` to {glue:text}`median_standardised`.
-# However, {glue:text}`lowest_model` has an R² of {glue:text}`lowest_standardised`: in one unit, a test
-# song lies {glue:text}`largest_z` standard deviations from the mean of the training songs. With limits,
-# the R² of this model is {glue:text}`lowest_with_limits`, and the median is
-# {glue:text}`median_with_limits`. Tuning the penalty changes R² by {glue:text}`step_penalty_tuned_full`
-# on average over the models: it {glue:text}`step_penalty_tuned_verdict`. Choosing one layer instead of
-# concatenating all layers changes R² by {glue:text}`step_layer_chosen_full`: it
-# {glue:text}`step_layer_chosen_verdict`. We choose a layer nevertheless, because the result is easier to
-# interpret. Using folds of whole artists changes R² by {glue:text}`step_whole_artists_full`: it
-# {glue:text}`step_whole_artists_verdict`. After all changes, the median is
-# {glue:text}`median_whole_artists`. (The intervals and verdicts of objections 1 to 3 are not corrected
-# for the number of comparisons.)
+# models, and the median R² changes from {glue:text}`median_as_published` to
+# {glue:text}`median_standardised`. However, {glue:text}`lowest_model` has an R² of
+# {glue:text}`lowest_standardised` after standardising: in one unit, a test song lies
+# {glue:text}`largest_z` standard deviations from the mean of the training songs. With limits on the
+# standardised values, the R² of {glue:text}`lowest_model` is {glue:text}`lowest_with_limits`, and the
+# median R² of all models is {glue:text}`median_with_limits`. Tuning the penalty changes R² by
+# {glue:text}`step_penalty_tuned_full` on average over the models: it
+# {glue:text}`step_penalty_tuned_verdict`. Choosing one layer instead of concatenating all layers changes
+# R² by {glue:text}`step_layer_chosen_full`: it {glue:text}`step_layer_chosen_verdict`. We nevertheless
+# choose one layer, because the result for a single layer is easier to interpret. Using folds of whole
+# artists changes R² by {glue:text}`step_whole_artists_full`: it {glue:text}`step_whole_artists_verdict`.
+# After all changes, the median R² is {glue:text}`median_whole_artists`. (The intervals and verdicts of
+# objections 1 to 3 are not corrected for the number of comparisons.)
 #
 # **Dimension.** With {glue:text}`n_components` components instead of all dimensions, R² changes by
 # {glue:text}`dimension_change_full` on average over the models, to {glue:text}`components_r2`. With a
 # tuned penalty, {glue:text}`dimension_word`. (We say “little difference” only if the whole interval lies
 # within ±{glue:text}`smallest`, a margin that we fixed before looking at the results.) The components
 # are the directions in which the training songs differ most. The same number of random directions gives
-# {glue:text}`random_r2`, and the same number of columns of noise {glue:text}`noise_r2`.
+# an R² of {glue:text}`random_r2`, and the same number of columns of noise gives an R² of
+# {glue:text}`noise_r2`.
 #
 # **Artists.** The R² with folds of single songs minus that with folds of whole artists is
-# {glue:text}`artist_gain_full` on average over the models: {glue:text}`artist_gain_verdict`. A leak does
-# not always change the score, so we also look for leaks directly ({numref}`tab-leaks`). We change the
-# features of some held-out songs and check whether the predictions for other songs change. We also
-# change the ratings of held-out songs and check whether their own predictions change. With folds of
-# single songs, songs by one artist are in both the training and the test set; this is the leak in the
-# row “artists”. The function under test must use the folds that are passed to it:
+# {glue:text}`artist_gain_full` on average over the models: {glue:text}`artist_gain_verdict`. A leak of
+# information from test songs does not always change the score, so we also look for leaks directly
+# ({numref}`tab-leaks`). We change the features of some held-out songs and check whether the predictions
+# for other songs change. We also change the ratings of some held-out songs and check whether the
+# predictions for these songs change. With folds of single songs, songs by one artist are in both the
+# training set and the test set, which is the leak in the row “artists”. The function under test must use
+# the folds that are passed to it:
 
 
 # %%
@@ -311,8 +315,8 @@ show_table(
 #
 # *“Your model only distinguishes funk from rock.”* R² over all songs combines two abilities:
 # distinguishing the styles, and predicting which songs of a style are rated higher. To isolate the
-# second, we subtract the means of the styles from the ratings and from the predictions, correlate the
-# residuals, and average the correlation over the divisions into folds:
+# second ability, we subtract the means of the styles from the ratings and from the predictions,
+# correlate the residuals, and average the correlation over the divisions into folds:
 
 
 # %%
@@ -325,10 +329,10 @@ repeats = results[best].predicted[:, :, targets.index(target)]
 r = np.mean([stats.pearsonr(y, within_style(row)).statistic for row in repeats])
 
 # %% [markdown]
-# The package's score `within_r` is this correlation (the two differ by {glue:text}`same_within`). To
-# compute p, we exchange the ratings of whole artists with those of artists of the same style, and repeat
-# the whole procedure for {glue:text}`permutations` such permutations (with one division into folds; the
-# reported correlations are means over all divisions).
+# The package computes the same correlation as the score `within_r` (the difference is
+# {glue:text}`same_within`). To compute p, we exchange the ratings of whole artists with those of artists
+# of the same style, and repeat the whole procedure for {glue:text}`permutations` such permutations (with
+# one division into folds; the reported correlations are means over all divisions).
 
 # %%
 within_r = summaries.score_table(results, score="within_r", **resampled)
@@ -355,16 +359,17 @@ report_value("same_within", difference, fmt=".0e", tolerance=1e-9)
 show_table(
     within_r[["estimate", "low", "high", "p", "p_target"]],
     "within-order",
-    f"Correlation of predictions with “{target}” within styles. “p”: by permuting whole artists, for "
-    "each row alone; “p target”: compared with the highest correlation of any row.",
+    f"Correlation of predictions with “{target}” within styles. p: from permutations of whole artists, "
+    "for each row alone; p target: compared with the highest correlation of any row.",
 )
 
 # %% [markdown]
 # {numref}`fig-style` answers the same question in three other ways. First, R² can be split into a part
 # between and a part within styles. For the part *within* styles, zero is not the natural baseline:
-# predicting the mean of the style, computed from other songs, gives a negative R². Second, the mean of
-# the style can be removed from the ratings *before* the regression is trained, inside each training fold.
-# R² beyond style is then the share of the remaining squared error that the regression removes.
+# predicting the mean rating of the style, computed from other songs, gives a negative R². Second, the
+# mean rating of the style can be removed from the ratings *before* the regression is trained, within the
+# training songs. R² beyond style is then the share of the remaining squared error that the regression
+# removes.
 
 # %%
 parts = pd.concat(
@@ -378,9 +383,9 @@ beyond = summaries.score_table(residual, score="r2_over_baseline", **resampled)
 
 # %% [markdown]
 # Third, style, descriptors and embedding may carry the same information. A variance partition separates
-# what each of these explains alone from what several of them explain in common {cite}`dupre2022`. If
-# $R^2_{S}$ is the score of a regression on a set $S$ of these blocks of features, the share of block $a$
-# alone is
+# what each of these blocks of features explains alone from what several blocks explain in common
+# {cite}`dupre2022`. If $R^2_{S}$ is the score of a regression on a set $S$ of blocks, the share of block
+# $a$ alone is
 #
 # $$ R^2_{abc} - R^2_{bc} $$
 #
@@ -397,7 +402,7 @@ partition = probe.variance_partition(
 )
 
 # %% [markdown]
-# The figure has one panel for each of these three analyses:
+# {numref}`fig-style` has one panel for each of these three analyses:
 
 # %%
 parts = parts[parts["part"].isin(["all", "between", "within"])]
@@ -443,20 +448,22 @@ report_texts(
 
 # %% [markdown]
 # Differences between styles make up {glue:text}`between_share` of the variance of “{glue:text}`target`”.
-# Within styles, the correlation of the predictions of {glue:text}`best_model` with the ratings is r =
-# {glue:text}`within_r_full`, p = {glue:text}`within_p`. This p treats the model as given, although the
-# model was chosen by its errors on the same ratings. Compared with the highest correlation of any row,
-# which allows for any choice among the rows, p = {glue:text}`within_p_target`: the model
+# Within styles, the correlation between the predictions of {glue:text}`best_model` and the ratings is r
+# = {glue:text}`within_r_full`, p = {glue:text}`within_p`. This p-value treats the model as given,
+# although the model was chosen by its errors on the same ratings. A p-value that allows for any choice
+# among the rows of {numref}`tab-within-order` comes from a comparison with the highest correlation of
+# any row in each permutation: p = {glue:text}`within_p_target`, so {glue:text}`best_model`
 # {glue:text}`within_verdict`. The R² of this model within styles is {glue:text}`within_r2`, and that of
-# style alone is {glue:text}`within_r2_style`. Features that predict which songs of a style are rated
-# higher, corrected in the same way: {glue:text}`within_ordered`. Features whose R² beyond style has an
-# interval above 0, without correction: {glue:text}`beyond_style`.
+# style alone is {glue:text}`within_r2_style`. Sets of features that predict which songs of a style are
+# rated higher (p < .05, corrected in the same way): {glue:text}`within_ordered`. Sets of features whose
+# R² beyond style has an interval above 0 (not corrected): {glue:text}`beyond_style`.
 
 # %% [markdown] tags=["needs-audio-or-descriptors"]
 # ### What do embeddings explain that descriptors do not, and vice versa?
 #
 # A share that belongs to one block alone shows what we would lose without this block. A share that
-# several blocks have in common can be predicted from each of them. We look at two shares of each kind:
+# several blocks have in common can be explained by any one of these blocks. We look at two shares of
+# each kind:
 
 # %% tags=["needs-audio-or-descriptors"]
 shares = shares.set_index("part")
@@ -478,14 +485,15 @@ report_effects(unique, n_songs, prefix="unique_", value="r2", words=words)
 report_effects(shared, n_songs, prefix="shared_", value="r2")
 
 # %% [markdown] tags=["needs-audio-or-descriptors"]
-# Embedding and descriptors, but not style, share an R² of {glue:text}`shared_embedding_descriptors_full`;
-# all three share {glue:text}`shared_style_embedding_descriptors_full`. The share of the embedding alone
-# is {glue:text}`unique_embedding_full`: it {glue:text}`unique_embedding_verdict`. The share of the
+# Embedding and descriptors, but not style, share an R² of
+# {glue:text}`shared_embedding_descriptors_full`; all three share
+# {glue:text}`shared_style_embedding_descriptors_full`. The share of the embedding alone is
+# {glue:text}`unique_embedding_full`: this block {glue:text}`unique_embedding_verdict`. The share of the
 # descriptors alone is {glue:text}`unique_descriptors_full`: this block
-# {glue:text}`unique_descriptors_verdict`. Within styles, the correlation of predictions from descriptors
-# with the ratings is r = {glue:text}`within_r_descriptors_full`, p = {glue:text}`within_p_descriptors`
-# (corrected for the rows of {numref}`tab-within-order`): a regression on the descriptors
-# {glue:text}`within_verdict_descriptors`.
+# {glue:text}`unique_descriptors_verdict`. Within styles, the correlation between predictions from
+# descriptors and the ratings is r = {glue:text}`within_r_descriptors_full`, p =
+# {glue:text}`within_p_descriptors` (corrected for the rows of {numref}`tab-within-order`): a regression
+# on the descriptors {glue:text}`within_verdict_descriptors`.
 
 # %% [markdown]
 # ### Does it help to train on one style?
@@ -521,7 +529,7 @@ if trainable:
             levels, y="train", panel="test", xlabel="Spearman's ρ", columns=2
         ),
         "transfer",
-        f"“{target}” predicted from {best} in each style, after training on equal numbers of songs of "
+        f"“{target}” predicted from {best} in each style, after training on equal numbers of artists of "
         "the same style, of one other style, and of all styles; last, the mean over styles.",
         "Forest plots of rank correlations with intervals: one panel per style and one for the mean, "
         "with three rows each.",
@@ -535,16 +543,17 @@ report_texts(transfer_note=transfer_note)
 
 # %% [markdown]
 # {glue:text}`transfer_note` (We use Spearman's ρ, because it ignores differences between the mean
-# ratings of two styles. R² counts such differences as error; it is listed with the plotted numbers.)
+# ratings of two styles. R² counts such differences as error; the table of the plotted numbers also
+# contains R².)
 
 # %% [markdown]
 # ## Objection 5: it is chance
 #
 # *“You tried several models, layers and questions. Some had to work.”* We permute the ratings of whole
-# artists, repeat the whole procedure with all its choices, and record the highest R² of any model on any
-# question. We do this {glue:text}`permutations` times to find out how high R² can become by chance
-# ({numref}`fig-luck`). (Single songs must not be exchanged, because songs by one artist resemble each
-# other.)
+# artists, repeat the whole procedure with all its choices, and record the highest R² of any model for
+# any question. We repeat this {glue:text}`permutations` times to find out how high R² can become by
+# chance ({numref}`fig-luck`). (The ratings of single songs must not be exchanged, because songs by one
+# artist resemble each other.)
 
 # %%
 observed, null = probe.permutation_test(
@@ -561,8 +570,8 @@ clear = clear_rows(observed[observed["target"] == target], "p_family")["model"]
 show_figure(
     figures.plot_luck(observed, null, target),
     "luck",
-    f"R² for “{target}” (dots) and for {n_permutations} permutations of artists (violins); below, "
-    f"the highest of {len(models)} models and {len(targets)} questions in each permutation.",
+    f"R² for “{target}” (dots), and R² in {n_permutations} permutations of artists (violins). Bottom "
+    f"row: the highest R² of {len(models)} models and {len(targets)} questions in each permutation.",
     "Violins of R squared under permuted ratings, one per model and one for the best of all; "
     "dots for the observed scores; dotted, the 95% quantile of the best of all.",
     table=observed,
@@ -575,15 +584,15 @@ report_value("n_beyond_luck", len(clear), fmt=".0f", n=len(models))
 # least one such model with a probability of at most 5%). With $n$ permutations, the smallest possible p
 # is $1/(n + 1)$, because the observed order of the ratings counts as one more permutation. Permuted
 # ratings have no relation to the sound, not even through style, so a model that only distinguishes the
-# styles passes this test. A model can also pass the test although the interval of its R² over artists
+# styles can pass this test. A model can also pass the test even if the interval of its R² over artists
 # ({numref}`fig-probe-scores`) includes 0.
 
 # %% [markdown] tags=["needs-table-ceilings"]
 # ## Objection 6: most of the variance is unexplained
 #
-# *“Such an R² leaves most of the variance unexplained.”* Part of a song's mean rating is due to chance.
-# The {term}`noise ceiling` of {doc}`01-listeners-and-tracks` is the R² of a perfect model of the songs.
-# We divide the R² of the best model by the ceiling:
+# *“Such an R² leaves most of the variance unexplained.”* Part of the variance of the songs' mean ratings
+# is due to chance. The {term}`noise ceiling` of {doc}`01-listeners-and-tracks` is the R² of a perfect
+# model of the songs. We divide the R² of the best model by the ceiling:
 
 # %%
 ceilings = chapter.load_table("ceilings")
@@ -605,24 +614,24 @@ report_effects(
 )
 
 # %% [markdown]
-# The ceiling is {glue:text}`ceiling_full`. {glue:text}`best_model` reaches {glue:text}`reach_full` of
-# it: {glue:text}`reach_verdict`. (The interval treats the ceiling as known.) The ceiling accounts for
-# the noise in the ratings of the *test* songs. The gap below the ceiling has other causes: the model,
-# the regression, the number of songs, noise in the ratings of the training songs, or differences between
-# songs that leave no trace in the audio. ({numref}`fig-ladder` shows the R² of the exact causes, where
-# they are known.)
+# The noise ceiling is an R² of {glue:text}`ceiling_full`. {glue:text}`best_model` reaches
+# {glue:text}`reach_full` of the ceiling: {glue:text}`reach_verdict`. (The interval of this percentage
+# treats the ceiling as known.) The ceiling accounts for the noise in the ratings of the *test* songs.
+# The gap between the R² of a model and the ceiling has other causes: the model, the regression, the
+# number of songs, noise in the ratings of the training songs, or differences between songs that leave no
+# trace in the audio. ({numref}`fig-ladder` shows the R² of the exact causes, if the causes are known.)
 
 # %% [markdown]
 # ## Objection 7: another method would have found more
 #
-# **Another regression?** A linear model may be too simple. On the same folds we fit kernel ridge
-# regression, partial least squares, and boosted trees on the descriptors, each tuned inside the training
-# folds ({numref}`tab-regressors`). Kernel ridge regression predicts from the similarity of songs, so it
-# can fit curved relations. Partial least squares looks for the directions that covary with the ratings,
-# whereas principal components ignore the ratings. Boosted trees split the songs by thresholds and can
-# represent interactions of descriptors. (For partial least squares and boosting, the effect of leaving
-# out an artist cannot be computed without fitting the regression again. The intervals for these two
-# methods resample only test songs and are therefore too narrow.)
+# **Another regression?** A linear model may be too simple. On the same folds, we fit kernel ridge
+# regression and partial least squares to the embedding, and boosted trees to the descriptors, each tuned
+# inside the training folds ({numref}`tab-regressors`). Kernel ridge regression predicts from a nonlinear
+# measure of the similarity of songs, so it can fit curved relations. Partial least squares looks for the
+# directions that covary with the ratings, whereas principal components ignore the ratings. Boosted trees
+# split the songs by thresholds and can represent interactions of descriptors. (For partial least squares
+# and boosting, the effect of leaving out an artist cannot be computed without fitting the regression
+# again. The intervals for these two methods resample only test songs and are therefore too narrow.)
 
 # %%
 reference = f"ridge on {best}"
@@ -661,12 +670,13 @@ show_table(
 report_texts(regressor_best=highest["model"], regressor_better=join_words(better))
 
 # %% [markdown]
-# The highest R² is that of {glue:text}`regressor_best`. Regressions that are clearly better than ridge on
-# {glue:text}`best_model` (paired comparison, Holm-corrected): {glue:text}`regressor_better`.
+# The highest R² is that of {glue:text}`regressor_best`. Regressions that are clearly better than ridge
+# regression on {glue:text}`best_model` (paired comparison, Holm-corrected):
+# {glue:text}`regressor_better`.
 #
 # **Another layer?** {numref}`fig-layer-scores` shows the score of each layer alone. The highest of many
 # noisy scores is biased upwards. Filled dots therefore mark all layers that *may be* the best, given how
-# scores vary over artists. The bar at the right shows the R² when the inner folds choose the layer.
+# scores vary over artists. The bar at the right shows the R² with the layer chosen in the inner folds.
 
 # %%
 layered = [name for name in models if len(features[name]) > 1]
@@ -708,10 +718,11 @@ report_texts(layer_note=layer_note)
 # **No regression at all?** Representational similarity {cite}`kriegeskorte2008` asks whether songs with
 # similar embeddings have similar ratings. Pairs of songs are not independent. We therefore permute whole
 # artists to compute p, and we leave out whole artists to compute intervals. Pairs of songs by the same
-# artist are not used. To hold style constant, we remove from both tables of distances the difference
-# between pairs of the same style and pairs of different styles. Pairs of different styles can still
-# differ: two styles may be closer to each other than to a third, in the sound and in the ratings. With
-# style held constant, artists are therefore exchanged only within their style.
+# artist are not used. To hold style constant, we remove the mean difference between pairs of the same
+# style and pairs of different styles from both the distances in the embedding and the distances in the
+# ratings. Pairs of different styles can still differ: two styles may be closer to each other than to a
+# third style, in the sound and in the ratings. With style held constant, artists are therefore exchanged
+# only within their style.
 
 # %%
 controls = {"all pairs": False}
@@ -754,22 +765,23 @@ report_values(above_chance.add_prefix("rsa_"), len(models), fmt=".0f")
 report_effects(of_best, n_songs, prefix="rsa_best_", value="rho")
 
 # %% [markdown]
-# For {glue:text}`best_model`, ρ is {glue:text}`rsa_best_all_pairs_full` in the layer where it is
-# highest. The choice of this layer biases ρ upwards. Over all pairs, ρ is above chance for
+# For {glue:text}`best_model`, the highest ρ of any layer is {glue:text}`rsa_best_all_pairs_full`. The
+# choice of the layer with the highest ρ biases ρ upwards. Over all pairs of songs, ρ is above chance for
 # {glue:text}`rsa_all_pairs` of {glue:text}`n_models` models (p < .05, corrected for layers, not for
 # models).
 
 # %% [markdown] tags=["needs-styles"]
-# With style held constant, the highest ρ of this model is {glue:text}`rsa_best_style_held_constant`, and ρ
-# is above chance for {glue:text}`rsa_style_held_constant` of {glue:text}`n_models` models.
+# With style held constant, the highest ρ of {glue:text}`best_model` is
+# {glue:text}`rsa_best_style_held_constant`, and ρ is above chance for
+# {glue:text}`rsa_style_held_constant` of {glue:text}`n_models` models.
 
 # %% [markdown]
 # ## How many songs does such a question need?
 #
-# {numref}`fig-learning` shows how R² grows with the number of training songs and, if the listeners are
-# known, with the number of raters per song. A curve that still rises at its right end promises a higher
-# score with more songs or raters; a flat curve does not. With few raters, the ceiling is low as well, so
-# the score has to be compared with the ceiling.
+# {numref}`fig-learning` shows how R² changes with the number of training songs and, if individual
+# listeners are known, with the number of raters per song. A curve that still rises at its right end
+# suggests that more songs or raters would give a higher score; a flat curve does not. With few raters,
+# the noise ceiling is low as well, so the score has to be compared with the ceiling.
 
 # %%
 draws = replace(protocol, n_repeats=n_draws)
@@ -792,8 +804,8 @@ show_figure(
 )
 
 # %% [markdown]
-# More songs not only raise R² but also narrow its interval. The intervals resample artists, so we repeat
-# the probe on random subsets of the artists and measure half the width of the interval
+# More songs not only raise R² but also narrow the interval of R². The intervals resample artists, so we
+# repeat the probe on random subsets of the artists and compute half the width of the interval
 # ({numref}`fig-width`).
 
 # %%
@@ -840,14 +852,15 @@ report_values({"smallest": smallest, "curve_step": last - before_last})
 report_value("width_now", widths["half-width"].iloc[-1], n=n_artists)
 
 # %% [markdown]
-# The last fifth of the training artists changes R² by {glue:text}`curve_step`, to
-# {glue:text}`curve_end`. With all artists, half the width of the interval is {glue:text}`width_now`. How
-# small a lead over the mean of the style could be detected? Before looking at the results, we fixed the
-# smallest difference in R² that matters: {glue:text}`smallest`. A study of this size detects such a lead
-# with a probability of {glue:text}`power_now`. The number of songs needed for a probability of 80% is
-# {glue:text}`songs_needed`, with proportionally more artists. These power calculations assume that a
-# small lead has the same standard error as the observed lead. ({doc}`06-probing` tests the observed
-# lead. The power to detect the *observed* lead would only restate its p-value {cite}`hoenig2001`.)
+# Adding the last fifth of the training artists changes R² by {glue:text}`curve_step`, to
+# {glue:text}`curve_end`. With all artists, half the width of the interval of R² is
+# {glue:text}`width_now`. How small a lead over style alone could be detected? Before looking at the
+# results, we fixed the smallest difference in R² that matters: {glue:text}`smallest`. A study with
+# {glue:text}`n_songs` songs detects a lead of this size with a probability of {glue:text}`power_now`.
+# The number of songs needed to raise this probability to 80% is {glue:text}`songs_needed`, with
+# proportionally more artists. These power calculations assume that a small lead has the same standard
+# error as the observed lead. ({doc}`06-probing` tests the observed lead. The power to detect the
+# *observed* lead would only restate its p-value {cite}`hoenig2001`.)
 #
 # ## The answers
 #
@@ -855,7 +868,7 @@ report_value("width_now", widths["half-width"].iloc[-1], n=n_artists)
 #
 # - **Scale**: standardising alone raises the scores of {glue:text}`n_raised` of {glue:text}`n_models`
 #   models. Tuning the penalty {glue:text}`step_penalty_tuned_verdict` (mean change
-#   {glue:text}`step_penalty_tuned`). Choosing a layer {glue:text}`step_layer_chosen_verdict`.
+#   {glue:text}`step_penalty_tuned`). Choosing one layer {glue:text}`step_layer_chosen_verdict`.
 # - **Dimension**: with a tuned penalty, {glue:text}`dimension_word` (mean change
 #   {glue:text}`dimension_change`).
 # - **Artists**: {glue:text}`artist_gain_verdict` (mean difference {glue:text}`artist_gain`).
@@ -912,8 +925,8 @@ assert many < more, "a smaller difference needs more songs"
 assert 20 < more / many < 30, "is the power 0.9 for both?"
 
 # %% [markdown]
-# The number of songs is inversely proportional to the square of the difference: a difference one fifth as
-# large needs 25 times as many songs.
+# The number of songs needed is inversely proportional to the square of the difference: a difference one
+# fifth as large needs 25 times as many songs.
 #
 # ```{solution-end}
 # ```
@@ -922,8 +935,8 @@ assert 20 < more / many < 30, "is the power 0.9 for both?"
 # :label: ex-plant
 #
 # Standardise the ratings within each style *before* the probe, with the means and standard deviations of
-# all songs, and run `find_leaks` on that procedure. Call its table `found_leaks`. Which check detects the
-# leak?
+# all songs, and run `find_leaks` on that procedure. Call the resulting table `found_leaks`. Which check
+# detects the leak?
 # ```
 #
 # ```{solution-start} ex-plant
@@ -955,8 +968,8 @@ assert found_leaks["leaks"].any(), (
 
 # %% [markdown]
 # The mean of a style over *all* songs includes the held-out songs, so the check “ratings” detects the
-# leak: the predictions for a fold depend on that fold's own ratings. `nuisance=styles` computes the
-# means inside the training folds and has no such leak.
+# leak: the predictions for a fold depend on that fold's own ratings. The option `nuisance=styles`
+# computes the means inside the training folds and has no such leak.
 #
 # ```{solution-end}
 # ```
@@ -985,7 +998,8 @@ assert len(set(chosen.set_index("track_id").loc[list(ends.values()), "style"])) 
 )
 
 # %% [markdown]
-# Compare your answer with the causes of the two songs, where they are known (`data.truth("songs")`).
+# Compare your answer with the causes of the two songs, if the study contains them
+# (`data.truth("songs")`).
 #
 # ```{solution-end}
 # ```
@@ -1005,8 +1019,8 @@ assert len(set(chosen.set_index("track_id").loc[list(ends.values()), "style"])) 
 curve[["n_train", "r2"]].round(3)
 
 # %% [markdown]
-# Compare the slopes at the right ends of the curves. Beyond about twenty raters, the ceiling flattens,
-# and so does the score, while the curve for songs usually still rises. More artists narrow every
+# Compare the slopes at the right ends of the curves. Beyond about twenty raters, the noise ceiling and
+# the score level off, whereas the curve for songs usually still rises. More artists narrow every
 # interval of this chapter; more raters do so only to the extent that they reduce noise.
 #
 # ```{solution-end}
@@ -1016,8 +1030,8 @@ curve[["n_train", "r2"]].round(3)
 #
 # **Asked**: could the score of {doc}`06-probing` be due to scale, dimension, artists, style, chance,
 # noise or method? **Found**: the answers are listed above, one per objection. **What would change our
-# mind**: more artists. The intervals of this chapter would be narrower, and results that are unclear now
-# could become clear in either direction.
+# mind**: data from more artists, with which the intervals of this chapter would be narrower and results
+# that are unclear now could become clear in either direction.
 #
 # **Next:** {doc}`08-stem-ablation` asks which instruments the predictions depend on;
-# {doc}`09-mixed-models` asks whether the predictions hold for single listeners.
+# {doc}`09-mixed-models` asks whether the predictions hold for individual listeners.
