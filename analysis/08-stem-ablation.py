@@ -4,15 +4,15 @@
 # A prediction from a song's embedding does not show which instruments it depends on. We therefore
 # separate songs into {term}`stems <stem>` and repeat the prediction with each stem and with every sum of
 # stems. If the drums alone predict the ratings as well as the whole band does, the other instruments add
-# nothing to the drums. If nothing is lost without the drums, the drums add nothing to the other
-# instruments. Usually, several instruments carry the same information, and a rule is needed to divide
-# the credit among them.
+# no information to the drums. If the predictions are equally good without the drums, the drums add no
+# information to the other instruments. Usually, several instruments carry the same information, and a
+# rule is needed to divide the credit among them.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
 # **You will learn** to predict from stems and all their sums, to divide a score among stems that carry
-# the same information, to distinguish what a model uses in a mix from what is in a stem, and to test the
-# results with stems of equal loudness and with stems from other songs.
+# the same information, to distinguish the information that a model uses in a mix from the information in
+# a stem, and to test the results with stems of equal loudness and with stems from other songs.
 #
 # **You need** {doc}`06-probing`.
 #
@@ -166,10 +166,10 @@ report_counts(n_songs=n, n_artists=len(set(artists)), n_sums=len(mixes))
 #
 # We begin with three stems. Let $v(S)$ be the score of a set $S$ of stems: the R² of a ridge regression
 # on the embedding of the sum of these stems, for songs by new artists. The next cell defines $v$ with
-# scikit-learn. For brevity, the function uses all layers side by side and one division into folds; the
-# next section chooses a layer, so its numbers differ. Without any stem, there is nothing to predict
-# from. In this case, we give the regression a column of zeros, so that it predicts the mean rating of
-# its training songs.
+# scikit-learn. For brevity, the function uses all layers concatenated and only one division into folds;
+# the next section chooses one layer, so the numbers there differ. Without any stem, there is nothing to
+# predict from. In this case, we give the regression a column of zeros, so that it predicts the mean
+# rating of its training songs.
 
 # %%
 trio = tuple(sources[:3])
@@ -188,16 +188,16 @@ def v(S):
 score = {frozenset(S): v(S) for k in range(4) for S in combinations(trio, k)}
 
 # %% [markdown]
-# Now add the stems one after the other. Three stems can be added in six orders. A stem raises the score
-# by a large amount if it carries new information, and not at all if the stems before it carry the same
-# information. The {term}`Shapley value` of a stem {cite}`shapley1953` is the amount that the stem adds,
-# averaged over all orders:
+# Now we add the stems one after the other. Three stems can be added in six orders. A stem raises the
+# score by a large amount if it carries new information, and not at all if the stems before it carry the
+# same information. The {term}`Shapley value` of a stem {cite}`shapley1953` is the amount that the stem
+# adds to the score, averaged over all orders:
 #
 # $$ \phi_i = \frac{1}{n!} \sum_{\text{orders}} \bigl( v(B_i \cup \{i\}) - v(B_i) \bigr) $$
 #
-# where $n$ is the number of stems and $B_i$ is the set of stems added before stem $i$. Many orders have
-# the same stems before $i$. If we combine these orders, the sum runs over all sets $S$ of stems without
-# $i$, where $s$ is the number of stems in $S$:
+# where $n$ is the number of stems and $B_i$ is the set of stems added before stem $i$. In many orders,
+# the same stems come before stem $i$. If we combine these orders, the sum runs over all sets $S$ of
+# stems without $i$, where $s$ is the number of stems in $S$:
 #
 # $$ \phi_i = \sum_{S} \frac{s! \, (n - 1 - s)!}{n!} \, \bigl( v(S \cup \{i\}) - v(S) \bigr) $$
 #
@@ -214,8 +214,8 @@ added = pd.Series(added).unstack()[list(trio)]
 by_hand = added.mean()
 
 # %% [markdown]
-# The package's function does the same for up to six stems, and for whole arrays of scores at once. The
-# two results agree up to rounding errors:
+# The function `shapley_values` computes the same values, for up to six stems and for whole arrays of
+# scores at once. The values of the function and those computed by hand agree up to rounding errors:
 
 # %%
 shares = shapley_values(score, trio)
@@ -242,14 +242,15 @@ report_value("sum_by_hand", by_hand.sum())
 report_values(extremes[most_shared].add_prefix("most_shared_"))
 
 # %% [markdown]
-# The largest difference between the two results is {glue:text}`same_shapley`. In each row of
-# {numref}`tab-orders`, the three numbers add up to {glue:text}`sum_by_hand`: the score of all three
-# stems minus that of no stem. Each order divides this sum differently among the stems. The amount added
-# by {glue:text}`most_shared` lies between {glue:text}`most_shared_min` and {glue:text}`most_shared_max`,
-# depending on the stems before it. If a stem adds less after the other stems than before them, it shares
-# information with them. If a stem adds more after the other stems, some information is only in the
-# combination. A negative number means that the stem made the predictions worse. Because the orders give
-# different results, we need a rule: the Shapley value is the mean over all orders.
+# The largest difference between a Shapley value computed by hand and that from `shapley_values` is
+# {glue:text}`same_shapley`. In each row of {numref}`tab-orders`, the three numbers add up to
+# {glue:text}`sum_by_hand`: the score of all three stems minus the score of no stem. Each order divides
+# this sum differently among the stems. The amount added by {glue:text}`most_shared` lies between
+# {glue:text}`most_shared_min` and {glue:text}`most_shared_max`, depending on the stems before it. If a
+# stem adds less after the other stems than before them, it shares information with them. If a stem adds
+# more after the other stems than before them, some information is only in the combination of stems. A
+# negative number means that the stem made the predictions worse. Because the orders give different
+# results, a rule is needed: the Shapley value is the mean over all orders.
 
 # %% [markdown]
 # ## All sums of stems
@@ -337,13 +338,14 @@ report_texts(
 # {glue:text}`n_artists` artists.) On their own, {glue:text}`pair` are {glue:text}`pair_note`. The
 # intervals of most sums in {numref}`fig-subset-scores` overlap: with {glue:text}`n_songs` songs,
 # neighbouring rows cannot be ranked. (In {doc}`06-probing`, the same model receives whole songs, so its
-# R² differs a little from the last row.)
+# R² differs a little from that in the last row of {numref}`fig-subset-scores`.)
 #
 # ### The published conditions
 #
 # {cite:t}`marmoret2026` used five conditions besides the mix: bass, drums, other, vocals, and drums with
 # bass, each with its own regression, under their protocol (one fixed penalty, unscaled features, folds
-# without regard to artists). {numref}`tab-stems-paper` shows the results for the present study.
+# without regard to artists). {numref}`tab-stems-paper` shows the results of the same conditions for the
+# present study.
 
 # %%
 conditions = [(stem,) for stem in sources] + [pair, band]
@@ -358,39 +360,41 @@ order = order["fold_r2"].sort_values()
 show_table(
     summaries.plus_minus_table(published, "subset", "target", "fold_r2", "fold_r2_sd"),
     "stems-paper",
-    f"R² (mean of folds) ± SD over five divisions of {n} songs.",
+    f"R² (mean over folds) ± SD over five divisions of {n} songs into folds.",
 )
 report_texts(paper_lowest=order.index[0], paper_highest=order.index[-1])
 report_value("paper_lowest_r2", order.iloc[0], n=n)
 report_value("paper_highest_r2", order.iloc[-1], n=n)
 
 # %% [markdown]
-# A negative R² means that the predictions are worse than the mean rating. Compare with
-# {numref}`fig-subset-scores`, where the same stems were used with the stricter protocol: the differences
-# are due to the protocols ({doc}`07-objections`), not to the stems. R² is lowest for
+# A negative R² means that the predictions are worse than the mean rating. In
+# {numref}`fig-subset-scores`, the same stems were used with the stricter protocol, so differences
+# between {numref}`fig-subset-scores` and {numref}`tab-stems-paper` are due to the protocols
+# ({doc}`07-objections`), not to the stems. In {numref}`tab-stems-paper`, R² is lowest for
 # “{glue:text}`paper_lowest`” ({glue:text}`paper_lowest_r2`) and highest for “{glue:text}`paper_highest`”
-# ({glue:text}`paper_highest_r2`). The standard deviation measures the uncertainty due to the division
-# into folds, but not the uncertainty due to the sample of songs. The objections to a fixed penalty and
-# to folds that split artists apply here as well. In addition, the conditions overlap: the bass may
-# predict ratings because of the bass line, or because the bass line is related to the drums. Five
-# conditions cannot show how much of the information in the bass is also in the other stems; the set of
-# all sums can. No sum can show what *causes* the ratings (see “What could be wrong here”).
+# ({glue:text}`paper_highest_r2`). The standard deviation in {numref}`tab-stems-paper` measures the
+# uncertainty due to the division into folds, but not the uncertainty due to the sample of songs. The
+# objections to a fixed penalty and to folds that split artists apply here as well. In addition, the
+# stems carry overlapping information: the bass may predict ratings because of the bass line, or because
+# the bass line is related to the drums. Five conditions cannot show how much of the information in the
+# bass is also in the other stems; the set of all sums can. No sum can show what *causes* the ratings
+# (see “What could be wrong here”).
 
 # %% [markdown]
 # ## Alone, left out, and shared
 #
-# The contribution of a stem can be defined in three ways. **Alone**: the R² of the stem minus that of no
-# stem. **Left out**: the R² of the whole band minus that of all other stems. If two stems carry the same
-# information, “alone” credits both stems with it, and “left out” credits neither. The **Shapley value**
-# averages these two and the cases between them. The Shapley value is the only rule with four properties:
-# the shares add up to the score of the whole band minus that of no stem; stems with the same effect get
-# equal shares; a stem that never changes the score gets zero; and if two scores are added, so are their
-# shares.
+# The contribution of a stem can be defined in three ways. **Alone**: the R² of the stem minus the R² of
+# no stem. **Left out**: the R² of the whole band minus the R² of all other stems together. If two stems
+# carry the same information, “alone” credits both stems with it, and “left out” credits neither. The
+# **Shapley value** averages these two cases and all cases between them. The Shapley value is the only
+# rule with four properties: the shares add up to the score of the whole band minus the score of no stem;
+# stems with the same effect get equal shares; a stem that never changes the score gets zero; and if two
+# scores are added, so are their shares.
 #
-# One family of comparisons was planned before looking at the results: which stems have a Shapley value
+# One family of comparisons was planned before we looked at the results: which stems have a Shapley value
 # above 0 for “{glue:text}`target`”? The p-values are corrected by Holm's method for the number of stems.
-# Where the causes of the ratings are known, a second planned family of comparisons concerns the causes.
-# All other shares are exploratory.
+# If the causes of the ratings are known, a second planned family of comparisons concerns the causes. All
+# other comparisons are exploratory.
 
 # %%
 shares = contributions(on_stems.select([*targets, *controls]))
@@ -403,7 +407,7 @@ target_shares = overall[overall["target"] == target]
 
 # %% [markdown]
 # If the share of one stem is clearly above 0 and that of another is not, the two shares may still not
-# differ clearly. We therefore put the stems in order and compare each stem with the next:
+# differ clearly. We therefore sort the stems by their shares and compare each stem with the next:
 
 # %%
 ranked = planned.sort_values("estimate", ascending=False).index
@@ -448,17 +452,18 @@ report_counts(n_planned=len(planned))
 
 # %% [markdown]
 # The R² of the whole band is {glue:text}`whole_r2`. The stem with the largest {glue:text}`measure` is
-# {glue:text}`top_stem`: {glue:text}`top_share_full`. {numref}`tab-stem-planned` has the p-values, corrected
-# for {glue:text}`n_planned` stems. Stems that are clearly above 0 after this correction:
-# {glue:text}`clear_stems`. Each stem compared with the next smaller one: {glue:text}`ranks`.
-# Two stems that are not clearly different cannot be ranked, even if only one of them is clearly above 0.
+# {glue:text}`top_stem`: {glue:text}`top_share_full`. {numref}`tab-stem-planned` contains the p-values,
+# corrected for {glue:text}`n_planned` stems. Stems whose {glue:text}`measure` is clearly above 0 after
+# this correction: {glue:text}`clear_stems`. Differences between each stem and the stem with the next
+# smaller {glue:text}`measure`: {glue:text}`ranks`. Two stems that are not clearly different cannot be
+# ranked, even if the {glue:text}`measure` is clearly above 0 for only one of them.
 #
-# If a stem contributes much *alone* and loses little when *left out* ({numref}`fig-stem-measures`), other
-# stems carry the same information.
+# If a stem contributes much *alone* but little is lost when it is *left out*
+# ({numref}`fig-stem-measures`), other stems carry the same information.
 #
 # ### Exploratory results: other questions and single styles
 #
-# {numref}`fig-stem-questions` shows the same shares for other questions.
+# {numref}`fig-stem-questions` shows the {glue:text}`measure` of each stem for all questions.
 
 # %%
 planned_or_control = shares["target"].isin([target, *controls])
@@ -485,16 +490,18 @@ report_value("n_by_chance", 0.05 * len(further), fmt=".1f")
 # %% [markdown]
 # For the other questions, and for “{glue:text}`target`” within each style (R² relative to the mean of
 # the style), there are {glue:text}`n_shares` further shares. Without correction, {glue:text}`n_plain` of
-# them have p < .05; {glue:text}`n_by_chance` would be expected by chance. After correction,
-# {glue:text}`n_sure` remain. The questions are correlated, so these are not independent findings.
+# these shares have p < .05; {glue:text}`n_by_chance` would be expected by chance. After Holm's
+# correction, {glue:text}`n_sure` of these shares have p < .05. Because the questions are correlated,
+# these results are not independent findings.
 
 # %% [markdown] tags=["needs-simulation"]
 # ### Two control questions
 #
 # In this simulated study, two questions are controls with a known answer. The ratings of “placebo” have
 # no cause in the music. The ratings of “style only” depend on the style of a song and on nothing else.
-# {numref}`tab-control-questions` shows how well both can be predicted from the whole band, over all
-# songs and within styles. (Within styles, a prediction based on style alone has an R² slightly below 0.)
+# {numref}`tab-control-questions` shows how well the ratings of both questions can be predicted from the
+# whole band, over all songs and within styles. (Within styles, a prediction based on style alone has an
+# R² slightly below 0.)
 
 # %%
 band_scores = scores[scores["subset"] == subset_name(band)]
@@ -519,16 +526,18 @@ show_table(
 # In {numref}`tab-control-questions`, “placebo” should never be predictable; “style only” should be
 # predictable over all songs, but not within styles. For “style only”, the shares in
 # {numref}`fig-stem-questions` show in which stems a style can be recognised, not what the answers depend
-# on. The same may be true of part of the shares for “{glue:text}`target`”.
+# on. Likewise, part of the shares for “{glue:text}`target`” may only show in which stems a style can be
+# recognised.
 
 # %% [markdown]
 # ## Two kinds of training
 #
 # So far, each sum had its own regression. Such regressions show *which information is in a stem*. We can
-# also ask *what a model uses in a mix*. For this purpose, the regression is trained on the mix of the
-# training songs, with the layer, penalty and standardisation of the mix, and only *tested* on stems.
+# also ask *what a model uses in a mix*. For this purpose, the regression is *trained* on the mixes of
+# the training songs, which also determine the layer, the penalty and the standardisation, and is then
+# *tested* on stems.
 #
-# There is a problem: a solo bass is unlike any mix in the training set. The predictions for all solo
+# The problem is that a solo bass is unlike any mix in the training set. The predictions for all solo
 # basses are wrong by a similar amount, and R² counts this offset as error. We therefore report two
 # versions. In “the mix, **as it comes**”, the predictions are left unchanged. In “the mix, **mean
 # shifted**”, the predictions for each sum are shifted so that their mean over the *training* songs
@@ -565,11 +574,11 @@ report_value("stem_median", wide["the stems themselves"].median(), n=len(wide))
 # %% [markdown]
 # Without the shift, the lowest R² of the regression on the mix is {glue:text}`mix_lowest`
 # ({glue:text}`mix_lowest_sum`), and the number of sums with an R² below zero is
-# {glue:text}`mix_negative_full`. Shapley values of these scores would mostly measure how unlike a full
-# mix each stem sounds. With the mean shifted, the median over the sums is {glue:text}`level_median`; for
-# regressions on the stems themselves, it is {glue:text}`stem_median`. A stem can contain information in a
-# form that a regression on the mix does not use. A report of an ablation should therefore state what the
-# regression was trained on.
+# {glue:text}`mix_negative_full`. Shapley values of such scores would mostly measure how unlike a full
+# mix each stem sounds. With the mean shifted, the median R² over the sums is {glue:text}`level_median`;
+# for regressions on the stems themselves, the median R² is {glue:text}`stem_median`. A stem can contain
+# information in a form that a regression on the mix does not use. A report of an ablation should
+# therefore state what the regression was trained on.
 
 # %% [markdown] tags=["needs-audio"]
 # ## Controls
@@ -592,11 +601,12 @@ on_louder = ablate(with_louder, ratings[[target]])
 # %% [markdown]
 # **The bass of another song.** The drums and the bass of a band are played together. If a prediction
 # uses the interplay of the two instruments, the prediction should become worse with the bass of another
-# song. Each song gets the bass of the song with the nearest tempo, of the same style, by another artist.
-# The style and (nearly) the tempo stay the same. The exchange removes the interplay of the two
-# instruments, but also everything else that is particular to the bass of this song; a loss may be due to
-# either. The regression is trained again, on the songs with the other bass. Listen to the first song of
-# each style: first the drums and bass as they were played, then the drums with the other bass.
+# song. We therefore exchange the bass of each song for that of another song: among the songs of the same
+# style by other artists, the one with the nearest tempo. The style stays the same, and the tempo stays
+# nearly the same. The exchange removes the interplay of the two instruments, but also everything else
+# that is particular to the original bass; a loss in R² may be due to either. The regression is trained
+# again, on the songs with the other bass. Listen to the first song of each style: first the drums and
+# bass as they were played, then the drums with the other bass.
 
 # %%
 tempo = data.tracks.set_index("track_id").get("tempo")
@@ -668,11 +678,11 @@ report_texts(
 )
 
 # %% [markdown]
-# {glue:text}`onset_note`. This does not show whether the exchange changes an embedding.
+# {glue:text}`onset_note`. A change in the sound does not show that the embedding changes as well.
 #
 # **The separator.** Only simulated bands and multitrack releases have true stems. Stems separated by
-# Demucs {cite}`rouard2023` contain traces of each other, so “vocals” may contain drums. In an exercise,
-# you will listen to the output of a separator.
+# Demucs {cite}`rouard2023` contain traces of each other, so “vocals” may contain drums. In an exercise
+# below, you can listen to the output of a separator.
 
 # %% [markdown] tags=["needs-simulation", "needs-audio"]
 # ## Does the ablation recover the known causes?
@@ -681,8 +691,9 @@ report_texts(
 # pattern of the drums determines syncopation; microtiming is measured on drums and bass, although the
 # timing of voice and other instruments varies as much; coupling is a relation between drums and bass.
 # Two causes come mainly, but not only, from drums or bass. Event density counts the moments at which
-# *any* instrument starts a note, and the level of low frequencies is relative to the whole mix, so every
-# stem changes it. The notes of the songs show which stems start these events:
+# *any* instrument starts a note, and the level of low frequencies is relative to the level of the whole
+# mix, so every stem can affect both causes. For the moments at which a note starts, we compute how often
+# the drums play, and how often neither drums nor bass play:
 
 # %%
 notes = data.truth("onsets")
@@ -698,8 +709,8 @@ report_percentages(shares | {"other_moments_most": only_others.max()}, n)
 
 # %% [markdown]
 # On average, the drums play at {glue:text}`drum_moments` of the moments at which a note starts. At
-# {glue:text}`other_moments` of these moments (at most {glue:text}`other_moments_most` in one song), only
-# voices or other instruments start a note, and neither drums nor bass do. We predict the causes from the
+# {glue:text}`other_moments` of these moments (at most {glue:text}`other_moments_most` in any one song),
+# neither drums nor bass start a note, only voices or other instruments. We predict the causes from the
 # stems. For each cause, a planned comparison tests whether the stems that produce all or most of it have
 # a larger share of R² than the other stems. Tempo is in all stems, so it is not tested in this way.
 
@@ -729,7 +740,7 @@ right = clear_rows(tests, value="estimate").index
 wrong = clear_rows(tests, value="estimate", sign=-1).index
 
 # %% [markdown]
-# {numref}`fig-stem-causes` names these stems next to each cause.
+# {numref}`fig-stem-causes` names the stems that produce all or most of each cause.
 
 # %%
 names = of_causes["target"].map(tests["mainly made by"]).fillna("all stems")
@@ -755,14 +766,15 @@ report_value("causes_right", len(right), fmt=".0f", n=len(tests))
 report_texts(causes_right_names=join_words(right), causes_wrong_names=join_words(wrong))
 
 # %% [markdown]
-# For {glue:text}`causes_right` of these causes, the stems that produce all or most of the cause clearly
-# have the larger share: {glue:text}`causes_right_names`. Causes for which the other stems clearly have the
-# larger share: {glue:text}`causes_wrong_names`. For the remaining causes, the result is unclear. An ablation
-# can only attribute information that the embedding contains, so an unclear result may be due to the
-# embedding.
+# For {glue:text}`causes_right` of the tested causes, the stems that produce all or most of the cause
+# clearly have the larger share: {glue:text}`causes_right_names`. Causes for which the other stems
+# clearly have the larger share: {glue:text}`causes_wrong_names`. For the remaining causes, the result is
+# unclear. An ablation can only attribute information that the embedding contains, so an unclear result
+# may be due to the embedding.
 #
-# Coupling needs both stems. We therefore compute by how much the R² that drums and bass add together
-# exceeds the sum of what each adds alone, and how much R² changes when the bass is exchanged.
+# Coupling is a relation between two stems. We therefore compute by how much the R² that drums and bass
+# add together exceeds the sum of the R² that each stem adds alone, and how much R² changes when the bass
+# is exchanged.
 
 # %%
 coupling = on_stems.select(["bass–drum coupling"])
@@ -791,16 +803,16 @@ report_texts(coupling_word=pick_verdict(estimates["coupling_r2"], *words))
 # %% [markdown]
 # From {glue:text}`first_stem` and {glue:text}`second_stem` together, coupling is predicted with an R² of
 # {glue:text}`coupling_r2_full`: {glue:text}`coupling_word`. Beyond what each stem adds alone, the two
-# together add {glue:text}`synergy_full`. The R² with the song's own bass minus that with the other bass
-# is {glue:text}`coupling_lost_full`.
+# together add {glue:text}`synergy_full`. The R² with the song's own bass minus the R² with the bass of
+# another song is {glue:text}`coupling_lost_full`.
 
 # %% [markdown] tags=["needs-audio"]
 # ## One song at a time
 #
-# The Shapley value also divides the *predicted rating* of a single song: starting from the mean of the
-# training songs, each stem raises or lowers the prediction. We use the regression on the mix with the
-# mean shifted, because the question is what the regression uses in this mix. In some songs, a stem is
-# silent. Silence also has an embedding and would get a share. A sum therefore contains only the stems
+# The Shapley value also divides the *predicted rating* of a single song: starting from the mean rating
+# of the training songs, each stem raises or lowers the prediction. We use the regression on the mix with
+# the mean shifted, because the question is what the regression uses in this mix. In some songs, a stem
+# is silent. Silence also has an embedding and would receive a share, so a sum contains only the stems
 # that are not silent.
 
 # %%
@@ -845,8 +857,8 @@ report_texts(
 # {glue:text}`pusher_sd_full`. Among the songs shown, the largest contribution is that of the
 # {glue:text}`strong_stem` in “{glue:text}`strong_song`”: {glue:text}`strong_push_full`, where n counts
 # artists. The number of contributions whose interval excludes zero is {glue:text}`clear_pushes_full`,
-# where n counts contributions. These intervals resample the artists of the training set and are not
-# corrected for multiple comparisons. The number of songs with a silent stem is
+# where n counts contributions. The intervals of the contributions resample the artists of the training
+# set and are not corrected for multiple comparisons. The number of songs with a silent stem is
 # {glue:text}`n_silent_full`. Each audio player below contains the whole song and the stem with the
 # largest contribution.
 
@@ -860,19 +872,21 @@ for track, song_rows in shown.groupby("track_id", sort=False):
     audio_player({song_label: data.audio_path(track), label: stem_path})
 
 # %% [markdown]
-# If you cannot hear why, the regression may use a property that listeners ignore, such as the sound of a
-# drum kit that highly rated bands share.
+# If you cannot hear why a stem raises or lowers the prediction, the regression may use a property that
+# listeners ignore, such as the sound of a drum kit that highly rated bands share.
 
 # %% [markdown]
 # ## What could be wrong here
 #
 # - **Listeners rated whole songs.** If a stem's embedding predicts the ratings, the stem carries
-#   information about them. This does not show that listeners used it: a vocal track can reveal the style.
-# - **Stems are not independent.** A busy drummer may play with a busy bassist. The bass then predicts what
-#   the drums cause. Exchanging the bass does not separate the two, because the ratings are still those
-#   of the original songs. Listeners would have to rate songs with exchanged stems.
-# - **Wide intervals.** A share is a difference between scores and is therefore uncertain with
-#   {glue:text}`n_artists` artists.
+#   information about the ratings, but listeners need not have used this information: the vocals may
+#   predict ratings only because they reveal the style.
+# - **Stems are not independent.** A busy drummer may play with a busy bassist. The bass then predicts
+#   what the drums cause. Exchanging the bass does not separate the effects of the two instruments,
+#   because the ratings are still those of the original songs. To separate these effects, listeners would
+#   have to rate songs with exchanged stems.
+# - **Wide intervals.** A share is a difference between scores and therefore has a wide interval with
+#   only {glue:text}`n_artists` artists.
 # - **The score of the empty sum is a convention.** If silence were the baseline, all shares would shift.
 #
 # ## Exercises
@@ -882,9 +896,9 @@ for track, song_rows in shown.groupby("track_id", sort=False):
 # :label: ex-first
 #
 # From the table `added`, compute, in one line each, what the first of the three stems adds on average
-# when it is added first, and when it is added last; call the two numbers `first` and `last`. Which two of
-# the three measures are these? What weight does each of them have in the Shapley value of three stems,
-# and of four?
+# when it is added first, and when it is added last; call the two numbers `first` and `last`. To which
+# two of the three measures do these numbers correspond? What weight does each of these two measures have
+# in the Shapley value with three stems, and with four?
 # ```
 #
 # ```{solution-start} ex-first
@@ -915,7 +929,7 @@ assert np.isclose(last, full - score[frozenset(trio[1:])]), (
 )
 
 # %% [markdown]
-# ```{exercise} Break it
+# ```{exercise} Predictions that are not shifted
 # :label: ex-as-it-comes
 #
 # Compute the contributions of the stems from “the mix, as it comes”, for all songs, and call the table
@@ -932,8 +946,8 @@ broken[["stem", "measure", "estimate", "low", "high"]].tail(len(sources)).round(
 
 # %% [markdown]
 # Predictions for sums that are unlike a mix lie far outside the rating scale. The stem that makes a sum
-# resemble a mix again, often the drums, gets most of the score. The share measures similarity to a mix,
-# not groove.
+# resemble a mix again, often the drums, receives most of the score. Its share measures similarity to a
+# mix, not groove.
 #
 # ```{solution-end}
 # ```
@@ -952,7 +966,7 @@ assert len(broken.merge(target_shares, on=["stem", "measure", "estimate"])) == 0
 # {cite}`fitzgerald2010` with `stems.separate(y, sr, "hpss")`, call the result `guess`, and compare its
 # percussive part with the true drums by listening. Which instruments do you hear in the percussive part?
 # What is the signal-to-distortion ratio of each part (`stems.separation_quality`)? This ratio is 10
-# log₁₀ of the energy of the true stem, scaled to fit, over the energy of the error.
+# log₁₀ of the energy of the true stem, scaled to fit the estimate, over the energy of the error.
 # `stems.regroup_stems` combines the true stems into the same two parts.
 # ```
 #
@@ -981,24 +995,26 @@ assert set(guess) == {"harmonic", "percussive"}, 'the separator is called "hpss"
 # %% [markdown]
 # **An open question**: exchange the drums instead of the bass, with `"drums"` in `stems.swap_stem`.
 # Which causes should become less predictable, and which should not? Write down what you expect before
-# you run the cell.
+# you run your code.
 #
 # ## Summary
 #
 # **Asked**: which instruments carry the information that a model has about “{glue:text}`target`”.
 # **Found**: the stem with the largest {glue:text}`measure` is {glue:text}`top_stem`, with
-# {glue:text}`top_share_full`; stems that are clearly above 0: {glue:text}`clear_stems`. A regression on
-# stems shows which information is in a stem. A regression on the mix shows which information is used in
-# a mix, but its predictions first have to be shifted to a common mean.
+# {glue:text}`top_share_full`; stems whose {glue:text}`measure` is clearly above 0:
+# {glue:text}`clear_stems`. A regression on stems shows which information is in a stem. A regression on
+# the mix shows which information is used in a mix, but its predictions for stems first have to be
+# shifted to a common mean.
 
 # %% [markdown] tags=["needs-simulation"]
-# **True in the simulation**: drums and bass produce most of the causes, but event density and the
-# level of low frequencies also depend on the other stems, and tempo and microtiming are in all of them.
+# **True in the simulation**: drums and bass produce most of the causes, but event density and the level
+# of low frequencies also depend on the other stems, and tempo and microtiming can be measured in all
+# stems.
 
 # %% [markdown]
 # **What would change our mind**: more artists; another separator or loudness that changes the score of a
 # stem by more than the width of its interval; or a cause for which the other stems clearly have a larger
 # share than the stems that produce most of it.
 #
-# **Next:** {doc}`09-mixed-models` asks whether the predictions hold for single listeners and in every
-# style.
+# **Next:** {doc}`09-mixed-models` asks whether the predictions hold for individual listeners and in
+# every style.
