@@ -122,10 +122,9 @@ vector = layers["penultimate"].numpy().mean(axis=0)
 vector.shape
 
 # %% [markdown] tags=["needs-audio"]
-# Our function `embed_audio` computes the same vectors, with any model and for sounds of any length. The
-# next cell compares the vector computed by hand with that from `embed_audio`, for the same windows. The
-# two vectors differ by at most $10^{-4}$ of the largest activation, because of rounding in single
-# precision.
+# Our function `embed_audio` computes such vectors with any model, for sounds of any length. The next
+# cell compares the vector computed by hand with that from `embed_audio`, for the same windows. The two
+# vectors differ by at most $10^{-4}$ of the largest activation, because of rounding in single precision.
 
 # %% tags=["needs-audio"]
 trimmed = mono[: (len(windows) - 1) * hop + window - 256]  # no padding needed
@@ -211,7 +210,7 @@ show_table(
 # \text{map} = (\sigma_1 \mathbf{u}_1, \; \sigma_2 \mathbf{u}_2), \qquad
 # \text{share of the variance} = \frac{\sigma_1^2 + \sigma_2^2}{\sum_k \sigma_k^2} $$
 #
-# The next cells compute this map for the last hidden layer of the first model.
+# The next cells compute the PCA map for the last hidden layer of the first model.
 
 # %%
 rating = "groove" if "groove" in data.queries else next(iter(data.queries))
@@ -228,7 +227,7 @@ by_hand = U[:, :2] * sigma[:2]
 variance_share = (sigma[:2] ** 2).sum() / (sigma**2).sum()
 
 # %% [markdown]
-# `song_map` computes the same map, although an axis may point the other way, because the sign of a
+# `song_map` computes the same PCA map, although an axis may point the other way, because the sign of a
 # singular vector is arbitrary.
 
 # %%
@@ -613,7 +612,8 @@ report_value("rsa_clear", len(clear_rows(table, "p_layers")), fmt=".0f", n=len(r
 # :label: ex-twin
 #
 # Take the vectors of the untrained twin, `"msd-musicnn-untrained"`, at the layer `"penultimate"`, and
-# compute the silhouette of the styles. Call it `untrained`. Does training separate the styles?
+# compute the silhouette of the styles. Call the silhouette `untrained`. Does training separate the
+# styles?
 # ```
 #
 # ```{solution-start} ex-twin
@@ -653,8 +653,8 @@ assert np.isclose(untrained, silhouette_score(space, style, metric="correlation"
 # :label: ex-backwards
 #
 # A vector is a mean over time. Play the first song backwards, embed it, and correlate its vector with
-# that of the song played forwards. Call the correlation `same`. Does the song sound the same to you? To
-# the model?
+# that of the song played forwards. Call the correlation `same`. Does the song sound the same to you, and
+# to the model?
 # ```
 #
 # ```{solution-start} ex-backwards
@@ -691,8 +691,8 @@ assert np.isclose(same, np.corrcoef(vector, reverse.mean(axis=0))[0, 1], atol=1e
 # :label: ex-noise
 #
 # Compute the plain CKA, with `debiased=False`, of two random matrices of 96 songs × 5000 dimensions that
-# have nothing in common. Call it `plain`, and the debiased CKA `corrected`. Why is the plain CKA so
-# high?
+# have nothing in common. Call the plain CKA `plain`, and the debiased CKA `corrected`. Why is the plain
+# CKA so high?
 # ```
 #
 # ```{solution-start} ex-noise
@@ -723,9 +723,9 @@ assert abs(corrected) < 0.1, (
 # ```{exercise} What do neighbours share?
 # :label: ex-neighbours
 #
-# An open question. Choose five songs by changing `pick`, and listen to each of these songs and to its
-# nearest neighbours. What do neighbours share: the style, the artist, the tempo, the drum sound? Write
-# down your guess before you look at the names.
+# This is an open question. Choose five songs by changing `pick`, and listen to each of these songs and
+# to its nearest neighbours. What do neighbours share: the style, the artist, the tempo, the drum sound?
+# Write down your guess before you look at the names.
 # ```
 #
 # ```{solution-start} ex-neighbours

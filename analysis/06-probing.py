@@ -336,11 +336,11 @@ show_figure(
 
 # %% [markdown]
 # Which model is the best? The highest of several test scores would be biased upwards. In this and all
-# later chapters, we use a rule instead: the best model has the smallest mean error in the *inner* folds,
-# which contain only training songs. No test score enters this choice. However, the ratings of all songs
-# influence the choice, because each song is used for training in the other folds. We therefore also
-# report the R² that results when the model is chosen separately for each outer fold, using only the
-# training songs of this fold.
+# later chapters, the best model is therefore the model with the smallest mean error in the *inner*
+# folds, which contain only training songs. No test score is used for this choice. However, the ratings
+# of all songs influence the choice, because each song is used for training in the other folds. We
+# therefore also report the R² that results when the model is chosen separately for each outer fold,
+# using only the training songs of this fold.
 
 # %%
 pretrained = {name: results[name] for name in models}
@@ -361,7 +361,7 @@ report_effects(target_scores[target_scores.index.isin(names)].rename(names), n_s
 # %% [markdown]
 # For “{glue:text}`target`”, the best model is {glue:text}`best_model`, with an R² of
 # {glue:text}`best_r2_full`. If the model is chosen separately for each fold, R² is
-# {glue:text}`chosen_r2_full`. Predicting the mean of the song's style gives an R² of
+# {glue:text}`chosen_r2_full`. Predicting the mean rating of each song's style gives an R² of
 # {glue:text}`style_r2_full`.
 #
 # ## Better than what?
@@ -534,7 +534,7 @@ for query, cause in data.controls.items():
 # Models for which the interval of R² lies above 0 for this question: {glue:text}`control_none_found`.
 # For the style-only question, the R² of {glue:text}`best_model` is {glue:text}`control_style_r2_full`:
 # the model is {glue:text}`control_style_verdict`. Within styles, the correlation between the predictions
-# and the ratings of this question is r = {glue:text}`control_style_within_full`.
+# and the ratings for the style-only question is r = {glue:text}`control_style_within_full`.
 
 # %% [markdown] tags=["needs-simulation"]
 # ## Which causes can be predicted from the embeddings?
@@ -557,7 +557,7 @@ probed = features | {name: e.layers for name, e in task_embeddings.items()}
 report_texts(task_note=task_note)
 
 # %% [markdown] tags=["needs-simulation"]
-# The targets are now the causes:
+# The targets of the next regressions are the causes of groove:
 
 # %%
 names = {
@@ -679,7 +679,7 @@ report_texts(task_gains=describe_tasks(training))
 #
 # ### How well do the exact causes predict the ratings?
 #
-# We apply the same regression to the causes and their squares instead of to an embedding:
+# We apply the same regression to the causes and their squares, instead of an embedding:
 
 # %%
 exact = (truth[causes] - truth[causes].mean()) / truth[causes].std()
@@ -789,8 +789,8 @@ show_figure(
 # :label: ex-penalty
 #
 # Replace the penalties of `protocol` by a single penalty: first by `alphas=0.01`, then by `alphas=1e6`.
-# Call the two R² of the best model `small` and `large`. Why are both far below the R² with a tuned
-# penalty?
+# Call the two R² values of the best model `small` and `large`. Why are both far below the R² with a
+# tuned penalty?
 # ```
 #
 # ```{solution-start} ex-penalty
@@ -855,7 +855,7 @@ assert len(by_layer) == 1 or len(set(by_layer.values())) > 1, (
 # :label: ex-errors
 #
 # For which songs is the prediction of the best model much too high or much too low? Call the two most
-# extreme ones `too_low` and `too_high`, and listen to them. Can you hear a reason?
+# extreme songs `too_low` and `too_high`, and listen to them. Can you hear a reason?
 # ```
 #
 # ```{solution-start} ex-errors
@@ -903,8 +903,8 @@ assert both.loc[too_high, "predicted"] > both.loc[too_high, "observed"], (
 # {glue:text}`oracle_word`. Training makes these causes easier to predict: {glue:text}`training_gains`.
 
 # %% [markdown]
-# **What would change our mind**: data from more artists, in which the lead over style alone or over the
-# untrained twin vanishes, or in which there is a clear difference from the descriptors.
+# **What would change our mind**: data from more artists, in which the best model's lead over style alone
+# or over the untrained twin vanishes, or in which there is a clear difference from the descriptors.
 #
 # **Next:** {doc}`07-objections` takes up one objection at a time; {doc}`08-stem-ablation` asks which
 # instruments the predictions depend on.

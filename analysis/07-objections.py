@@ -329,10 +329,10 @@ repeats = results[best].predicted[:, :, targets.index(target)]
 r = np.mean([stats.pearsonr(y, within_style(row)).statistic for row in repeats])
 
 # %% [markdown]
-# The package computes the same correlation as the score `within_r` (the difference is
-# {glue:text}`same_within`). To compute p, we exchange the ratings of whole artists with those of artists
-# of the same style, and repeat the whole procedure for {glue:text}`permutations` such permutations (with
-# one division into folds; the reported correlations are means over all divisions).
+# In the package, this correlation is the score `within_r` (the difference from the value computed by
+# hand is {glue:text}`same_within`). To compute p, we exchange the ratings of whole artists with those of
+# artists of the same style, and repeat the whole procedure for {glue:text}`permutations` such
+# permutations (with one division into folds; the reported correlations are means over all divisions).
 
 # %%
 within_r = summaries.score_table(results, score="within_r", **resampled)
@@ -364,12 +364,12 @@ show_table(
 )
 
 # %% [markdown]
-# {numref}`fig-style` answers the same question in three other ways. First, R² can be split into a part
-# between and a part within styles. For the part *within* styles, zero is not the natural baseline:
-# predicting the mean rating of the style, computed from other songs, gives a negative R². Second, the
-# mean rating of the style can be removed from the ratings *before* the regression is trained, within the
-# training songs. R² beyond style is then the share of the remaining squared error that the regression
-# removes.
+# Objection 4 can also be answered in three other ways ({numref}`fig-style`). First, R² can be split into
+# a part between and a part within styles. For the part *within* styles, zero is not the natural
+# baseline: predicting the mean rating of the style, computed from other songs, gives a negative R².
+# Second, the mean rating of the style can be removed from the ratings *before* the regression is
+# trained, within the training songs. R² beyond style is then the share of the remaining squared error
+# that the regression removes.
 
 # %%
 parts = pd.concat(
@@ -402,7 +402,7 @@ partition = probe.variance_partition(
 )
 
 # %% [markdown]
-# {numref}`fig-style` has one panel for each of these three analyses:
+# {numref}`fig-style` has one panel for each of these analyses:
 
 # %%
 parts = parts[parts["part"].isin(["all", "between", "within"])]
@@ -486,7 +486,7 @@ report_effects(shared, n_songs, prefix="shared_", value="r2")
 
 # %% [markdown] tags=["needs-audio-or-descriptors"]
 # Embedding and descriptors, but not style, share an R² of
-# {glue:text}`shared_embedding_descriptors_full`; all three share
+# {glue:text}`shared_embedding_descriptors_full`; style, embedding and descriptors share
 # {glue:text}`shared_style_embedding_descriptors_full`. The share of the embedding alone is
 # {glue:text}`unique_embedding_full`: this block {glue:text}`unique_embedding_verdict`. The share of the
 # descriptors alone is {glue:text}`unique_descriptors_full`: this block
@@ -892,8 +892,8 @@ report_value("width_now", widths["half-width"].iloc[-1], n=n_artists)
 # ## What could be wrong here
 #
 # - **Further objections.** A score can have causes that are not on this list; the placebo question in
-#   {doc}`06-probing` would reveal some of them.
-# - **One model.** Most experiments use the best model; results for the others are in the tables.
+#   {doc}`06-probing` would reveal some of these causes.
+# - **One model.** Most experiments use the best model; results for the other models are in the tables.
 # - **Permutations of artists** require artists whose ratings can be exchanged. If artists differ greatly
 #   in the number of their songs, few permutations are possible.
 #
@@ -903,8 +903,8 @@ report_value("width_now", widths["half-width"].iloc[-1], n=n_artists)
 # :label: ex-smallest
 #
 # How many songs are needed to detect a difference of 0.1 in R² with a power of 90%, and how many to
-# detect a difference of 0.02? Call the numbers `many` and `more`. How does the number of songs depend on
-# the difference?
+# detect a difference of 0.02? Call the two numbers of songs `many` and `more`. How does the number of
+# songs depend on the difference?
 # ```
 #
 # ```{solution-start} ex-smallest
@@ -977,7 +977,7 @@ assert found_leaks["leaks"].any(), (
 # ```{exercise} Listen to the extremes of a style
 # :label: ex-within
 #
-# Within one style, which song has the highest prediction, and which the lowest? Put the two in a
+# Within one style, which song has the highest prediction, and which the lowest? Put the two songs in a
 # dictionary `ends`, and listen to them. Would you call the difference between them groove?
 # ```
 #

@@ -75,7 +75,7 @@ data = chapter.study
 # ## Hear it
 #
 # Here are the stems of one song of each style. Play the whole band, then the drums alone, drums and bass
-# alone, and everything except the drums. Which of these make you want to move?
+# alone, and everything except the drums. Which of these combinations make you want to move?
 
 # %%
 separator = separator or ("true" if data.has("stems") else "hpss")
@@ -90,8 +90,8 @@ for style, track in first_songs.items():
     audio_player(sounds, mixer=True)
 
 # %% [markdown]
-# First, we check that the stems add up to the mix. For the last of these songs, we subtract the sum of
-# the stems from the mix, and compare the level of the difference with that of the mix:
+# First, we check that the stems add up to the mix. For the last song above, we subtract the sum of the
+# stems from the mix, and compare the level of the difference with that of the mix:
 
 # %%
 mix, sr = data.load(track, sr=sr, mono=False)
@@ -336,9 +336,9 @@ report_texts(
 # The whole band gives an R² of {glue:text}`whole_r2_full`, and the empty sum, without any stem, gives
 # {glue:text}`nothing_r2`. (In this chapter, n counts songs, and the intervals resample the
 # {glue:text}`n_artists` artists.) On their own, {glue:text}`pair` are {glue:text}`pair_note`. The
-# intervals of most sums in {numref}`fig-subset-scores` overlap: with {glue:text}`n_songs` songs,
-# neighbouring rows cannot be ranked. (In {doc}`06-probing`, the same model receives whole songs, so its
-# R² differs a little from that in the last row of {numref}`fig-subset-scores`.)
+# intervals of most sums in {numref}`fig-subset-scores` overlap, so the order of neighbouring rows is
+# uncertain with {glue:text}`n_songs` songs. (In {doc}`06-probing`, the same model receives whole songs,
+# so its R² differs a little from that in the last row of {numref}`fig-subset-scores`.)
 #
 # ### The published conditions
 #
@@ -388,8 +388,8 @@ report_value("paper_highest_r2", order.iloc[-1], n=n)
 # carry the same information, “alone” credits both stems with it, and “left out” credits neither. The
 # **Shapley value** averages these two cases and all cases between them. The Shapley value is the only
 # rule with four properties: the shares add up to the score of the whole band minus the score of no stem;
-# stems with the same effect get equal shares; a stem that never changes the score gets zero; and if two
-# scores are added, so are their shares.
+# stems with the same effect receive equal shares; a stem that never changes the score receives zero; and
+# if two scores are added, so are their shares.
 #
 # One family of comparisons was planned before we looked at the results: which stems have a Shapley value
 # above 0 for “{glue:text}`target`”? The p-values are corrected by Holm's method for the number of stems.
@@ -537,7 +537,7 @@ show_table(
 # the training songs, which also determine the layer, the penalty and the standardisation, and is then
 # *tested* on stems.
 #
-# The problem is that a solo bass is unlike any mix in the training set. The predictions for all solo
+# One problem is that a solo bass is unlike any mix in the training set. The predictions for all solo
 # basses are wrong by a similar amount, and R² counts this offset as error. We therefore report two
 # versions. In “the mix, **as it comes**”, the predictions are left unchanged. In “the mix, **mean
 # shifted**”, the predictions for each sum are shifted so that their mean over the *training* songs
@@ -605,8 +605,8 @@ on_louder = ablate(with_louder, ratings[[target]])
 # style by other artists, the one with the nearest tempo. The style stays the same, and the tempo stays
 # nearly the same. The exchange removes the interplay of the two instruments, but also everything else
 # that is particular to the original bass; a loss in R² may be due to either. The regression is trained
-# again, on the songs with the other bass. Listen to the first song of each style: first the drums and
-# bass as they were played, then the drums with the other bass.
+# again, on the songs with the exchanged bass. Listen to the first song of each style: first the drums
+# and bass as they were played, then the drums with the other bass.
 
 # %%
 tempo = data.tracks.set_index("track_id").get("tempo")
@@ -693,7 +693,7 @@ report_texts(
 # Two causes come mainly, but not only, from drums or bass. Event density counts the moments at which
 # *any* instrument starts a note, and the level of low frequencies is relative to the level of the whole
 # mix, so every stem can affect both causes. For the moments at which a note starts, we compute how often
-# the drums play, and how often neither drums nor bass play:
+# the drums play, and how often neither the drums nor the bass plays:
 
 # %%
 notes = data.truth("onsets")
@@ -710,9 +710,10 @@ report_percentages(shares | {"other_moments_most": only_others.max()}, n)
 # %% [markdown]
 # On average, the drums play at {glue:text}`drum_moments` of the moments at which a note starts. At
 # {glue:text}`other_moments` of these moments (at most {glue:text}`other_moments_most` in any one song),
-# neither drums nor bass start a note, only voices or other instruments. We predict the causes from the
-# stems. For each cause, a planned comparison tests whether the stems that produce all or most of it have
-# a larger share of R² than the other stems. Tempo is in all stems, so it is not tested in this way.
+# neither the drums nor the bass starts a note; only voices or other instruments do. We predict the
+# causes from the stems. For each cause, a planned comparison tests whether the stems that produce all or
+# most of it have a larger share of R² than the other stems. Tempo is in all stems, so it is not tested
+# in this way.
 
 # %%
 drums, bass = "drums", "bass"
@@ -802,9 +803,9 @@ report_texts(coupling_word=pick_verdict(estimates["coupling_r2"], *words))
 
 # %% [markdown]
 # From {glue:text}`first_stem` and {glue:text}`second_stem` together, coupling is predicted with an R² of
-# {glue:text}`coupling_r2_full`: {glue:text}`coupling_word`. Beyond what each stem adds alone, the two
-# together add {glue:text}`synergy_full`. The R² with the song's own bass minus the R² with the bass of
-# another song is {glue:text}`coupling_lost_full`.
+# {glue:text}`coupling_r2_full`: {glue:text}`coupling_word`. Beyond the R² that each stem adds alone, the
+# two stems together add {glue:text}`synergy_full`. The R² for coupling with the song's own bass minus
+# the R² with the bass of another song is {glue:text}`coupling_lost_full`.
 
 # %% [markdown] tags=["needs-audio"]
 # ## One song at a time
@@ -859,8 +860,8 @@ report_texts(
 # artists. The number of contributions whose interval excludes zero is {glue:text}`clear_pushes_full`,
 # where n counts contributions. The intervals of the contributions resample the artists of the training
 # set and are not corrected for multiple comparisons. The number of songs with a silent stem is
-# {glue:text}`n_silent_full`. Each audio player below contains the whole song and the stem with the
-# largest contribution.
+# {glue:text}`n_silent_full`. Each audio player below contains one of the songs shown and the stem with
+# the largest contribution to its prediction.
 
 # %%
 for track, song_rows in shown.groupby("track_id", sort=False):
@@ -946,8 +947,8 @@ broken[["stem", "measure", "estimate", "low", "high"]].tail(len(sources)).round(
 
 # %% [markdown]
 # Predictions for sums that are unlike a mix lie far outside the rating scale. The stem that makes a sum
-# resemble a mix again, often the drums, receives most of the score. Its share measures similarity to a
-# mix, not groove.
+# resemble a mix again, often the drums, receives most of the score. The share of this stem measures
+# similarity to a mix, not groove.
 #
 # ```{solution-end}
 # ```
