@@ -10,7 +10,7 @@
 # **You will learn** how to read a rating study: its design, its questions, and the reliability of its
 # song means, which is the noise ceiling for the models in the following chapters.
 #
-# **You need** means, variances and correlations. No machine learning is needed yet.
+# **You need** to know means, variances and correlations, but no machine learning.
 #
 # **It runs** in {run-time}`01-listeners-and-tracks`, measured when this page was built. Modules:
 # `groove_utils.study`, `groove_utils.mixed`.
@@ -53,9 +53,9 @@ data
 #
 # ## The songs
 #
-# Songs by the same artist resemble each other: they share a drummer and a producer, for instance. Two
-# songs by one artist are therefore not two independent pieces of evidence, and we count artists as well
-# as songs.
+# Songs by the same artist tend to resemble each other: they often share a drummer and a producer, for
+# instance. Two songs by one artist are therefore not two independent pieces of evidence, and we count
+# artists as well as songs.
 
 # %%
 by_style = data.tracks.groupby("style")
@@ -105,9 +105,10 @@ wording = pd.Series(data.queries, name="wording").rename_axis("query")
 show_table(wording.to_frame(), "queries", "The questions and their wording.")
 
 # %% [markdown]
-# Most of the later chapters predict the mean rating of a song over its listeners. We compute these
-# means for each question; {numref}`fig-song-means` shows them by style. The function `style_share`
-# computes the proportion of the variance of song means that is due to differences between styles.
+# Most of the later chapters predict the mean rating of a song over its listeners. We compute the song
+# means for each question; {numref}`fig-song-means` shows these means by style. The function
+# `style_share` computes the proportion of the variance of song means that is due to differences between
+# styles.
 
 # %%
 means = {query: data.song_means(query).rename("mean") for query in data.queries}
@@ -197,8 +198,8 @@ report_percentages({"rated_share": rated.to_numpy().mean()})
 
 # %% [markdown] tags=["needs-listeners"]
 # The {glue:text}`n_listeners` listeners rated about {glue:text}`songs_per_listener` songs each. On
-# average, a song was rated by {glue:text}`raters_per_song` of them, and {glue:text}`rated_share` of
-# the matrix is filled.
+# average, a song was rated by {glue:text}`raters_per_song` listeners, and {glue:text}`rated_share` of
+# the cells in {numref}`fig-design` are filled.
 #
 # ### Listeners use the scale differently
 #
@@ -235,10 +236,10 @@ show_figure(
 #
 # $$ \mathrm{ICC}(C,1) = \frac{S}{S + E}, \qquad \mathrm{ICC}(A,1) = \frac{S}{S + L + E} $$
 #
-# ICC(C), for consistency, ignores differences between listeners' average ratings. ICC(A), for
-# agreement, counts them as disagreement. We apply the formulas to the best-known example in the
-# literature: six targets rated by four judges {cite}`shrout1979`. If every judge rates every target,
-# $S$ and $E$ follow from two mean squares: that of the targets, and that of the residuals.
+# ICC(C), for consistency, ignores differences between listeners' average ratings; ICC(A), for
+# agreement, counts such differences as disagreement. We apply the formulas to the best-known example in
+# the literature: six targets rated by four judges {cite}`shrout1979`. If every judge rates every
+# target, $S$ and $E$ follow from two mean squares: that of the targets, and that of the residuals.
 
 # %% tags=["needs-listeners"]
 A, B = [9, 6, 8, 7, 10, 6], [2, 1, 4, 1, 5, 2]
@@ -254,17 +255,18 @@ single = (ms_targets - ms_residual) / (ms_targets + (k - 1) * ms_residual)
 print(f"ICC(C,1) = {single:.2f}")
 
 # %% [markdown] tags=["needs-listeners"]
-# The published value of ICC(C,1) is .71. The *mean* of several judges is more reliable than a single
-# judge, because differences in taste and chance average out. If $k$ judges rate all targets, the
-# reliability of their mean is ICC(C,k), which psychologists call Cronbach's alpha. This reliability
-# follows from ICC(C,1), written $\rho_1$ below, by the Spearman–Brown formula. The reliability also
-# follows from the variances of the judges' ratings $x_j$ and of their sum:
+# The published value of ICC(C,1) for this example is .71. The *mean* of several judges is more reliable
+# than a single judge, because differences in taste and chance average out. If $k$ judges rate all
+# targets, the reliability of their mean is ICC(C,k), which psychologists call Cronbach's alpha. This
+# reliability follows from ICC(C,1), written $\rho_1$ below, by the Spearman–Brown formula. The
+# reliability also follows from the variances of the judges' ratings $x_j$ and of their sum:
 #
 # $$ \rho_k = \frac{k \, \rho_1}{1 + (k - 1) \, \rho_1} = \frac{k}{k - 1}
 # \left( 1 - \frac{\sum_j \mathrm{var}(x_j)}{\mathrm{var}(\sum_j x_j)} \right) $$
 #
-# The first two lines below compute ICC(C,k) in both ways. `assert_allclose` is a live check: the build
-# of this page stops if our function `icc` does not give the same numbers to $10^{-8}$.
+# The first two lines of the next cell compute ICC(C,k) by these two formulas. `assert_allclose` is a
+# live check: the build of this page stops if our function `icc` does not give the same numbers to
+# $10^{-8}$.
 
 # %% tags=["needs-listeners"]
 stepped_up = k * single / (1 + (k - 1) * single)
@@ -276,7 +278,8 @@ print(f"ICC(C,4) = {stepped_up:.2f} = {alpha:.2f}")
 # %% [markdown] tags=["needs-listeners"]
 # Most rating tables are incomplete, because few people would rate hundreds of songs. The formulas with
 # mean squares then no longer apply, and we estimate the variances by restricted maximum likelihood
-# instead. The function `rating_variances` estimates them for the ratings of “{glue:text}`query`”.
+# instead. The function `rating_variances` estimates the three variances for the ratings of
+# “{glue:text}`query`”.
 
 # %% tags=["needs-listeners"]
 ratings = data.ratings[data.ratings["query"] == query]
@@ -286,16 +289,17 @@ shares = pd.Series(variances) / (S + L + E)
 
 # %% [markdown] tags=["needs-listeners"]
 # Differences between songs account for {glue:text}`song_variance` of the variance of single ratings,
-# differences between listeners' average levels for {glue:text}`listener_variance`, and the residual for
-# {glue:text}`residual_variance`. A model that knows only the songs can explain only the variance
+# differences between listeners' average levels for {glue:text}`listener_variance`, and the residuals
+# for {glue:text}`residual_variance`. A model that knows only the songs can explain only the variance
 # between songs.
 #
 # ## How reliable is a song's mean?
 #
 # The most direct measure of reliability needs no model. We divide the listeners at random into two
-# halves and correlate the song means of the two halves ({numref}`fig-halves`). With perfect agreement,
-# all dots would lie on the diagonal. Each mean is based on only half of the listeners, so we
-# extrapolate the correlation to all listeners by the Spearman–Brown formula with $k = 2$:
+# halves and correlate the song means of the two halves ({numref}`fig-halves`). If the two halves agreed
+# perfectly, all dots in the figure would lie on the diagonal. Each mean is based on only half of the
+# listeners, so we extrapolate the correlation to all listeners by the Spearman–Brown formula with
+# $k = 2$:
 
 # %% tags=["needs-listeners"]
 in_half = np.arange(len(matrix)) < len(matrix) // 2
@@ -330,19 +334,20 @@ report_percentages(shares, len(matrix))
 # ### The noise ceiling
 #
 # A *perfect* model would know every song's true level $s_i$, but not the part of its mean rating that
-# is due to chance. The R² of its predictions would be the share of the variance of the observed means
-# that is due to songs. This R² is the {term}`noise ceiling`. The mean of song $i$ is taken over the
-# $k_i$ listeners who rated it. The noise of this mean has two sources: the average levels of these
-# listeners, and the residuals. Let row $i$ of the matrix $A$ contain $1/k_i$ for each listener who
-# rated song $i$ and 0 for all others. The noise of the means has the covariance matrix $N$ and, over
-# $n$ songs, the expected variance $v$. The ceiling is the share of $S$ in the sum of $S$ and $v$:
+# is due to chance. The R² of this model's predictions would be the share of the variance of the
+# observed means that is due to songs. This R² is the {term}`noise ceiling`. The mean of song $i$ is
+# taken over the $k_i$ listeners who rated it. The noise of this mean has two sources: the average
+# levels of these listeners, and the residuals. Let row $i$ of the matrix $A$ contain $1/k_i$ for each
+# listener who rated song $i$ and 0 for all others. The noise of the means has the covariance matrix $N$
+# and, over $n$ songs, the expected variance $v$. The ceiling is the share of $S$ in the sum of $S$ and
+# $v$:
 #
 # $$ N = L\,AA^\top + E\,\mathrm{diag}(1/k_i), \qquad
 # v = \frac{\mathrm{tr}(MN)}{n-1}, \qquad
 # \mathrm{ceiling} = \frac{S}{S + v} $$
 #
 # Here the matrix $M$ subtracts the mean over songs, because shifting all songs by the same amount does
-# not change R². In NumPy, the ceiling takes four lines:
+# not change R². In NumPy, we compute the ceiling in four lines:
 
 # %% tags=["needs-listeners"]
 A = (rated / rated.sum()).to_numpy().T  # songs × listeners
@@ -352,8 +357,8 @@ by_formula = S / (S + v)
 
 # %% [markdown] tags=["needs-listeners"]
 # The function `noise_ceiling` computes the ceiling and the other measures of reliability for all
-# questions, with 95% intervals. The last line checks that the result of `noise_ceiling` agrees with the
-# formula.
+# questions, with 95% intervals. The last line of the next cell checks that the result of
+# `noise_ceiling` agrees with the formula.
 
 # %% tags=["needs-listeners"]
 ceilings = mixed.noise_ceiling(data.ratings, n_splits=n_splits, seed=seed)
@@ -463,9 +468,9 @@ report_effects(steps, prefix="reach_", value="reliability")
 #
 # In the simulation, the true mean of each song is known: the mean over an unlimited number of
 # listeners. The squared correlation between true and observed means is the R² that a perfect model
-# would reach. {numref}`fig-ceiling-check` compares it with the ceiling, which was estimated from the
-# ratings alone. The last two lines of the next cell check which intervals contain the true value, and
-# compute the errors of the estimates.
+# would reach. {numref}`fig-ceiling-check` compares this R² with the ceiling, which was estimated from
+# the ratings alone. The last two lines of the next cell check which intervals contain the true value,
+# and compute the errors of the estimates.
 
 # %% tags=["needs-simulation"]
 from groove_utils.synth.questionnaire import groove_score
@@ -527,7 +532,7 @@ show_table(
 #
 # - **The ceiling applies to these songs only.** If half of the songs are chosen for high and half for
 #   low groove, listeners agree far better than on an ordinary range of songs {cite}`oconnell2022`. The
-#   ceiling of one selection of songs does not apply to another.
+#   ceiling of one selection of songs does not apply to another selection.
 # - **Means hide individual listeners.** Even a model that predicts song means perfectly does not show
 #   which listeners want to move to a song. {doc}`09-mixed-models` predicts individual ratings.
 # - **Consistency or agreement?** ICC(C,1) and ICC(C,k) ignore differences between listeners' average

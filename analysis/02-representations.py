@@ -120,8 +120,8 @@ log_mel = librosa.power_to_db(mel, ref=np.max, top_db=80)
 # %% [markdown]
 # The **constant-Q transform** (CQT) has one row per semitone: row $k$ is at the frequency
 # $f_k = f_0 \, 2^{k/12}$, and its window gets shorter as the frequency rises. If a melody is
-# transposed, its picture moves up or down without changing its shape. The **chromagram** adds up all
-# octaves of a spectrogram, here of the STFT. It has twelve rows, one per pitch class.
+# transposed, its pattern in the CQT moves up or down without changing its shape. The **chromagram**
+# adds up all octaves of a spectrogram, here of the STFT, and has twelve rows, one per pitch class.
 
 # %%
 cqt = np.abs(librosa.cqt(y, sr=sr, hop_length=hop, n_bins=84))
@@ -147,7 +147,7 @@ tempogram = librosa.feature.tempogram(onset_envelope=strength, **rate)
 
 # %% [markdown]
 # The function `representations.represent` computes all of these representations. The next cell checks
-# that its log-mel spectrogram is the same as the one above:
+# that the log-mel spectrogram from `represent` is the same as the one computed above:
 
 # %%
 views = {name: representations.represent(y, sr) for name, y in sounds.items()}
@@ -158,7 +158,7 @@ np.allclose(views[names[0]]["log-mel"].array, log_mel, atol=1e-3)
 #
 # {numref}`fig-eight` shows two seconds of each song. Brighter pixels mean larger values, and frequency
 # axes are logarithmic. Thin lines mark the beats that `groove_utils.descriptors` estimated from onset
-# strength. Before reading on, find the bass drum in as many rows as you can.
+# strength. Before reading on, find the bass drum in as many rows of the figure as you can.
 
 # %%
 spectra = {name: descriptors.analyse(y, sr) for name, y in sounds.items()}
@@ -288,9 +288,9 @@ estimate = librosa.griffinlim(
 audio_player({"original": (y, sr), "from its magnitudes alone": (estimate, sr)})
 
 # %% [markdown]
-# The other representations need one more step. The power of a mel band is spread over its frequencies;
-# a chromagram is played with {cite:t}`shepard1964` tones, which contain all octaves at once; and onset
-# strength controls the level of white noise.
+# For the other representations, the reconstruction needs one more step. The power of a mel band is
+# spread over its frequencies; a chromagram is played with {cite:t}`shepard1964` tones, which contain
+# all octaves at once; and onset strength controls the level of white noise.
 
 # %%
 reconstructed = {}
@@ -311,7 +311,8 @@ def listen(name):
 listen(names[0])
 
 # %% [markdown]
-# These sounds were reconstructed from “{glue:text}`first`”, the next ones from “{glue:text}`second`”:
+# The sounds above were reconstructed from “{glue:text}`first`”, and the sounds below from
+# “{glue:text}`second`”:
 
 # %%
 listen(names[1])
@@ -476,18 +477,18 @@ report_value("energy_above", 100 * power[above].sum() / power.sum(), unit="%")
 report_value("share_high", share_high, fmt=".0f", unit="%")
 
 # %% [markdown]
-# Only {glue:text}`energy_above` of the song's energy is above 4 kHz. But of the onsets found in three
-# regions of the spectrum, {glue:text}`share_high` are in the region above 3.2 kHz. The hi-hat is quiet,
-# but it carries much of the pulse.
+# Only {glue:text}`energy_above` of the energy of the first song is above 4 kHz. But of the onsets found
+# in three regions of the spectrum, {glue:text}`share_high` are in the region above 3.2 kHz. The hi-hat
+# is quiet, but it carries much of the pulse.
 #
 # ## Where the groove is visible
 #
 # {numref}`fig-bar` averages the onset strength of three regions of the spectrum over all bars,
 # sixteenth note by sixteenth note. The result resembles drum notation: bass drum and bass are in the
-# lowest region and the hi-hat in the highest. The middle region contains all strokes. A tall column in
-# the middle region without one in the lowest region is a stroke of the snare; in most rock music, the
-# snare is struck on beats 2 and 4. A tall column *between* the beats, followed by a lower one on the
-# next beat, is what {doc}`04-descriptors` counts as {term}`syncopation`.
+# lowest region and the hi-hat in the highest. The middle region contains the strokes of all
+# instruments. A tall column in the middle region without one in the lowest region is a stroke of the
+# snare; in most rock music, the snare is struck on beats 2 and 4. A tall column *between* the beats,
+# followed by a lower one on the next beat, is what {doc}`04-descriptors` counts as {term}`syncopation`.
 
 # %%
 by_song = {
@@ -594,10 +595,10 @@ view.rows[highest].round(1)  # beats per minute
 
 # %% [markdown]
 # A pattern that recurs after one eighth note also recurs after two, three, four and five eighth notes.
-# If a song has a stroke on every eighth note, the bands therefore lie at the rate of the eighth notes,
-# which is twice the tempo, and at a half, a third, a quarter and a fifth of this rate. A tempo
-# estimator must choose among these bands. Its estimates are therefore most often wrong by a factor of
-# two, and sometimes by a factor of 3/2.
+# If a song has a stroke on every eighth note, the bands of its tempogram therefore lie at the rate of
+# the eighth notes, which is twice the tempo, and at a half, a third, a quarter and a fifth of this
+# rate. A tempo estimator must choose among these bands. If an estimated tempo is wrong, it is therefore
+# usually wrong by a factor of two, and sometimes by a factor of 3/2.
 #
 # ```{solution-end}
 # ```

@@ -19,7 +19,7 @@
 # longer. Modules: `groove_utils.networks`, `groove_utils.synth.listening_tasks`.
 # ```
 #
-# All sounds in this chapter were rendered for this purpose, and no ratings are used.
+# This chapter uses no ratings, and all its sounds were rendered for the questions that it asks.
 
 # %% tags=["parameters"]
 study = "demo"  # a study's name or folder; this chapter does not use its data
@@ -177,10 +177,10 @@ for task in tasks.values():
 # These are the modules, each built into a small classifier. (A tom or a chord is given as a single
 # spectrum, so recurrence and attention have no time axis to work with in these two cases.)
 #
-# - A **dense** layer has separate weights for every band of every frame. It distinguishes positions,
-#   but has to learn each position separately.
-# - A **convolution** slides small kernels over all positions; here only the best match of each kernel
-#   is kept. It detects a shape, but discards the position of the shape.
+# - A **dense** layer has separate weights for every band of every frame. Such a layer distinguishes
+#   positions, but has to learn each position separately.
+# - A **convolution** slides small kernels over all positions; here, only the best match of each kernel
+#   is kept. Such a layer detects a shape, but discards the position of the shape.
 # - A **recurrent** layer (here a gated recurrent unit, GRU) reads the input frame by frame and updates
 #   a state. The effect of a frame therefore depends on the frames before it. (The older long short-term
 #   memory, LSTM, has two states and one more gate. Try `cell="lstm"`, or `both_directions=True` for a
@@ -223,7 +223,7 @@ show_figure(
     figures.plot_forest(panels, **axes, **shaded, reference=None),
     "modules",
     "Accuracy of four modules on four questions: means over seeds with 95% t intervals.",
-    "Four panels. In each, one module is near 1: dense for toms, convolution for chords, "
+    "Four panels. In each, one module is near an accuracy of 1: dense for toms, convolution for chords, "
     "recurrent for swing, attention for repeats; at least one other module is far below it.",
     table=summary,
     simulated=False,
@@ -261,8 +261,8 @@ report_texts(**rows["verdict"].add_suffix("_verdict"))
 # ### What it costs
 #
 # The number of parameters measures how much a module has to learn and to store. The number of
-# multiply-adds measures how much it has to compute for one example. The two numbers can differ: a
-# kernel has few parameters but is applied at every position.
+# multiply-adds measures how much the module has to compute for one example. The two numbers can differ:
+# a kernel has few parameters but is applied at every position.
 
 # %%
 sizes = summary.rename(columns={"multiply_adds": "multiply-adds"})
@@ -279,11 +279,11 @@ show_table(
 # %% [markdown]
 # ## What a kernel sees
 #
-# A kernel is a small picture that is compared with every part of a larger picture. Its shape determines
-# what it can match. {numref}`fig-kernels` shows how three hand-made kernels respond to a drum loop from
-# the swing question. A *tall* kernel, which compares each frame with the one before it in all bands,
-# responds to strokes. A *wide* kernel responds to sustained sounds. A *square* kernel responds to a
-# small patch, such as a stroke of a certain drum.
+# A kernel is a small picture that is compared with every part of a larger picture. The shape of a
+# kernel determines what it can match. {numref}`fig-kernels` shows how three hand-made kernels respond
+# to a drum loop from the swing question. A *tall* kernel, which compares each frame with the one before
+# it in all bands, responds to strokes. A *wide* kernel responds to sustained sounds. A *square* kernel
+# responds to a small patch, such as a stroke of a certain drum.
 
 # %%
 loop = tasks["swing"].X[-1]
@@ -526,9 +526,9 @@ show_figure(
 #
 # ### Change the sound, not the answer
 #
-# *Augmentation* creates new examples from existing ones by a change that does not affect the answer. It
-# teaches the network what to ignore. Moving the constant-Q transform of a chord up by some bins
-# transposes the chord, and a transposed minor chord is still minor:
+# *Augmentation* creates new examples from existing ones by a change that does not affect the answer. In
+# this way, the network learns what to ignore. Moving the constant-Q transform of a chord up by some
+# bins transposes the chord, and a transposed minor chord is still minor:
 
 # %%
 (chord, rate), (other, _), *_ = tasks["chord"].sounds.values()
@@ -545,8 +545,9 @@ audio_player(versions)
 # No training chord has its root in the octave of the test chords; with random shifts, some training
 # chords do. We compare shifting with two other changes. SpecAugment masks a range of bands and a range
 # of frames {cite}`park2019`. Mixup computes weighted means of two examples and of their answers
-# {cite}`zhang2018`, so the last sound above counts as 70% of one chord and 30% of the other. These
-# networks are trained for 60 epochs instead of 15, since augmented examples take longer to learn.
+# {cite}`zhang2018`, so the last sound above counts as 70% of one chord and 30% of the other. In this
+# comparison, the networks are trained for 60 epochs instead of 15, since augmented examples take longer
+# to learn.
 
 # %%
 changes = {
@@ -628,13 +629,13 @@ shares = {
 report_percentages(shares, n_seeds, tolerance=10)
 
 # %% [markdown]
-# With shifting, the accuracy of the dense network on chords changes from {glue:text}`chord_plain` to
-# {glue:text}`chord_shifted`: augmentation can teach a dense network what is built into a convolution.
-# Stretching keeps the ratio of long to short notes; with stretching, the accuracy for swing changes
-# from {glue:text}`swing_plain` to {glue:text}`swing_stretched`. But stretching changes the tempo of an
-# example without changing its label, and the accuracy for tempo changes from {glue:text}`tempo_plain`
-# to {glue:text}`tempo_stretched`. Remember this effect if you study groove with a model that was
-# trained with time stretching.
+# On chords, the accuracy of the dense network is {glue:text}`chord_plain` without shifting and
+# {glue:text}`chord_shifted` with shifting: augmentation can teach a dense network what is built into a
+# convolution. Stretching keeps the ratio of long to short notes: the accuracy for swing is
+# {glue:text}`swing_plain` without stretching and {glue:text}`swing_stretched` with stretching. But
+# stretching changes the tempo of an example without changing its label: the accuracy for tempo is
+# {glue:text}`tempo_plain` without stretching and {glue:text}`tempo_stretched` with stretching. Remember
+# this effect if you study groove with a model that was trained with time stretching.
 #
 # ### Borrow a network
 #
@@ -737,8 +738,8 @@ report_percentages(shares, tolerance=10)
 #
 # We use twelve loops by each of 24 bands, and call half of the bands “good”. These bands are drawn at
 # random, so the sound of a new band cannot show whether it is good, and the expected accuracy is one
-# half. We repeat the draw several times, and train the same kind of network each time. We compute its
-# accuracy in five ways:
+# half. We repeat the draw several times, and train the same kind of network each time. We compute the
+# accuracy of these networks in five ways:
 
 # %%
 X, bands = listening_tasks.draw_band_loops(24, 12, seed)
@@ -808,12 +809,13 @@ keys = ["clip_split", "stopped", "best_run", "leaked"]
 report_percentages(dict(zip(keys, ways.iloc[1:])), tolerance=10)
 
 # %% [markdown]
-# With whole bands held out, the mean accuracy is {glue:text}`honest_full`. With a split by clip, it is
-# {glue:text}`clip_split`, although the labels are random, because the network recognises the bands.
-# Choosing the number of epochs by the test set gives an accuracy of {glue:text}`stopped`, and reporting
-# only the best honest run gives {glue:text}`best_run`. Scaling with the test set gives
-# {glue:text}`leaked`. A mean over hundreds of loops depends little on the test loops among them, but it
-# is easier to avoid such a leak than to argue that it is harmless.
+# With whole bands held out, the mean accuracy is {glue:text}`honest_full`. With a split by clip, the
+# mean accuracy is {glue:text}`clip_split`, although the labels are random, because the network
+# recognises the bands. Choosing the number of epochs by the test set gives an accuracy of
+# {glue:text}`stopped`, and reporting only the best honest run gives an accuracy of
+# {glue:text}`best_run`. Scaling with the test set gives an accuracy of {glue:text}`leaked`. A mean over
+# hundreds of loops depends little on the test loops among them, but it is easier to avoid such a leak
+# than to argue that it is harmless.
 #
 # To avoid such errors, the following chapters hold out whole artists, choose layers and penalties in
 # inner folds, and report means with intervals.
@@ -834,10 +836,10 @@ report_percentages(dict(zip(keys, ways.iloc[1:])), tolerance=10)
 # ```{exercise} Help the convolution, and break the dense network
 # :label: ex-place
 #
-# The convolution failed on toms. Give it a way to distinguish positions: pass `kernel=(72, 1)`, as tall
-# as the input. Why does that help, and what has the network become? Then break the dense network:
-# rotate the spectrum of each tom by a random number of bands (`np.roll`), drawn separately for each
-# tom, and train the network again. How accurate is it now?
+# The convolution failed on the tom question. Give the convolution a way to distinguish positions: pass
+# `kernel=(72, 1)`, as tall as the input. Why does that help, and what has the network become? Then
+# break the dense network: rotate the spectrum of each tom by a random number of bands (`np.roll`),
+# drawn separately for each tom, and train the network again. How accurate is it now?
 # ```
 #
 # ```{solution-start} ex-place
@@ -881,9 +883,9 @@ shuffled = replace(swing, X=np.take_along_axis(swing.X, order, axis=2))
 networks.task_accuracy(shuffled, "recurrent", seed, cache)
 
 # %% [markdown]
-# The times between strokes are lost, and the accuracy falls to about that of guessing. All information
-# that does not depend on the order of the frames, such as the number, the levels and the drums of the
-# strokes, is still there.
+# The times between strokes are lost, and the accuracy falls to about the accuracy of guessing. All
+# information that does not depend on the order of the frames, such as the number, the levels and the
+# drums of the strokes, is still there.
 #
 # ```{solution-end}
 # ```
@@ -931,8 +933,8 @@ networks.task_accuracy(moved, "attention", seed, cache)
 
 # %% [markdown]
 # Only the query of the last frame is used, and the last frame is now bar 5. The query should come from
-# the frame that is now the first. Compute the query of every frame, and read out the output of the
-# first frame.
+# the frame that now comes first. Compute the query of every frame, and read out the output of the first
+# frame.
 #
 # ```{solution-end}
 # ```

@@ -107,7 +107,7 @@ onsets = librosa.onset.onset_strength(S=level, lag=5, center=False)[5:]
 
 # %% [markdown] tags=["needs-audio"]
 # **Pulse clarity** {cite}`lartillot2008` measures how strongly the onset curve repeats itself from beat
-# to beat. It is the height of the highest peak of the autocorrelation $r$ at lags of 0.3 to 1.5 s,
+# to beat: it is the height of the highest peak of the autocorrelation $r$ at lags of 0.3 to 1.5 s,
 # which correspond to 200 to 40 beats per minute. If $x$ is the curve minus its mean, and $N$ the number
 # of frames,
 #
@@ -152,9 +152,9 @@ report_value("pulse_height", clarity)
 # after two beats, for instance. The height of the peak, the pulse clarity, is
 # {glue:text}`pulse_height`.
 #
-# **Periodicity** is a similar measure for music whose tempo drifts. The *tempogram* is the
-# autocorrelation in windows of 8 s instead of over the whole song; we take the highest value in each
-# window, at the same lags, and average these values. **RMS variability** needs no beat: it is the
+# **Periodicity** is similar to pulse clarity, but suits music whose tempo drifts. The *tempogram* is
+# the autocorrelation in windows of 8 s instead of over the whole song; we take the highest value in
+# each window, at the same lags, and average these values. **RMS variability** needs no beat: it is the
 # standard deviation of the level over frames of 50 ms. A wall of sound has a low RMS variability;
 # strokes with silence between them have a high one.
 
@@ -283,14 +283,14 @@ report_percentages({"styled_share": share.iloc[0], "median_share": share.median(
 
 # %% [markdown] tags=["needs-styles"]
 # The descriptor that depends most on style is {glue:text}`styled`: {glue:text}`styled_share` of its
-# variance is due to differences between styles. The median of this share over all descriptors is
-# {glue:text}`median_share`. If one style is rated higher than another, everything that is typical of
-# this style correlates with the ratings, whether or not it affects them.
+# variance is due to differences between styles. The median over all descriptors of the share that is
+# due to styles is {glue:text}`median_share`. If one style is rated higher than another, everything that
+# is typical of this style correlates with the ratings, whether or not it affects them.
 #
 # ## What correlates with the ratings?
 
 # %% [markdown]
-# Songs by one artist share a drummer and a producer, for instance. Such songs are not independent
+# Songs by one artist often share a drummer and a producer, for instance. Such songs are not independent
 # pieces of evidence, and an interval that treats them as independent is too narrow. Our intervals come
 # from resampling whole artists with replacement. Among thirty correlations, some would be “significant”
 # by chance; the p-values are therefore corrected by the method of {cite:t}`holm1979`.
@@ -337,8 +337,8 @@ report_texts(target=target, top=words[top["feature"]], sure=strongest)
 # For “{glue:text}`target`”, {glue:text}`n_plain` of the {glue:text}`n_features` descriptors have p <
 # .05 without correction, and {glue:text}`n_sure` after Holm's correction. The correlations that remain
 # significant are those of the following descriptors (at most five are named): {glue:text}`sure`. The
-# strongest correlation is that of {glue:text}`top`: {glue:text}`top_r_full`. (The interval resamples
-# artists; n counts songs.)
+# strongest correlation is that of {glue:text}`top`: {glue:text}`top_r_full`. (The interval comes from
+# resampling artists; n is the number of songs.)
 #
 # How many of our correlations have the same sign as the published ones, and how many of our intervals
 # lie on the other side of zero?
@@ -538,14 +538,14 @@ report_texts(
 # {glue:text}`classical_r2_full`. Predicting the rating of each song by the mean of its style gives an
 # R² of {glue:text}`style_r2_full`. The R² of all descriptors minus that of style alone is
 # {glue:text}`over_style_full`: the descriptors are {glue:text}`style_verdict`. The trees reach an R² of
-# {glue:text}`trees_r2_full`; minus that of ridge regression on all descriptors, this is
-# {glue:text}`trees_lead_full`. {glue:text}`trees_verdict`
+# {glue:text}`trees_r2_full`; the difference between the R² of the trees and that of ridge regression on
+# all descriptors is {glue:text}`trees_lead_full`. {glue:text}`trees_verdict`
 #
 # The intervals for style alone and for ridge regression come from resampling the artists of both
-# training and test songs. For trees, this would require many more fits, so only the test songs are
-# resampled. Such an interval is too narrow: in simulations, it contained the true R² in 65–85% of cases
-# instead of 95%. The R² of the trees in {numref}`fig-descriptor-scores`, and its difference from that
-# of ridge regression, are therefore less certain than the intervals suggest.
+# training and test songs. For trees, resampling the training songs would require many more fits, so
+# only the test songs are resampled. Such an interval is too narrow: in simulations, it contained the
+# true R² in 65–85% of cases instead of 95%. The R² of the trees in {numref}`fig-descriptor-scores`, and
+# its difference from that of ridge regression, are therefore less certain than the intervals suggest.
 
 # %% [markdown] tags=["needs-simulation"]
 # ### Two questions without an acoustic cause
@@ -594,12 +594,12 @@ report_texts(controls=join_words(f"“{question}”" for question in above_zero)
 #
 # {cite:t}`witek2014` found an inverted U with funk drum breaks: breaks with medium syncopation were
 # rated higher than breaks with low or high syncopation. With other drum patterns, {cite:t}`senn2018`
-# found almost no relation between syncopation and ratings. {numref}`fig-inverted-u` shows our songs in
-# two ways. The partial dependence {cite}`friedman2001` of the trees is the mean prediction when the
-# syncopation of every song is set to one value and everything else is kept as it is. The parabola is
-# fitted to the square root of syncopation, with event density and low-frequency energy held constant.
-# Different descriptors are held constant for the trees and for the parabola, so the two curves need not
-# agree.
+# found almost no relation between syncopation and ratings. {numref}`fig-inverted-u` shows two estimates
+# of the relation between syncopation and ratings for our songs. The partial dependence
+# {cite}`friedman2001` of the trees is the mean prediction when the syncopation of every song is set to
+# one value and everything else is kept as it is. The parabola is fitted to the square root of
+# syncopation, with event density and low-frequency energy held constant. Different descriptors are held
+# constant for the trees and for the parabola, so the two curves need not agree.
 #
 # A negative coefficient of a squared term does not prove an inverted U, because it also occurs if a
 # curve only flattens. The two-lines test {cite}`simonsohn2018` fits one line below and one line above a
@@ -648,8 +648,8 @@ break_at = lines["break_at"].iloc[0]
 beyond = tracks.loc[x > break_at, "style"].value_counts()
 
 # %% [markdown] tags=["needs-audio"]
-# How often does this test find an inverted U that does not exist? For the same songs, we simulate
-# ratings that rise with syncopation up to a plateau and do not fall after it.
+# How often does the two-lines test find an inverted U that does not exist? For the same songs, we
+# simulate ratings that rise with syncopation up to a plateau and do not fall after it.
 
 # %% tags=["needs-audio"]
 bands, band = np.unique(artist, return_inverse=True)
@@ -780,8 +780,8 @@ report_texts(
 
 # %% [markdown] tags=["needs-simulation"]
 # In the simulation, an inverted U *is* among the known effects; its top is at a syncopation of
-# {glue:text}`true_peak`. If the test finds no inverted U, this is therefore no evidence that there is
-# none. The estimated break point is at {glue:text}`break_at` and the top of the parabola at
+# {glue:text}`true_peak`. If a test does not find the inverted U, this is therefore no evidence that
+# there is none. The estimated break point is at {glue:text}`break_at` and the top of the parabola at
 # {glue:text}`peak`; the true curve lies inside the parabola's band at {glue:text}`points_inside` of the
 # {glue:text}`n_points` plotted points. Above the break point, the line through the true effects has a
 # slope of {glue:text}`true_slope_above`. The slope of the line through the ratings,
@@ -968,8 +968,8 @@ report_effects({"beatnet_gain": gain}, len(songs), words=verdicts)
 # ## What could be wrong here
 #
 # - **Correlation is not causation.** Low-frequency energy may correlate with ratings because listeners
-#   like bass, or because artists that are liked for other reasons mix the bass loud. To find out which,
-#   {cite:t}`stupacher2016` manipulated the sound.
+#   like bass, or because artists that are liked for other reasons mix the bass loud. To find out which
+#   explanation is right, {cite:t}`stupacher2016` manipulated the sound.
 # - **A correlation measures only linear relations.** If the relation is a perfect inverted U, the
 #   correlation can be zero.
 # - **The formulas contain choices.** Frame lengths and thresholds are those of MIRtoolbox or our own;
