@@ -1,21 +1,21 @@
 # %% [markdown]
-# # Do predictions hold for single listeners, and in every style?
+# # Do predictions hold for individual listeners, and in every style?
 #
-# A song's mean rating is not the rating of any single listener. Does a prediction also hold for single
-# listeners? Would it hold for *other* listeners and *other* songs? Listeners and songs are both samples,
-# so the model should treat both as random, as a {term}`linear mixed model` with {term}`crossed random
-# effects` does.
+# A song's mean rating is not the rating of any single listener. Does a prediction of mean ratings also
+# hold for individual listeners? Would the prediction hold for *other* listeners and *other* songs?
+# Listeners and songs are both samples, so the model should treat both as random, as a {term}`linear
+# mixed model` with {term}`crossed random effects` does.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
-# **You will learn** why song means are not enough, what happens to a standard error when listeners
-# or songs are treated as fixed, how to read random intercepts and slopes, how to test a difference
-# between styles (and the absence of one), and how many people and songs a study needs.
+# **You will learn** why song means are not enough, what happens to a standard error when listeners or
+# songs are treated as fixed, how to read random intercepts and slopes, how to test whether styles differ
+# (and whether they are practically equal), and how many listeners and songs a study needs.
 #
 # **You need** {doc}`01-listeners-and-tracks`, {doc}`06-probing` and some knowledge of linear regression.
 #
-# **It runs** in {run-time}`09-mixed-models` in the run that made this page.
-# Module: `groove_utils.mixed`.
+# **It runs** in {run-time}`09-mixed-models`, measured when this page was built. Module:
+# `groove_utils.mixed`.
 # ```
 
 # %% tags=["parameters"]
@@ -101,21 +101,22 @@ rows = answers[answers["query"] == query].copy()
 n_listeners, n_songs = rows[["listener", "track"]].nunique()
 
 # %% [markdown]
-# The simplest model with both samples has an *intercept* for each listener and for each song:
+# The simplest model that treats both listeners and songs as samples has an *intercept* for each listener
+# and one for each song:
 #
 # $$ y_{ij} = \mu + u_i + v_j + \varepsilon_{ij}, \qquad u_i \sim N(0, \sigma_u^2), \;
 # v_j \sim N(0, \sigma_v^2), \; \varepsilon_{ij} \sim N(0, \sigma^2) $$
 #
 # Here $y_{ij}$ is the rating of song $j$ by listener $i$, $\mu$ the overall mean, $u_i$ the listener's
 # intercept, $v_j$ the song's intercept and $\varepsilon_{ij}$ the residual. We estimate the three
-# variances. The model has no predictor yet. It only divides the variance of the ratings among listeners,
+# variances. The model has no predictor yet: it only divides the variance of the ratings among listeners,
 # songs and the residual {cite}`baayen2008`.
 #
 # In `fit_lmm`, `(1 | listener)` means that each listener has a *random intercept* $u_i$, drawn from a
 # normal distribution. `(1 + predicted | listener)` adds a *random slope*, `0 +` leaves out the
-# intercept, and `a:b` stands for each pair of a and b. *Fixed* coefficients, such as $\mu$, are the same
-# for everyone. The fit uses restricted maximum likelihood (REML), because plain maximum likelihood
-# underestimates the variances.
+# intercept, and `a:b` stands for each combination of `a` and `b`. *Fixed* coefficients, such as $\mu$,
+# are the same for everyone. The fit uses restricted maximum likelihood (REML), because plain maximum
+# likelihood underestimates the variances.
 
 # %%
 crossed = "(1 | listener) + (1 | track)"
@@ -125,7 +126,8 @@ spreads = empty_model.variance_components(
 ).set_index("factor")
 
 # %% [markdown]
-# The shares of the three variances, and the agreement of single listeners, follow from the same model:
+# The share of each of the three variances, and the agreement between individual listeners, follow from
+# the same model:
 
 # %%
 variances = mixed.crossed_variances(rows)
@@ -146,8 +148,8 @@ report_percentages(shares[["song", "listener"]].add_prefix("share_"), len(rows))
 report_value("icc", variances["ICC(C,1)"], n=len(rows))
 
 # %% [markdown]
-# There are {glue:text}`n_ratings` ratings of “{glue:text}`query`” by {glue:text}`n_listeners` listeners
-# for {glue:text}`n_songs` songs, on a scale from {glue:text}`scale`. {glue:text}`score_note`
+# There are {glue:text}`n_ratings` ratings of “{glue:text}`query`”, given by {glue:text}`n_listeners`
+# listeners to {glue:text}`n_songs` songs, on a scale from {glue:text}`scale`. {glue:text}`score_note`
 #
 # Songs account for {glue:text}`share_song` of the variance of single ratings, and listeners' intercepts
 # for {glue:text}`share_listener`. If the variance of listeners' intercepts is left out of the total, the
@@ -158,10 +160,10 @@ report_value("icc", variances["ICC(C,1)"], n=len(rows))
 # ## One slope: ordinary regression and mixed models
 #
 # The predictor $x_j$ is the {term}`out-of-fold prediction` of the best model of {doc}`06-probing`. The
-# regression that predicts a song was not trained on any rating of that song or of its artist. Only the
-# choice of the best model used the ratings of all songs; {doc}`06-probing` shows how much this choice
-# raises the score. The prediction is standardised over songs, so slopes are in points of the rating
-# scale per standard deviation of the prediction.
+# regression that predicts a song's rating was not trained on ratings of that song or of other songs by
+# the same artist. Only the choice of the best model used the ratings of all songs; {doc}`06-probing`
+# shows how much this choice raises the score. The prediction is standardised over songs, so slopes are
+# in points of the rating scale per standard deviation of the prediction.
 
 # %%
 rows = answers[answers["query"] == query].copy()
@@ -184,9 +186,10 @@ ols.summary2().tables[1].round(3)
 # number of ratings per song, and $\rho$ the share of the variance that is between songs. If a predictor
 # is the same for all ratings of a song, the variance of the slope is $1 + (m - 1) \rho$ times as large
 # as ordinary least squares reports, and its standard error is $\sqrt{1 + (m - 1) \rho}$ times as large.
-# The first factor is the {term}`design effect` {cite}`kish1965`. We estimate $\rho$ with the crossed
-# model of the ratings on the prediction, compute the second factor, and compare it with the observed
-# ratio: the standard error of the crossed model divided by that of ordinary least squares.
+# The factor $1 + (m - 1) \rho$ is the {term}`design effect` {cite}`kish1965`. We estimate $\rho$ with
+# the crossed model of the ratings on the prediction, compute the factor $\sqrt{1 + (m - 1) \rho}$, and
+# compare it with the observed ratio: the standard error of the crossed model divided by that of ordinary
+# least squares.
 
 # %%
 two_samples = mixed.fit_lmm(f"rating ~ predicted + {crossed}", rows)
@@ -203,16 +206,17 @@ report_values({"se_expected": expected, "se_observed": observed}, len(rows))
 
 # %% [markdown]
 # With {glue:text}`answers_per_song` ratings per song, the formula predicts a standard error
-# {glue:text}`se_expected` times as large as that of ordinary least squares. The standard error of the
-# crossed model is {glue:text}`se_observed` times as large. (The listeners' intercepts explain the
-# difference: ordinary least squares treats them as noise, and the crossed model removes them.)
+# {glue:text}`se_expected` times as large as that of ordinary least squares. In fact, the standard error
+# of the crossed model is {glue:text}`se_observed` times as large as that of ordinary least squares. (The
+# listeners' intercepts explain the difference between the two factors: ordinary least squares treats
+# these intercepts as noise, and the crossed model removes them.)
 
 # %% [markdown] tags=["needs-simulation"]
-# ### The same in statsmodels
+# ### The same models in statsmodels
 #
-# Python's standard package for mixed models is statsmodels. It was designed for *nested* groups, such as
-# ratings within listeners. With listeners as the only sample, statsmodels and `fit_lmm` give the same
-# numbers:
+# Python's standard package for mixed models is statsmodels. The function `mixedlm` of statsmodels was
+# designed for *nested* groups, such as ratings within listeners. With listeners as the only random
+# factor, statsmodels and `fit_lmm` give the same estimates:
 
 # %%
 nested = smf.mixedlm("rating ~ predicted", rows, groups="listener")
@@ -221,9 +225,9 @@ ours = mixed.fit_lmm("rating ~ predicted + (1 | listener)", rows)
 nested_difference = np.abs(nested.fe_params - ours.beta).max()
 
 # %% [markdown]
-# *Crossed* samples can be written in statsmodels as variance components of a single group that contains
-# all rows. This is slow: with twice as many listeners, the same call takes much longer. We therefore use
-# the first twenty listeners only.
+# *Crossed* random effects can be written in statsmodels as variance components of a single group that
+# contains all rows. This method is slow: with twice as many listeners, the same call takes much longer.
+# We therefore use the first twenty listeners only.
 
 # %%
 few = rows[rows["listener"].isin(rows["listener"].unique()[:20])].assign(all=1)
@@ -249,19 +253,20 @@ report_value("nested_difference", nested_difference, fmt=".0e", tolerance=1e-4)
 report_value("crossed_difference", crossed_difference, fmt=".0e", tolerance=1e-2)
 
 # %% [markdown]
-# With listeners as the only sample, the coefficients of the two packages differ by at most
-# {glue:text}`nested_difference`; in the table above, the largest difference is
-# {glue:text}`crossed_difference`. `fit_lmm` needs a fraction of a second for all ratings, because it
+# With listeners as the only random factor, the coefficients of the two packages differ by at most
+# {glue:text}`nested_difference`. With crossed random effects, the largest difference in the table above
+# is {glue:text}`crossed_difference`. `fit_lmm` needs a fraction of a second for all ratings, because it
 # exploits the fact that each rating belongs to exactly one listener and one song {cite}`bates2015`.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## What if one of the samples is ignored?
 #
-# {cite:t}`clark1973` described the problem for studies of words: treating items as fixed limits the
-# conclusion to those items. {numref}`fig-error-models` shows the same slope, estimated under error
-# models that ignore listeners, songs, both, or neither. The estimates are similar, but the intervals
-# differ in width. “Clustered” rows are ordinary regressions with cluster-robust standard errors, which
-# allow the errors within a cluster (the ratings by one listener, or of one song) to be correlated.
+# {cite:t}`clark1973` described this problem for studies of language: if words are treated as fixed, the
+# conclusions apply only to those words. {numref}`fig-error-models` shows the same slope, estimated under
+# error models that ignore listeners, songs, both, or neither. The estimates are similar, but the
+# intervals differ in width. Rows labelled “clustered” are ordinary regressions with cluster-robust
+# standard errors, which allow the errors within a cluster (the ratings by one listener, or of one song)
+# to be correlated.
 
 # %%
 errors = mixed.compare_error_models(f"rating ~ predicted + {crossed}", rows)
@@ -282,12 +287,12 @@ show_figure(
 report_values(ratios.add_prefix("se_"), len(rows))
 
 # %% [markdown]
-# The standard error of ordinary regression is {glue:text}`se_ols` times as large as that of the crossed
-# model. With listeners as the only random factor, it is {glue:text}`se_listener_only` times as large,
-# and with songs as the only random factor, {glue:text}`se_song_only` times as large. A ratio below 1
-# means that the standard error is too small. More listeners cannot replace more songs, because the
-# prediction varies only between songs. A model with songs as the only random factor would be equally
-# wrong about anything that varies between listeners.
+# We divide each standard error by that of the crossed model. The ratio is {glue:text}`se_ols` for
+# ordinary regression, {glue:text}`se_listener_only` with listeners as the only random factor, and
+# {glue:text}`se_song_only` with songs as the only random factor. A ratio below 1 means that the standard
+# error is too small. More listeners cannot replace more songs, because the prediction varies only
+# between songs. For a predictor that varies between listeners, a model with songs as the only random
+# factor would make the same mistake.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## From the probe to the listener
@@ -298,11 +303,11 @@ report_values(ratios.add_prefix("se_"), len(rows))
 #
 # $$ y_{ij} = (\mu + u_i) + (\beta + s_i) \, x_j + v_j + w_{a(j)} + \varepsilon_{ij} $$
 #
-# where $\beta$ is the average slope and $s_i$ the deviation of listener $i$ from it. The pairs
+# where $\beta$ is the average slope and $s_i$ the deviation of listener $i$ from $\beta$. The pairs
 # $(u_i, s_i)$ are jointly normal with mean 0, two variances and a correlation; $a(j)$ is the artist of
 # song $j$, and $w_a \sim N(0, \sigma_w^2)$. Satterthwaite's method approximates the degrees of freedom
-# of the slope's *t* distribution; they are close to the number of listeners, songs or artists rather
-# than to the number of ratings.
+# for the *t* test of the slope; the result is closer to the number of listeners, songs or artists than
+# to the number of ratings.
 
 # %%
 by_artist = " + (1 | artist)" if several_songs else ""
@@ -329,24 +334,27 @@ report_value("matters", matters, fmt=".3g")
 
 # %% [markdown]
 # The slope, in points of “{glue:text}`query`” per standard deviation of the prediction, is
-# {glue:text}`slope_full`. The prediction of {glue:text}`model` {glue:text}`slope_verdict`. It accounts
-# for {glue:text}`r2_marginal_full` of the variance of single ratings (*marginal* R², R²m: fixed
-# coefficients only). Together with the random intercepts and slopes of listeners, songs and artists, it
-# accounts for {glue:text}`r2_conditional_full` (*conditional* R², R²c) {cite}`nakagawa2017`. The rest is
-# residual: one listener's response to one song, and chance.
+# {glue:text}`slope_full`. The prediction of {glue:text}`model` {glue:text}`slope_verdict`. The
+# prediction accounts for {glue:text}`r2_marginal_full` of the variance of single ratings (*marginal* R²,
+# R²m: fixed coefficients only). Together with the random effects of listeners, songs and artists, the
+# prediction accounts for {glue:text}`r2_conditional_full` (*conditional* R², R²c) {cite}`nakagawa2017`.
+# The rest of the variance is residual: it comes from each listener's individual response to each song,
+# and from chance.
 #
-# The number of ratings says little about the precision of the slope, because ratings of one song are not
-# independent. The intervals depend on the numbers of listeners, songs and artists in the report; the
-# degrees of freedom, in brackets after *t*, are far fewer than the ratings. Intervals of shares of
-# variance come from a parametric bootstrap: we simulate sets of ratings from the model, each with new
-# listeners, songs and artists. We test below whether the slope is the same for all listeners.
+# The number of ratings is a poor guide to the precision of the slope, because ratings of the same song
+# are not independent. The width of the intervals depends mainly on the numbers of listeners, songs and
+# artists. In the report, the number in brackets after *t* gives the degrees of freedom; it is far
+# smaller than the number of ratings. For shares of variance, the intervals come from a parametric
+# bootstrap: we simulate sets of ratings from the fitted model, each with new listeners, songs and
+# artists, and fit the model to each set. We test below whether the slope is the same for all listeners.
 #
 # ### Does the prediction add to style and descriptors?
 #
 # A pretrained model may only recognise the style, or only measure what a descriptor measures. We
-# therefore add two predictors to the model: the style, and the out-of-fold prediction from the
-# handcrafted {term}`descriptors <descriptor>`. Each slope then compares songs that are equal in the
-# other predictors. In each model, the tested predictor also has a random slope.
+# therefore add two predictors to the mixed model: the style, and the out-of-fold prediction from the
+# handcrafted {term}`descriptors <descriptor>`. Each slope then compares songs that have the same values
+# of the other predictors. In each model, the slope of the tested predictor also varies at random between
+# listeners.
 
 # %%
 style = ["style"] if data.has("styles") else []
@@ -361,7 +369,7 @@ for term in predictors:
 
 # %% [markdown]
 # {numref}`fig-over-and-above` shows the slopes of both predictions in each model. The question is
-# whether a slope remains when other predictors are added to the model.
+# whether a slope stays above zero when other predictors are added to the model.
 
 # %%
 tested = {key: fit.effect(key[0]) for key, fit in fits.items()}
@@ -377,7 +385,7 @@ by_model = f"prediction of {model_name}"
 by_descriptors = "prediction from the descriptors"
 additions = [  # tested predictor, other predictors, slope
     (f"The {by_model}", style, slope_style),
-    ("It", [*style, f"the {by_descriptors}"], slope_all),
+    (f"The {by_model}", [*style, f"the {by_descriptors}"], slope_all),
     (f"The {by_descriptors}", [*style, f"the {by_model}"], handcrafted),
 ]
 
@@ -396,13 +404,14 @@ report_texts(adds=describe_additions(additions[: 2 * len(predictors) - 1]))
 # %% [markdown]
 # The numbers in brackets are slopes with their intervals. {glue:text}`adds`
 #
-# How are these results related to {doc}`06-probing` and {doc}`07-objections`? Those chapters compare the
-# *R²* of the best model with that of style and descriptors, and divide R² among the three. They fit
-# every regression again, and a difference between two R² is clear only with many songs. Here, the slopes
-# take both predictions as given, including their errors. They test whether ratings vary with one
-# prediction among songs that are equal in the other. This is a weaker statement than it seems: the
+# How are these slopes related to the results of earlier chapters? {doc}`06-probing` and
+# {doc}`07-objections` compare the *R²* of the best model with that of style and descriptors, and divide
+# R² among the three. In those chapters, a new regression is fitted for every comparison, and a
+# difference between two values of R² is clear only with many songs. In this chapter, the slopes take
+# both predictions as given, including their errors, and test whether ratings vary with one prediction
+# among songs for which the other prediction is the same. This test shows less than it seems to show: the
 # prediction from the descriptors does not use all the information in the descriptors, so another
-# regression on the same descriptors could add to it, too.
+# regression on the same descriptors could also add to this prediction.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## For which listeners does the model work?
@@ -410,10 +419,11 @@ report_texts(adds=describe_additions(additions[: 2 * len(predictors) - 1]))
 # Each line in {numref}`fig-listeners` represents a listener. A steeper line means that the listener's
 # ratings change more with the prediction. The lines show *conditional modes*: each listener's most
 # probable intercept and slope, given the ratings and the estimated variances. Conditional modes are
-# shrunk towards the average, because each slope is estimated from few songs. Their spread is therefore
-# smaller than that of the true slopes. If the average slope is positive, the share of rising lines in
-# the figure is too high. We compute this share from the model instead, which assumes that slopes are
-# normally distributed around the average slope, with the estimated standard deviation.
+# shrunk towards the average, because each slope is estimated from few songs. The conditional modes
+# therefore vary less than the true slopes. If the average slope is positive, the share of rising lines
+# in the figure is higher than the share of listeners with a positive slope. We compute the share of
+# listeners from the model instead, which assumes that slopes are normally distributed around the average
+# slope, with the estimated standard deviation.
 
 # %%
 modes = model.random_effects("listener")
@@ -463,11 +473,11 @@ report_texts(
 # uses a mixture of χ² distributions {cite}`stram1994`.)
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
-# Could differences between slopes have another cause? The prediction is higher for some styles than for
-# others. A listener who likes these styles gives higher ratings where the prediction is high, and
-# appears to have a steeper slope. A random intercept for each pair of listener and style, `(1 |
-# listener:style)`, measures how much a listener prefers a style, whatever the song {cite}`senn2018`. We
-# add it to the model:
+# Could listeners' slopes appear to differ for another reason? The prediction is higher for some styles
+# than for others. A listener who likes the styles with high predictions gives higher ratings where the
+# prediction is high, and appears to have a steeper slope. A random intercept for each pair of listener
+# and style, `(1 | listener:style)`, measures how much a listener prefers a style, regardless of the song
+# {cite}`senn2018`. We add this intercept to the model:
 
 # %% tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
 preferring = mixed.fit_lmm(
@@ -494,16 +504,17 @@ report_texts(
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
 # Listeners {glue:text}`bias_verdict` preferences for styles ({glue:text}`p_bias`): the standard
-# deviation of these preferences is {glue:text}`bias_sd` points. With preferences in the model, the
+# deviation of these preferences is {glue:text}`bias_sd` points. With these preferences in the model, the
 # standard deviation of the slopes is {glue:text}`slope_sd_beyond` points ({glue:text}`p_beyond`): slopes
 # {glue:text}`beyond_verdict` between listeners. (A fit in which a variance is almost 0, or a correlation
-# almost ±1, is called *singular*: the ratings contain no sign of such differences.) Without preferences
-# in the model, the random slope also absorbs differences in preference.
+# almost ±1, is called *singular*: the ratings contain no evidence of the corresponding differences.)
+# Without preferences in the model, the random slope also absorbs differences in preference.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
-# Do facts about listeners predict for whom the model works? We add each fact to the model with an effect
-# on the rating and an effect on the slope. How much a listener likes the style of a song (“taste”, where
-# a study contains it) is a fact about listener *and* song.
+# Do facts about listeners predict for whom the model works? We add each fact to the model, with an
+# effect on the rating and an interaction with the prediction. One of the facts, “taste”, concerns both
+# the listener *and* the song: it is how much the listener likes the song's style. Not every study
+# contains this fact.
 
 # %%
 with_facts, listed_facts = mixed.join_facts(rows, data.listeners, data.styles)
@@ -521,13 +532,14 @@ if listed_facts:
 report_texts(for_whom=join_words(clear_rows(changes)["fact"]))
 
 # %% [markdown]
-# Facts with which the slope clearly changes, after correction for their number: {glue:text}`for_whom`.
+# After correction for the number of facts, the slope clearly changes with the following facts:
+# {glue:text}`for_whom`.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
-# ## In every style?
+# ## Does the slope differ between styles?
 #
 # We use the interaction between prediction and style to test whether the slope differs between styles. A
-# slope that is “significant” in one style and not in another is no evidence of a difference; the
+# slope that is “significant” in one style but not in another is no evidence of a difference; the
 # difference itself has to be tested {cite}`gelman2006`.
 
 # %%
@@ -559,30 +571,30 @@ report_counts(n_styles=len(within), n_clear_styles=len(rising_in))
 report_counts(n_pairs=len(contrasts), n_different=len(different), n_equal=len(equal))
 
 # %% [markdown]
-# The slope, in points of “{glue:text}`query`”, is {glue:text}`within_styles`. Corrected for the number
-# of styles, the slope is clearly above zero in {glue:text}`n_clear_styles` of {glue:text}`n_styles`
-# styles: {glue:text}`clear_styles`.
+# The slope, in points of “{glue:text}`query`”, is {glue:text}`within_styles`. After correction for the
+# number of styles, the slope is clearly above zero in {glue:text}`n_clear_styles` of
+# {glue:text}`n_styles` styles: {glue:text}`clear_styles`.
 #
 # Failing to find a difference is not evidence of equality. Two one-sided tests check whether the
-# difference is *smaller* than the smallest one that would matter {cite}`schuirmann1987,lakens2017`. This
-# margin has to be fixed beforehand; here it is {glue:text}`matters` points of “{glue:text}`query`” per
-# standard deviation of the prediction. This is a small share of the scale ({glue:text}`scale`), set by
-# the parameter `smallest`.
+# difference is *smaller* than a margin, the smallest difference that would matter
+# {cite}`schuirmann1987,lakens2017`. The margin has to be fixed beforehand; here, it is
+# {glue:text}`matters` points of “{glue:text}`query`” per standard deviation of the prediction. The
+# margin is a small share of the scale ({glue:text}`scale`), set by the parameter `smallest`.
 #
-# Of {glue:text}`n_pairs` pairs of styles, {glue:text}`n_different` clearly differ in slope,
-# and {glue:text}`n_equal` are practically equal. For the others, neither a difference nor its absence has
-# been shown.
+# Of {glue:text}`n_pairs` pairs of styles, {glue:text}`n_different` clearly differ in slope, and
+# {glue:text}`n_equal` are practically equal. For the remaining pairs, neither a difference nor equality
+# has been shown.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## Which questions does the model predict?
 #
 # We use one predictor for all questions, the out-of-fold prediction of “{glue:text}`common`”, and divide
-# the ratings of each question by their standard deviation. We fit a separate model for each question,
-# with the random part of the model above: intercepts and slopes of listeners, intercepts of songs and
+# the ratings on each question by their standard deviation. We fit a separate model for each question,
+# with the same random effects as before: intercepts and slopes of listeners, and intercepts of songs and
 # artists. To test the differences *between* two questions, we take each listener's ratings of a song on
-# both questions, subtract one from the other, and fit the same model to these differences. Its slope is
-# the difference between the two slopes. A groove score that is computed from other questions is left
-# out.
+# both questions, subtract one from the other, and fit the same model to these differences. The slope of
+# this model is the difference between the slopes for the two questions. A groove score that is computed
+# from other questions is left out.
 
 # %%
 common = "groove" if "groove" in set(predictions["target"]) else query
@@ -617,19 +629,19 @@ report_texts(common=common, predictable=predictable)
 
 # %% [markdown]
 # Of {glue:text}`n_questions` questions, {glue:text}`n_predictable` have a slope that clearly differs
-# from zero, corrected for the number of questions: {glue:text}`predictable`. Of
-# {glue:text}`n_question_pairs` pairs of questions, {glue:text}`n_apart` clearly differ in slope,
-# corrected for the number of pairs. The questions are correlated ({doc}`01-listeners-and-tracks`), so
-# these are not independent findings.
+# from zero, after correction for the number of questions: {glue:text}`predictable`. Of
+# {glue:text}`n_question_pairs` pairs of questions, {glue:text}`n_apart` clearly differ in slope, after
+# correction for the number of pairs. The questions are correlated ({doc}`01-listeners-and-tracks`), so
+# the findings for different questions are not independent.
 
 # %% [markdown] tags=["needs-simulation"]
 # ### Two control questions
 #
 # In this simulated study, ratings on “placebo” have no cause in the music, and ratings on “style only”
 # depend on no property of a song except its style. We fit the same model to these ratings. If the
-# analysis is valid, it finds no slope for “placebo”. For “style only”, it may find a slope, because the
-# prediction differs between styles, but this slope should disappear when the style is added to the
-# model.
+# analysis is valid, it should find no slope for “placebo”. For “style only”, the analysis may find a
+# slope, because the prediction differs between styles, but this slope should disappear when the style is
+# added to the model.
 
 # %%
 controls = asked[asked["question"].isin(list(data.controls))]
@@ -657,14 +669,15 @@ report_texts(control_note=join_words(names))
 
 # %% [markdown]
 # Slopes in {numref}`tab-control-slopes` that clearly differ from zero: {glue:text}`control_note`. If the
-# slope of “style only” is clear in the first model but not in the model with the style, adding the style
-# removes the slope, as it should. If the slope is clear in neither model, these songs do not show
-# whether adding the style removes such a slope. With the style in the model, the slope should not be
-# clear. A few control questions cannot show that intervals have the right coverage. The tests of
-# `groove_utils.mixed` check this with many simulated studies.
+# slope of “style only” is clear in the model without the style but not in the model with the style,
+# adding the style removes the slope, as it should. If the slope of “style only” is clear in neither
+# model, these songs do not show whether adding the style removes such a slope. In the model with the
+# style, the slope of “style only” should not be clear. A few control questions cannot show that
+# intervals have the right coverage. The tests of `groove_utils.mixed` check the coverage with many
+# simulated studies.
 
 # %% [markdown] tags=["needs-listeners"]
-# ## How much variance is left?
+# ## How much variance is unexplained?
 #
 # For each question, {numref}`tab-shares` divides the variance of single ratings among the prediction,
 # the style, other differences between songs, listeners, listeners' preferences for styles, and the
@@ -698,21 +711,22 @@ show_table(
 report_percentages(of_query.set_axis(["left", "left_songs"]), len(rows))
 
 # %% [markdown]
-# Of the variance of single ratings of “{glue:text}`query`”, {glue:text}`left` is residual: one listener's
-# response to one song, and chance. No model of songs and of listeners' general habits can explain it.
-# Another {glue:text}`left_songs` is due to differences between songs (including differences between
-# artists) beyond the prediction and the style. Better models of the audio could explain this part only to
-# the extent that it has a cause in the sound.
+# Of the variance of single ratings of “{glue:text}`query`”, {glue:text}`left` is residual: it comes from
+# each listener's individual response to each song, and from chance. No model of songs and of listeners'
+# general habits can explain this residual variance. Another {glue:text}`left_songs` is due to
+# differences between songs (including differences between artists) that the prediction and the style do
+# not explain. Better models of the audio could explain these differences only to the extent that they
+# have a cause in the sound.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
-# ## Does the conclusion change?
+# ## Does the conclusion depend on the analysis?
 #
 # An analysis consists of many choices {cite}`steegen2016`. {numref}`tab-robustness` repeats our analysis
-# with other reasonable choices: maximum likelihood; no random slopes; ratings standardised within each
-# listener; without outliers; without the most influential listener, song or artist; ratings as ordered
-# categories; and without artists as a sample. The models with the style, and with the style and the
-# descriptors, answer a different question. The table shows these two models as well, but we do not count
-# them.
+# with other reasonable choices. We use maximum likelihood instead of REML, leave out the random slopes,
+# standardise ratings within each listener, leave out outliers, leave out the most influential listener,
+# song or artist, treat ratings as ordered categories, and leave out the intercepts of artists. The model
+# with the style, and the model with the style and the descriptors, answer a different question. The
+# table shows these two models as well, but we do not count them.
 
 # %%
 extra = {label: fits["predicted", label] for label in list(sets)[1:]}
@@ -732,7 +746,7 @@ at_ends = mixed.share_at_ends(rows["rating"], data.scales[query])
 show_table(
     robust,
     "robustness",
-    "The slope under other analyses. Same conclusion: the slope has the same sign as reported, and its "
+    "The slope in other analyses. Same conclusion: the slope has the same sign as reported, and its "
     "p-value is on the same side of .05.",
 )
 report_counts(n_same=variants.sum(), n_variants=len(variants))
@@ -750,12 +764,12 @@ report_value("at_ends", 100 * at_ends, unit="%", fmt=".1f", n=len(rows))
 # the model above. Variants with a different conclusion: {glue:text}`changed`. {numref}`tab-checks`
 # describes the residuals. The share of ratings at the ends of the scale, where a linear model cannot be
 # quite right, is {glue:text}`at_ends_full`. The ordinal model uses only the order of the ratings, in
-# seven classes, so the ends of the scale cause no problem. Its slope is in log odds. Only its sign and
-# its p-value can therefore be compared with the other rows, not its size.
+# seven classes, so the ends of the scale cause no problem. The slope of the ordinal model is in log
+# odds, so its sign and its p-value can be compared with those in the other rows, but its size cannot.
 
 # %% [markdown] tags=["needs-simulation"]
-# The demo's groove score is computed from the ratings on several questions, and the scale of these
-# ratings has ends as well:
+# The demo's groove score is computed from the ratings on several questions, and these ratings are
+# limited to a scale as well:
 
 # %% tags=["needs-simulation"]
 parts = data.truth("questions").query("in_groove")["question"].tolist()
@@ -767,8 +781,8 @@ score_at_ends = mixed.share_at_ends(wide[parts].dropna(), data.scales[parts[0]])
 report_percentages({"score_at_ends": score_at_ends})
 
 # %% [markdown] tags=["needs-simulation"]
-# For {glue:text}`score_at_ends` of the groove scores, at least one of these ratings lies at an end of
-# the scale.
+# For {glue:text}`score_at_ends` of the groove scores, at least one of the ratings that enter the score
+# lies at an end of the scale.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## How many listeners, how many songs?
@@ -782,10 +796,10 @@ report_percentages({"score_at_ends": score_at_ends})
 # data. A smaller slope explains less of the variance between songs, so more of this variance is left to
 # the intercepts $v_j$ and $w_{a(j)}$. With the estimated slope, the intercepts of songs and artists
 # together have a standard deviation of {glue:text}`sd_left` points; with the smallest slope that would
-# matter, this standard deviation would be {glue:text}`sd_left_assumed`. As in the data, the simulated
-# songs are grouped by artist, and the same share of the variance of the prediction lies between artists.
-# Preferences for styles are not simulated separately: the model without them includes them in the slopes
-# and in the residual.
+# matter, this standard deviation would be {glue:text}`sd_left_assumed`. The simulated songs are grouped
+# by artist, and the share of the variance of the prediction that lies between artists is the same as in
+# the data. Preferences for styles are not simulated separately, because a model without preferences
+# already attributes them to the slopes and the residual.
 
 # %%
 n_rated = int(rows.groupby("listener").size().median())
@@ -836,9 +850,10 @@ report_texts(buy=pick_verdict(songs_or_people, *words))
 # %% [markdown]
 # At the size of this study, the power is {glue:text}`power_here_full`. Compared with 30 listeners and 48
 # songs, four times as many listeners increase the power by {glue:text}`more_people_full`, and four times
-# as many songs (without more ratings per listener) by {glue:text}`more_songs_full`. (These intervals
-# describe only the error due to the limited number of simulated studies.) With variances like these,
-# {glue:text}`buy`. Enlarging one sample cannot replace enlarging the other {cite}`westfall2014`.
+# as many songs (without more ratings per listener) by {glue:text}`more_songs_full`. (The intervals of
+# power describe only the error due to the limited number of simulated studies.) With variances like
+# those in this study, {glue:text}`buy`. Enlarging one sample cannot replace enlarging the other
+# {cite}`westfall2014`.
 
 # %% [markdown] tags=["needs-simulation"]
 # ## Are the known effects recovered?
@@ -847,14 +862,14 @@ report_texts(buy=pick_verdict(songs_or_people, *words))
 # true song covariates, `fit_lmm` should recover these parameters. Groove is computed from four
 # questions, so we check a single question whose ratings were drawn directly.
 #
-# Ratings are limited to the scale. The ends of the scale compress the ratings, so effects and standard
-# deviations of the ratings are smaller than those of the model from which the ratings were drawn. The
-# demo's files contain both the parameters and the effects on the ratings after rounding and clipping,
-# computed from very large simulated studies. We make two comparisons. The demo's ratings are compared
-# with the effects after rounding and clipping. Ratings of the same songs by new listeners, drawn with
-# another seed and neither rounded nor clipped, are compared with the parameters themselves. Intervals of
-# standard deviations are profile-likelihood intervals: they contain the values that a likelihood-ratio
-# test does not reject.
+# Ratings cannot lie outside the scale. The ends of the scale compress the ratings, so effects and
+# standard deviations of the ratings are smaller than those of the model from which the ratings were
+# drawn. The demo's files contain both the parameters and the effects on the ratings after rounding and
+# clipping, computed from very large simulated studies. We make two comparisons. First, we compare
+# estimates from the demo's ratings with the effects after rounding and clipping. Second, we draw ratings
+# of the same songs by new listeners with another seed, neither round nor clip these ratings, and compare
+# estimates from them with the parameters themselves. Intervals of standard deviations are
+# profile-likelihood intervals: they contain the values that a likelihood-ratio test does not reject.
 
 # %%
 true_songs, true_effects = data.truth("songs"), default_effects()
@@ -921,24 +936,26 @@ report_texts(p_known=format_p(p_known), p_known_free=format_p(p_known_free))
 report_values({"sd_drawn": drawn_sd, "sd_rated": rated_sd}, fmt=".1f")
 
 # %% [markdown]
-# Of {glue:text}`n_known` true values, {glue:text}`n_within` lie within their 95% intervals (outside:
-# {glue:text}`missed`). For the new listeners, {glue:text}`n_within_free` lie within their intervals
-# (outside: {glue:text}`missed_free`). Among so many estimates, some differ clearly from the true value
-# by chance. Corrected for the number of values, the largest difference has p {glue:text}`p_known` in the
-# demo's ratings, and p {glue:text}`p_known_free` for the new listeners.
+# Of {glue:text}`n_known` true values, {glue:text}`n_within` lie within the 95% intervals of their
+# estimates (outside: {glue:text}`missed`). For the new listeners, {glue:text}`n_within_free` true values
+# lie within these intervals (outside: {glue:text}`missed_free`). Among so many estimates, some differ
+# clearly from the true value by chance. After correction for the number of values, the clearest
+# difference has p {glue:text}`p_known` in the demo's ratings, and p {glue:text}`p_known_free` for the
+# new listeners.
 #
-# The ends of the scale reduced the residual's standard deviation from {glue:text}`sd_drawn` to
-# {glue:text}`sd_rated` points. Real rating scales have the same effect, but the standard deviation
-# without it is unknown.
+# The ends of the scale reduced the residual standard deviation from {glue:text}`sd_drawn` to
+# {glue:text}`sd_rated` points. Scales used by real listeners have the same effect, but the size of this
+# effect is unknown.
 
 # %% [markdown]
 # ## Real listeners
 #
 # {cite:t}`oconnell2022` asked 124 people to rate 20 songs, ten chosen for high and ten for low groove,
-# on groove, liking and familiarity. The licence of their data is unknown. The table is therefore
-# downloaded when the chapter runs, verified by its hash, and not redistributed. We apply the methods of
-# this chapter. First, we compute the agreement of listeners over all songs and within the two groups.
-# Then, we estimate the difference between the groups under each error model.
+# on groove, liking and familiarity. The licence of their data is unknown. The table of ratings is
+# therefore downloaded when the chapter runs, verified by its hash, and not redistributed. We apply the
+# methods of this chapter to these ratings. First, we compute the agreement between listeners over all
+# songs and within each of the two groups of songs. Then, we estimate the difference between the groups
+# under each error model.
 
 
 # %%
@@ -968,8 +985,8 @@ def group_difference(rows):
 # %% tags=["hide-input"]
 not_fetched = f"""````{{admonition}} Not run: the ratings could not be fetched
 :class: warning not-run
-This copy of the book was built without a connection. Download <{URL}> and set this chapter's
-parameter `oconnell_csv` to the path of the file; or run the chapter again with a connection.
+This copy of the book was built without an internet connection. Connect to the internet and run the
+chapter again, or download <{URL}> and set the chapter's parameter `oconnell_csv` to its path.
 ````"""
 real_text = (
     "For groove, the variance between songs is {all[song]:.2f}, between listeners "
@@ -1006,8 +1023,8 @@ except ConnectionError:
 # %% [markdown] tags=["needs-table-predictions"]
 # ## If all you have is song means
 #
-# Some studies publish only one mean per song {cite}`marmoret2026`. Each row is then a song, and artists
-# and styles are the remaining samples. We add random intercepts for both.
+# Some studies publish only one mean per song {cite}`marmoret2026`. Each row of the data is then a song,
+# and artists and styles are the remaining samples. We add random intercepts for artists and for styles.
 
 # %%
 means = predictions[predictions["best"] & (predictions["target"] == query)]
@@ -1022,15 +1039,15 @@ song_level, _ = mixed.add_random_intercepts(
 show_table(
     song_level.set_index("model"),
     "song-level",
-    f"{on_prediction}, from song means: ordinary regression, then with one random intercept after another.",
+    f"{on_prediction}, from song means: ordinary regression, then models with random intercepts added.",
 )
 report_effects({"song_level_slope": song_level.iloc[-1]}, len(means))
 
 # %% [markdown]
 # With all these random intercepts, the slope of the song means is {glue:text}`song_level_slope_full`.
 # With only a few styles, the standard deviation between styles is very uncertain, and its estimate is
-# often 0, the lowest possible value. Intervals of anything that varies between styles are then
-# unreliable, too. Song means cannot answer these questions:
+# often 0, the lowest possible value. With few styles, the interval of any effect that varies between
+# styles is therefore unreliable, too. Song means cannot answer these questions:
 #
 # - **For whom does the model work?** Slopes and preferences of single listeners cannot be estimated.
 # - **Does the result hold for other listeners?** Averaging treats the listeners as fixed.
@@ -1040,12 +1057,13 @@ report_effects({"song_level_slope": song_level.iloc[-1]}, len(means))
 # %% [markdown]
 # ## What could be wrong here
 #
-# - **The prediction is itself estimated.** Its error makes the slope smaller than that of a perfect
-#   prediction, and the model does not account for this error.
-# - **The scale has ends.** Ratings near the ends are compressed, which a linear model ignores.
+# - **The prediction is itself estimated.** The error of the prediction makes the slope smaller than that
+#   of a perfect prediction, and the model does not account for this error.
+# - **The scale has ends.** Ratings near the ends of the scale are compressed, which a linear model
+#   ignores.
 # - **A line is assumed.** A listener's ratings may follow a curve within the range of these songs.
-# - **Shrunk slopes do not test single listeners.** A flat line may belong to a listener for whom the
-#   model does not work, or to one who rated too few songs.
+# - **Shrunk slopes do not test individual listeners.** A flat line may belong to a listener for whom the
+#   model does not work, or to a listener who rated too few songs.
 #
 # ## Exercises
 
@@ -1100,9 +1118,9 @@ ratio = nested.effect("predicted")["se"] / two_samples.effect("predicted")["se"]
 ratio
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
-# There is only one rating for each pair, so its intercept cannot be separated from the residual, and `(1
-# | listener:track)` raises an error. Without the songs' intercepts, the standard error is too small,
-# because each difference between songs is counted once per listener.
+# There is only one rating for each pair of listener and song, so the intercept of a pair cannot be
+# separated from the residual: `(1 | listener:track)` raises an error. Without the songs' intercepts, the
+# standard error is too small, because each difference between songs is counted once per listener.
 #
 # ```{solution-end}
 # ```
@@ -1140,16 +1158,16 @@ for track in (levels.index[-1], levels.index[0]):
 # ```
 
 # %% tags=["check", "needs-listeners", "needs-table-predictions", "needs-audio"]
-assert len(levels) == rows["track"].nunique(), "one level per song"
-assert levels.is_monotonic_increasing, "sort them, the lowest first"
+assert len(levels) == rows["track"].nunique(), "there should be one level per song"
+assert levels.is_monotonic_increasing, "sort the intercepts, the lowest first"
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ```{exercise} Look at the residuals
 # :label: ex-residuals
 #
-# An open question. Draw the standardised residuals against the fitted ratings, and against normal
-# quantiles; `mixed.residual_table(model)` returns them. Where do the points depart from the line, and
-# does it matter for the slope?
+# This is an open question. Plot the standardised residuals against the fitted ratings, and against
+# normal quantiles; `mixed.residual_table(model)` returns all three. Where do the points depart from the
+# line, and does this matter for the slope?
 # ```
 #
 # ```{solution-start} ex-residuals
@@ -1166,10 +1184,10 @@ show_figure(
 )
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
-# Ratings cannot be arbitrarily far from the fitted values, because the scale has ends. The cloud
-# therefore has slanting edges, and its tails are shorter than those of a normal distribution. Two rows
-# of {numref}`tab-robustness` show whether the conclusion depends on this: the one without outliers, and
-# the one for ordered categories.
+# Ratings cannot be arbitrarily far from the fitted values, because the scale has ends. The cloud of
+# points therefore has slanting edges, and the tails of the residuals are shorter than those of a normal
+# distribution. Two rows of {numref}`tab-robustness` show whether the conclusion depends on the shape of
+# this distribution: the row without outliers, and the row for ordered categories.
 #
 # ```{solution-end}
 # ```
@@ -1181,27 +1199,28 @@ show_figure(
 #
 # ## Summary
 #
-# **Asked**: whether a prediction of mean ratings holds for single listeners, other songs, and every
-# style.
+# **Asked**: whether a prediction of mean ratings holds for individual listeners, for other songs, and in
+# every style.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
-# **Found**: the prediction of {glue:text}`model` {glue:text}`slope_verdict`. Per standard deviation of the
-# prediction, ratings change by {glue:text}`slope_full` points of “{glue:text}`query`” (on a scale
+# **Found**: the prediction of {glue:text}`model` {glue:text}`slope_verdict`. Per standard deviation of
+# the prediction, ratings change by {glue:text}`slope_full` points of “{glue:text}`query`” (on a scale
 # from {glue:text}`scale`). {glue:text}`adds` Of the variance of single ratings, {glue:text}`left` is
-# residual: one listener's response to one song, and chance. If we ignore that the
-# songs are a sample, the standard error is {glue:text}`se_listener_only` times what it should be.
+# residual: it comes from each listener's individual response to each song, and from chance. If we ignore
+# that the songs are a sample, the standard error of the slope is {glue:text}`se_listener_only` times the
+# correct value.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
 # **In every style?** The slope is clearly above zero in {glue:text}`n_clear_styles` of
 # {glue:text}`n_styles` styles: {glue:text}`within_styles`. Of {glue:text}`n_pairs` pairs of styles,
-# {glue:text}`n_different` clearly differ, and {glue:text}`n_equal` are practically equal; the others are
-# undecided.
+# {glue:text}`n_different` clearly differ in slope, and {glue:text}`n_equal` are practically equal; the
+# remaining pairs are undecided.
 
 # %% [markdown] tags=["needs-simulation"]
 # **True in the simulation**: before rounding and clipping, the ratings come from the model in the
-# section on known effects, so its parameters can be recovered. The models with the prediction are
-# different: the simulated listeners have no slopes on the prediction, but preferences for styles and
-# slopes on syncopation. Real ratings need not follow either model.
+# section on known effects, so the parameters of that model can be recovered. The models with the
+# prediction are different: the simulated listeners have no slopes on the prediction, but preferences for
+# styles and slopes on syncopation. Real ratings need not follow either model.
 
 # %% [markdown]
 # **What would change our mind**: a slope whose interval includes zero when listeners, songs and artists

@@ -6,8 +6,8 @@
 # chapter, ten classifiers learn eight styles. One of them is modelled on a published network that
 # combines a residual network with a recurrent one {cite}`zhang2023`. We rebuild the published network,
 # find a fault in it and another one in its serial variant, and repair the serial variant. Then we
-# compare all classifiers on bands that were not in training. At the end, we show how a network can get a
-# good score for a bad reason.
+# compare all classifiers on bands that were not in the training set. At the end, we show how a network
+# can reach a good score for a bad reason.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
@@ -17,7 +17,7 @@
 #
 # **You need** {doc}`03-networks`.
 #
-# **It runs** in {run-time}`10-genre-networks` in the run that made this page; the first run takes
+# **It runs** in {run-time}`10-genre-networks`, measured when this page was built; the first run takes
 # longer, because it trains the networks. Modules: `groove_utils.genre`, `groove_utils.networks`,
 # `groove_utils.synth`.
 # ```
@@ -89,9 +89,9 @@ report_gaps = partial(
 # %% [markdown]
 # ## Eight styles and their bands
 #
-# The songs are rendered for this chapter, like those of the demo study. Each band has its own
-# instruments, tempo, room and playing habits. Styles differ in pattern, instruments, tempo, harmony and
-# mix, but they overlap: some bands borrow from another style. Listen to one song per style:
+# Like the songs of the demo study, the songs of this chapter are rendered by a program. Each band has
+# its own instruments, tempo, room and playing habits. Styles differ in pattern, instruments, tempo,
+# harmony and mix, but they overlap: some bands borrow from another style. Listen to one song per style:
 
 # %%
 size = {
@@ -106,7 +106,7 @@ audio_player({style: corpus.path(song) for style, song in first.items()})
 
 # %% [markdown]
 # Every song is cut into clips of three seconds, with gaps of one second between them, and every clip is
-# converted to a log-mel spectrogram with 48 mel bands and a frame every 32 ms
+# converted to a log-mel spectrogram with 48 mel bands and one frame every 32 ms
 # ({numref}`fig-genre-clips`). The spectrograms are computed once and cached.
 
 # %%
@@ -155,8 +155,8 @@ report_value("chance", chance, fmt=".1f", unit="%", tolerance=0.1)
 #
 # ## The published network
 #
-# {cite:t}`zhang2023` draws the spectrogram as a picture of 224 × 224 pixels with three colour channels
-# (colour map viridis), and classifies the picture. The network has two parallel branches:
+# {cite:t}`zhang2023` converts the spectrogram to a picture of 224 × 224 pixels with three colour
+# channels (colour map viridis), and classifies the picture. The network has two parallel branches:
 #
 # - **ResNet-18**, a {term}`residual network` {cite}`he2016`, processes the picture like a photograph.
 #   Each block adds its result to its input, $x + f(x)$, which makes deep networks easier to train. The
@@ -191,9 +191,9 @@ report_value("gru_parameters", n_of_gru / 1e6, unit=" million")
 # ### First fault: colours become time
 #
 # The input of a GRU is a sequence of shape (steps, numbers per step). The picture has the shape (3
-# colours, 224 mel bands, 224 frames). The intended sequence has one step per frame, with the 3 · 224 = 672
-# numbers of that frame. The published code swaps the last two axes and cuts the result into 224 rows of
-# 672:
+# colours, 224 mel bands, 224 frames). The intended sequence has one step per frame, with the 3 · 224 =
+# 672 numbers of that frame. The published code swaps the last two axes and cuts the result into 224 rows
+# of 672 numbers:
 #
 # ```python
 # x = x.permute(0, 1, 3, 2)
@@ -245,8 +245,8 @@ show_figure(
 #
 # ### Second fault: a sequence of length one
 #
-# The code also contains a serial network, in which the GRU reads the output of the ResNet. However, the
-# ResNet keeps its last layer, which averages over all positions:
+# The published code also contains a serial network, in which the GRU reads the output of the ResNet.
+# However, the ResNet keeps its last layer, which averages over all positions:
 
 # %%
 maps = torch.randn(1, 512, 7, 7)  # channels, mel bands, frames at the end
@@ -256,8 +256,8 @@ sequence.shape  # batch, steps, numbers per step
 
 # %% [markdown]
 # The sequence has only one step. No time axis is left, so the GRU acts as a dense layer with gates. As a
-# test, we reverse the order of the frames in these maps. This should change the input of a GRU that
-# reads frames, but after averaging the input is the same:
+# test, we reverse the order of the frames in the feature maps. A GRU that reads frames should now
+# receive a different input, but after averaging, the input is the same:
 
 # %%
 backwards = torch.nn.AdaptiveAvgPool2d(1)(maps.flip(3))
@@ -267,8 +267,8 @@ torch.allclose(averaged, backwards, atol=1e-6)
 # ## The repaired network and its alternatives
 #
 # Our serial network keeps the time axis. The first convolution halves the numbers of mel bands and
-# frames. The residual blocks after it shrink the *frequency axis only*. The GRU then reads a sequence of
-# steps of 64 ms, and an attention layer computes a weighted sum of its outputs.
+# frames. The residual blocks that follow shrink the *frequency axis only*. The GRU then reads a sequence
+# of steps of 64 ms, and an attention layer computes a weighted sum of the outputs of the GRU.
 
 # %%
 Code(
@@ -278,9 +278,9 @@ Code(
 )
 
 # %% [markdown]
-# Is the repaired network better than the others? We compare them under equal conditions. Eight of the
-# ten classifiers are networks with about 200,000 parameters. They are trained on the same clips, for the
-# same number of epochs and with the same schedule:
+# Is the repaired network better than the others? We compare all classifiers under equal conditions.
+# Eight of the ten classifiers are networks with about 200,000 parameters. These eight networks are
+# trained on the same clips, for the same number of epochs and with the same schedule:
 #
 # - **mel-cnn**: four convolutions, each of which halves both axes of the spectrogram, followed by the
 #   mean and the maximum over all positions.
@@ -312,9 +312,9 @@ show_table(
 # along a cosine, and batches of 32 clips. In training, a range of mel bands and a range of frames of
 # each clip are masked {cite}`park2019`, and pairs of clips are mixed, together with their labels
 # {cite}`zhang2018`. After each epoch, the network classifies the *validation* clips, which are by bands
-# that are not in training. We keep the weights of the epoch with the lowest validation loss. (This is a
-# form of {term}`early stopping`. Training also ends after eight epochs without a lower loss, but this
-# cannot happen with the default number of epochs.)
+# that are not in the training set. We keep the weights of the epoch with the lowest validation loss.
+# (This is a form of {term}`early stopping`. Training also ends after eight epochs without a lower loss,
+# but this cannot happen with the default number of epochs.)
 #
 # Training can be interrupted at any time: it resumes after the last complete epoch and leads to exactly
 # the same weights. On a GPU, the same loop uses half precision, and `torchrun` can distribute it over
@@ -422,25 +422,26 @@ report_texts(clearly_behind=join_words(behind), most_accurate=most_accurate)
 # %% [markdown]
 # Of {glue:text}`n_classifiers` classifiers, {glue:text}`most_accurate`. The highest accuracy is
 # {glue:text}`highest_full`, reached by {glue:text}`top`; n is the number of bands. The accuracies of
-# {glue:text}`n_near` other classifiers lie within this interval: {glue:text}`near`. The lowest accuracy
-# is {glue:text}`lowest_full`, reached by {glue:text}`bottom`. We compare {glue:text}`top` with each of
-# the {glue:text}`n_rest` others, over bands and trainings, and correct for the number of comparisons.
-# Clearly less accurate: {glue:text}`clearly_behind`.
+# {glue:text}`n_near` other classifiers lie within the 95% interval of this accuracy: {glue:text}`near`.
+# The lowest accuracy is {glue:text}`lowest_full`, reached by {glue:text}`bottom`. We compare
+# {glue:text}`top` with each of the {glue:text}`n_rest` others, over bands and trainings, and correct for
+# the number of comparisons. Classifiers that are clearly less accurate than {glue:text}`top`:
+# {glue:text}`clearly_behind`.
 #
 # The repaired serial network classifies {glue:text}`accuracy_resnet-bigru_full` of the clips correctly.
-# The parallel network, rebuilt at the same size with its fault, reaches
+# The parallel network, rebuilt at the same size with its fault, reaches an accuracy of
 # {glue:text}`accuracy_resnet-bigru-parallel_full`, and the ResNet alone
-# {glue:text}`accuracy_resnet_full`. The frozen tagger with a linear layer reaches
-# {glue:text}`accuracy_tagger_linear_full`, and boosted trees on handcrafted features reach
+# {glue:text}`accuracy_resnet_full`. The frozen tagger with a linear layer reaches an accuracy of
+# {glue:text}`accuracy_tagger_linear_full`, and boosted trees on handcrafted features
 # {glue:text}`accuracy_handcrafted_boosting_full`.
 #
 # The accuracies of two trainings of the same network differ by up to {glue:text}`seeds_apart` percentage
 # points. A difference between two networks may therefore be due to chance in their trainings, however
-# many bands are tested. On the other hand, for each seed both networks use the same split, and difficult
-# bands are difficult for both. We therefore subtract the two accuracies, and compute an interval for the
-# difference over bands *and* seeds. The variance over bands and the variance over seeds are added
-# {cite}`cameron2011`; with few seeds, the interval is wide. The p-values of the four comparisons are
-# corrected by Holm's method.
+# many bands are tested. On the other hand, both networks use the same split for each seed, and difficult
+# bands are difficult for both networks. We therefore subtract one accuracy from the other, and compute
+# an interval for the difference over bands *and* seeds. The variance over bands and the variance over
+# seeds are added {cite}`cameron2011`; with few seeds, the interval is wide. The p-values of the four
+# comparisons are corrected by Holm's method.
 
 # %%
 pairs = {
@@ -474,20 +475,20 @@ report_gaps(gaps, "n_bands", words=words, tolerance=6)
 # | tagger + linear | {glue:text}`gap_pretraining_full` | {glue:text}`gap_pretraining_verdict` |
 #
 # Again, n is the number of bands. {numref}`tab-genre-gaps` lists the difference in each training. A
-# difference with the same sign in all {glue:text}`n_seeds` trainings is a reason to train more often,
-# not a proof: {glue:text}`n_seeds` fair coins all land on the same side in one out of {glue:text}`agree`
-# throws.
+# difference with the same sign in all {glue:text}`n_seeds` trainings is a reason to train the networks
+# more often, but not a proof: {glue:text}`n_seeds` fair coins all land on the same side in one out of
+# {glue:text}`agree` throws.
 #
-# The first difference in the table mixes two things: the effect of the fault, and that of all other
-# differences between a parallel network on colour pictures and a serial one on spectrograms. The second
-# difference is the best estimate of the cost of a sequence of length one, although the published serial
-# network also has more layers after the average. The third difference shows what a GRU adds compared
-# with a ResNet of the same size.
+# The first difference in the table combines two effects: the effect of the fault, and the effect of all
+# other differences between a parallel network on colour pictures and a serial network on spectrograms.
+# The second difference is the best estimate of the cost of a sequence of length one, although the
+# published serial network also has more layers after the average. The third difference shows whether a
+# network with a GRU is more accurate than a ResNet of the same size.
 #
 # ## Real songs with handcrafted features
 #
-# The package pyAudioAnalysis contains 138 features of each of 581 real songs in six genres, without the
-# audio. We test three classic classifiers on songs that were not used in training:
+# The package pyAudioAnalysis contains 138 features for each of 581 real songs in six genres, without the
+# audio. We test three standard classifiers on songs that were not used in training:
 
 # %%
 X, y = genre.pyaudioanalysis_features()
@@ -515,9 +516,10 @@ report_accuracies({"real_accuracy": real_scores.loc[best]}, len(y), tolerance=3)
 #
 # ## How much a leak raises accuracy
 #
-# In our comparisons of rendered songs, no band was in both training and testing. Much of the literature
-# uses other splits. Here, we train the same network, mel-cnn, with the same numbers of training clips,
-# test clips and epochs. Only the split changes:
+# In our comparisons of rendered songs, no band was in both the training and the test set. Much of the
+# literature uses other splits. In this section, we always train the same network, mel-cnn, with the same
+# numbers of training clips and epochs, and with about the same number of test clips. Only the split
+# changes:
 #
 # - **by band**: as above;
 # - **by song**: other songs by a test band may be in the training set;
@@ -559,7 +561,7 @@ show_figure(
     "Accuracy of one network (mel-cnn) by type of split, with 95% intervals over bands. Rings: "
     "single trainings.",
     "Four rows with dots, rings and intervals: “by band”, “by song” and “stopped by the test set” "
-    "are close together, “by clip” is farther to the right.",
+    "are close together; “by clip” is farther to the right.",
     table=leak_scores,
     simulated=False,
 )
@@ -576,25 +578,27 @@ report_gaps(leak_gaps, "n_bands", words=words, tolerance=6)
 # | by clip | {glue:text}`leak_clip_full` | {glue:text}`leak_clip_verdict` |
 # | stopped by the test set | {glue:text}`leak_stopped_full` | {glue:text}`leak_stopped_verdict` |
 #
-# Here n is the number of bands that are tested in at least one of the two splits; splits by song and by
-# clip test nearly all bands. Any accuracy gained through a leak is not knowledge about styles: a network
-# that was trained on one clip of a song recognises the next clip of the same song. In collections of
-# real recordings, a split by song may leak more than here, because there are more songs per band.
+# In this table, n is the number of bands that are tested in at least one of the two splits; splits by
+# song and by clip test nearly all bands. Accuracy that is gained through a leak is no evidence of
+# knowledge about styles: a network that was trained on one clip of a song recognises the next clip of
+# the same song. In collections of real recordings, a split by song may leak more than it does here,
+# because such collections contain more songs per band.
 #
 # A similar effect has been measured on real music. GTZAN, the most widely used collection, contains
 # repeated recordings, wrong labels, distorted files and many songs by few artists {cite}`sturm2013`.
 # With the features of one large model, 92.5% of the songs in GTZAN are classified correctly in ten
 # random folds, but only 79.7% in a split that contains no repetitions and keeps artists apart
-# {cite}`kereliuk2015,castellon2021`. This is a loss of about 13 points with the same features. (That
-# split also leaves out faulty songs, so not all of the loss is due to artists.)
+# {cite}`kereliuk2015,castellon2021`. With the same features, accuracy is thus lower by about 13
+# percentage points. (The split that keeps artists apart also leaves out faulty songs, so not all of the
+# loss is due to artists.)
 #
 # ## A horse
 #
 # Clever Hans was a horse that seemed to do sums and tapped the results with its hoof. In fact, the horse
 # reacted to the faces of the people who asked the questions. {cite:t}`sturm2014` calls a system a
 # {term}`horse` if it is right for reasons that have nothing to do with the question.
-# {cite:t}`rodriguezalgarra2016` showed that well-known systems relied on sound below 20 Hz, which no
-# listener hears.
+# {cite:t}`rodriguezalgarra2016` showed that well-known systems relied on sound below 20 Hz, which
+# listeners cannot hear.
 #
 # We now build a horse. We group the styles by similarity: {glue:text}`pairs_of_styles`. In each group,
 # we add a tone of 12 Hz to all songs of one style, as if they had been digitised with a rumbling
@@ -627,10 +631,10 @@ report_value("tone_db", tone_db, fmt=".0f", unit=" dB")
 # nevertheless: the spectrogram begins at 0 Hz and its bins are {glue:text}`bin_width` apart, so the tone
 # raises the level of the lowest mel band.
 #
-# The tone is in all songs of {glue:text}`rumbling`, and in no others. We train the network on songs of
-# all styles, and test it three times on the same new bands: with the tone as in training; with the tone
-# **removed**; and with the tone **swapped**, so that it is in the other half of the styles. A network
-# that relies on the music would be unaffected by these changes.
+# The tone is in all songs of {glue:text}`rumbling`, and in no other songs. We train the network on songs
+# of all styles, and test it three times on the same new bands: with the tone as in training; with the
+# tone **removed**; and with the tone **swapped**, so that it is in the songs of the other half of the
+# styles. A network that relies on the music would be unaffected by these changes.
 
 # %%
 other_levels = dict.fromkeys(parents.index.difference(rumbling), tone_db)
@@ -692,10 +696,10 @@ report_gaps(horse_gaps, n_tested, words=words, tolerance=8)
 # ({glue:text}`horse_gain_full`). If all recordings came from the same turntable, we would publish this
 # result. With the tone removed, the accuracy of the same network {glue:text}`horse_fall_verdict`
 # ({glue:text}`horse_fall_full`) to {glue:text}`horse_removed_full`. Compared with the accuracy of the
-# network that was trained without the tone, the difference is {glue:text}`horse_loss_full`. All three
-# differences have intervals over bands and trainings. With the tone swapped, accuracy is
+# network that was trained without the tone, the difference is {glue:text}`horse_loss_full`. The
+# intervals of all three differences are over bands and trainings. With the tone swapped, accuracy is
 # {glue:text}`horse_swapped_full`, and {glue:text}`horse_crossed_full` of the clips are assigned to a
-# style from the wrong half. n is the number of bands.
+# style from the wrong half. In this paragraph, n is the number of bands.
 #
 # A test set that contains the same cue cannot reveal that a network relies on the cue. An
 # **intervention** can: we change something that should not matter, and see whether the predictions
@@ -708,8 +712,9 @@ report_gaps(horse_gaps, n_tested, words=words, tolerance=8)
 # song to another style only because it is played faster. Suppose that a collection was compiled
 # carelessly: in each of the four groups, all songs of one style are slow, and all songs of the other are
 # fast. The renderer can make such a collection. We render three seconds of each song twice: once at
-# {glue:text}`slow_tempo` and once at {glue:text}`fast_tempo` of the mean tempo of its group, a ratio of
-# {glue:text}`tempo_ratio`. The notes, the instruments and the mix are the same in both versions.
+# {glue:text}`slow_tempo` and once at {glue:text}`fast_tempo` of the mean tempo of its group. The ratio
+# of the two tempi is {glue:text}`tempo_ratio`. The notes, the instruments and the mix are the same in
+# both versions.
 
 # %%
 songs = corpus.songs.set_index("song_id")
@@ -736,9 +741,10 @@ every_second = slow.table.groupby("style").cumcount().to_numpy() % 2 == 1
 tied, swapped, mixed = map(choose, (is_tied, ~is_tied, every_second))
 
 # %% [markdown]
-# As before, for each seed one mel-cnn is trained on clips with the cue (tied tempi) and one on clips
-# without it (mixed tempi), and no band is in both training and testing. There is one clip per song. Mixed
-# tempi still reveal the group, so the accuracy cannot be compared with that in the section on the tone.
+# As before, we train two networks (mel-cnn) for each seed, one on clips with the cue (tied tempi) and
+# one on clips without the cue (mixed tempi), and no band is in both the training and the test set. There
+# is one clip per song. Mixed tempi still reveal the group, so accuracies in this section cannot be
+# compared with those in the section on the tone.
 
 # %%
 by_artist = partial(genre.split_clips, slow.table, by="artist")
@@ -782,32 +788,32 @@ report_value("fast_tempo", 100 * tempo_factor, fmt=".0f", unit="%")
 # {glue:text}`tempo_mixed_in_training_and_test_full` of the clips correctly; trained and tested with tied
 # tempi, {glue:text}`tempo_tied_as_in_training_full`. With tied tempi, accuracy
 # {glue:text}`tempo_gain_verdict` ({glue:text}`tempo_gain_full`). When the tempi are swapped, the
-# accuracy of the same network {glue:text}`tempo_fall_verdict` ({glue:text}`tempo_fall_full`): it is
-# {glue:text}`tempo_swapped_full`. The bands still play the same notes on the same instruments. On clips
-# with mixed tempi, the accuracy of this network is {glue:text}`tempo_mixed_full`: compared with the
-# network that was trained on mixed tempi, it {glue:text}`tempo_loss_verdict`
-# ({glue:text}`tempo_loss_full`). In half of these clips, the style has the same tempo as in training.
-# Again, intervals of differences are over bands and over the {glue:text}`n_seeds` trainings, and n is
-# the number of bands.
+# accuracy of the same network {glue:text}`tempo_fall_verdict` ({glue:text}`tempo_fall_full`): the
+# accuracy is now {glue:text}`tempo_swapped_full`. The bands still play the same notes on the same
+# instruments. On clips with mixed tempi, the accuracy of this network is {glue:text}`tempo_mixed_full`:
+# compared with the network that was trained on mixed tempi, the accuracy {glue:text}`tempo_loss_verdict`
+# ({glue:text}`tempo_loss_full`). In half of the clips with mixed tempi, the style has the same tempo as
+# in training. Again, intervals of differences are over bands and over the {glue:text}`n_seeds`
+# trainings, and n is the number of bands.
 #
-# Unlike the tone, the tempo is a musical property, and real styles differ in it. Relying on tempo is a
-# fault only if the link between tempo and style is a property of the collection rather than of the
+# Unlike the tone, the tempo is a musical property, and real styles differ in tempo. Relying on tempo is
+# a fault only if the link between tempo and style is a property of the collection rather than of the
 # style. The intervention shows how much a network relies on the tempo, but not whether it should. In our
-# collection, the link is also as strong as possible: all songs of a style have exactly the same tempo.
-# In a real collection, the tempi within a style vary.
+# collection, the link between tempo and style is also as strong as possible: all songs of a style have
+# exactly the same tempo. In a real collection, the tempi within a style vary.
 #
 # ## What could be wrong here
 #
-# - **Rendered styles are few and tidy.** We chose how much they overlap. The ranking of the networks may
-#   differ on recordings; the faults in the code do not depend on the songs.
+# - **Rendered styles are few and tidy.** We chose how much the styles overlap. The ranking of the
+#   networks may differ on recordings; the faults in the code do not depend on the songs.
 # - **Equal budgets are not equal chances.** All networks have the same learning rate and few epochs. A
-#   transformer usually needs more data and longer training than it got here.
+#   transformer usually needs more data and longer training than in this chapter.
 # - **The published scores are not tested here.** We trained the architecture at a sixtieth of its size,
 #   without pretraining on photographs. Our numbers say nothing about the scores in the paper.
 # - **Trainings are few.** Intervals of differences generalise to other bands and other trainings;
-#   intervals of accuracies only to other bands. With {glue:text}`n_seeds` seeds, only large differences
-#   can be detected. The splits share bands, so the seeds are not fully independent. No interval covers
-#   another choice of styles or another simulator.
+#   intervals of accuracies generalise only to other bands. With {glue:text}`n_seeds` seeds, only large
+#   differences can be detected. The splits share bands, so the results of different seeds are not fully
+#   independent. No interval covers another choice of styles or another simulator.
 #
 # ## Exercises
 #
@@ -815,7 +821,7 @@ report_value("fast_tempo", 100 * tempo_factor, fmt=".0f", unit="%")
 # :label: ex-parallel
 #
 # Give the parallel network the intended sequence: subclass `architectures.ParallelNetwork` and replace
-# `sequence`. How many frames does a step contain now?
+# `sequence`. How many frames does each step contain now?
 # ```
 #
 # ```{solution-start} ex-parallel
@@ -834,7 +840,8 @@ repaired.sequence(repaired.picture(torch.tensor(clips.X[:2]))).shape
 
 # %% [markdown]
 # Each step contains one frame, with its mel bands in three colours. If you add the network to
-# `architectures.NETWORKS` under its own name, `train_networks` compares it with the others.
+# `architectures.NETWORKS` under a new name, you can train it with `train_networks` and compare it with
+# the others.
 #
 # ```{solution-end}
 # ```
@@ -842,8 +849,8 @@ repaired.sequence(repaired.picture(torch.tensor(clips.X[:2]))).shape
 # ```{exercise} Time without order
 # :label: ex-frames
 #
-# Put the frames of each test clip in a random order, and compare the accuracy with that in the right
-# order. Which networks are affected?
+# Put the frames of each test clip in a random order, and compare the accuracy with the accuracy for
+# frames in the original order. Which networks are affected?
 # ```
 #
 # ```{solution-start} ex-frames
@@ -862,9 +869,9 @@ for name in ("mel-cnn", "bigru", "resnet-bigru"):
         print(name, order, right.mean().round(2))
 
 # %% [markdown]
-# All of them lose accuracy, even the convolutional network, because a kernel of three frames depends on
-# their order. The remaining accuracy does not depend on the order of frames; it may come from timbre,
-# register or mix, for example.
+# All three networks lose accuracy, even the convolutional network, because the output of a kernel of
+# three frames depends on their order. The remaining accuracy does not depend on the order of frames; it
+# may come from timbre, register or mix, for example.
 #
 # ```{solution-end}
 # ```
@@ -872,9 +879,9 @@ for name in ("mel-cnn", "bigru", "resnet-bigru"):
 # ```{exercise} Find another horse
 # :label: ex-codec
 #
-# Files of one style often come from one source, and a codec removes everything above some frequency. Use
-# `planted_cues.limit_bandwidth` to give each style its own cutoff between 6 and 7.5 kHz. To which
-# sampling rate would you convert all files in order to be safe?
+# All files of one style often come from the same source, and a codec removes all frequencies above a
+# cutoff. Use `planted_cues.limit_bandwidth` to give each style its own cutoff between 6 and 7.5 kHz. To
+# which sampling rate would you convert all files to remove this cue?
 # ```
 #
 # ```{solution-start} ex-codec
@@ -888,8 +895,8 @@ cut = codec(y, rate, clips.styles[0])
 audio_player({"as it was": (y, rate), "cut off": (cut, rate)})
 
 # %% [markdown]
-# Compute `genre.log_mels(corpus, change=codec)`, train on it and test on `clips`, as above. At a sampling
-# rate of 12 kHz, nothing above 6 kHz is left in any file, and the cue is gone.
+# Compute `genre.log_mels(corpus, change=codec)`, train a network on the result and test it on `clips`,
+# as above. At a sampling rate of 12 kHz, nothing above 6 kHz is left in any file, and the cue is gone.
 #
 # ```{solution-end}
 # ```
@@ -911,7 +918,7 @@ audio_player({"as it was": (y, rate), "cut off": (cut, rate)})
 # removed. If tempi are tied to styles in training, accuracy {glue:text}`tempo_fall_verdict` when the
 # tempi are swapped ({glue:text}`tempo_fall_full`). **True by construction**: we designed the styles, the
 # bands, the tone and the link between tempo and style. **What would change our mind**: a comparison with
-# more trainings, on recordings with known artists, in which the parallel network comes out ahead despite
-# its fault.
+# more trainings, on recordings with known artists, in which the parallel network is more accurate
+# despite its fault.
 #
-# **Next**: {doc}`11-beyond-accuracy` asks which errors are serious, and what the networks rely on.
+# **Next**: {doc}`11-beyond-accuracy` asks which errors are serious, and which cues the networks rely on.

@@ -1,22 +1,24 @@
 # %% [markdown]
 # # What lies beyond accuracy?
 #
-# Suppose that two networks both classify 75% of the clips correctly. One mistakes disco for funk; the
-# other mistakes disco for bossa nova. One has well-calibrated probabilities; the other is always 99%
-# sure. One relies on the drums; the other relies on a hum that nobody hears. Accuracy shows none of
-# these differences. This chapter examines the size of mistakes, confidence, changes of style within a
-# recording, explanations, and what a network learns without labels. At the end, we return to the
-# question of this book: does a network that learns styles also learn to predict groove?
+# Suppose that two networks both classify 75% of the clips correctly. The first network mistakes disco
+# for funk; the second network mistakes disco for bossa nova. The probabilities of the first network are
+# well calibrated; the second network is always 99% sure. The first network relies on the drums; the
+# second network relies on an inaudible hum. Accuracy reveals none of these differences. This chapter
+# examines the size of mistakes, confidence, changes of style within a recording, explanations, and what
+# a network learns without labels. At the end, we return to the question of this book: does a network
+# that learns styles also learn to predict groove?
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
 # **You will learn** to score mistakes by their size; to calibrate probabilities; to test explanations
-# against a known truth; to pretrain a network without labels; and to find out what the network ignores.
+# against a known truth; to pretrain a network without labels; and to find out what such a network
+# ignores.
 #
 # **You need** {doc}`10-genre-networks`, because we use its networks and songs again, and
 # {doc}`06-probing` for the last section.
 #
-# **It runs** in {run-time}`11-beyond-accuracy` in the run that made this page; the first run takes
+# **It runs** in {run-time}`11-beyond-accuracy`, measured when this page was built; the first run takes
 # longer. Modules: `groove_utils.genre`, `captum`.
 # ```
 
@@ -82,8 +84,8 @@ as_points = partial(report_effects, scale=100, fmt="+.0f", unit=" points")
 # We use the corpus and the clips of {doc}`10-genre-networks`, which saved its settings in a table. From
 # the first split of that chapter, we take the test set: {glue:text}`n_test` clips by
 # {glue:text}`n_test_bands` bands that were not in training. There are {glue:text}`n_styles` styles, so
-# random guessing is right for one clip in {glue:text}`n_styles`. All songs on this page are rendered by
-# a program, even where a figure or table is not marked as simulated. Unless the text says otherwise,
+# random guessing is right for one clip in {glue:text}`n_styles`. All songs of this corpus are rendered
+# by a program, even where a figure or table is not marked as simulated. Unless the text says otherwise,
 # intervals come from resampling bands, and n is the number of bands. We compute the usual scores with
 # scikit-learn:
 
@@ -106,7 +108,7 @@ def probabilities(network, part="test"):
     rows = first[(first["network"] == network) & (first["split"] == part)]
     ids = clips.table["clip_id"].iloc[split[part]]
     p = rows.set_index("clip_id").loc[ids, columns].to_numpy(dtype=float)
-    return p / p.sum(axis=1, keepdims=True)  # float32 has rounded
+    return p / p.sum(axis=1, keepdims=True)  # correct rounding of float32
 
 
 # %%
@@ -122,8 +124,9 @@ usual = {
 }
 
 # %% [markdown]
-# `score_intervals` computes the same scores for the clips and for 2,000 resamples of the bands, which
-# give each score an interval. It also computes the scores that the next section explains.
+# `score_intervals` computes the same scores for the clips and for 2,000 resamples of the bands. The
+# resamples give an interval for each score. The function also computes the scores that the next section
+# explains.
 
 # %%
 scores = genre.score_intervals(y, p, bands, corpus.tree, styles, **resampled)
@@ -143,16 +146,16 @@ show_table(
 )
 
 # %% [markdown]
-# The two sets of scores agree to ten decimals; otherwise, the build of this page would have stopped.
-# Here all styles have the same number of clips, so balanced accuracy equals accuracy; with rare styles,
-# the two would differ.
+# The scores from scikit-learn and from `score_intervals` agree to ten decimal places; otherwise, the
+# build of this page would have stopped. Here, all styles have the same number of clips, so balanced
+# accuracy equals accuracy; with rare styles, the two would differ.
 #
 # Probabilities should be correct on average: of all clips that a network classifies with a confidence of
-# 80%, it should classify 80% correctly. A *reliability* curve compares confidence and accuracy in bins,
-# and the *expected calibration error* (ECE) is the mean gap between the two. {cite:t}`guo2017` found
-# that large networks are far too confident. Their remedy is a single number: the logits $\mathbf{z}$,
-# the outputs of the network before the softmax, are divided by a temperature $T$, fitted on the
-# *validation* clips,
+# 80%, it should classify 80% correctly. A *reliability* curve compares confidence and accuracy in bins
+# of confidence, and the *expected calibration error* (ECE) is the mean absolute difference between the
+# two. {cite:t}`guo2017` found that large networks are far too confident, and proposed a remedy with a
+# single parameter: the logits $\mathbf{z}$, the outputs of the network before the softmax, are divided
+# by a temperature $T$, which is fitted on the *validation* clips:
 #
 # $$ p = \operatorname{softmax}(\mathbf{z} / T) $$
 #
@@ -187,8 +190,8 @@ show_figure(
     figures.plot_confusion_and_reliability(counts, styles, curves),
     "mistakes",
     "Left: percentage of clips of each style (rows) that were classified as each style (columns). "
-    "Right: accuracy by confidence; larger dots stand for more clips, and the line is perfect "
-    "calibration.",
+    "Right: accuracy by confidence; larger dots stand for more clips, and the line marks "
+    "perfect calibration.",
     "A matrix with high numbers on the diagonal and a few groups of mistakes; a plot of two curves "
     "near the diagonal.",
     table=curves,
@@ -224,7 +227,8 @@ branches = pd.Series(corpus.tree).groupby(corpus.tree).groups
 
 # %% [markdown]
 # The distance between two styles is the height of their lowest common ancestor, divided by the height of
-# the root. It is 0 between a style and itself, and 1 if two styles have only the root in common.
+# the root. The distance is 0 between a style and itself, and 1 if two styles have only the root in
+# common.
 
 # %%
 by_hand = genre.tree_distances(corpus.tree, styles)
@@ -240,17 +244,17 @@ by_hand["disco"].sort_values()
 # $$ \mathrm{hP} = \frac{\sum |\alpha \cap \beta|}{\sum |\alpha|}, \qquad
 # \mathrm{hR} = \frac{\sum |\alpha \cap \beta|}{\sum |\beta|}, $$
 #
-# where the sums are over all clips; hF is the harmonic mean of the two. {cite:t}`bertinetto2020` use the
-# distance between the predicted and the true style: its mean over mistakes is the **mistake severity**,
-# and its mean over all clips and the k most probable styles of each clip is the **distance@k**. Both
-# should be reported, because a network that makes many additional small mistakes has a lower severity
-# but a higher distance@k.
+# where the sums are over all clips; hF is the harmonic mean of hP and hR. {cite:t}`bertinetto2020` use
+# the distance between the predicted and the true style: its mean over mistakes is the **mistake
+# severity**, and its mean over all clips and the k most probable styles of each clip is the
+# **distance@k**. Both measures should be reported, because a network that makes many additional small
+# mistakes has a lower severity but a higher distance@k.
 #
-# But whose tree should we use: that of an expert, a listener or a shop? We compare three trees. The
-# first is the one above, made by hand. The second comes from embeddings: we compute the mean vector of
-# each style in MusiCNN, a pretrained tagger, and merge similar styles step by step. The third comes from
-# the causes: it is computed in the same way from tempo, swing, density and other properties of the
-# musical scores. Songs by test bands are used neither for the second tree nor for the third.
+# But whose tree should we use: an expert's, a listener's or a shop's? We compare three trees. The first
+# tree is the one above, made by hand. The second tree comes from embeddings: we compute the mean vector
+# of each style in MusiCNN, a pretrained tagger, and merge similar styles step by step. The third tree
+# comes from the causes: it is computed in the same way from tempo, swing, density and other properties
+# of the musical scores. Songs by test bands are used neither for the second tree nor for the third.
 
 # %%
 unlabelled = np.sort(np.concatenate([split["train"], split["valid"]]))
@@ -277,8 +281,8 @@ predicted = {name: probabilities(name) for name in compared}
 semantic = genre.compare_in_trees(y, predicted, trees, styles, seed=seed)
 
 # %% [markdown]
-# {numref}`fig-severity` compares three classifiers. For resnet-bigru, we also correct the p-values for the
-# three trees:
+# {numref}`fig-severity` compares three classifiers. For resnet-bigru, we also correct the p-values for
+# the number of trees:
 
 # %%
 resnet = semantic[semantic["network"] == "resnet-bigru"].set_index("tree")
@@ -310,12 +314,12 @@ report_values(by_tree["severity"].add_prefix("severity_"), tolerance=0.15)
 report_texts(**by_tree["mistakes are"].add_prefix("small_"))
 
 # %% [markdown]
-# A severity alone is hard to interpret: in a tree with one early branch, nearly all mistakes are large.
-# We therefore assign the styles to random leaves of the same tree, 2,000 times. The p-value is the share
-# of these trees in which the mistakes are at least as small, corrected for three trees by Holm's method.
-# {numref}`tab-tree-severity` shows the results for resnet-bigru: in the tree made by hand, its mistakes
-# are {glue:text}`small_hand`; in the tree from embeddings, they are {glue:text}`small_embeddings`; and
-# in the tree from causes, they are {glue:text}`small_causes`.
+# A severity alone is hard to interpret: in a tree whose branches join only near the root, nearly all
+# mistakes are large. We therefore assign the styles to random leaves of the same tree, 2,000 times. The
+# p-value is the share of these trees in which the mistakes are at least as small, corrected for three
+# trees by Holm's method. {numref}`tab-tree-severity` shows the results for resnet-bigru: in the tree
+# made by hand, its mistakes are {glue:text}`small_hand`; in the tree from embeddings, they are
+# {glue:text}`small_embeddings`; and in the tree from causes, they are {glue:text}`small_causes`.
 #
 # Does the choice of the tree decide which network is better? We subtract the scores of mel-cnn from
 # those of resnet-bigru, with the same resamples of bands in every tree.
@@ -340,12 +344,12 @@ report_texts(tree_verdicts=join_words(by_tree["resnet-bigru has"].unique()))
 # %% [markdown]
 # Verdicts on mistake severity in the three trees, for resnet-bigru compared with mel-cnn:
 # {glue:text}`tree_verdicts` ({numref}`tab-severity-differences`). If the sign of the estimate differs
-# between trees, a report without intervals could favour either network by its choice of a tree. When you
-# report such a score, name the tree and its source.
+# between trees, a report without intervals could favour either network by the choice of the tree. When
+# you report such a score, name the tree and its source.
 #
 # ## A medley, moment by moment
 #
-# A song has one label, but a set by a disc jockey contains many styles. We join excerpts of random
+# Each song in our corpus has one style, but a DJ set may contain many styles. We join excerpts of random
 # lengths from {glue:text}`n_medley_songs` test songs, and let the network classify a window of three
 # seconds that moves in steps of half a second. Where does the network detect changes of style?
 
@@ -397,17 +401,17 @@ report_counts(n_medleys=len(medleys), n_medley_songs=songs_per_medley)
 
 # %% [markdown]
 # To detect changes, we merge neighbouring windows, the most similar first, until the true number of
-# changes is left. A detected change counts as correct within 1.5 seconds (half a window) of a true one.
-# Over {glue:text}`n_medleys` medleys, the F score is {glue:text}`medley_network_full`; for random
-# moments, it is {glue:text}`medley_random_moments_full`. Here n is the number of medleys; no band
-# appears in two of them. A window that contains parts of two songs has no single style: between two
-# styles, the network may predict a third one that is not in the medley at all.
+# changes is left. A detected change counts as correct if it is within 1.5 seconds (half a window) of a
+# true change. Over {glue:text}`n_medleys` medleys, the mean F score is {glue:text}`medley_network_full`;
+# for random moments, the mean F score is {glue:text}`medley_random_moments_full`. Here, n is the number
+# of medleys; no band appears in two medleys. A window that contains parts of two songs has no single
+# style: between two styles, the network may predict a third one that is not in the medley at all.
 #
 # ### How long does a clip have to be?
 #
-# The same network classifies excerpts of one, three, six or twelve seconds. Songs are cut into clips of
-# three seconds without gaps. For excerpts of one second, we shorten the clips; for longer excerpts, we
-# average the log probabilities of their clips.
+# We use resnet-bigru again, and classify excerpts of one, three, six or twelve seconds. Songs are cut
+# into clips of three seconds without gaps. For excerpts of one second, we shorten the clips; for
+# excerpts of six or twelve seconds, we average the log probabilities of their clips.
 
 # %%
 seamless = {**MEL_SETTINGS, "hop_seconds": 3.0}
@@ -446,24 +450,26 @@ as_percent(ends, n_bands, tolerance=8)
 report_value("longest", lengths[-1], fmt=".0f", unit=" seconds")
 
 # %% [markdown]
-# Of the excerpts of one second, {glue:text}`context_short_full` are classified correctly; of those of
-# {glue:text}`longest`, {glue:text}`context_long_full`. Short excerpts may be harder for two reasons. One
-# second contains timbre and about two beats, but no complete pattern. It is also an unfamiliar length
-# for a network that was trained on clips of three seconds. This test cannot separate the two reasons.
+# Of the excerpts of one second, {glue:text}`context_short_full` are classified correctly; of the
+# excerpts of {glue:text}`longest`, {glue:text}`context_long_full`. Short excerpts may be harder to
+# classify for two reasons. One second contains timbre and about two beats, but no complete pattern. One
+# second is also an unfamiliar length for a network that was trained on clips of three seconds. This test
+# cannot separate the two reasons.
 #
-# ## Does an explanation tell the truth?
+# ## Is an explanation true?
 #
-# Which cells of the spectrogram made the network predict “funk”? Two methods are common. **Integrated
-# gradients** {cite}`sundararajan2017` change the input gradually from silence x′ to the clip x and add
-# up the gradients along the way:
+# Which cells of the spectrogram made the network predict “funk”? Two methods of explanation are common.
+# **Integrated gradients** {cite}`sundararajan2017` change the input gradually from silence x′ to the
+# clip x and add up the gradients along the way:
 #
 # $$ e_i = (x_i - x'_i) \int_0^1 \frac{\partial f(x' + t (x - x'))}{\partial x_i} \, dt $$
 #
 # where $f$ is the logit of the predicted style and $i$ a cell of the spectrogram. **Occlusion** hides a
-# patch and measures how much this logit falls. The library `captum` implements both methods. We compare
-# them with three explanations that cannot be right: *random* numbers; the *edges* of the spectrogram,
-# which do not depend on the network; and integrated gradients of an *untrained* network, which has
-# learnt nothing about styles. We explain the predictions of mel-cnn.
+# patch of the spectrogram and measures how much the logit of the predicted style falls. The library
+# `captum` implements both methods. We compare both methods with three explanations that cannot be right:
+# *random* numbers; the *edges* of the spectrogram, which do not depend on the network; and integrated
+# gradients of an *untrained* network, which has learnt nothing about styles. We explain the predictions
+# of mel-cnn.
 
 # %%
 cnn = trained("mel-cnn", settings=settings)
@@ -494,7 +500,7 @@ maps = explain_both(cnn.network, X, target)
 # 20% of the cells, and p₋ its probability without these cells:
 #
 # - **AI**, average increase: the share of clips with p₊ > p;
-# - **AD**, average drop: the mean of max(0, p − p₊) / p, better when low;
+# - **AD**, average drop: the mean of max(0, p − p₊) / p (lower is better);
 # - **AG**, average gain: the mean of max(0, p₊ − p) / (1 − p);
 # - **FF**, faithfulness: the mean of p − p₋;
 # - **Fid-In**: the share of clips whose predicted style stays the same with the top cells alone.
@@ -539,37 +545,40 @@ show_figure(
 # %% [markdown]
 # These scores have a weakness. A spectrogram with holes is unlike any clip in training, so the scores
 # partly measure how the network responds to unfamiliar input: hiding *random* cells gives an FF of
-# {glue:text}`ff_random`, and the highest FF is {glue:text}`ff_highest`. Moreover, the scores need not
-# agree with each other. Each score ranks the five explanations from best to worst; the lowest rank
-# correlation between two scores is {glue:text}`least_agreement`, for {glue:text}`least_agreeing`.
+# {glue:text}`ff_random`, and the highest FF of all explanations is {glue:text}`ff_highest`. Moreover,
+# the scores need not agree with each other. Each score ranks the five explanations from best to worst;
+# the lowest rank correlation between two scores is {glue:text}`least_agreement`, for
+# {glue:text}`least_agreeing`.
 #
-# ### A truth that recordings do not have
+# ### Tests against a known truth
 #
 # We rendered the songs, so we can render them again with changes, and test explanations against a known
 # truth.
 #
 # 1. **The right stem.** We render each song without the drums, and measure how much the log-odds
-#    $\log (p / (1 - p))$ of the predicted style fall; we do the same for bass, vocals and the remaining
-#    instruments. The other stems stay as loud as before. This is an experiment, and its result is a fact
-#    about the network. For comparison, we divide the value of each cell of an explanation among the
-#    stems, in proportion to their power in that cell, and add up the signed values of each stem. An
-#    explanation is right about a clip if the stem with the largest sum is also the stem whose absence
-#    lowers the log-odds most. A random choice is right for one clip in four. For many clips, however,
-#    the right stem is the drums, so an explanation should at least do better than always choosing the
-#    drums.
-# 2. **The planted horse.** A *horse* (after Clever Hans) is right for the wrong reason. In the last
-#    chapter, we trained one with a tone of 12 Hz in half of the styles. The true cells are those of the
-#    lowest mel band, which contains the tone. The presence of the tone can be evidence for one style and
-#    its absence for another, so we rank cells by absolute values. The *AUC* is the probability that a
-#    true cell is ranked above a cell of another mel band; guessing gives 0.5. But an explanation may
-#    rank the lowest mel band high for other reasons. As a control, we explain the same network trained
-#    *without* the tone, for the same clips without the tone. The sound of the tone alone may also raise
-#    an AUC, even for edges and for the untrained network, which have learnt nothing about the tone. We
-#    therefore say that an explanation has found the tone if three conditions are met: its AUC is above
-#    0.5, it is above the AUC of the control, and its rise over the control is larger than the rise for
-#    edges and for the untrained network. Each of these differences has to be clear. (Levels are relative
-#    to the loudest cell of a spectrogram, so a loud tone also lowers all other cells. This part of the
-#    cue is not in the lowest mel band, which limits the AUC that any explanation can reach.)
+#    $\log (p / (1 - p))$ of the predicted style fall. We do the same for bass, vocals and the remaining
+#    instruments. When a stem is left out, the other stems stay as loud as before. Leaving out a stem is
+#    an experiment, and its result is a fact about the network. For comparison, we divide the value of
+#    each cell of an explanation among the stems, in proportion to their power in that cell, and add up
+#    the signed values of each stem. An explanation is right about a clip if the stem with the largest
+#    sum is also the stem whose absence lowers the log-odds most. A random choice is right for one clip
+#    in four. For many clips, however, the right stem is the drums, so an explanation should at least do
+#    better than always choosing the drums.
+# 2. **The planted horse.** A *horse* (named after Clever Hans) is a network that is right for the wrong
+#    reason. In the last chapter, we trained a horse with a tone of 12 Hz in half of the styles. The true
+#    cells, which an explanation should find, are those of the lowest mel band, which contains the tone.
+#    The presence of the tone can be evidence for one style, and the absence of the tone evidence for
+#    another, so we rank cells by absolute values. The *AUC* is the probability that a true cell is
+#    ranked above a cell of another mel band; guessing gives 0.5. But an explanation may rank the lowest
+#    mel band high for other reasons. As a control, we explain a network of the same architecture that
+#    was trained *without* the tone, for the same clips without the tone. The sound of the tone alone may
+#    also raise an AUC, even for edges and for the untrained network, which have learnt nothing about the
+#    tone. We therefore say that an explanation has found the tone if three conditions are met: its AUC
+#    is above 0.5; its AUC is above that of the control; and this rise is larger than the rise for edges
+#    and the rise for the untrained network. Each of these differences has to be clear. (Levels are
+#    relative to the loudest cell of a spectrogram, so a loud tone also lowers all other cells. This
+#    effect of the tone lies outside the lowest mel band, and limits the AUC that any explanation can
+#    reach.)
 
 # %%
 songs = clips.table["song_id"].iloc[chosen].unique()
@@ -634,7 +643,7 @@ truths = pd.concat(
 )
 
 # %% [markdown]
-# An explanation has found the tone if each of these differences is above 0:
+# An explanation has found the tone if each of these differences is clearly above 0:
 
 # %%
 conditions = {
@@ -653,7 +662,7 @@ met = (conditions["low"] > 0).groupby(level=1).all()
 verdict = met.map({True: "yes", False: "not shown"})
 
 # %% [markdown]
-# For the right stem, we subtract two baselines from the same clips:
+# For the test of the right stem, we subtract the results of two baselines on the same clips:
 
 # %%
 gains = {
@@ -740,15 +749,16 @@ show_figure(
 # | always drums | {glue:text}`stem_drums_full` | {glue:text}`stem_drums_verdict` |
 #
 # Look at the baselines first. If edges or an untrained network do better than guessing, part of any
-# explanation's score comes from the sound alone: loud, low or changing cells get large values regardless
-# of what the network has learnt. The baseline “always drums” ignores the network, and is right for a
-# share of {glue:text}`stem_drums` of the clips. Edge detection mostly chooses the drums as well, because
-# most edges in a spectrogram are drum strokes. Compared with always choosing the drums, integrated
-# gradients are {glue:text}`ig_ahead_verdict` ({glue:text}`ig_ahead_full`), and occlusion is
-# {glue:text}`occlusion_ahead_verdict` ({glue:text}`occlusion_ahead_full`). Compared with the untrained
-# network, integrated gradients are {glue:text}`ig_learnt_verdict` ({glue:text}`ig_learnt_full`), and
-# occlusion is {glue:text}`occlusion_learnt_verdict` ({glue:text}`occlusion_learnt_full`). Only the
-# differences from these baselines show what the network has learnt.
+# explanation's score comes from the sound alone: cells that are loud, low in frequency or changing get
+# large values regardless of what the network has learnt. The baseline “always drums” ignores the
+# network; the share of clips for which it is right is {glue:text}`stem_drums`. Edge detection mostly
+# chooses the drums as well, because most edges in a spectrogram are drum strokes. Compared with always
+# choosing the drums, integrated gradients are {glue:text}`ig_ahead_verdict`
+# ({glue:text}`ig_ahead_full`), and occlusion is {glue:text}`occlusion_ahead_verdict`
+# ({glue:text}`occlusion_ahead_full`). Compared with the untrained network, integrated gradients are
+# {glue:text}`ig_learnt_verdict` ({glue:text}`ig_learnt_full`), and occlusion is
+# {glue:text}`occlusion_learnt_verdict` ({glue:text}`occlusion_learnt_full`). Only the differences from
+# these baselines show what the network has learnt.
 #
 # | explanation | AUC for the tone | AUC of the control | rise |
 # |:--|:--|:--|:--|
@@ -760,27 +770,28 @@ show_figure(
 # The tone is found if all four differences in a row are clearly above 0, that is, if their intervals lie
 # above 0:
 #
-# | explanation | AUC − 0.5 | rise | rise − that of edges | rise − that of untrained | tone found? |
+# | explanation | AUC − 0.5 | rise | rise − rise for edges | rise − rise for untrained | tone found? |
 # |:--|:--|:--|:--|:--|:--|
 # | integrated gradients | {glue:text}`above_ig_full` | {glue:text}`risen_ig_full` | {glue:text}`beyond_edges_ig_full` | {glue:text}`beyond_untrained_ig_full` | {glue:text}`found_ig_verdict` |
 # | occlusion | {glue:text}`above_occlusion_full` | {glue:text}`risen_occlusion_full` | {glue:text}`beyond_edges_occlusion_full` | {glue:text}`beyond_untrained_occlusion_full` | {glue:text}`found_occlusion_verdict` |
 #
-# Does the network rely on the tone? In this split, it classifies {glue:text}`horse_planted_full` of the
-# test clips correctly with the tone and {glue:text}`horse_removed_full` without the tone; the difference
-# is {glue:text}`horse_fall_full`. Integrated gradients add up contributions along the whole path from
-# silence to the clip, so evidence for a style and evidence against it may cancel out. An exercise tries
-# another starting point of the path.
+# Does the network rely on the tone? In this split, the network classifies
+# {glue:text}`horse_planted_full` of the test clips correctly with the tone and
+# {glue:text}`horse_removed_full` without the tone; the difference is {glue:text}`horse_fall_full`.
+# Integrated gradients add up contributions along the whole path from silence to the clip, so evidence
+# for a style and evidence against it may cancel out. An exercise tries another starting point for the
+# path.
 #
-# Whether an explanation is faithful and whether it is true are different questions. To two decimals, the
-# highest FF is reached by {glue:text}`ff_best`. With the tone, the AUC rises most for
-# {glue:text}`cue_best`. Small differences in either score do not establish a ranking of the methods. The
-# question of truth can only be answered with rendered songs.
+# Whether an explanation is faithful and whether it is true are different questions. Rounded to two
+# decimal places, the highest FF is reached by {glue:text}`ff_best`. When the tone is added, the AUC
+# rises most for {glue:text}`cue_best`. Small differences in either score do not establish a ranking of
+# the methods. Whether an explanation is true can only be tested with rendered songs.
 #
 # ### Do explanations lie on drum strokes?
 #
 # Listeners recognise a rhythm by its strokes. How much of the evidence for the style lies in frames with
-# a drum stroke or in the frames directly after them? If an explanation had no preference, this
-# proportion would equal the share of such frames.
+# a drum stroke or in the frames directly after them? If an explanation had no preference for drum
+# strokes, this proportion would equal the proportion of such frames in the clip.
 
 # %%
 struck = stem_clips.onsets[stem_clips.stems.index("drums")][rows]
@@ -800,7 +811,7 @@ n_drummed = len(set(who[has_drums]))
 as_points(on_drums, n_drummed, prefix="onset_", words=words, fmt="+.1f", tolerance=6)
 
 # %% [markdown]
-# In the explanation of the trained network, strokes receive
+# In the explanation of the trained network, drum strokes receive
 # {glue:text}`onset_integrated_gradients_verdict` of the evidence than their share of the frames
 # ({glue:text}`onset_integrated_gradients_full`). But strokes are loud, and a path from silence gives
 # loud cells more weight in any network: for the untrained network, the difference is
@@ -847,9 +858,9 @@ report_effects(ends, n_few, words=changes, reference=0.5, tolerance=0.4)
 # %% [markdown]
 # Over {glue:text}`n_cascade` clips, the mean rank correlation with the original explanation is
 # {glue:text}`cascade_first_full` with the last layer shuffled, and {glue:text}`cascade_last_full` with
-# all {glue:text}`n_layers` layers shuffled. For edges, the correlation would stay at 1. So with the last
-# layer shuffled, the explanation {glue:text}`cascade_first_verdict` (compared with a correlation of
-# 0.5). A change does not prove that an explanation is right, as the tests above show.
+# all {glue:text}`n_layers` layers shuffled. For edges, the correlation would stay at 1. With the last
+# layer shuffled, the explanation {glue:text}`cascade_first_verdict` (judged by whether the correlation
+# is below or above 0.5). A change does not prove that an explanation is right, as the tests above show.
 #
 # ### Listen to an explanation
 #
@@ -865,7 +876,7 @@ mask = genre.keep_top(maps["occlusion"][[example]], 0.2)[0].astype(float)
 kept, rest = masked(mask), masked(1 - mask)
 versions = {
     "the clip": (mix, sr),
-    "the fifth of its cells with most evidence for the style": (kept, sr),
+    "the 20% of cells with the strongest evidence": (kept, sr),
     "the remaining cells": (rest, sr),
 }
 audio_player(versions)
@@ -875,8 +886,8 @@ audio_player(versions)
 #
 # Labels are scarce, and people have to agree on them. *Contrastive* learning needs no labels
 # {cite}`chen2020`. We take two **views** of each song, embed them, and train the network to find each
-# view's partner among all views in the batch. If zᵢ and zⱼ are a pair, sim is the cosine similarity and
-# τ = 0.5, the loss is
+# view's partner among all views in the batch. If zᵢ and zⱼ are the embeddings of two views of one song,
+# sim is the cosine similarity and τ = 0.5, the loss is
 #
 # $$ L = -\log \frac{\exp(\operatorname{sim}(z_i, z_j) / \tau)}
 # {\sum_{k \neq i} \exp(\operatorname{sim}(z_i, z_k) / \tau)} $$
@@ -914,11 +925,11 @@ pretrained = run(jobs)
 
 # %% [markdown]
 # Are the features useful? We train a linear {term}`probe`, a logistic regression on the frozen features,
-# with the labels of a few bands per style. We compare them with the features of the same network with
+# with the labels of a few bands per style. We compare these features with those of the same network with
 # random weights, and with mel-cnn trained from scratch on the same few labels. For reference, we add the
-# features of the network that was trained on the labels of *all* bands. In each draw, all methods get
-# the same labelled bands, and no method has validation clips. Training from scratch takes at least
-# {glue:text}`fewest_steps` steps, and the weights after the last step are used.
+# features of the network that was trained on the labels of *all* bands in the training set. In each
+# draw, all methods use the same labelled bands, and no method has validation clips. Training from
+# scratch takes at least {glue:text}`fewest_steps` steps, and the weights after the last step are used.
 
 # %%
 features = {k: m.embed(clips.X) for k, m in zip(recipes, pretrained)}
@@ -955,8 +966,9 @@ per_draw = curve.groupby(["features", "bands", "draw"], sort=False)["accuracy"]
 means = per_draw.mean().reset_index()
 
 # %% [markdown]
-# For a small number of labelled bands, we compare each kind of features with those of random weights, on
-# the same test bands and in the same draws. We leave out the features that were trained on all labels.
+# For a small number of labelled bands, we compare each set of features with the features of random
+# weights, on the same test bands and in the same draws. We leave out the features that were trained on
+# all labels.
 
 # %%
 small_count = label_counts[min(1, len(label_counts) - 1)]
@@ -990,9 +1002,9 @@ as_points(gain, n_bands, prefix="gain_", words=words, p="p_holm", tolerance=12)
 # %% [markdown]
 # The table shows the accuracies with {glue:text}`few_bands` labelled bands per style and
 # {glue:text}`n_draws` draws of these bands. Intervals are over test bands and draws. The intervals are
-# not corrected for multiple comparisons, but the verdicts are: by Holm's method, for four comparisons.
-# The verdict can therefore be “not clearly different” although the interval of the difference is positive.
-# Random guessing is right for one clip in {glue:text}`n_styles`.
+# not corrected for multiple comparisons, but the verdicts are corrected for four comparisons by Holm's
+# method. The verdict can therefore be “not clearly different” even if the interval of the difference
+# lies above 0. Random guessing is right for one clip in {glue:text}`n_styles`.
 #
 # | features | accuracy | minus that of random weights | compared with random weights |
 # |:--|:--|:--|:--|
@@ -1002,8 +1014,8 @@ as_points(gain, n_bands, prefix="gain_", words=words, p="p_holm", tolerance=12)
 # | none: trained from scratch | {glue:text}`few_from_scratch_full` | {glue:text}`gain_from_scratch_full` | {glue:text}`gain_from_scratch_verdict` |
 # | random weights | {glue:text}`few_random_weights_full` | | |
 #
-# Each kind of pretrained features comes from a single pretraining run; the intervals do not show how
-# much such runs differ.
+# Each set of pretrained features comes from a single pretraining run; the intervals do not show how much
+# such runs differ.
 #
 # ### What did the network learn to ignore?
 #
@@ -1082,8 +1094,9 @@ report_texts(to_lose=pick_verdict(tempo.loc["moments"], *words))
 #
 # Stretching {glue:text}`deaf_verdict` within styles: the R² without stretching minus that with
 # stretching is {glue:text}`deaf_full`. {glue:text}`to_lose`. {numref}`tab-heard-causes` shows the other
-# properties. If every R² in a column is below 0, no features predict this property better than a
-# constant, so the features cannot be compared on it. This is the case for: {glue:text}`not_predicted`.
+# properties. If every R² in a column is below 0, no set of features predicts this property better than a
+# constant, so the sets of features cannot be compared on this property. This is the case for the
+# following properties: {glue:text}`not_predicted`.
 #
 # Augmentations determine what a network learns to ignore. This example is too small to show how large
 # the effect is. Before you probe a pretrained model for groove, find out which augmentations were used
@@ -1091,11 +1104,12 @@ report_texts(to_lose=pick_verdict(tempo.loc["moments"], *words))
 #
 # ## Classifying with words
 #
-# A model of text and audio can classify styles without any training on them: it compares a clip with
-# sentences such as “a funk song”, and chooses the most similar sentence. The wording is therefore a
-# parameter. If the weights of the model are on the machine that runs this chapter, the styles are
-# described in six wordings. Each question of the study for which we have sentences is described by three
-# graded sentences: for groove, from “music without any groove” to “music with a strong groove”.
+# A model of text and audio can classify styles without having been trained on their labels: it compares
+# a clip with sentences such as “a funk song”, and chooses the most similar sentence. The wording is
+# therefore a parameter. If the weights of the model are on the machine that runs this chapter, the
+# styles are described in six wordings. Each question of the study for which we have sentences is
+# described by three graded sentences: for groove, from “music without any groove” to “music with a
+# strong groove”.
 
 # %%
 sampled = test_songs.groupby("style").head(6)
@@ -1112,17 +1126,17 @@ text_summary = genre.summarise_text_model(sounds, codes, styles, rated, ratings)
 report_texts(text_model=text_summary)
 
 # %% [markdown]
-# The model is a CLAP {cite}`wu2023clap`. {glue:text}`text_model`
+# The model is CLAP {cite}`wu2023clap`. {glue:text}`text_model`
 #
 # ## Back to groove: does learning styles help to predict groove?
 
 # %% [markdown] tags=["needs-audio"]
-# We add the networks to the catalogue of models. {numref}`fig-genre-groove` shows how well the ratings
-# of the study can be predicted from these networks and from the pretrained models, with the protocol of
-# {doc}`06-probing`; in this section, n is the number of songs. The networks were not trained on any song
-# or band of the study. But if the study is the demo, its songs are rendered by the same program as the
-# training songs, with the same SoundFont and samplers, whereas the pretrained models were trained on
-# recordings. In this case, the comparison favours the networks of this chapter.
+# We add the networks of this chapter to the catalogue of models. {numref}`fig-genre-groove` shows how
+# well the ratings of the study can be predicted from these networks and from the pretrained models, with
+# the protocol of {doc}`06-probing`; in this section, n is the number of songs. The networks were not
+# trained on any song or band of the study. But if the study is the demo, its songs were rendered by the
+# same program as the training songs, with the same SoundFont and samplers, whereas the pretrained models
+# were trained on recordings. In this case, the comparison favours the networks of this chapter.
 
 # %% tags=["needs-audio"]
 learners = {
@@ -1183,8 +1197,8 @@ words = "helps", "hurts", "makes no clear difference"
 report_texts(gain_verdict=pick_verdict(gain, *words))
 
 # %% [markdown] tags=["needs-audio"]
-# - **genre-resnet-bigru**: R² is {glue:text}`groove_genre-resnet-bigru_full`; predicting each style's
-#   mean gives {glue:text}`groove_style_alone`.
+# - **genre-resnet-bigru**: R² is {glue:text}`groove_genre-resnet-bigru_full`; predicting the mean rating
+#   of each song's style gives an R² of {glue:text}`groove_style_alone`.
 # - **Training or architecture?** Here we compare another network, genre-mel-cnn
 #   (R² = {glue:text}`groove_genre-mel-cnn`), with an untrained network of the same architecture
 #   (R² = {glue:text}`groove_mel-cnn-untrained`). Training on styles {glue:text}`gain_verdict`: the
@@ -1196,7 +1210,8 @@ report_texts(gain_verdict=pick_verdict(gain, *words))
 # Styles differ in their mean ratings, so any feature that separates styles predicts part of the ratings.
 # The correlation of predictions and ratings *within* styles is therefore more informative. As in
 # {doc}`07-objections`, we compute p by exchanging the ratings of whole artists within a style. In each
-# permutation, we take the highest correlation of all networks, so that p is corrected for their number.
+# permutation, we take the highest correlation of all networks, so that p is corrected for the number of
+# networks.
 
 # %% tags=["needs-audio"]
 once = replace(protocol, n_repeats=1)
@@ -1218,26 +1233,26 @@ show_table(
 report_texts(beyond_style=join_words(beyond_style))
 
 # %% [markdown] tags=["needs-audio"]
-# After this correction, these networks predict which songs of a style are rated higher:
-# {glue:text}`beyond_style`. In the demo, listeners are simulated from known causes, and the three styles
-# are among those that the networks have learnt, played by the same virtual instruments.
+# After this correction, the following networks predict which songs of a style are rated higher:
+# {glue:text}`beyond_style`. In the demo, ratings are simulated from known causes, and the demo's three
+# styles are among the styles that the networks have learnt, played by the same virtual instruments.
 
 # %% [markdown]
 # ## What could be wrong here
 #
 # - **What a genre label is.** A label is an agreement between people: musicians, shops, listeners, and
 #   lately the makers of playlists. Labels change with time and place, and listeners who know a kind of
-#   music well use finer ones. A tree of styles expresses its author's view; our tree puts bossa nova
+#   music well use finer labels. A tree of styles expresses its author's view; our tree puts bossa nova
 #   next to reggae, which says more about us than about Brazil and Jamaica.
 # - **Whose culture.** Genre collections consist mostly of English-language popular music. A single class
 #   called “world” reflects the people who made the list.
 # - **What GTZAN did to the field.** For two decades, systems were compared on one collection with
 #   repeated songs and wrong labels {cite}`sturm2013`. Differences of one percentage point were published
 #   as progress.
-# - **What rendered styles cannot show.** Our styles have no history, no lyrics and no studio fashion.
-#   The causes are known because we chose them. An explanation that fails on rendered songs is unlikely
-#   to do better on real recordings; an explanation that succeeds on rendered songs may still fail on
-#   real recordings.
+# - **What rendered styles cannot show.** Our styles have no history, no lyrics and no fashions of
+#   production. The causes of their sound are known because we chose these causes. An explanation that
+#   fails on rendered songs is unlikely to do better on real recordings; an explanation that succeeds on
+#   rendered songs may still fail on real recordings.
 # - **Most of this chapter uses one split and one seed.** Intervals show the variation over bands, not
 #   over trainings; {doc}`10-genre-networks` shows how much trainings differ.
 #
@@ -1246,7 +1261,7 @@ report_texts(beyond_style=join_words(beyond_style))
 # ```{exercise} Cheat with severity
 # :label: ex-severity
 #
-# Change the predictions of resnet-bigru so that its mistake severity in the tree made by hand gets
+# Change the predictions of resnet-bigru so that its mistake severity in the tree made by hand becomes
 # *lower*, while every prediction stays the same or gets worse.
 # ```
 #
@@ -1263,7 +1278,7 @@ before, after = (genre.mistake_severity(c, distances) for c in (counts, cheated)
 print(f"severity {before:.2f} → {after:.2f}, accuracy {(cheat == y).mean():.2f}")
 
 # %% [markdown]
-# Every correct prediction was replaced by the nearest wrong style. The mean over mistakes falls,
+# Every correct prediction was replaced by the nearest wrong style. The mean severity of mistakes falls,
 # although no prediction is correct any more. Distance@1 cannot be lowered in this way.
 #
 # ```{solution-end}
@@ -1272,9 +1287,9 @@ print(f"severity {before:.2f} → {after:.2f}, accuracy {(cheat == y).mean():.2f
 # ```{exercise} Another silence
 # :label: ex-silence
 #
-# The explanations above compare a clip with silence. Compare the clip with the mean spectrogram of the
-# training clips instead. How much of the integrated gradients lies on the planted tone, as a multiple of
-# the amount expected by chance?
+# The explanations in this chapter compare a clip with silence. Compare the clip with the mean
+# spectrogram of the training clips instead. How much of the integrated gradients lies on the planted
+# tone, as a multiple of the amount expected by chance?
 # ```
 #
 # ```{solution-start} ex-silence
@@ -1291,11 +1306,11 @@ for e in (horse_maps["integrated gradients"], other["integrated gradients"]):
     print((on_cue["mass"] / on_cue["chance"]).mean().round(2))
 
 # %% [markdown]
-# The first number is for the comparison with silence, the second for that with the mean. The question
-# has changed from “what is there?” to “what is unlike other music?”. For half of the styles, the answer
-# is that the tone is *missing*. State the baseline with every explanation. Neither number shows that the
-# tone was found: to show this, compute the same numbers for the control without the tone, for edges and
-# for the untrained network.
+# The first number is for the comparison with silence, the second for the comparison with the mean. With
+# the mean as the baseline, the question changes from “what is there?” to “what is unlike other music?”.
+# For half of the styles, the answer is that the tone is *missing*. State the baseline with every
+# explanation. Neither number shows that the tone was found: to show this, compute the same numbers for
+# the control without the tone, for edges and for the untrained network.
 #
 # ```{solution-end}
 # ```
@@ -1303,8 +1318,8 @@ for e in (horse_maps["integrated gradients"], other["integrated gradients"]):
 # ```{exercise} Stretch further
 # :label: ex-stretch-views
 #
-# Pretrain with `stretch=1.0` (half to double speed). What happens to tempo, and to the accuracy of a
-# probe for styles?
+# Pretrain with `stretch=1.0` (half to double speed). What happens to the R² for tempo, and to the
+# accuracy of a probe for styles?
 # ```
 #
 # ```{solution-start} ex-stretch-views
@@ -1337,25 +1352,25 @@ far_curve["accuracy"].mean().round(2)
 # **Asked**: what accuracy hides, and whether learning styles helps to predict groove. **Found**: the
 # mistakes of resnet-bigru are {glue:text}`small_hand` in the tree made by hand,
 # {glue:text}`small_embeddings` in the tree from embeddings, and {glue:text}`small_causes` in the tree
-# from causes. The best temperature is {glue:text}`temperature`. The share of clips for which the right
-# stem is found is {glue:text}`stem_ig_full` with integrated gradients, {glue:text}`stem_edges_full` with
-# the edges of the spectrogram, and {glue:text}`stem_drums_full` if we always choose the drums. Do
-# explanations find the planted tone? With integrated gradients: {glue:text}`found_ig_verdict` (the AUC
-# exceeds that of the control by {glue:text}`found_ig_full`). With occlusion:
-# {glue:text}`found_occlusion_verdict` ({glue:text}`found_occlusion_full`). With edges, which do not
-# depend on the network, the rise is {glue:text}`found_edges_full`. Stretching time
-# {glue:text}`deaf_verdict` within styles ({glue:text}`deaf_full`). In this paragraph, n is the number of
-# bands.
+# from causes. The best temperature for the probabilities of resnet-bigru is {glue:text}`temperature`.
+# The share of clips for which the right stem is found is {glue:text}`stem_ig_full` with integrated
+# gradients, {glue:text}`stem_edges_full` with the edges of the spectrogram, and
+# {glue:text}`stem_drums_full` if we always choose the drums. Do explanations find the planted tone? With
+# integrated gradients: {glue:text}`found_ig_verdict` (the AUC exceeds that of the control by
+# {glue:text}`found_ig_full`). With occlusion: {glue:text}`found_occlusion_verdict`
+# ({glue:text}`found_occlusion_full`). With edges, which do not depend on the network, the rise is
+# {glue:text}`found_edges_full`. Stretching time {glue:text}`deaf_verdict` within styles
+# ({glue:text}`deaf_full`). In this paragraph, n is the number of bands.
 
 # %% [markdown] tags=["needs-audio"]
 # **Can these networks hear the groove?** For “{glue:text}`query`”, the features of genre-resnet-bigru
 # predict ratings with an R² of {glue:text}`groove_genre-resnet-bigru_full`. Predicting the mean of each
-# style gives {glue:text}`groove_style_alone_full`. These networks of this chapter predict which songs of
-# a style are rated higher: {glue:text}`beyond_style`. For another network, mel-cnn, training on styles
-# {glue:text}`gain_verdict` compared with random weights ({glue:text}`groove_gain_full`). Here n is the
-# number of songs.
+# style gives {glue:text}`groove_style_alone_full`. The following networks of this chapter predict which
+# songs of a style are rated higher: {glue:text}`beyond_style`. For another network, mel-cnn, training on
+# styles {glue:text}`gain_verdict` compared with random weights ({glue:text}`groove_gain_full`). Here n
+# is the number of songs.
 
 # %% [markdown]
 # **True by construction**: we designed the stems, the causes and the tone. **What would change our
 # mind**: an explanation that scores as well against known truths as it does on faithfulness, or a
-# network that was trained on styles and predicts groove within styles on real recordings.
+# network that was trained on styles and predicts groove within styles for real recordings.
