@@ -1,9 +1,9 @@
 """Linear mixed models with crossed random effects of listeners and tracks, and rating reliability.
 
-:func:`fit_lmm` fits a model from a formula in lme4's notation. The :class:`LmmResult` that it
-returns computes fixed effects with Satterthwaite degrees of freedom, variance components, R²,
-marginal means and slopes, conditional modes, predictions and a written report. The reliability and
-the noise ceiling of ratings are estimated with the same likelihood.
+:func:`fit_lmm` fits a model that is given by a formula in lme4's notation. It returns an
+:class:`LmmResult`, which computes fixed effects with Satterthwaite degrees of freedom, variance
+components, R², marginal means and slopes, conditional modes, predictions and a written report.
+Other functions estimate the reliability and the noise ceiling of ratings.
 """
 
 import lazy_loader

@@ -2,7 +2,7 @@
 
 The mean rating of a song by k raters is the sum of the song's true value and noise. The reliability
 is the proportion of the variance of these means that is due to the true values. It is the expected
-R² of a model that predicts the true values exactly; a model exceeds it only by chance.
+R² of a model that predicts the true values exactly; any model can exceed it only by chance.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ def noise_ceiling(ratings, *, n_splits=500, n_boot=1000, level=0.95, seed=0) -> 
     Parameters
     ----------
     ratings : DataFrame or array-like
-        Long format, with ``track_id, listener_id, rating`` and optionally ``query``, or a matrix of
-        listeners × tracks. Queries are analysed separately.
+        Table in long format, with the columns ``track_id, listener_id, rating`` and optionally
+        ``query``, or a matrix of listeners × tracks. Queries are analysed separately.
     n_splits, n_boot, level, seed
-        As in :func:`split_half`.
+        As in :func:`groove_utils.mixed.split_half`.
 
     Returns
     -------
@@ -47,11 +47,11 @@ def noise_ceiling(ratings, *, n_splits=500, n_boot=1000, level=0.95, seed=0) -> 
     Notes
     -----
     With variances S of songs, L of listeners and E of the residual, the noise of the song means has
-    the covariance N = L·AAᵀ + E·diag(1/k), where A averages over the listeners of each song. A
-    shift of all songs does not change R², so the expected noise variance over songs is
-    v = tr(MN)/(n − 1), where M is the centring matrix. The ceiling is S/(S + v). If all listeners
-    rated all songs, it equals ICC(C,k). Its interval follows from the interval of S/E, with L/E
-    fixed at its estimate.
+    the covariance N = L·AAᵀ + E·diag(1/k), where the matrix A averages over the listeners of each
+    song, and k contains their numbers. A shift of all songs does not change R², so the expected
+    noise variance over n songs is v = tr(MN)/(n − 1), where M is the centring matrix. The ceiling
+    is S/(S + v). If all listeners rated all songs, it equals ICC(C,k). The interval of the ceiling
+    follows from the interval of S/E, with L/E fixed at its estimate.
     """
     if isinstance(ratings, pd.DataFrame) and "query" in ratings and "rating" in ratings:
         options = {"n_splits": n_splits, "n_boot": n_boot, "level": level, "seed": seed}
@@ -84,7 +84,7 @@ def _relative_noise(table) -> float:
     matrix = np.isfinite(rating_matrix(table)).astype(float)
     n = len(matrix)
     average = matrix / matrix.sum(axis=1, keepdims=True)
-    noise = (1 / matrix.sum(axis=1)).mean()  # tr(M diag(1/k))/(n − 1) is just its mean
+    noise = (1 / matrix.sum(axis=1)).mean()  # tr(M diag(1/k))/(n − 1) is the mean of 1/k
     if np.ptp(average, axis=0).max() == 0:
         return noise
     centred = average - average.mean(axis=0)
@@ -93,23 +93,24 @@ def _relative_noise(table) -> float:
 
 
 def normalise_by_ceiling(scores: pd.DataFrame, ceiling: pd.DataFrame) -> pd.DataFrame:
-    """Divide R² by the noise ceiling.
+    """Divide the R² of each target by the noise ceiling of its ratings.
 
     Parameters
     ----------
     scores : DataFrame
-        Columns ``target`` and ``r2``, or the output of
-        :func:`groove_utils.probe.bootstrap_scores`, of which the rows with the score ``r2`` are
-        used.
+        Table with the columns ``target`` and ``r2``, or the output of
+        :func:`groove_utils.probe.bootstrap_scores`, from which only the rows with the score ``r2``
+        are used.
     ceiling : DataFrame
         Output of :func:`noise_ceiling`; queries are matched to targets by name.
 
     Returns
     -------
     DataFrame
-        The rows used, with the columns ``ceiling, ceiling_low, ceiling_high``, ``r2_normalised``
-        (R² divided by the ceiling) and ``r2_normalised_low, r2_normalised_high`` (R² divided by the
-        bounds of the ceiling). Values are missing for targets without a positive ceiling.
+        The rows used, with the additional columns ``ceiling, ceiling_low, ceiling_high``,
+        ``r2_normalised`` (R² divided by the ceiling) and ``r2_normalised_low, r2_normalised_high``
+        (R² divided by the bounds of the ceiling). Normalised values are missing for targets
+        without a positive ceiling.
     """
     value = "r2" if "r2" in scores else "estimate"
     table = scores if value == "r2" else scores[scores["score"] == "r2"]

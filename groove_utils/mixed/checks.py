@@ -16,19 +16,23 @@ __all__ = ["check_design", "check_fit"]
 
 
 def check_design(frame: ModelFrame) -> list[str]:
-    """Check the rows and the design before fitting.
+    """Check the rows and the design of a mixed model before it is fitted.
+
+    Parameters
+    ----------
+    frame : ModelFrame
 
     Returns
     -------
     list of str
-        Warnings about dropped rows, levels with a single row, levels of a fixed factor with a
+        Warnings about dropped rows, groups with a single row, levels of a fixed factor with a
         single group, and collinear predictors.
 
     Raises
     ------
     LmmError
-        If two grouping factors group the rows in the same way, or the effects of a grouping factor
-        cannot be separated from the fixed effects.
+        If two grouping factors group the rows in the same way, or if random effects cannot be
+        separated from the fixed effects.
     """
     messages = []
     if frame.n_dropped:
@@ -103,24 +107,24 @@ def _separation(frame: ModelFrame) -> list[str]:
                 )  # fmt: skip
             if single:
                 out.append(
-                    f"'{name}' {_few(single)} has a single '{term.factor}': conclusions about "
-                    f"it depend on the variance between levels of '{term.factor}' in other levels "
-                    f"of '{name}'."
+                    f"levels of '{name}' with only one level of '{term.factor}': {_few(single)}. "
+                    "Conclusions about them depend on the variance between levels of "
+                    f"'{term.factor}' in other levels of '{name}'."
                 )
         if frame.X.shape[1] >= len(term.levels):
             indicator = np.eye(len(term.levels))[term.codes]
             rank = np.linalg.matrix_rank(np.hstack([frame.X, indicator]))
             if rank == frame.X.shape[1]:
                 raise LmmError(
-                    f"the fixed effects distinguish every '{term.factor}', so its variance cannot "
-                    "be estimated. Drop its random term or some fixed effects.",
+                    f"the fixed effects distinguish all levels of '{term.factor}', so its variance "
+                    "cannot be estimated. Drop its random term or some fixed effects.",
                     kind="confounded", column=term.factor,
                 )  # fmt: skip
     return out
 
 
 def _near_collinear(frame: ModelFrame) -> list[str]:
-    """Check the variance inflation of numeric columns, except products, which always correlate."""
+    """Check numeric columns, except products of variables, for high variance inflation."""
     plain = [j for j, name in enumerate(frame.names) if ":" not in name and "[" not in name]
     plain = [j for j in plain if np.ptp(frame.X[:, j]) > 0]
     if len(plain) < 2:
@@ -140,12 +144,19 @@ def _near_collinear(frame: ModelFrame) -> list[str]:
 
 
 def check_fit(frame: ModelFrame, deviance: CrossedDeviance, theta) -> list[str]:
-    """Check the fitted solution.
+    """Check a fitted mixed model for lack of convergence, zero coefficients and singularity.
+
+    Parameters
+    ----------
+    frame : ModelFrame
+    deviance : CrossedDeviance
+    theta : ndarray, shape (n_theta,)
+        Relative covariance parameters at the optimum.
 
     Returns
     -------
     list of str
-        Warnings about convergence, coefficients of exactly 0, and singular fits.
+        Warnings about lack of convergence, coefficients of exactly 0, and singular fits.
 
     Raises
     ------
@@ -202,7 +213,7 @@ def _singular(frame: ModelFrame, deviance: CrossedDeviance, theta) -> list[str]:
                 names = [name for name, k in zip(term.names, kept) if k]
                 out.append(
                     f"singular fit: in {term.label}, {' and '.join(names)} are perfectly "
-                    f"correlated over '{term.factor}': the data do not suffice to estimate this "
+                    f"correlated over '{term.factor}'. The data are insufficient to estimate this "
                     "correlation. Write '||' instead of '|' to omit it, and check that the results "
                     "do not change."
                 )

@@ -22,17 +22,19 @@ __all__ = [
 
 
 def rating_table(ratings) -> pd.DataFrame:
-    """Convert ratings to a table of ``song``, ``rater`` (integer codes) and ``rating``.
+    """Check ratings, and convert them to a table with integer codes of songs and raters.
 
     Parameters
     ----------
     ratings : DataFrame or array-like
-        Long format, with ``track_id, listener_id, rating``, or a matrix of listeners × tracks.
+        Table in long format, with the columns ``track_id, listener_id, rating``, or a matrix of
+        listeners × tracks.
 
     Returns
     -------
     DataFrame
-        One row per rating; missing ratings are dropped.
+        One row per rating, with the columns ``song, rater`` (integer codes) and ``rating``. Missing
+        ratings are dropped.
 
     Raises
     ------
@@ -101,14 +103,20 @@ def mean_squares(matrix: np.ndarray) -> tuple[float, float, float]:
 
 
 def fit_crossed(table: pd.DataFrame) -> tuple[CrossedDeviance, np.ndarray]:
-    """Fit rating = mean + song + listener + residual by REML.
+    """Fit the model rating = mean + song effect + listener effect + residual by REML.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Output of `rating_table`.
 
     Returns
     -------
     deviance : CrossedDeviance
+        Deviance of the model as a function of θ.
     theta : ndarray, shape (2,)
-        Optimal θ: the standard deviations of songs and of listeners, each divided by the residual
-        standard deviation.
+        Optimal θ: the standard deviations of song effects and of listener effects, each divided by
+        the residual standard deviation.
 
     Raises
     ------
@@ -138,8 +146,8 @@ def fit_crossed(table: pd.DataFrame) -> tuple[CrossedDeviance, np.ndarray]:
     theta = minimise(deviance)
     if deviance.solve(theta).sigma < 1e-5 * table["rating"].std():
         raise LmmError(
-            "ratings are exactly the sum of a song effect and a listener effect, without residual; "
-            "check that they are not copies of one listener's ratings",
+            "each rating is exactly the sum of a song effect and a listener effect: there is no "
+            "residual; check that the ratings are not copies of one listener's ratings",
             kind="exact_fit", column="rating",
         )  # fmt: skip
     return deviance, theta
@@ -155,13 +163,13 @@ def rating_variances(ratings) -> pd.Series:
     Parameters
     ----------
     ratings : DataFrame or array-like
-        Long format, with ``track_id, listener_id, rating``, or a matrix of listeners × tracks, with
-        NaN for missing ratings.
+        Table in long format, with the columns ``track_id, listener_id, rating``, or a matrix of
+        listeners × tracks, with NaN for missing ratings.
 
     Returns
     -------
     Series
-        ``song``, ``listener`` and ``residual`` variance, in squared units of the rating.
+        The variances ``song``, ``listener`` and ``residual``, in squared units of the rating.
 
     Examples
     --------
@@ -182,7 +190,7 @@ def rating_variances(ratings) -> pd.Series:
 
 
 def crossed_variances(rows: pd.DataFrame) -> pd.Series:
-    """Estimate the variance components and ICC(C,1) of ratings, for the rows of a mixed model.
+    """Estimate the variance components and ICC(C,1) of the ratings used in a mixed model.
 
     Parameters
     ----------

@@ -20,17 +20,17 @@ __all__ = [
 
 @dataclass
 class RandomTerm:
-    """Coefficients that vary over the levels of one grouping factor."""
+    """Random effects: coefficients that vary over the levels of one grouping factor."""
 
     factor: str  # ``listener``, or ``a:b`` for combinations of two columns
     names: list[str]  # names of the coefficients, such as ["Intercept", "x"]
     codes: np.ndarray  # level of the factor in each row, as an index into `levels`
-    levels: list  # sorted
-    Z: np.ndarray  # covariates multiplied by the coefficients, shape (n_rows, n_names)
+    levels: list  # all levels, sorted
+    Z: np.ndarray  # covariate of each coefficient, shape (n_rows, n_names)
     # formulaic's specification for new rows; not compared, because the other fields determine it
     spec: object = field(default=None, repr=False, compare=False)
-    pick: list[int] = field(default_factory=list, repr=False)  # this term's columns of `spec`
-    bar: str = ""  # original term, which `||` may have split into several; ``/`` is expanded
+    pick: list[int] = field(default_factory=list, repr=False)  # this term's columns in `spec`
+    bar: str = ""  # term before ``||`` is split into terms, and after ``/`` is expanded
 
     @property
     def columns(self) -> list[str]:
@@ -52,13 +52,13 @@ class RandomTerm:
 
 
 def random_intercept(factor: str, codes: np.ndarray) -> RandomTerm:
-    """Create random intercepts of a factor from integer codes; each of 0 … n − 1 must occur."""
+    """Create random intercepts from the codes of a factor's levels; all of 0 … n − 1 must occur."""
     levels = list(range(codes.max() + 1))
     return RandomTerm(factor, ["Intercept"], codes, levels, np.ones((len(codes), 1)))
 
 
 def random_bars(terms) -> list[str]:
-    """List the original random terms of a formula without duplicates, to build a new formula."""
+    """List the random terms as written in a formula, without duplicates."""
     return list(dict.fromkeys(term.bar for term in terms))
 
 
@@ -69,11 +69,11 @@ class ModelFrame:
     formula: str  # as given
     response: str  # left-hand side of the formula
     fixed: str  # right-hand side of the formula without random terms
-    data: pd.DataFrame  # complete rows, which are used for fitting, with their original index
+    data: pd.DataFrame  # complete rows, which are fitted, with their original index
     y: np.ndarray  # response, shape (n_rows,)
     X: np.ndarray  # fixed design matrix, shape (n_rows, n_fixed)
     names: list[str]  # names of the columns of `X`, such as ``style[pop]:x``
-    random: list[RandomTerm]
+    random: list[RandomTerm]  # random terms, in the order of the formula
     n_dropped: int  # number of rows dropped because of missing values
     factors: dict[str, list]  # levels of each categorical variable; the reference is the first
     spec: object = field(repr=False, compare=False)  # formulaic's specification of `X`
@@ -84,11 +84,11 @@ class ModelFrame:
         return sorted(str(name) for name in self.spec.required_variables)
 
     def fixed_design(self, rows: pd.DataFrame) -> np.ndarray:
-        """Return the fixed design matrix of new rows, (n_rows, n_fixed), coded as in the fit."""
+        """Build the fixed design matrix of new rows as in the fit, shape (n_rows, n_fixed)."""
         return self._design(self.spec, rows)
 
     def random_design(self, term: RandomTerm, rows: pd.DataFrame) -> np.ndarray:
-        """Return the covariates of a random term for new rows, (n_rows, n_names)."""
+        """Build the covariates of a random term for new rows, shape (n_rows, n_names)."""
         return self._design(term.spec, rows)[:, term.pick]
 
     def _design(self, spec, rows: pd.DataFrame) -> np.ndarray:
@@ -125,9 +125,9 @@ class ModelFrame:
         Returns
         -------
         dict of str to (columns, weights)
-            For each term except the intercept: ``columns``, its design matrix in sum coding, shape
-            (n_rows, k), and ``weights``, the matrix that maps the fitted coefficients to the k
-            coefficients of the term, shape (k, n_fixed).
+            Two arrays for each term except the intercept: its design matrix in sum coding, shape
+            (n_rows, k), and the matrix that maps the fitted coefficients to the k coefficients of
+            the term, shape (k, n_fixed).
 
         Raises
         ------
@@ -152,8 +152,8 @@ class ModelFrame:
         change, _, rank, _ = linalg.lstsq(X, self.X)
         if rank < len(self.names) or X.shape[1] != len(self.names):
             raise LmmError(
-                f"Type III tests need a full-rank sum coding of '{self.fixed}'; write the fixed "
-                "part with '*' and ':' of plain variables.",
+                f"Type III tests need a full-rank sum coding of '{self.fixed}'; in the fixed part, "
+                "use only plain variables, joined by '+', '*' and ':'.",
                 kind="no_sum_coding", value=self.fixed,
             )  # fmt: skip
         terms = {
@@ -171,7 +171,7 @@ def _as_label(values: pd.Series) -> pd.Series:
 
 
 def group_keys(rows: pd.DataFrame, columns: list[str]) -> pd.Series:
-    """Return the level of a grouping factor in each row; crossed columns are joined by ``:``."""
+    """Return each row's level of a grouping factor; several columns are joined by ``:``."""
     if len(columns) == 1:
         return _as_label(rows[columns[0]])
     return rows[columns].astype(str).agg(":".join, axis=1)
@@ -307,7 +307,7 @@ def _check_finite(what: str, values: np.ndarray, index) -> None:
 
 
 def _random_terms(left: str, factor: str, correlated: bool, used) -> list[RandomTerm]:
-    """Create the random terms of ``(left | factor)``; if uncorrelated, one per term of `left`."""
+    """Create the random term ``(left | factor)``; if uncorrelated, one per summand of `left`."""
     keys = group_keys(used, factor.split(":"))
     levels = _sorted_levels(keys, factor)
     codes = pd.Index(levels).get_indexer(keys)

@@ -115,7 +115,7 @@ class CrossedDeviance:
         self._fill(y)
 
     def _fill(self, y) -> None:
-        """Compute cross-products of the first factor with other columns, and among the others."""
+        """Compute cross-products within and between the first factor and the other columns."""
         q, stop = self.q, self.q + self.p
         first = self.factors[0]
         gram = (self._Z0.T @ self._Z0).tocoo()
@@ -143,7 +143,7 @@ class CrossedDeviance:
         self._K[-1, -1] = residual @ residual
 
     def with_response(self, y) -> CrossedDeviance:
-        """Return a copy with another response `y`, shape (n_rows,)."""
+        """Return a copy with a different response `y`, shape (n_rows,)."""
         other = copy.copy(self)
         other._C, other._K = self._C.copy(), self._K.copy()
         other._set_response(np.asarray(y, dtype=float))
@@ -163,22 +163,22 @@ class CrossedDeviance:
     # θ and its matrices ---------------------------------------------------------------------
 
     def scaled(self, theta) -> list[np.ndarray]:
-        """Return the relative Cholesky factor of each term, for columns of root mean square 1."""
+        """Return each term's relative Cholesky factor, for columns with a root mean square of 1."""
         factors = [np.zeros((k, k)) for k in self.sizes]
         for L, entries in zip(factors, np.split(np.asarray(theta), self._ends)):
             L[_triangle(len(L))] = entries
         return factors
 
     def unpack(self, theta) -> list[np.ndarray]:
-        """Return the relative Cholesky factor of each term in the units of the data."""
+        """Return each term's relative Cholesky factor, in the units of the data."""
         return [L / spread[:, None] for L, spread in zip(self.scaled(theta), self.spreads)]
 
     def join(self, factors: list[np.ndarray]) -> np.ndarray:
-        """Concatenate lower-triangular factors to θ; the inverse of `scaled`."""
+        """Join the entries of lower-triangular factors to form θ; the inverse of `scaled`."""
         return np.concatenate([L[_triangle(len(L))] for L in factors])
 
     def lambdas(self, theta) -> list[np.ndarray]:
-        """Return one block-diagonal Cholesky factor per grouping factor, with all of its terms."""
+        """Return one block-diagonal Cholesky factor per grouping factor, one block per term."""
         scaled, out = self.scaled(theta), []
         for factor in self.factors:
             L = np.zeros((factor.k, factor.k))
@@ -207,7 +207,7 @@ class CrossedDeviance:
 
     @one_thread
     def solve(self, theta) -> Solution:
-        """Return the estimates at θ."""
+        """Compute the coefficients, their covariance and the conditional modes at θ."""
         return Evaluation(self, theta).solve()
 
 
@@ -254,7 +254,7 @@ class Evaluation:
         return float(self.log_det + df * np.log(2 * np.pi / precision) + self.rss * precision)
 
     def unscaled(self) -> np.ndarray:
-        """Return the covariance of the fixed coefficients divided by σ², (n_fixed, n_fixed)."""
+        """Compute the covariance of the fixed coefficients divided by σ², (n_fixed, n_fixed)."""
         q, stop = self.model.q, self.model.q + self.model.p
         inverse = linalg.solve_triangular(self._full[q:stop, q:stop], np.eye(stop - q), lower=True)
         half = linalg.solve_triangular(self.model._R, inverse.T)
@@ -318,8 +318,8 @@ class Evaluation:
         Returns
         -------
         ndarray, shape (n_theta,) or (n_theta + 1,)
-            Derivatives with respect to θ; if `sigma` is given, followed by that with respect to
-            log σ.
+            Derivatives with respect to θ. If `sigma` is given, the last entry is the derivative
+            with respect to log σ.
         """
         model, full = self.model, self._full
         q, stop, df = model.q, model.q + model.p, model.df
@@ -352,7 +352,7 @@ class Evaluation:
 
 
 def _merge_terms(terms: list[RandomTerm]) -> list[_Factor]:
-    """Merge random terms by grouping factor; the one with the most random effects is first."""
+    """Merge random terms by grouping factor; the factor with the most random effects is first."""
     merged: dict[str, _Factor] = {}
     for t, term in enumerate(terms):
         factor = merged.setdefault(term.factor, _Factor(term.codes, len(term.levels), [], [], 0))
@@ -371,6 +371,6 @@ def _times(columns: np.ndarray, L: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def _triangle(k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return rows and columns of the lower triangle's entries in column-major order, as in lme4."""
+    """Return row and column indices of a k × k lower triangle, in column-major order as in lme4."""
     columns, rows = np.triu_indices(k)
     return rows, columns

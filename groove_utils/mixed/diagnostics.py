@@ -27,7 +27,7 @@ __all__ = ["check_residuals", "leave_one_group_out", "residual_table", "share_at
 
 
 def residual_table(result: LmmResult) -> pd.DataFrame:
-    """Tabulate responses, predictions and residuals.
+    """Tabulate the responses, predictions and residuals of a mixed model.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def residual_table(result: LmmResult) -> pd.DataFrame:
 
 
 def check_residuals(result: LmmResult) -> pd.DataFrame:
-    """Check the distributional assumptions of the model, with an effect size and a test for each.
+    """Check the distributional assumptions of a mixed model by effect sizes and tests.
 
     The checks are: skewness and excess kurtosis of the residuals; heteroscedasticity (correlation
     of absolute residuals and fitted values, with the p-value of the Breusch–Pagan test); the share
@@ -86,7 +86,7 @@ def check_residuals(result: LmmResult) -> pd.DataFrame:
 
     def shape(of, values):
         for name, size, test, meaning in (
-            ("skewness", stats.skew, stats.skewtest, "0 if symmetric; beyond ±1 is marked"),
+            ("skewness", stats.skew, stats.skewtest, "0 if symmetric; beyond ±1: very skewed"),
             ("kurtosis", stats.kurtosis, stats.kurtosistest, "0 if normal; above 2: heavy tails"),
         )[: 2 if of == "residual" else 1]:  # there are too few modes for the kurtosis
             rows.append((name, of, float(size(values)), float(test(values).pvalue), meaning))
@@ -98,7 +98,7 @@ def check_residuals(result: LmmResult) -> pd.DataFrame:
         p = het_breuschpagan(residual, design, robust=True)[1]
         rows.append(
             ("spread", "residual", float(trend), float(p),
-             "correlation of |residual| with the prediction; beyond ±.3 is marked")
+             "correlation of |residual| with the prediction; beyond ±.3: strong")
         )  # fmt: skip
     beyond = int((np.abs(z) > 3).sum())
     expected = 2 * stats.norm.sf(3)
@@ -114,7 +114,7 @@ def check_residuals(result: LmmResult) -> pd.DataFrame:
 
 
 def leave_one_group_out(result: LmmResult, factor: str, n_jobs: int = 1) -> pd.DataFrame:
-    """Refit the model without each level of a factor, to find influential listeners or songs.
+    """Refit a mixed model without each level of a factor, to find influential listeners or songs.
 
     Parameters
     ----------
@@ -181,10 +181,10 @@ def share_at_ends(ratings, scale: tuple[float, float]) -> float:
     Parameters
     ----------
     ratings : array-like, shape (n_ratings,) or (n_ratings, n_items)
-        Ratings. A rating of several items counts if any item is at an end of the scale.
+        Ratings. If a rating consists of several items, it is counted if any item is at an end.
     scale : (float, float)
-        Lowest and highest possible rating. The tolerance is 0.001% of the range, because files
-        contain rounded numbers.
+        Lowest and highest possible rating. Because files contain rounded numbers, the tolerance is
+        0.001% of the range.
 
     Returns
     -------

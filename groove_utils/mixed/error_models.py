@@ -32,8 +32,8 @@ __all__ = ["add_random_intercepts", "compare_error_models"]
 def compare_error_models(formula: str, data: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     """Compare fixed effects under error models that ignore or include the grouping factors.
 
-    The models are ``OLS``; ``OLS, clustered by F`` for each grouping factor F and for the first two
-    factors together; ``F only``, a mixed model with the random terms of one factor; and
+    The models are: ``OLS``; ``OLS, clustered by F`` for each grouping factor F and for the first
+    two factors together; ``F only``, a mixed model with only the random terms of the factor F; and
     ``crossed``, the full mixed model.
 
     Parameters
@@ -41,6 +41,7 @@ def compare_error_models(formula: str, data: pd.DataFrame, level: float = 0.95) 
     formula : str
         Formula of the full mixed model, with crossed random terms.
     data : DataFrame
+        One row per observation.
     level : float
         Coverage of the intervals.
 
@@ -89,8 +90,8 @@ def add_random_intercepts(
 ) -> tuple[pd.DataFrame, LmmResult | None]:
     """Estimate a coefficient by ordinary least squares, then add random intercepts one by one.
 
-    This is for studies with one mean rating per song, in which artists and styles are the only
-    possible grouping factors.
+    This function is for studies with one mean rating per song, in which artists and styles are the
+    only possible grouping factors.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ __all__ = ["LmmError", "LmmWarning", "check_columns", "check_known", "check_rang
 
 
 class LmmError(DetailedError):
-    """Error raised for an invalid model, table or setting; the message explains how to fix it."""
+    """Error raised for an invalid model, table or setting; its message explains how to fix it."""
 
 
 class LmmWarning(UserWarning):
@@ -20,7 +20,7 @@ class LmmWarning(UserWarning):
 
 
 def check_known(value, known: Collection, what: str) -> None:
-    """Raise an error (``kind="unknown"``, ``column=what``) if a value is not in `known`."""
+    """Raise an error (``kind="unknown"``, ``column=what``) if `value` is not one of `known`."""
     if value not in known:
         names = ", ".join(map(str, known)) or "none"
         message = f"{value!r} is not a known {what}. Known values: {names}."
@@ -37,7 +37,7 @@ def check_columns(names: Collection[str], table: pd.DataFrame, what: str) -> Non
 
 
 def check_range(name: str, value, inside: bool, expected: str) -> None:
-    """Raise an error (``kind="out_of_range"``) unless the parameter is `inside` its range."""
+    """Raise an error (``kind="out_of_range"``) unless `inside` is true for the parameter `name`."""
     if not inside:
         message = f"{name} is {value!r}; expected {expected}."
         raise LmmError(message, kind="out_of_range", column=name, value=value)

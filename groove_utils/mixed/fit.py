@@ -50,8 +50,9 @@ def fit_lmm(formula: str, data: pd.DataFrame, reml: bool = True) -> LmmResult:
     Warns
     -----
     LmmWarning
-        If rows were dropped, the fit is singular, predictors are nearly collinear, levels have a
-        single row, or the optimiser did not converge.
+        If rows were dropped, groups have a single row, a level of a fixed factor has a single
+        group, predictors are nearly collinear, the optimiser did not converge, a coefficient is
+        exactly 0, or the fit is singular.
 
     Examples
     --------

@@ -1,10 +1,10 @@
-"""Parse mixed-model formulas: random terms are separated here, and formulaic does the rest.
+"""Parse mixed-model formulas; random terms are split off here, formulaic parses the other terms.
 
 Formulas follow lme4, as in ``rating ~ style * x + (1 + x | listener) + (1 | track)``. They may
 contain ``scale(x)``, ``poly(x, 2)``, ``bs(x, df=4)``, ``np.log(x)``, ``a / b``, ``-1`` or
 ``C(style, contr.sum)``. New rows are transformed with the parameters of the fitted rows.
 
-The package formulae, which Bambi uses, also parses random terms, but it was not suitable.
+The package formulae, which Bambi uses, also parses random terms, but it is not suitable here.
 Version 0.9 reads ``x > 0`` as ``x``, ignores everything after ``%in%``, labels more columns than it
 creates for ``a / x``, estimates a coefficient for ``offset(x)``, does not support products with
 splines, ignores the order of unordered categories, and cannot code new rows that lack a level of
@@ -44,8 +44,9 @@ def split_formula(formula: str) -> tuple[str, str, list[tuple[str, str, bool]]]:
     Returns
     -------
     response : str
+        Left-hand side.
     fixed : str
-        Right-hand side without random terms; ``"1"`` if nothing is left.
+        Right-hand side without random terms; ``"1"`` if there are no other terms.
     random : list of (left, factor, correlated)
         One tuple per random term ``(left | factor)``. ``correlated`` is False for ``||``. A nested
         term ``(1 | a / b)`` gives two tuples, for ``a`` and ``a:b``.
@@ -61,7 +62,7 @@ def split_formula(formula: str) -> tuple[str, str, list[tuple[str, str, bool]]]:
     ('rating', 'x', [('1 + x', 'listener', True), ('1', 'track', True)])
     """
     if not isinstance(formula, str) or formula.count("~") != 1:
-        raise _syntax(formula, "has no single '~': write 'rating ~ style + (1 | listener)'")
+        raise _syntax(formula, "must contain one '~': write 'rating ~ style + (1 | listener)'")
     response, right = (part.strip() for part in formula.split("~"))
     if not response:
         raise _syntax(formula, "has no response before '~'")
@@ -118,7 +119,7 @@ def _syntax(formula, fault: str) -> LmmError:
 
 
 def variables(part: str) -> set[str]:
-    """Return the names of the table columns in a part of a formula, including inside functions.
+    """Return the names of all table columns in a part of a formula, also those inside functions.
 
     Examples
     --------
@@ -136,7 +137,7 @@ def variables(part: str) -> set[str]:
         # formulaic's own list misses columns in scale(), poly() and other stateful transforms
         for name in get_required_variables(factor.expr):
             if name in _REFUSED:
-                raise _syntax(part, f"uses {name}(), which is not supported; make it a column")
+                raise _syntax(part, f"uses {name}(), which is not supported; add a column")
             if Variable.Role.VALUE in name.roles or "." in name:  # x, or x of x.clip(0)
                 columns.add(str(name.root))
     return columns - set(TRANSFORMS) - set(CONTEXT)
@@ -159,10 +160,11 @@ def design_matrix(part, data: pd.DataFrame):
     Returns
     -------
     matrix : ndarray, shape (n_rows, n_columns)
+        Design matrix.
     names : list of str
         Column names, such as ``style[pop]:x``.
     spec : formulaic.ModelSpec
-        Specification with which new rows are coded in the same way.
+        Specification that codes new rows in the same way.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Satterthwaite degrees of freedom for contrasts of fixed effects, t tests and F tests.
+"""Satterthwaite degrees of freedom, t tests and F tests for contrasts of fixed effects.
 
 The method is that of lmerTest (Kuznetsova et al. 2017). The degrees of freedom depend on the
 sampling variance of a contrast's estimated variance, which is computed from the curvature of the
@@ -90,7 +90,7 @@ def t_table(result, rows, keys: dict, level: float = 0.95) -> pd.DataFrame:
     result : LmmResult
     rows : array-like, shape (n, n_fixed)
         Weights of the coefficients in each linear function.
-    keys : dict
+    keys : dict of str to list
         Columns that identify the rows of the table.
     level : float
         Coverage of the intervals.
@@ -98,7 +98,8 @@ def t_table(result, rows, keys: dict, level: float = 0.95) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns of `keys`, then ``estimate, se, df, t, p, low, high``.
+        One row per linear function, with the columns of `keys`, then ``estimate, se, df, t, p, low,
+        high``.
     """
     check_level(level)
     rows = np.atleast_2d(np.asarray(rows, dtype=float))
@@ -108,7 +109,7 @@ def t_table(result, rows, keys: dict, level: float = 0.95) -> pd.DataFrame:
 
 
 def wald_table(keys: dict, estimate, se, df, level: float) -> pd.DataFrame:
-    """Tabulate estimates and standard errors with t, p and intervals, as `t_table` does."""
+    """Tabulate estimates with their t values, p-values and intervals, as in `t_table`."""
     with np.errstate(divide="ignore", invalid="ignore"):
         t = estimate / se
     half = stats.t.ppf((1 + level) / 2, df) * se
@@ -118,7 +119,7 @@ def wald_table(keys: dict, estimate, se, df, level: float) -> pd.DataFrame:
 
 
 def f_test(result, rows) -> dict[str, float]:
-    """Test the hypothesis that several linear functions of the coefficients are all zero.
+    """Compute an F test that several linear functions of the fixed coefficients are all zero.
 
     Parameters
     ----------
@@ -129,7 +130,7 @@ def f_test(result, rows) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        ``num_df, den_df, F, p`` of the F test.
+        Numerator and denominator degrees of freedom ``num_df, den_df``, and ``F, p``.
     """
     rows = np.atleast_2d(np.asarray(rows, dtype=float))
     cov = rows @ result.inference.vcov @ rows.T
@@ -153,5 +154,5 @@ def f_test(result, rows) -> dict[str, float]:
 
 
 def check_level(level: float) -> None:
-    """Raise an error if a coverage is not between 0 and 1."""
+    """Raise an error if the coverage of an interval is not between 0 and 1."""
     check_range("level", level, 0 < level < 1, "a coverage between 0 and 1, such as 0.95")

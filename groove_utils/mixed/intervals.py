@@ -26,7 +26,10 @@ __all__ = ["bootstrap", "bootstrap_intervals", "profile_intervals"]
 
 
 def _hold_sd(t: int, i: int):
-    """Fix the standard deviation of coefficient i of term t; the direction of row i is free."""
+    """Create a `hold` function that fixes the standard deviation of coefficient i of term t.
+
+    The direction of row i of the Cholesky factor remains free.
+    """
 
     def hold(L, sigma, value):
         size, d = _unit(L[t][i], i)
@@ -42,10 +45,11 @@ def _hold_sd(t: int, i: int):
 
 
 def _hold_angle(t: int, j: int):
-    """Fix the angle between rows 0 and j of L; the cosine of this angle is their correlation.
+    """Create a `hold` function that fixes the correlation of coefficients 0 and j of term t.
 
-    In the optimisation, the first entry of row j is its length, and the other entries are its
-    direction.
+    The correlation is the cosine of the angle between rows 0 and j of the Cholesky factor, and
+    `value` is this angle. In the optimisation, the first entry of row j is its length, and the
+    other entries are its direction.
     """
 
     def hold(L, sigma, value):
@@ -66,12 +70,12 @@ def _hold_angle(t: int, j: int):
 
 
 def _hold_sigma(L, sigma, value):
-    """Fix the logarithm of the residual standard deviation."""
+    """Fix the logarithm of the residual standard deviation at `value`."""
     return np.exp(value), lambda G, log_sigma: (0.0, log_sigma)
 
 
 def _unit(v: np.ndarray, i: int) -> tuple[float, np.ndarray]:
-    """Return the length and the direction of a vector; a zero vector gets length 1 and axis i."""
+    """Return the length and direction of a vector; for a zero vector, return 1 and axis i."""
     size = np.linalg.norm(v)
     return (size, v / size) if size > 1e-9 else (1.0, np.eye(len(v))[i])
 
@@ -91,9 +95,9 @@ class _Profile:
         Returns
         -------
         rise : float
-            Deviance above the minimum without the restriction.
+            Difference between this deviance and its minimum without the restriction.
         slope : float
-            Derivative of the deviance with respect to the value.
+            Derivative of the deviance with respect to `value`.
         point : ndarray
             θ and log σ at the restricted minimum.
         """
@@ -120,10 +124,10 @@ class _Profile:
         return lowest[0] - self.least, *lowest[1:]
 
     def bound(self, hold, best, side: int, limit, step: float, height: float, now=None) -> float:
-        """Find the value at which the profiled deviance has risen by `height`, or return `limit`.
+        """Find the value at which the profiled deviance exceeds its minimum by `height`.
 
-        Newton's method is applied to the square root of the rise, which is nearly a linear function
-        of the value.
+        If the rise is smaller up to `limit`, `limit` is returned. Newton's method is applied to the
+        square root of the rise, which is nearly a linear function of the value.
         """
         inner, outer, value = best, limit, best + side * step
         now = self.best if now is None else now
@@ -146,7 +150,7 @@ def profile_intervals(result, level: float = 0.95) -> tuple[np.ndarray, np.ndarr
     """Compute profile-likelihood intervals of standard deviations and correlations.
 
     For a REML fit, the restricted likelihood is profiled. In lme4, ``confint`` always profiles the
-    unrestricted likelihood; pass ``result.refit(reml=False)`` to obtain its intervals.
+    unrestricted likelihood; pass ``result.refit(reml=False)`` to reproduce those intervals.
 
     Parameters
     ----------
@@ -159,7 +163,7 @@ def profile_intervals(result, level: float = 0.95) -> tuple[np.ndarray, np.ndarr
     low, high : ndarray, shape (n_rows,)
         Bounds in the order of the rows of `LmmResult.variance_components`. They are NaN for
         correlations that do not involve the first coefficient of a term; use the bootstrap for
-        these.
+        these correlations.
     """
     check_level(level)
     profile, height, bounds = _Profile(result), stats.chi2.ppf(level, 1), []
@@ -199,7 +203,7 @@ def _redraw(result, seed: int) -> dict:
 
 @memoised("mixed-models")
 def bootstrap(result, n_boot: int = 500, seed: int = 0, n_jobs: int = 1) -> pd.DataFrame:
-    """Run a parametric bootstrap: simulate data from the model, refit it, and collect estimates.
+    """Run a parametric bootstrap: simulate responses, refit the mixed model, collect estimates.
 
     Parameters
     ----------
@@ -207,6 +211,7 @@ def bootstrap(result, n_boot: int = 500, seed: int = 0, n_jobs: int = 1) -> pd.D
     n_boot : int
         Number of bootstrap samples, at least 2.
     seed : int
+        Seed of the random numbers.
     n_jobs : int
         Number of processes, which does not affect the samples.
 

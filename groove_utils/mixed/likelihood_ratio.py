@@ -1,4 +1,4 @@
-"""Likelihood-ratio tests of mixed models that account for variances on the boundary.
+"""Likelihood-ratio tests of mixed models, corrected for variances on the boundary of their range.
 
 References
 ----------
@@ -21,7 +21,7 @@ __all__ = ["likelihood_ratio_test", "random_effect_tests"]
 
 @one_thread
 def likelihood_ratio_test(smaller: LmmResult, larger: LmmResult) -> pd.DataFrame:
-    """Compare two nested models of the same rows by a likelihood-ratio test.
+    """Compare two nested mixed models of the same rows by a likelihood-ratio test.
 
     Models that differ in their fixed part are refitted by maximum likelihood. If the larger model
     has additional variances, their null value of zero is on the boundary of the parameter space.
@@ -31,6 +31,7 @@ def likelihood_ratio_test(smaller: LmmResult, larger: LmmResult) -> pd.DataFrame
     Parameters
     ----------
     smaller, larger : LmmResult
+        Fits of the two models; the smaller model is a special case of the larger.
 
     Returns
     -------
@@ -80,7 +81,7 @@ def likelihood_ratio_test(smaller: LmmResult, larger: LmmResult) -> pd.DataFrame
 
 
 def _extra_covariances(smaller: LmmResult, larger: LmmResult) -> list[tuple[int, int]]:
-    """Count additional variances and covariance parameters for each extended grouping factor."""
+    """Count the additional variances and parameters of each grouping factor that has any."""
     before, after = {}, {}
     for names, result in ((before, smaller), (after, larger)):
         for term in result.frame.random:
@@ -104,7 +105,7 @@ def _extra_covariances(smaller: LmmResult, larger: LmmResult) -> list[tuple[int,
 
 
 def _boundary_p(chisq: float, fixed_df: int, extra) -> tuple[float, str]:
-    """Compute the p-value and a description of the reference distribution.
+    """Compute the p-value of a likelihood-ratio test, and describe the reference distribution.
 
     Under the null hypothesis, an additional variance is estimated as zero in half of all samples.
     Several additional variances are treated as independent. `extra` is the output of
@@ -126,7 +127,7 @@ def _boundary_p(chisq: float, fixed_df: int, extra) -> tuple[float, str]:
 def random_effect_tests(result: LmmResult) -> pd.DataFrame:
     """Test each random slope or intercept by a likelihood ratio, like ``ranova`` in lmerTest.
 
-    Random slopes are left out one at a time. A random term without slopes is left out entirely.
+    Slopes are left out one at a time. A random term with a single coefficient is left out entirely.
 
     Parameters
     ----------

@@ -23,19 +23,22 @@ __all__ = ["MarginalMeans", "emmeans", "emtrends"]
 
 @dataclass
 class MarginalMeans:
-    """Marginal means or slopes of a fitted model, and contrasts between them."""
+    """Marginal means or slopes of a fitted model, and contrasts between them.
 
-    table: pd.DataFrame  # one row per cell: factor levels, estimate, se, df, t, p, low, high
+    A cell is a combination of levels of the factors.
+    """
+
+    table: pd.DataFrame  # one row per cell; columns: factors, estimate, se, df, t, p, low, high
     rows: np.ndarray  # weights of the coefficients in each cell, shape (n_cells, n_fixed)
     specs: list[str]  # factors whose levels are compared
-    by: list[str]  # factors within each level of which cells are compared
+    by: list[str]  # factors; cells are compared only within a combination of their levels
     level: float  # coverage of the intervals
     result: object = field(repr=False)
 
     def contrasts(
         self, method="pairwise", adjust: str = "holm", equivalence: float | None = None
     ) -> pd.DataFrame:
-        """Compute contrasts between cells, with corrected p-values and intervals.
+        """Compute contrasts between cells (combinations of factor levels), with corrected p-values.
 
         Parameters
         ----------
@@ -49,14 +52,14 @@ class MarginalMeans:
             of freedom of each contrast, and its intervals are simultaneous.
         equivalence : float, optional
             Smallest relevant difference, above 0. If given, two one-sided tests (Schuirmann 1987)
-            test whether the difference is smaller. Their p-values are corrected by Holm's method
-            unless `adjust` is ``"none"``.
+            are used to test whether each contrast is smaller in absolute value. Their p-values are
+            corrected by Holm's method unless `adjust` is ``"none"``.
 
         Returns
         -------
         DataFrame
-            One row per contrast, with the columns of `by`, ``contrast, estimate, se, df, t``, ``p``
-            (uncorrected), ``p_adjusted, low, high``, and with `equivalence` also
+            One row per contrast, with one column per factor in `by`, ``contrast, estimate, se, df,
+            t``, ``p`` (uncorrected), ``p_adjusted, low, high``, and with `equivalence` also
             ``p_equivalence``.
         """
         check_known(adjust, ("none", "holm", "tukey"), "adjust")
@@ -111,7 +114,7 @@ def _contrast_weights(method, names: list[str]) -> dict[str, np.ndarray]:
 
 
 def _adjust(table: pd.DataFrame, adjust: str, n_cells: int, level: float) -> None:
-    """Add corrected p-values to the table, and with Tukey's method replace the intervals."""
+    """Add corrected p-values to a table of contrasts; for Tukey's method, replace the intervals."""
     corrected = p = table["p"].to_numpy()
     if adjust == "holm":
         corrected = holm(p)
@@ -126,19 +129,19 @@ def _adjust(table: pd.DataFrame, adjust: str, n_cells: int, level: float) -> Non
 
 
 def emmeans(result, specs, by=None, at=None, level: float = 0.95) -> MarginalMeans:
-    """Compute estimated marginal means of one or several factors.
+    """Compute estimated marginal means of a mixed model for the levels of one or several factors.
 
     Parameters
     ----------
     specs : str or list of str
-        Factors to estimate means for, with one cell per combination of their levels. The values of
-        a numeric variable must be given in `at`.
+        Factors for which means are estimated, with one mean per combination of their levels. If a
+        variable is numeric, its values must be given in `at`.
     by : str or list of str, optional
-        Additional factors. Contrasts are computed and corrected separately within each of their
-        levels.
+        Additional factors. Contrasts are computed and corrected separately for each combination of
+        their levels.
     at : dict, optional
-        Name → value or values of a variable. Other numeric variables are fixed at their mean over
-        the rows; other factors are averaged with equal weights.
+        One or several values for each named variable. Other numeric variables are fixed at their
+        mean over the rows, and other factors are averaged with equal weights.
     level : float
         Coverage of the intervals.
 
@@ -155,7 +158,7 @@ def emmeans(result, specs, by=None, at=None, level: float = 0.95) -> MarginalMea
 def emtrends(
     result, variable: str, specs=None, by=None, at=None, level: float = 0.95
 ) -> MarginalMeans:
-    """Compute estimated marginal slopes of a numeric variable for each cell of `specs`.
+    """Compute estimated marginal slopes of a numeric variable for the levels of other factors.
 
     Parameters
     ----------

@@ -21,14 +21,15 @@ def join_facts(
     """Add standardised numeric listener variables (“facts”) to a table of ratings.
 
     If there are several `styles`, and a column ``taste_<style>`` for each, these columns are
-    combined to one fact ``taste``: how much the listener likes the style of the rated song.
+    combined into one fact ``taste``: how much the listener likes the style of the rated song.
 
     Parameters
     ----------
     rows : DataFrame
-        One row per rating, with the column ``listener``, and also ``style`` if `styles` are given.
+        One row per rating, with the column ``listener``, and the column ``style`` if `styles` are
+        given.
     listeners : DataFrame
-        One row per listener: ``listener_id`` and the facts.
+        One row per listener, with the column ``listener_id`` and one column per fact.
     styles : sequence of str
         Styles of the songs.
 
@@ -37,10 +38,10 @@ def join_facts(
     rows : DataFrame
         `rows` with one column per fact, in SD over listeners (``taste`` in SD over ratings).
     facts : list of str
-        Names of these columns. A fact is left out if it is constant, missing for some listener, or
-        a linear combination of previous facts (as year of birth is of age), if its name cannot be
-        used in a formula or is already a column, or if there are too many facts for the number of
-        listeners.
+        Names of these columns. A fact is left out if it is constant, if it is missing for any
+        listener, if it is a linear combination of previous facts (such as the year of birth, if age
+        is a previous fact), if its name cannot be used in a formula or is already a column, or if
+        there are too many facts for the number of listeners.
     """
     numbers = listeners.set_index("listener_id").select_dtypes("number")
     taste = numbers.filter(regex="^taste_")
@@ -65,7 +66,7 @@ def _is_variable(name: str) -> bool:
 
 
 def _independent(facts: pd.DataFrame) -> list[str]:
-    """Return at most n_rows − 2 columns, without linear combinations of previous columns."""
+    """Select at most n_rows − 2 columns, without linear combinations of previous columns."""
     kept: list[str] = []
     for name in facts:
         rank = np.linalg.matrix_rank(facts[[*kept, name]].to_numpy())
@@ -77,7 +78,7 @@ def _independent(facts: pd.DataFrame) -> list[str]:
 def slopes_by_fact(
     rows: pd.DataFrame, facts: list[str], predictor: str, random: str, response: str = "rating"
 ) -> pd.DataFrame:
-    """Estimate how a slope changes with listener variables, all in one model.
+    """Estimate how a slope changes with each of several listener variables, in a joint mixed model.
 
     Parameters
     ----------
@@ -86,7 +87,7 @@ def slopes_by_fact(
     facts : list of str
         Numeric columns with listener variables.
     predictor : str
-        Column whose slope is studied.
+        Predictor whose slope is studied; a column of `rows`.
     random : str
         Random terms, such as ``(1 + x | listener) + (1 | track)``.
     response : str

@@ -1,4 +1,4 @@
-"""Slopes of several questions about the same songs, and the differences between the slopes."""
+"""Slopes of the ratings on several questions about the same songs, and differences between them."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def compare_questions(
 ) -> pd.DataFrame:
     """Estimate the difference between the slopes of each pair of questions.
 
-    For each pair, the model is fitted to the differences between a listener's ratings of the same
-    song on the two questions. Its slope estimates the difference between the slopes. Effects of
-    listeners and songs that are the same for both questions cancel out.
+    For each pair, the mixed model is fitted to the differences between a listener's ratings of the
+    same song on the two questions. The slope of this model estimates the difference between the
+    slopes. Effects of listeners and songs that are the same for both questions cancel out.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def compare_questions(
         One row per pair, with the columns ``first, second``, ``estimate`` (first minus second),
         ``se, df, t, p, low, high``, ``p_holm`` (corrected for the number of pairs) and ``n``
         (number of differences). A pair is left out if no listener rated a song on both questions.
-        Its values are missing if the model cannot be fitted.
+        The values of a pair are missing if the model cannot be fitted.
     """
     check_columns(["question", "listener", "track", "rating"], rows, "compare_questions")
     answers = {
@@ -82,7 +82,7 @@ def compare_questions(
 
 
 def _tidy(parts, keys: list[str], fixed: str, random: str, term: str) -> pd.DataFrame:
-    """Fit the model to the rows of each tuple (label, …, rows), and tabulate slopes by label."""
+    """Fit a mixed model to the rows of each tuple (label, …, rows), and tabulate the slopes."""
     table = []
     for *labels, part in parts:
         try:

@@ -41,9 +41,9 @@ def cumulative_link_check(
         Formula of the linear mixed model; see `fit_lmm`.
     data : DataFrame
     n_bins : int
-        A response with more distinct values is divided into this many bins of about equal size.
+        A response with more distinct values is divided into at most this many bins of similar size.
     level : float
-        Effects are tested at the level 1 − `level`.
+        An effect is significant if p < 1 − `level`.
 
     Returns
     -------
@@ -56,8 +56,8 @@ def cumulative_link_check(
     Raises
     ------
     LmmError
-        If there are no predictors (``kind="no_predictor"``), or the ordinal model does not converge
-        (``kind="not_converged"``).
+        If there are no predictors (``kind="no_predictor"``), or if the ordinal model does not
+        converge (``kind="not_converged"``).
     """
     check_level(level)
     with warnings.catch_warnings():
@@ -88,15 +88,8 @@ def cumulative_link_check(
             kind="not_converged",
         )
     params = np.asarray(fit.params)
-    bread = linalg.inv(-model.hessian(params))
-    scores = model.score_obs(params)
     codes = _outer_clusters(frame.random)
-    meat = _multiway_meat(scores, codes)
-    variance = np.diag(bread @ meat @ bread)[: len(keep)]
-    if (variance <= 0).any():  # multiway estimates can be negative; one-way estimates cannot
-        one_way = [np.diag(bread @ _cluster_meat(scores, c) @ bread)[: len(keep)] for c in codes]
-        variance = np.max(one_way, axis=0)
-    beta, se = params[: len(keep)], np.sqrt(variance)
+    beta, se = params[: len(keep)], _clustered_se(model, params, len(keep), codes)
     ordinal_p = 2 * stats.norm.sf(np.abs(beta / se))
     table = linear.fixed_effects(level).iloc[keep].reset_index(drop=True)
     same_verdict = (table["p"] < 1 - level) == (ordinal_p < 1 - level)
@@ -112,6 +105,17 @@ def cumulative_link_check(
             agree=same_verdict & (np.sign(beta) == np.sign(table["estimate"])),
         )
     )
+
+
+def _clustered_se(model: OrderedModel, params: np.ndarray, n: int, codes: list) -> np.ndarray:
+    """Compute the standard errors of the first n parameters, clustered by several factors."""
+    bread = linalg.inv(-model.hessian(params))
+    scores = model.score_obs(params)
+    variance = np.diag(bread @ _multiway_meat(scores, codes) @ bread)[:n]
+    if (variance <= 0).any():  # multiway estimates can be negative; one-way estimates cannot
+        one_way = [np.diag(bread @ _cluster_meat(scores, c) @ bread)[:n] for c in codes]
+        variance = np.max(one_way, axis=0)
+    return np.sqrt(variance)
 
 
 def _outer_clusters(terms) -> list[np.ndarray]:

@@ -13,7 +13,7 @@ __all__ = ["partition_by_question", "variance_partition"]
 
 
 def variance_partition(result: LmmResult) -> pd.DataFrame:
-    """Compute the shares of the variance due to fixed terms, grouping factors and the residual.
+    """Compute the shares of variance due to fixed terms, grouping factors and the residual.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def variance_partition(result: LmmResult) -> pd.DataFrame:
     DataFrame
         Columns ``part`` (name of the term or factor, or ``Residual``), ``kind`` (fixed, random or
         residual), ``variance`` and ``share``; the shares sum to one. The variance of a fixed term
-        is the covariance of its contribution with the prediction of all fixed effects. It may be
+        is the covariance of its contribution with the prediction of all fixed effects, which may be
         negative. These covariances sum to the variance of the fixed part.
     """
     parts = result.mean_variances()
@@ -41,7 +41,7 @@ def variance_partition(result: LmmResult) -> pd.DataFrame:
 
 @memoised("mixed-models")
 def partition_by_question(formula: str, rows: pd.DataFrame) -> pd.DataFrame:
-    """Fit a model to the ratings of each question, and compute the variance shares of its parts.
+    """Fit a mixed model to the ratings on each question, and partition the variance.
 
     Parameters
     ----------
@@ -53,9 +53,9 @@ def partition_by_question(formula: str, rows: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per question (index ``question``), one column per part of `variance_partition`; rows
-        sum to one. If the share of a fixed term is negative for any question, all fixed terms are
-        combined in one column. Its name joins their names with “and”.
+        Shares of variance, with one row per question (index ``question``) and one column per part
+        of `variance_partition`. Each row sums to one. If the share of a fixed term is negative for
+        any question, all fixed terms are combined in one column, with their names joined by “and”.
     """
     shares, fixed = {}, []
     for question in dict.fromkeys(rows["question"]):

@@ -43,11 +43,12 @@ def crossed_design(
     songs_per_listener : int or None
         Number of songs per listener; all songs if None.
     rng : Generator
+        Source of random numbers.
 
     Returns
     -------
     listener, song : ndarray of int, shape (n_ratings,)
-        Listener and song of each rating. Songs differ by at most 1 in their numbers of ratings.
+        Listener and song of each rating. The numbers of ratings per song differ by at most 1.
     """
     each = n_songs if songs_per_listener is None else songs_per_listener
     for name, n in (("n_listeners", n_listeners), ("n_songs", n_songs)):
@@ -100,14 +101,14 @@ def assume_slope(
     listener, song : str
         Names of the grouping factors.
     artist : str, optional
-        Name of the grouping factor of artists; by default, songs are independent.
+        Name of the grouping factor of artists; by default, songs are not grouped by artist.
 
     Returns
     -------
     dict
         Arguments of :func:`power_simulation`: ``effect``, the five standard deviations,
-        ``correlation``, ``songs_per_artist`` and ``artist_share``. Effect and slopes are per SD of
-        the covariate over songs. Negative variances are set to 0.
+        ``correlation``, ``songs_per_artist`` and ``artist_share``. The effect and the slopes are
+        per SD of the covariate over songs. Negative variances are set to 0.
     """
     check_known(term, result.names, "coefficient")
     groups = [name for name in (listener, song, artist) if name is not None]
@@ -179,12 +180,12 @@ def power_simulation(
     n_listeners, n_songs : int or sequence of int
         Numbers of listeners and songs; all combinations are simulated.
     effect : float
-        Change of the rating per SD of the song covariate x. With 0, the power is the type-I error
-        rate.
+        Change of the rating per SD of the song covariate x. If it is 0, the estimated power is the
+        type I error rate.
     sd_listener, sd_song, sd_slope, sd_artist, sd_residual : float
         Standard deviations of the random effects and the residual. Song and artist effects do not
-        include the effect of x. Standard deviations from a fit with a larger slope are too small
-        for this `effect`; use :func:`assume_slope`.
+        include the effect of x. If `effect` is smaller than the slope of a fitted model, the
+        standard deviations from this model are too small; use :func:`assume_slope`.
     correlation : float
         Correlation of listeners' intercepts and slopes.
     songs_per_artist : int
@@ -192,14 +193,14 @@ def power_simulation(
     artist_share : float
         Share of the variance of x that lies between artists, 0…1.
     songs_per_listener : int, optional
-        Number of songs that each listener rates; by default, or if there are fewer songs, all.
+        Number of songs that each listener rates. If it is omitted, or exceeds the number of songs,
+        each listener rates all songs.
     n_simulations : int
         Number of simulations per combination.
     alpha : float
         Level of the two-sided test.
-    seed : int
-    n_jobs : int
-        Number of processes, which does not affect the results.
+    seed, n_jobs : int
+        Seed of the random numbers, and number of processes, which does not affect the results.
 
     Returns
     -------
@@ -210,7 +211,7 @@ def power_simulation(
         ``n_simulations``.
     """
     check_level(1 - alpha)
-    check_range("n_simulations", n_simulations, n_simulations > 1, "at least 2 (200 for a map)")
+    check_range("n_simulations", n_simulations, n_simulations > 1, "2 or more, such as 200")
     world = _World(effect, sd_listener, sd_slope, sd_song, sd_artist, sd_residual, correlation,
                    songs_per_artist, artist_share)  # fmt: skip
     _check_world(world)
@@ -243,8 +244,8 @@ def compare_power(table: pd.DataFrame, first: tuple, second: tuple) -> pd.Series
     Returns
     -------
     Series
-        ``estimate`` (first minus second) and ``low, high``, Newcombe's 95% interval, which reflects
-        the limited number of simulations.
+        ``estimate`` (first minus second) and ``low, high`` (Newcombe's 95% interval, which reflects
+        only the limited number of simulations).
 
     Examples
     --------
@@ -296,7 +297,7 @@ class _World(NamedTuple):
 def _check_world(world: _World) -> None:
     for name in ("sd_listener", "sd_slope", "sd_song", "sd_artist", "sd_residual"):
         sd = getattr(world, name)
-        check_range(name, sd, sd >= 0 and (sd > 0 or name != "sd_residual"), "a standard deviation")
+        check_range(name, sd, sd >= 0 and (sd > 0 or name != "sd_residual"), "an SD of 0 or more")
     correlation, each, share = world[-3:]
     check_range("correlation", correlation, -1 <= correlation <= 1, "−1 … 1")
     check_range("songs_per_artist", each, each >= 1, "at least 1")
@@ -305,7 +306,7 @@ def _check_world(world: _World) -> None:
 
 @one_thread
 def _simulate(n_listeners, n_songs, each, world: _World, seed) -> tuple[float, float, float]:
-    """Simulate and fit one study; return the slope, its standard error and its df."""
+    """Simulate and fit one study; return the estimated slope, its standard error and its df."""
     rng = np.random.default_rng(seed)
     listener, song = crossed_design(n_listeners, n_songs, each, rng)
     x = rng.standard_normal(n_songs)

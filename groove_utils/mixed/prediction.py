@@ -13,21 +13,21 @@ from groove_utils.stats.threads import one_thread
 
 __all__ = ["predict"]
 
-_MOST = 6000  # number of rows of the largest matrix that is inverted
+_MOST = 6000  # largest number of rows of a matrix that is inverted
 
 
 @one_thread
 def predict(
     result, rows: pd.DataFrame | None = None, random="all", level: float = 0.95
 ) -> pd.DataFrame:
-    """Predict the response with or without random effects, also for new listeners and tracks.
+    """Predict responses with or without random effects, also for new listeners and tracks.
 
     Parameters
     ----------
     rows : DataFrame, optional
         New rows with the variables of the formula; by default, the fitted rows. For a level that
-        did not occur in the fit, the random effects are 0, and their variance is included in the
-        interval.
+        did not occur in the fit, the predicted random effects are 0, and the interval includes
+        their variance.
     random : "all", None or list of str
         Grouping factors whose estimated random effects are included in the prediction. With None,
         the prediction is for a new listener and a new track.
@@ -37,9 +37,10 @@ def predict(
     Returns
     -------
     DataFrame
-        Indexed like `rows`. Columns ``estimate``, ``se`` (standard error of the expected rating,
-        given the included random effects), and ``low, high``, the prediction interval of one new
-        rating. The interval also covers the random effects that are not included, and the residual.
+        Indexed like `rows`. Columns ``estimate``, ``se`` (standard error of the expected response,
+        given the included random effects) and ``low, high`` (prediction interval of one new
+        response). The interval includes the variance of the other random effects and of the
+        residual.
     """
     check_level(level)
     frame = result.frame
@@ -76,7 +77,7 @@ def predict(
 
 
 def _variance(result, X: np.ndarray, designs) -> np.ndarray:
-    """Compute the variance of x'β̂ + z'b̂ − z'b in each row, for the random effects included."""
+    """Compute the variance of x'β̂ + z'b̂ − z'b for each row and the included random effects."""
     if all((codes < 0).all() for _, codes in designs):
         return np.einsum("ni,ij,nj->n", X, result.solution.vcov, X)
     frame, relative = result.frame, result.deviance.unpack(result.theta)

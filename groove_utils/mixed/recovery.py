@@ -21,16 +21,16 @@ def recovery_table(
     spreads: dict[str, tuple[str, str | None]],
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """Compare estimates and their intervals with the values used to simulate the data.
+    """Compare a mixed model's estimates and intervals with the values used to simulate the data.
 
     Parameters
     ----------
     result : LmmResult
     truth : Series
         True values, indexed by the names of the coefficients and of the standard deviations in
-        `spreads`. The absolute values of the standard deviations are used.
+        `spreads`. The signs of the standard deviations are ignored.
     spreads : dict of str to (str, str or None)
-        For the name of each standard deviation, its grouping factor and coefficient in the fit,
+        Maps the name of each standard deviation to its grouping factor and coefficient in the fit,
         such as ``("listener", "Intercept")`` or ``("Residual", None)``.
     level : float
         Coverage of the intervals. Standard deviations have profile-likelihood intervals.
@@ -41,7 +41,8 @@ def recovery_table(
         One row per value. Columns ``kind`` (``Fixed effects`` or ``Standard deviations``), ``term,
         estimate, low, high, truth``, ``within`` (True if the interval contains the truth), ``z``
         (truth minus estimate, divided by a standard error derived from the bound of the interval on
-        that side) and ``p_holm`` (two-sided p of z, corrected for the number of values).
+        the side of the truth) and ``p_holm`` (two-sided p-value of ``z``, corrected for the number
+        of values).
 
     Raises
     ------

@@ -18,7 +18,7 @@ __all__ = ["icc", "rater_curve", "spearman_brown", "split_half"]
 
 @one_thread
 def icc(ratings, *, level=0.95) -> pd.DataFrame:
-    """Compute two-way intraclass correlations for consistency (C) and absolute agreement (A).
+    """Compute two-way intraclass correlations of ratings: consistency (C) and agreement (A).
 
     If every listener rated every track, the design is balanced. The estimates are then computed by
     analysis of variance, with the exact or Satterthwaite intervals of McGraw & Wong (1996), and
@@ -28,7 +28,8 @@ def icc(ratings, *, level=0.95) -> pd.DataFrame:
     Parameters
     ----------
     ratings : DataFrame or array-like
-        Long format, with ``track_id, listener_id, rating``, or a matrix of listeners × tracks.
+        Table in long format, with the columns ``track_id, listener_id, rating``, or a matrix of
+        listeners × tracks.
     level : float
         Coverage of the intervals.
 
@@ -37,7 +38,7 @@ def icc(ratings, *, level=0.95) -> pd.DataFrame:
     DataFrame
         One row per ``type``: ``C,1`` and ``A,1`` for the ratings of a single listener, ``C,k`` and
         ``A,k`` for the mean of ``k`` listeners. In an incomplete design, k is the harmonic mean of
-        the numbers of listeners per song. Further columns are ``estimate, low, high, k, n_tracks,
+        the numbers of listeners per song. The other columns are ``estimate, low, high, k, n_tracks,
         n_listeners, balanced``.
 
     References
@@ -94,7 +95,7 @@ def _icc_reml(table, level):
     bounds, cut = [(0.0, max(30.0, 30 * theta[1]))], deviance(theta) + stats.chi2.ppf(level, 1)
 
     def profiled(song):
-        """Minimise the deviance over θ of listeners; `song` computes θ of songs from it."""
+        """Minimise the deviance over the listeners' θ, from which `song` computes the songs' θ."""
         goal = lambda t: deviance((song(t[0]), t[0]))  # noqa: E731
         return float(minimize(goal, [theta[1]], method="L-BFGS-B", bounds=bounds).fun)
 
@@ -113,7 +114,7 @@ def _icc_reml(table, level):
 
 
 def _profile_interval(best, profile, cut):
-    """Find the interval of a statistic in 0…1 in which its profiled deviance is below `cut`."""
+    """Find the bounds, within 0…1, between which a statistic's profiled deviance is below `cut`."""
     ends = []
     for end, edge in ((0.0, 1e-9), (1.0, 1 - 1e-9)):
         if (end == 0 and best <= edge) or profile(edge) <= cut:
@@ -125,7 +126,7 @@ def _profile_interval(best, profile, cut):
 
 
 def spearman_brown(reliability, times):
-    """Compute the reliability of a measure lengthened by a factor of `times` (Spearman–Brown)."""
+    """Compute the reliability of a mean of `times` times as many ratings (Spearman–Brown)."""
     return times * reliability / (1 + (times - 1) * reliability)
 
 
@@ -134,26 +135,27 @@ def split_half(ratings, *, n_splits=500, n_boot=1000, level=0.95, seed=0) -> pd.
     """Estimate the split-half reliability of song means with the Spearman–Brown correction.
 
     Listeners (not single ratings) are divided at random into two halves, and song means are
-    correlated between the halves. The mean correlation over all splits is corrected to the full
-    number of listeners. (If ratings are unreliable, the mean of corrected correlations would be
-    dominated by a few extreme splits.) The interval is a bootstrap interval over songs.
+    correlated between the halves. The mean correlation over all splits is then corrected for the
+    full number of listeners. (If ratings are unreliable, the mean of corrected correlations would
+    be dominated by a few extreme splits.) The interval is computed by resampling songs.
 
     Parameters
     ----------
     ratings : DataFrame or array-like
-        Long format, with ``track_id, listener_id, rating``, or a matrix of listeners × tracks. A
-        song without ratings in one half is dropped from that split.
+        Table in long format, with the columns ``track_id, listener_id, rating``, or a matrix of
+        listeners × tracks. A song without ratings in one half is dropped from that split.
     n_splits, n_boot : int
         Numbers of random splits and of bootstrap samples.
     level : float
         Coverage of the interval.
     seed : int
+        Seed of the random numbers.
 
     Returns
     -------
     Series
         ``estimate, low, high`` of the reliability of means over all listeners, ``half`` (mean
-        uncorrected correlation between halves), ``n_splits``.
+        uncorrected correlation between halves) and ``n_splits``.
 
     Raises
     ------
@@ -213,7 +215,7 @@ def rater_curve(
     Parameters
     ----------
     ratings : DataFrame or array-like
-        Ratings on one query, as in :func:`noise_ceiling`.
+        Ratings on one query, in a format that :func:`icc` accepts.
     n_raters : sequence of int, optional
         Numbers of raters k; by default 1, 2, 5, 10, 20, 30, 50, 100.
     n_draws : int
@@ -221,6 +223,7 @@ def rater_curve(
     level : float
         Coverage of the intervals.
     seed : int
+        Seed of the random numbers.
 
     Returns
     -------
@@ -228,7 +231,7 @@ def rater_curve(
         One row per design and k. Columns ``raters`` (``the same`` or ``different``), ``k``,
         ``reliability, low, high``, and for ``different`` also ``observed`` and ``observed_sd``:
         mean and SD over draws of the correlation between the song means of two panels. They are
-        missing if fewer than 3 songs, or fewer than half of the songs, have 2k raters.
+        missing if fewer than 3 songs, or fewer than half of the songs, have at least 2k raters.
     """
     single = icc(ratings, level=level).set_index("type")
     matrix = rating_matrix(rating_table(ratings))

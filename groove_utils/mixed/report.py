@@ -1,4 +1,4 @@
-"""Description of a fitted mixed model in words, as in the results section of an article."""
+"""Written report on a fitted mixed model, as in the results section of an article."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def _percent(share: float) -> str:
 
 
 def write_report(result, level: float = 0.95) -> str:
-    """Describe the model, its tests, coefficients, variances and warnings in words.
+    """Write a report on a mixed model: its formula, tests, coefficients, variances and warnings.
 
     Parameters
     ----------

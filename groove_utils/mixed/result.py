@@ -2,6 +2,7 @@
 
 References
 ----------
+Johnson (2014), Methods in Ecology and Evolution 5, 944–946.
 Nakagawa, Johnson & Schielzeth (2017), Journal of the Royal Society Interface 14, 20170213.
 """
 
@@ -36,13 +37,13 @@ class LmmResult:
     frame : ModelFrame
         Formula, fitted rows and design matrices.
     deviance : CrossedDeviance
-        −2 log-likelihood as a function of `theta`.
+        Profiled −2 log-likelihood as a function of `theta`.
     theta : ndarray, shape (n_theta,)
         Relative covariance parameters at the optimum.
     messages : list of str
         Warnings about the fit; :func:`fit_lmm` also issues them as `LmmWarning`.
     formula : str
-        Formula as given.
+        Formula of the model, as passed to :func:`fit_lmm`.
     reml : bool
         True if the model was fitted by restricted maximum likelihood.
     n_obs : int
@@ -79,12 +80,12 @@ class LmmResult:
 
     @cached_property
     def solution(self) -> Solution:
-        """Coefficients, their covariance, and the conditional modes."""
+        """Fixed coefficients, their covariance, and the conditional modes of the random effects."""
         return self.deviance.solve(self.theta)
 
     @cached_property
     def inference(self) -> Satterthwaite:
-        """Satterthwaite degrees of freedom for contrasts of the coefficients."""
+        """Object that computes Satterthwaite degrees of freedom for contrasts of coefficients."""
         return Satterthwaite(self.deviance, self.theta, self.sigma)
 
     formula = property(lambda self: self.frame.formula)
@@ -116,7 +117,7 @@ class LmmResult:
         Parameters
         ----------
         level : float
-            Coverage of the interval.
+            Coverage of the intervals.
 
         Returns
         -------
@@ -168,7 +169,7 @@ class LmmResult:
         factor : str, optional
             Grouping factor; by default, all factors.
         level : float
-            Coverage of the interval, mode ± z · sd.
+            Coverage of the intervals (mode ± z · sd).
 
         Returns
         -------
@@ -245,7 +246,7 @@ class LmmResult:
         return table.assign(low=low, high=high)
 
     def mean_variances(self) -> pd.Series:
-        """Compute the variance that fixed effects, random effects and residual contribute.
+        """Compute the variances due to the fixed effects, each grouping factor and the residual.
 
         Returns
         -------
@@ -262,7 +263,7 @@ class LmmResult:
         return pd.Series(parts, name="variance")
 
     def r2(self) -> pd.Series:
-        """Compute marginal and conditional R² (Nakagawa et al. 2017).
+        """Compute the marginal and the conditional R² of the model (Nakagawa et al. 2017).
 
         Returns
         -------
@@ -279,7 +280,7 @@ class LmmResult:
 
     @cached_property
     def fitted(self) -> np.ndarray:
-        """Predictions for the fitted rows, including random effects, shape (n_rows,)."""
+        """Predictions for the fitted rows, including the random effects, shape (n_rows,)."""
         out = self.frame.X @ self.beta
         for term, b in zip(self.frame.random, self.solution.b):
             out = out + (term.Z * b[term.codes]).sum(axis=1)

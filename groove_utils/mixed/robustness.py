@@ -1,4 +1,4 @@
-"""Robustness of an effect to alternative analyses.
+"""Robustness of an estimated effect to alternative analyses.
 
 References
 ----------
@@ -36,12 +36,12 @@ def robustness_table(
     n_jobs: int = 1,
     extra: dict[str, LmmResult] | None = None,
 ) -> pd.DataFrame:
-    """Estimate a coefficient in variants of the reported analysis.
+    """Estimate a coefficient of a mixed model in variants of the reported analysis.
 
     The variants are: the other criterion (ML or REML); no random slopes (if there are any); ratings
     z-scored within each level of the first grouping factor; ratings beyond 2.5 residual SD removed;
-    for each grouping factor, one level removed (the level without which the effect is weakest); and
-    a population-averaged cumulative logit model, with clustered standard errors.
+    for each grouping factor, one level removed (the one without which the effect is weakest); and a
+    population-averaged cumulative logit model with clustered standard errors.
 
     Parameters
     ----------
@@ -52,9 +52,9 @@ def robustness_table(
     level : float
         Coverage of the intervals.
     n_jobs : int
-        Number of processes for the refits without a level.
+        Number of processes for the refits that leave out one level.
     extra : dict of str to LmmResult, optional
-        Additional variants by name: fits of the same response that contain the term.
+        Additional variants by name: fits to the same response that contain the term.
 
     Returns
     -------
@@ -88,7 +88,7 @@ def robustness_table(
 
 
 def _linear_variants(result: LmmResult):
-    """Yield name, unit, formula, rows and ``reml`` of each variant that is a mixed model."""
+    """Yield the name, unit, formula, rows and ``reml`` of each variant that is a mixed model."""
     frame = result.frame
     bars = " + ".join(random_bars(frame.random))
     formula, reml = f"{frame.response} ~ {frame.fixed} + {bars}", result.reml

@@ -23,23 +23,23 @@ _STEEP = 0.05  # largest gradient component of an accepted optimum
 def minimise(
     model: CrossedDeviance, start: np.ndarray | None = None, tol: float = 1e-4, free=None
 ) -> np.ndarray:
-    """Find the θ that minimises the deviance by BFGS, with restarts if it does not converge.
+    """Minimise the deviance of a mixed model over θ by BFGS, with restarts if necessary.
 
     Parameters
     ----------
     model : CrossedDeviance
     start : ndarray, shape (n_theta,), optional
-        Starting point; by default, the standard deviation of all random effects is half that of the
+        Starting point; by default, the standard deviation of each random effect is half that of the
         residual.
     tol : float
         Gradient tolerance of the optimiser.
     free : ndarray of bool, shape (n_theta,), optional
-        True for entries to optimise (by default, all); the others are fixed at 0.
+        True for the entries to optimise (all by default); the other entries are fixed at 0.
 
     Returns
     -------
     ndarray, shape (n_theta,)
-        Optimal θ. Diagonal entries are not negative; negligible ones are set to exactly 0.
+        Optimal θ. Diagonal entries are not negative; negligible entries are set to exactly 0.
     """
     free = np.ones(model.n_theta, dtype=bool) if free is None else np.asarray(free)
     best = np.zeros(model.n_theta)
@@ -69,7 +69,7 @@ def minimise(
 
 
 def _descend(model, theta, free, tol) -> tuple[np.ndarray, float, float]:
-    """Minimise from one starting point; return θ, deviance and largest gradient component."""
+    """Minimise from one starting point; return θ, deviance and the largest gradient component."""
 
     def expand(entries):
         full = np.zeros(model.n_theta)

@@ -1,4 +1,4 @@
-"""Comparison of simulated ratings with published and public ratings of real listeners."""
+"""Comparison of simulated ratings with published statistics and public data of real listeners."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from groove_utils.mixed.errors import LmmError
 
 __all__ = ["simulation_table"]
 
-ORDINARY = "16 real songs of ordinary spread × 50 listeners"
-HISTOGRAM = "155 songs, read off histograms"
+ORDINARY = "50 listeners × 16 real songs with an ordinary range of groove"
+HISTOGRAM = "155 songs, read from histograms"
 
-# quantity, question(s), real value from … to, key in references.bib, origin
+# quantity, questions, lowest and highest real value, key in references.bib, basis of the value
 _REAL = [
     ("song_mean", ("dance",), 49.0, 49.0, "marmoret2026", HISTOGRAM),
     ("song_mean", ("listen",), 56.0, 56.0, "marmoret2026", HISTOGRAM),
@@ -107,7 +107,7 @@ def simulation_table(ratings: pd.DataFrame) -> pd.DataFrame:
 
 
 def _residual_correlation(ratings: pd.DataFrame, queries) -> float:
-    """Correlate ratings on two questions after removing effects of songs and of listeners."""
+    """Correlate the ratings on two questions after removing the effects of songs and listeners."""
     pairs = ["track_id", "listener_id"]
     wide = ratings.pivot_table(index=pairs, columns="query", values="rating")
     wide = wide[list(queries)].dropna().reset_index()

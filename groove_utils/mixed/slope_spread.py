@@ -1,8 +1,8 @@
 """Spread of random slopes: the proportion of a population with a positive slope.
 
-Conditional modes are shrunk towards the average slope. The share of positive modes therefore
-overestimates the proportion if the average slope is positive. Instead, the proportion is computed
-from the normal distribution of slopes in the model.
+The conditional modes of slopes are shrunk towards the average slope. If the average slope is
+positive, the share of positive conditional modes therefore overestimates the proportion of positive
+slopes. Instead, this proportion is computed from the model's normal distribution of slopes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["positive_share"]
 def positive_share(
     result: LmmResult, term: str, draws: pd.DataFrame | None = None, level: float = 0.95
 ) -> pd.Series:
-    """Estimate the proportion of a population, such as listeners, with a positive slope.
+    """Estimate the proportion of listeners (or other groups) with a positive random slope.
 
     The estimate is Φ(mean of the slopes / SD of the slopes).
 
@@ -54,5 +54,5 @@ def positive_share(
 
 
 def _share(mean, sd):
-    """Return the proportion of a normal distribution above 0; its SD may be 0."""
+    """Compute the proportion of a normal distribution that is above 0; the SD may be 0."""
     return stats.norm.cdf(mean / np.maximum(sd, 1e-9))

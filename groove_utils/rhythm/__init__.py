@@ -1,6 +1,6 @@
-"""Measures of rhythm from scores or onsets: syncopation, microtiming, swing and event density.
+"""Measures of rhythm: syncopation, microtiming, swing, event density and accuracy of beat trackers.
 
-The demo study and the descriptors use them.
+The audio descriptors and the simulation of the demo study use these measures.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""Accuracy of beat trackers: F-measure of beats, and tempo accuracy with separate octave errors.
+"""Accuracy of beat trackers: F-measure of beats, correct tempi, and octave errors of the tempo.
 
 References
 ----------
@@ -25,7 +25,7 @@ TEMPO_TOLERANCE = 0.04  # as a fraction of the true tempo (Gouyon et al., 2006)
 
 
 def score_beats(beats, true_beats) -> dict[str, float]:
-    """Compare the tracked beats of a song with its true beats.
+    """Compare the beats found by a beat tracker in a song with the true beats.
 
     Parameters
     ----------
@@ -37,8 +37,8 @@ def score_beats(beats, true_beats) -> dict[str, float]:
     dict of str to float
         ``f`` is the F-measure of the beats, with a tolerance of 70 ms. The other values are 0 or 1.
         ``right`` is 1 if the tempo is within 4% of the true tempo, ``octave`` is 1 if it is within
-        4% of half or double the true tempo, and ``wrong`` is 1 otherwise. Tempi are computed from
-        the median interval between beats.
+        4% of half or double the true tempo, and ``wrong`` is 1 in all other cases. Tempi are
+        computed from the median interval between beats.
 
     Examples
     --------
@@ -58,13 +58,13 @@ def score_beats(beats, true_beats) -> dict[str, float]:
 
 
 def compare_trackers(accuracy: pd.DataFrame, *, n_boot: int = 2000, seed: int = 0) -> pd.DataFrame:
-    """Average the accuracy of beat trackers over songs, with intervals clustered by artist.
+    """Compute the mean accuracy of beat trackers over songs, with intervals clustered by artist.
 
     Parameters
     ----------
     accuracy : DataFrame
-        One row per song and tracker: ``tracker, song, artist`` and the values of
-        :func:`score_beats`.
+        One row per song and tracker, with the columns ``tracker, song, artist, f, right, octave,
+        wrong``; see :func:`score_beats`.
     n_boot, seed : int
         See :func:`groove_utils.stats.influence_interval`.
 
@@ -72,8 +72,9 @@ def compare_trackers(accuracy: pd.DataFrame, *, n_boot: int = 2000, seed: int = 
     -------
     DataFrame, indexed by tracker
         Columns ``f, right, octave, wrong`` (means over songs), ``low, high`` (95% interval of
-        ``f``), ``gain`` (mean ``f`` minus that of the first tracker), and ``gain_low, gain_high``.
-        Bounds are NaN if there are fewer than three artists.
+        ``f``), ``gain`` (mean ``f`` minus that of the first tracker in `accuracy`), and
+        ``gain_low, gain_high`` (95% interval of ``gain``). The bounds of the intervals are NaN if
+        there are fewer than three artists.
     """
     means = accuracy.groupby("tracker", sort=False)[["f", "right", "octave", "wrong"]].mean()
     scores = accuracy.pivot(index=["artist", "song"], columns="tracker", values="f")[means.index]
@@ -86,7 +87,7 @@ def compare_trackers(accuracy: pd.DataFrame, *, n_boot: int = 2000, seed: int = 
 
 
 def _interval(values: pd.DataFrame, n_boot: int, seed: int) -> tuple:
-    """Return 95% bounds of the column means; the index of `values` has a level ``artist``."""
+    """Compute 95% intervals of column means, clustered by the level ``artist`` of the index."""
     by_artist = values.groupby("artist")
     total, count = by_artist.sum(), by_artist.count()
     if len(total) < FEWEST_CLUSTERS:

@@ -16,7 +16,7 @@ def onset_density(onsets: ArrayLike, seconds: float) -> float:
     onsets : array_like, shape (n_onsets,)
         Times, or step numbers of a metrical grid; equal values count as one event.
     seconds : float
-        Duration in seconds.
+        Duration of the passage in seconds.
 
     Returns
     -------
@@ -25,7 +25,7 @@ def onset_density(onsets: ArrayLike, seconds: float) -> float:
 
     Examples
     --------
-    At 120 BPM, one instrument plays on the beats, and another on beats and off-beats:
+    At 120 BPM, one instrument plays on the beats, and another plays on the beats and off-beats:
 
     >>> onset_density([0, 8, 16, 24] + [0, 4, 8, 12, 16, 20, 24, 28], seconds=2.0)
     4.0

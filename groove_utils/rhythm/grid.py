@@ -1,4 +1,4 @@
-"""Metrical grids of sixteenths in 4/4, computed from a score or fitted to a recording."""
+"""Metrical grids of sixteenth notes in 4/4, computed from a score or fitted to a recording."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 __all__ = ["STEPS", "Grid", "swung_bars"]
 
 STEPS = 16  # sixteenths in a bar of 4/4
-MIN_SWUNG = 4  # smallest number of onsets on odd sixteenths needed to measure swing
+MIN_SWUNG = 4  # onsets on second sixteenths of eighth notes, the minimum for measuring swing
 
 
 @dataclass(frozen=True)
 class Grid:
-    """A metrical grid fitted to a signal.
+    """Metrical grid of sixteenth notes in 4/4, fitted to a recording.
 
     Attributes
     ----------
@@ -25,10 +25,11 @@ class Grid:
     downbeat : int
         Index in `beats` of the first downbeat, 0…3.
     late : float
-        Delay of the second sixteenth of each eighth note, in sixteenths: 0 for straight rhythm, 1/3
-        for a triplet feel.
+        Delay of the second sixteenth of each eighth note, in sixteenths: 0 for a straight rhythm,
+        1/3 for a triplet feel.
     swung : bool
-        False if too few onsets were on odd sixteenths to measure swing; `late` is then 0.
+        True if swing was measured. If too few onsets were on second sixteenths of eighth notes,
+        `swung` is False and `late` is 0.
     """
 
     tempo: float
@@ -39,7 +40,7 @@ class Grid:
 
     @property
     def steps(self) -> np.ndarray:
-        """Times of all sixteenths from the first to the last beat, in seconds, with swing.
+        """Times in seconds, including swing, of all sixteenths from the first to the last beat.
 
         The shape is (4 n_beats − 3,).
         """
@@ -49,7 +50,7 @@ class Grid:
 
     @property
     def places(self) -> np.ndarray:
-        """Position in the bar, 0…15, of each of the `steps`."""
+        """Position in the bar, 0…15, of each time in `steps`."""
         return (np.arange(4 * self.beats.size - 3) - 4 * self.downbeat) % STEPS
 
 
@@ -61,15 +62,16 @@ def divide_beats(beats: np.ndarray) -> np.ndarray:
 def swung_bars(
     n_bars: int, tempo: float, swing_ratio: float = 1.0, start: float = 0.0
 ) -> np.ndarray:
-    """Compute the times of all sixteenths for a constant tempo and swing ratio.
+    """Compute the times of all sixteenths in bars of 4/4 with constant tempo and swing ratio.
 
     Parameters
     ----------
     n_bars : int
+        Number of bars.
     tempo : float
         Beats per minute.
     swing_ratio : float
-        Length of the first sixteenth of each eighth note divided by that of the second; 1 for
+        Length of the first sixteenth of each eighth note divided by that of the second; 1 for a
         straight rhythm.
     start : float
         Time of the first downbeat in seconds.

@@ -1,8 +1,8 @@
-"""Syncopation indices of scores by Longuet-Higgins & Lee (1984) and Witek et al. (2014).
+"""Syncopation indices of Longuet-Higgins & Lee (1984) and of Witek et al. (2014).
 
 Both indices compare the metrical weight of each note with the weights of the positions before the
-next note. The first index is defined for one stream of onsets. The second combines the instruments
-of a drum kit, and gives more weight to syncopation over sparse accompaniment.
+next note. The first index is defined for one stream of onsets. The second index combines the
+instruments of a drum kit, and gives more weight to syncopation over a sparse accompaniment.
 
 References
 ----------
@@ -29,11 +29,13 @@ __all__ = ["RhythmError", "lhl_syncopation", "metrical_weights", "witek_syncopat
 
 
 class RhythmError(DetailedError):
-    """Error raised if an index of rhythm cannot be computed for a pattern or metre."""
+    """Error raised if a syncopation index cannot be computed for a pattern or metre."""
 
 
 def metrical_weights(n_steps: int = 16, divisions: Sequence[int] | None = None) -> np.ndarray:
-    """Compute the metrical weights of one bar: 0 on the downbeat, 1 less on each lower level.
+    """Compute the metrical weight of each step in a bar: 0 for the downbeat, negative for others.
+
+    The weight decreases by 1 from each metrical level to the next lower level.
 
     Parameters
     ----------
@@ -47,6 +49,7 @@ def metrical_weights(n_steps: int = 16, divisions: Sequence[int] | None = None) 
     Returns
     -------
     ndarray of int, shape (n_steps,)
+        Metrical weights.
 
     Raises
     ------
@@ -83,14 +86,15 @@ def lhl_syncopation(onsets: ArrayLike, weights: ArrayLike | None = None) -> floa
     Parameters
     ----------
     onsets : array_like of bool, shape (n_steps,) or (n_bars, n_steps)
-        True for each step of the metrical grid with an onset. Bars follow each other in time.
+        True for each step of the metrical grid on which there is an onset. Consecutive rows are
+        consecutive bars.
     weights : array_like of int, shape (n_steps,), optional
-        Metrical weights of one bar; by default, those of :func:`metrical_weights` for `n_steps`.
+        Metrical weights of one bar; by default, ``metrical_weights(n_steps)``.
 
     Returns
     -------
     float
-        Sum over notes, ≥ 0. It is 0 for a pattern without onsets, or with onsets on all steps.
+        Syncopation, ≥ 0. It is 0 for a pattern without onsets, or with onsets on all steps.
 
     Raises
     ------
@@ -131,13 +135,14 @@ def witek_syncopation(
     kick, snare, hat : array_like of bool, shape (n_steps,) or (n_bars, n_steps)
         Onsets of the three streams; `hat` includes all cymbals. The pattern is treated as a loop.
     weights : array_like of int, shape (n_steps,), optional
-        Metrical weights of one bar. The default is that of the paper for sixteenths in 4/4: 0 on
-        the downbeat, −1 on the other beats, −2 on eighth notes, −3 on sixteenths.
+        Metrical weights of one bar. The default weights are those of the paper for sixteenths in
+        4/4: 0 on the downbeat, −1 on the other beats, −2 on the remaining eighth notes, and −3 on
+        the remaining sixteenths.
 
     Returns
     -------
     float
-        Sum over the pattern, ≥ 0.
+        Sum of the contributions of all syncopated strokes, ≥ 0.
 
     Raises
     ------
@@ -168,7 +173,7 @@ def witek_syncopation(
         n_steps = np.shape(kick)[-1] if np.ndim(kick) else 0
         if n_steps != 16:
             raise RhythmError(
-                f"a bar has {n_steps} steps, but the paper's weights are for 16. Pass weights.",
+                f"a bar has {n_steps} steps, but the default weights are for 16. Pass `weights`.",
                 kind="steps", column="kick", value=n_steps,
             )  # fmt: skip
         weights = np.clip(metrical_weights(16) + 1, -3, -1) * (np.arange(16) > 0)
@@ -189,7 +194,10 @@ def witek_syncopation(
 
 
 def _heaviest_rest(stream: np.ndarray, weights: np.ndarray, step: int) -> int | None:
-    """Return the heaviest position before the next stroke (the first, if tied), or None."""
+    """Return the heaviest step between a stroke and the next, or None if there is no step between.
+
+    If several steps are equally heavy, the first is returned.
+    """
     gap = int(np.argmax(np.roll(stream, -step - 1)))
     if gap == 0:
         return None
@@ -198,7 +206,7 @@ def _heaviest_rest(stream: np.ndarray, weights: np.ndarray, step: int) -> int | 
 
 
 def _streams(streams: list[ArrayLike], weights: ArrayLike | None):
-    """Flatten streams of equal shape, and repeat the weights for each bar."""
+    """Check and flatten streams of onsets, and repeat the metrical weights for each bar."""
     streams = [np.asarray(stream) for stream in streams]
     shape = streams[0].shape
     if len(shape) not in (1, 2) or 0 in shape:

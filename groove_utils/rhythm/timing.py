@@ -22,13 +22,14 @@ def deviations(times: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     times : ndarray, shape (n_onsets,)
         Onset times in seconds.
     grid : Grid
+        Metrical grid of the recording.
 
     Returns
     -------
     late : ndarray of float64, shape (n_near,)
         Deviations of the remaining onsets in seconds, positive if late.
     step : ndarray of int, shape (n_near,)
-        Index in ``grid.steps`` of the step nearest to each of them.
+        Index in ``grid.steps`` of the step nearest to each remaining onset.
     """
     steps = grid.steps
     times = np.asarray(times, dtype=np.float64)
@@ -42,7 +43,7 @@ def deviations(times: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
 def microtiming(
     times: np.ndarray, grid: Grid, anchors: np.ndarray | None = None
 ) -> tuple[float, float, float]:
-    """Compute the average timing relative to the bass drum, and the spread of the timing.
+    """Compute the average timing of onsets relative to the bass drum, and the spread of the timing.
 
     All values are NaN if fewer than eight onsets are near a step of the grid.
 
@@ -51,16 +52,18 @@ def microtiming(
     times : ndarray, shape (n_onsets,)
         Onset times in seconds.
     grid : Grid
-    anchors : ndarray, optional
+        Metrical grid of the recording.
+    anchors : ndarray, shape (n_anchors,), optional
         Times of bass-drum strokes in seconds, in any order.
 
     Returns
     -------
     mean : float
         Median deviation from the grid, in ms, of the onsets on steps without a bass-drum stroke,
-        minus that of the onsets on steps with one. Positive values mean later than the bass drum.
-        (The mean deviation of all onsets would be about 0, because the grid was fitted to them.)
-        NaN without `anchors`, or if fewer than four onsets are on steps of either kind.
+        minus that of the onsets on steps with one. A positive value means that the former are
+        late relative to the bass drum. (The mean deviation of all onsets would be about 0, because
+        the grid was fitted to them.) NaN without `anchors`, or if there are fewer than four onsets
+        on steps with, or on steps without, a bass-drum stroke.
     spread : float
         Robust standard deviation (1.4826 × MAD) of the deviations of all onsets, in ms. The onset
         detector itself contributes about 3 ms.
@@ -81,12 +84,20 @@ def microtiming(
 
 
 def swing_ratio(grid: Grid) -> float:
-    """Compute the length of the first sixteenth of each eighth note divided by that of the second.
+    """Compute the swing ratio of sixteenth notes.
+
+    The swing ratio is the length of the first sixteenth of each eighth note divided by that of the
+    second. Swing of eighth notes (a shuffle) is not measured.
+
+    Parameters
+    ----------
+    grid : Grid
+        Metrical grid of the recording.
 
     Returns
     -------
     float
-        ``(1 + grid.late) / (1 − grid.late)``: 1 for straight rhythm, 2 for a triplet feel. Swing of
-        eighth notes (a shuffle) is not measured. NaN if too few onsets were on odd sixteenths.
+        ``(1 + grid.late) / (1 - grid.late)``: 1 for a straight rhythm, 2 for a triplet feel. NaN if
+        too few onsets were on second sixteenths of eighth notes to measure swing.
     """
     return float((1 + grid.late) / (1 - grid.late)) if grid.swung else float("nan")

@@ -1,6 +1,6 @@
 """General statistics: resampling, multiple testing, Mantel tests, Shapley values, number formats.
 
-No function here is specific to music.
+None of these methods is specific to music.
 """
 
 import lazy_loader

@@ -31,7 +31,10 @@ FEWEST_CLUSTERS = 3
 
 
 class Interval(NamedTuple):
-    """Bounds, standard errors and two-sided p-values against 0, of shape (k,) for k statistics."""
+    """Confidence bounds, standard errors and p-values of k statistics, each of shape (k,).
+
+    The p-values are those of two-sided tests of the statistics against 0.
+    """
 
     low: np.ndarray
     high: np.ndarray
@@ -40,7 +43,7 @@ class Interval(NamedTuple):
 
 
 def cluster_codes(clusters) -> tuple[np.ndarray, int]:
-    """Return the cluster number of each unit, 0 … g − 1, and the number of clusters g.
+    """Return the cluster of each unit as an integer, 0 … g − 1, and the number of clusters g.
 
     Raises
     ------
@@ -50,7 +53,7 @@ def cluster_codes(clusters) -> tuple[np.ndarray, int]:
     codes = label_codes(clusters)
     count = int(codes.max()) + 1
     if count < FEWEST_CLUSTERS:
-        raise StatsError(f"{count} clusters; an interval needs {FEWEST_CLUSTERS} or more",
+        raise StatsError(f"the number of clusters is {count}; expected {FEWEST_CLUSTERS} or more",
                          kind="too_few", value=count)  # fmt: skip
     return codes, count
 
@@ -70,9 +73,8 @@ def cluster_weights(clusters, n_draws: int, seed: int = 0) -> np.ndarray:
     ----------
     clusters : array-like of shape (n,)
         Cluster of each unit; at least 3 different labels.
-    n_draws : int
-        Number of bootstrap samples.
-    seed : int
+    n_draws, seed : int
+        Number of bootstrap samples, and seed of the random numbers.
 
     Returns
     -------
@@ -89,13 +91,14 @@ def jackknife_influence(left_out: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     left_out : ndarray, shape (g, ...)
-        Values of the statistic with one of the g clusters left out; NaN counts as no influence.
+        Values of the statistic with one of the g clusters left out. If a value is NaN, the
+        influence of the cluster is taken to be 0.
 
     Returns
     -------
     ndarray, shape (g, ...)
-        (g − 1) times the mean of `left_out` minus each of its values. The variance of the statistic
-        is about ``(influence**2).sum(0) / (g * (g - 1))``.
+        ``(g - 1) * (np.nanmean(left_out, axis=0) - left_out)``. The variance of the statistic is
+        about ``(influence**2).sum(0) / (g * (g - 1))``.
     """
     finite = np.isfinite(left_out)
     values = np.where(finite, left_out, 0.0)
@@ -104,7 +107,7 @@ def jackknife_influence(left_out: np.ndarray) -> np.ndarray:
 
 
 def influence_draws(influence: np.ndarray, n_boot: int, seed: int) -> np.ndarray:
-    """Draw bootstrap deviations from the estimate, shape (n_boot, k).
+    """Draw bootstrap deviations of k statistics from their estimates, shape (n_boot, k).
 
     Calls with the same number of clusters, `n_boot` and `seed` draw the same clusters.
     """
@@ -130,10 +133,12 @@ def influence_interval(estimate, influence, *, n_boot=2000, level=0.95, seed=0) 
     level : float
         Nominal coverage, between 0 and 1.
     seed : int
+        Seed of the random numbers.
 
     Returns
     -------
     Interval
+        Bounds, standard errors and p-values, each of shape (k,).
 
     Examples
     --------
@@ -175,7 +180,7 @@ def bca_interval(statistic, clusters, *, n_boot=2000, level=0.95, seed=0):
     below = (draws < estimate).mean(axis=0) + (draws == estimate).mean(axis=0) / 2
     bias = ndtri(np.clip(below, 1 / (n_boot + 1), n_boot / (n_boot + 1)))
     skew = jackknife_influence(statistic(1.0 - (codes == np.arange(count)[:, None])))
-    spread = np.maximum((skew**2).sum(axis=0), 1e-150)  # its power stays above 0
+    spread = np.maximum((skew**2).sum(axis=0), 1e-150)  # avoids division by 0
     speed = (skew**3).sum(axis=0) / (6 * spread**1.5)
     z = bias + ndtri([[(1 - level) / 2], [(1 + level) / 2]])
     probability = ndtr(bias + z / (1 - speed * z))

@@ -29,20 +29,20 @@ def order_codes(values) -> np.ndarray:
 def unit_ranks(codes: np.ndarray, covariate=None) -> np.ndarray:
     """Rank values, centre the ranks, and scale them to unit length.
 
-    The dot product of two results is Spearman's correlation, or with a covariate the partial
+    The dot product of two such vectors is Spearman's correlation. With a covariate, it is a partial
     correlation.
 
     Parameters
     ----------
     codes : ndarray of int, shape (n,)
-        Output of :func:`order_codes`, or a subset of it. Tied values get their mean rank.
+        Output of :func:`order_codes`, or a subset of it. Tied values have the mean of their ranks.
     covariate : ndarray, shape (n,), optional
         Covariate to regress out of the ranks.
 
     Returns
     -------
     ndarray of float64, shape (n,)
-        Zeros if all ranks are equal.
+        Centred ranks with a sum of squares of 1; all zeros if all values are equal.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def unit_ranks(codes: np.ndarray, covariate=None) -> np.ndarray:
 
 
 def mantel(first, second, orders, *, keep=None, covariate=None) -> tuple[np.ndarray, np.ndarray]:
-    """Compute rank correlations of distances, and their null distribution under permuted units.
+    """Compute rank correlations of distances, and their null distribution by permutation of units.
 
     Parameters
     ----------
@@ -70,18 +70,18 @@ def mantel(first, second, orders, *, keep=None, covariate=None) -> tuple[np.ndar
         k sets of distances between the same n units, in the condensed form of
         :func:`scipy.spatial.distance.pdist`.
     second : array-like, shape (n_pairs,)
-        The set of distances that each set in `first` is correlated with.
+        One set of distances between these units. Each set in `first` is correlated with it.
     orders : ndarray of int, shape (n_permutations, n)
         Output of :func:`groove_utils.stats.permute`.
     keep : ndarray of bool, shape (n_pairs,), optional
-        Pairs to use; all by default.
+        True for the pairs to use; all pairs by default.
     covariate : ndarray, shape (n_kept,), optional
-        Covariate to regress out of both sets of ranks.
+        Covariate to regress out of both sets of ranks, with one value per pair that is used.
 
     Returns
     -------
     rho : ndarray, shape (k,)
-        Spearman's correlations.
+        Spearman's correlations; partial correlations if there is a covariate.
     null : ndarray, shape (n_permutations, k)
         Correlations after the units of `second` have been permuted.
     """

@@ -22,9 +22,9 @@ def holm(p) -> np.ndarray:
 
     Notes
     -----
-    The values are those of ``statsmodels.stats.multitest.multipletests(p, method="holm")[1]``. That
-    function runs a full garbage collection in each call, which is slow once a network has been
-    loaded.
+    The values equal ``statsmodels.stats.multitest.multipletests(p, method="holm")[1]``. The
+    function from statsmodels is not used, because it runs a full garbage collection in each call,
+    which is slow once a neural network has been loaded.
 
     Examples
     --------

@@ -19,11 +19,13 @@ def permute(n_permutations: int, n: int, *, clusters=None, strata=None, seed=0) 
     n : int
         Number of units.
     clusters : array-like of shape (n,), optional
-        Permute whole clusters instead of single units. Only clusters with the same number of units
-        (in each stratum, if there are strata) are exchanged. A cluster of unique size is not moved.
+        Cluster of each unit. If given, whole clusters are permuted instead of single units. Only
+        clusters with the same number of units (in each stratum, if there are strata) are exchanged,
+        so a cluster of unique size is not moved.
     strata : array-like of shape (n,), optional
-        Permute units only within these groups.
+        Stratum of each unit. If given, units are permuted only within strata.
     seed : int
+        Seed of the random numbers.
 
     Returns
     -------
@@ -61,13 +63,14 @@ def permutation_p(observed, null) -> np.ndarray:
     Parameters
     ----------
     observed : float or ndarray, shape (...)
-        Statistic of the data.
+        Statistic of the observed data.
     null : array-like, shape (n_permutations, ...)
         Statistic of the permuted data.
 
     Returns
     -------
     float or ndarray, shape (...)
+        p-values, above 0.
 
     Examples
     --------

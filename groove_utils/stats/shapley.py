@@ -27,7 +27,7 @@ def shapley_values(
     values: Mapping[Sequence[Hashable], np.ndarray | float],
     players: Sequence[Hashable] | None = None,
 ) -> dict[Hashable, np.ndarray]:
-    """Compute exact Shapley values.
+    """Compute the exact Shapley values of up to 6 players.
 
     Parameters
     ----------
@@ -35,13 +35,13 @@ def shapley_values(
         The value of every subset of players, including the empty subset ``()``. All values have the
         same shape. A subset may list its players in any order.
     players : sequence, optional
-        At most 6 players; by default, those of the largest subset, in its order.
+        At most 6 players; by default, those of the largest subset, in the order of that subset.
 
     Returns
     -------
     dict of player → ndarray of float64
-        Shapley values, of the shape of `values`. They sum to
-        ``values[all players] − values[()]``.
+        Shapley value of each player, with the shape of a single entry of `values`. The Shapley
+        values sum to the value of all players minus the value of the empty subset.
 
     Raises
     ------
@@ -53,9 +53,9 @@ def shapley_values(
     -----
     φᵢ = Σ over S without i of |S|! (n − 1 − |S|)! / n! · (v(S ∪ i) − v(S)); Shapley (1953), A
     value for n-person games. Contributions to the Theory of Games II, 307–317. Since φ is linear in
-    v, trailing axes of the values may be bootstrap draws, targets or songs. The value of the empty
-    subset is a convention. For out-of-fold R², it is the score of predicting the training mean,
-    which is slightly below 0.
+    v, the axes of the arrays may be bootstrap draws, targets or songs. The value of the empty
+    subset is a convention. For out-of-fold R², use the score of a model that predicts the training
+    mean, which is slightly below 0.
 
     Examples
     --------

@@ -1,8 +1,8 @@
-"""Intervals of statistics whose examples are clustered in two ways, such as by band and training.
+"""Confidence intervals for data clustered in two ways, such as by band and by training run.
 
 Songs of one band resemble each other, and the predictions of one trained network share the
 randomness of its training. An interval that resamples only bands does not generalise to other
-trainings, and an interval that resamples only trainings does not generalise to other bands.
+training runs, and an interval that resamples only training runs does not generalise to other bands.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ __all__ = ["TwoWayInterval", "two_way_interval"]
 
 
 class TwoWayInterval(NamedTuple):
-    """Estimates, bounds, degrees of freedom and two-sided p-values against 0, of shape (k,)."""
+    """Estimates, bounds, degrees of freedom and p-values of k statistics, each of shape (k,).
+
+    The p-values are those of two-sided tests of the statistics against 0.
+    """
 
     estimate: np.ndarray
     low: np.ndarray
@@ -42,7 +45,7 @@ def two_way_interval(statistic, first, second, *, level: float = 0.95) -> TwoWay
         ``statistic(weights)`` takes weights of the examples, shape (n_draws, n), and returns the
         values of k statistics, shape (n_draws, k).
     first, second : array-like, shape (n,)
-        The two cluster labels of each example, such as its band and the seed of the training.
+        The two cluster labels of each example, such as its band and the seed of the training run.
         Labels are compared as text, and none may be missing.
     level : float
         Nominal coverage, between 0 and 1.
@@ -50,14 +53,14 @@ def two_way_interval(statistic, first, second, *, level: float = 0.95) -> TwoWay
     Returns
     -------
     TwoWayInterval
-        Bounds, degrees of freedom and p are NaN if either kind has a single cluster, because its
-        variance cannot be estimated.
+        Estimates with intervals and tests. Bounds, degrees of freedom and p-values are NaN if there
+        is a single cluster of either kind, because the variance cannot be estimated.
 
     Notes
     -----
     ``tests/unit/stats/test_stats_two_way_clusters.py`` measures the coverage of nominal 95%
-    intervals in a simulation of 3 trainings, each tested on 48 of 192 bands: 98% if trainings do
-    not differ, and 93% if their standard deviation is twice that of bands.
+    intervals in a simulation of 3 training runs, each tested on 48 of 192 bands: 98% if training
+    runs do not differ, and 93% if their standard deviation is twice that of bands.
 
     References
     ----------

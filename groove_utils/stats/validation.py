@@ -17,7 +17,7 @@ class StatsError(DetailedError):
 
 
 def as_blocks(X, n: int | None = None, ids=None) -> dict[str, np.ndarray]:
-    """Return feature blocks as a dict of name → float64 array of shape (n, d).
+    """Check feature blocks, and return them as a dict of name → float64 array of shape (n, d).
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def as_blocks(X, n: int | None = None, ids=None) -> dict[str, np.ndarray]:
 
 
 def as_targets(y) -> tuple[np.ndarray, list[str], np.ndarray]:
-    """Return row identifiers, names and values of targets.
+    """Check targets, and return their row identifiers, names and values.
 
     Parameters
     ----------
@@ -83,6 +83,7 @@ def as_targets(y) -> tuple[np.ndarray, list[str], np.ndarray]:
     names : list of str
         The m column names; ``target`` or ``target_0, target_1, …`` for an array.
     values : ndarray of float64, shape (n, m)
+        Values of the targets.
 
     Raises
     ------
@@ -111,11 +112,12 @@ def as_targets(y) -> tuple[np.ndarray, list[str], np.ndarray]:
 
 
 def as_labels(labels, n: int, name: str, default, ids=None) -> np.ndarray:
-    """Return one label per row as an object array, or `default` if no labels are given.
+    """Check labels, and return them as an object array; use `default` if no labels are given.
 
     Parameters
     ----------
     labels : array-like of shape (n,) or None
+        One label per row.
     n : int
         Expected number of labels.
     name : str
@@ -123,7 +125,8 @@ def as_labels(labels, n: int, name: str, default, ids=None) -> np.ndarray:
     default : array-like of shape (n,)
         Labels to use if `labels` is None.
     ids : array-like of shape (n,), optional
-        Identifiers of the rows. The index of a series that contains any of them must equal `ids`.
+        Identifiers of the rows. If `labels` is a series whose index contains any of these
+        identifiers, the index must equal `ids`.
 
     Raises
     ------
@@ -143,8 +146,8 @@ def as_labels(labels, n: int, name: str, default, ids=None) -> np.ndarray:
     missing = pd.isna(array)
     if array.shape != (n,) or missing.any():
         raise StatsError(
-            f"{name} have shape {array.shape}, {missing.sum()} of them missing; expected ({n},), "
-            "one label per song",
+            f"{name} have shape {array.shape} with {missing.sum()} missing labels; expected "
+            f"({n},), one label per song",
             kind="missing" if missing.any() else "shape", column=name, row=int(missing.argmax()),
         )  # fmt: skip
     return array

@@ -39,20 +39,20 @@ def format_number(value: float, fmt: str = ".2f") -> str:
 
 
 def format_count(count: float, limit: float = 1e6) -> str:
-    """Format a count with two significant digits, or as a phrase if it is `limit` or more.
+    """Format a count with two significant digits, or as a phrase if it is at least `limit`.
 
     Examples
     --------
     >>> format_count(1234), format_count(float("inf"))
-    ('1200', 'more than any study holds')
+    ('1200', 'more than any study could include')
     """
     if not count < limit:
-        return "more than any study holds"
+        return "more than any study could include"
     return f"{float(f'{count:.2g}'):.0f}"
 
 
 def format_p(p: float, *, leading_zero: bool = False) -> str:
-    """Format a p-value with ``=`` or ``<``, rounded to three decimals, without a leading zero.
+    """Format a p-value with three decimals, after ``=`` or ``<``; the leading zero is optional.
 
     Examples
     --------

@@ -90,7 +90,7 @@ def test_style_and_artist_separated(ratings):
     some = two_artists(ratings)
     some.loc[some["style"] == "funk", "artist"] = "the only funk band"
     _, text = warned(f"rating ~ style + {CROSSED} + (1 | artist)", some)
-    assert "'style' funk has a single 'artist'" in text
+    assert "levels of 'style' with only one level of 'artist': funk" in text
 
 
 def test_groups_that_cannot_be_told_apart(ratings):
