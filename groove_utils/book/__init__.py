@@ -1,8 +1,8 @@
 """Tools for executing chapters and building the book: values, figures, players, runs, pages.
 
-A chapter starts with :func:`open_chapter`; its results are reported through :func:`report_value`,
-:func:`report_texts`, :func:`show_figure`, :func:`show_table` and :func:`audio_player`, which put it
-on the page and into files next to it. Make calls ``python -m groove_utils.book``.
+A chapter starts with :func:`open_chapter`. The functions :func:`report_value`,
+:func:`report_texts`, :func:`show_figure`, :func:`show_table` and :func:`audio_player` add its
+results to the page and save them to files. Make calls ``python -m groove_utils.book``.
 """
 
 import lazy_loader

@@ -1,7 +1,7 @@
 """Command line ``python -m groove_utils.book``, which the Makefile calls.
 
-The study, the parameter file, the chapter and the port are given by the environment variables
-STUDY, PARAMS, CH and PORT.
+The environment variables STUDY, PARAMS, CH and PORT specify the study, the parameter file, the
+chapter and the port.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("chapters", nargs="*", help="names of all chapters")
     verb.set_defaults(run=_lab)
 
-    verb = verbs.add_parser("tables", help="make the tables that the chapter CH reads")
+    verb = verbs.add_parser("tables", help="build the tables that the chapter CH reads")
     verb.add_argument("chapters", nargs="*", help="names of all chapters")
     verb.set_defaults(run=_tables)
 
@@ -87,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("pdf", help="print all pages to one PDF")
     verb.set_defaults(run=_pdf)
 
-    verb = verbs.add_parser("serve", help="show the pages in a browser, on PORT")
+    verb = verbs.add_parser("serve", help="serve the pages to a browser, on PORT")
     verb.set_defaults(run=_serve)
 
     verb = verbs.add_parser("sync", help="synchronise scripts and notebooks")

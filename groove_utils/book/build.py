@@ -83,7 +83,7 @@ def build_book(root: Path, study: str, build: Path, chapters: list[str]) -> Path
     Raises
     ------
     BookError
-        If jupyter-book issues warnings or fails, or a page uses a value that was not reported.
+        If jupyter-book fails or issues warnings, or a page uses a value that was not reported.
     """
     sources = build / "book"
     data = load_study(study if Path(study).is_dir() else build / "study", validate=False)
@@ -168,7 +168,8 @@ def repository(root: Path) -> dict[str, str] | None:
     Returns
     -------
     dict or None
-        ``url`` and ``branch``, or None if no GitHub URL is found; pages then have no link to it.
+        ``url`` and ``branch``. None if no GitHub URL is found; the pages then have no link to the
+        source code.
     """
     slug = os.environ.get("GITHUB_REPOSITORY")
     if not slug:

@@ -1,4 +1,4 @@
-"""State of the open chapter: its study, its tables, reported values and files read."""
+"""State of the open chapter: its study, tables, reported values, and the files that it has read."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ class Chapter:
     name : str
         Name of the chapter's file in ``analysis/``, without suffix.
     study : Study
+        The loaded study.
     build : pathlib.Path
         Folder of this study's generated files.
     in_book : bool
@@ -71,7 +72,7 @@ class Chapter:
         return f"<Chapter {self.name} on {self.study!r}>"
 
     def save_table(self, frame: pd.DataFrame, name: str) -> None:
-        """Write a tidy table for later chapters, unless the file is unchanged.
+        """Save a tidy table for later chapters; an identical existing file is not written again.
 
         Parameters
         ----------
@@ -141,7 +142,7 @@ class Chapter:
 
 
 def open_chapter(name: str, study: str | os.PathLike = "demo") -> Chapter:
-    """Begin a chapter: load its study and set the plotting theme.
+    """Open a chapter: load its study and set the plotting theme.
 
     Parameters
     ----------
@@ -167,12 +168,12 @@ def open_chapter(name: str, study: str | os.PathLike = "demo") -> Chapter:
 
 
 def current_chapter() -> Chapter | None:
-    """Return the most recently opened chapter, or None."""
+    """Return the most recently opened chapter, or None if no chapter has been opened."""
     return _current
 
 
 def in_book() -> bool:
-    """Return True if a chapter is open and runs for the book, not interactively in Jupyter."""
+    """Return True if a chapter is open and is run by Make for the book, not interactively."""
     return _current is not None and _current.in_book
 
 

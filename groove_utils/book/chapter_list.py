@@ -19,7 +19,7 @@ LIST = re.compile(r"^CHAPTERS\s*:?=((?:[^\n]*\\\n)*[^\n]*)$", re.MULTILINE)
 
 
 def listed_chapters(text: str) -> list[str]:
-    r"""Return the chapters that the text of ``chapters.mk`` lists.
+    r"""List the names of the chapters in the text of ``chapters.mk``.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def declared_tables(text: str) -> dict[str, dict[str, list[str]]]:
 def add_chapter(folder: Path, slug: str) -> Path:
     """Create a chapter from the template, and insert its name in ``chapters.mk``, sorted by number.
 
-    Parameters, return value and errors are those of
+    Parameters, return value and errors are as in
     :func:`groove_utils.book.jupytext_sync.new_chapter`. A BookError is also raised if the chapter
     is already listed.
     """

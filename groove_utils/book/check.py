@@ -29,8 +29,9 @@ def compare_values(values: dict[str, dict], expected: dict[str, dict]) -> list[s
 
     Parameters
     ----------
-    values, expected : dict
-        As in ``values.json`` and ``analysis/expected/demo.json``.
+    values, expected : dict of str to dict
+        Reported and expected values by name, in the formats of ``values.json`` and
+        ``analysis/expected/demo.json``.
 
     Returns
     -------
@@ -62,7 +63,7 @@ def _difference(reported: dict, expected: dict) -> str | None:
 
 
 def write_expected(values: dict[str, dict], path: Path) -> None:
-    """Save reported values as the expected ones, each with its tolerance."""
+    """Save reported values to `path` as the expected values; numbers get a tolerance."""
     expected = {
         name: {"value": _rounded(entry), "tolerance": tolerance_of(entry)}
         if "value" in entry

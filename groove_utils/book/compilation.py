@@ -1,8 +1,8 @@
 """Compilation of the pages that have changed since the last build, with jupyter-book.
 
 Sphinx reads a page again if the page's own file has changed, but it does not track everything that
-a page takes from other pages, such as titles in the sidebar. If any such shared content has
-changed, all pages are compiled again.
+a page takes from other pages, such as the titles in the sidebar. If the content that pages share
+has changed, all pages are therefore compiled again.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ def compile_pages(sources: Path, work: Path, log: Path) -> Path:
     Returns
     -------
     pathlib.Path
-        Folder of the HTML. Edit only copies of it, since the next build uses it again.
+        Folder of the HTML. Edit a copy, not this folder, since the next build uses it again.
 
     Raises
     ------
     BookError
-        If jupyter-book issues warnings or fails. The next build then compiles all pages, so that
-        the warnings appear again.
+        If jupyter-book fails or issues warnings. The next build then compiles all pages, so the
+        warnings appear again.
     """
     state, html = work / "shared.txt", work / "_build" / "html"
     shared = shared_parts(sources)
@@ -65,7 +65,7 @@ def compile_pages(sources: Path, work: Path, log: Path) -> Path:
 
 
 def shared_parts(sources: Path) -> str:
-    """Hash everything in a book's sources that can affect more than one page.
+    """Hash the content of a book's sources that can affect more than one page.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def _jupyter_book(sources: Path, work: Path, log: Path) -> None:
 
 
 def _remove_dropped_media(sources: Path, html: Path) -> None:
-    """Delete figures, sounds and tables that earlier builds left in Sphinx's folder."""
+    """Delete figures, sounds and tables of earlier builds that are no longer used."""
     kept = {file.name for file in [*list_media(sources), *(sources / "_static").glob("*")]}
     for place in ("_images/*", "_static/audio/*", "_downloads/*/*"):
         for file in html.glob(place):

@@ -1,7 +1,7 @@
 """Tables of the page on the demo study: effects found with many seeds, and tags given by models.
 
-``make bench-demo`` computes the tables and writes them to ``analysis/expected/``, since this takes
-longer than building the book.
+The tables are computed separately, by ``make bench-demo``, and saved in ``analysis/expected/``,
+since this takes longer than building the book.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _effects(rows: pd.DataFrame) -> MystText:
     table = _counts(rows, ["found", "missed", "falsely_found"])
     table["share found"] = _shares(rows["found"] / rows["n"], rows["low"], rows["high"])
     covered = rows["covered"], rows["covered_low"], rows["covered_high"]
-    table["intervals that contain the truth"] = _shares(*covered)
+    table["share of intervals that contain the truth"] = _shares(*covered)
     return markdown_table(table.rename(columns={"falsely_found": "wrong sign"}))
 
 
@@ -99,27 +99,27 @@ def _describe_false_finds(rows: pd.DataFrame) -> str:
     if rows.empty:
         return ""
     n_found, n = int(rows["falsely_found"].sum()), int(rows["n"].sum())
-    pooled = f"An effect was found in {n_found} of {n:,} such tests ({n_found / n:.1%})"
+    pooled = f"An absent effect was found in {n_found} of {n:,} tests ({n_found / n:.1%})"
     lenient = rows[rows["low"] > 0.05]
     if lenient.empty:
-        return f"{pooled}, and in no row does the interval lie above 0.05."
+        return f"{pooled}, and in no row does the interval of this share lie above 0.05."
     named = [
         f"{row.method}, {row.target} ({row.falsely_found:.0f} of {row.n}; 95% CI of the share "
         f"{row.low:.2f} to {row.high:.2f})".replace("_", " ")
         for row in lenient.itertuples()
     ]
     return (
-        f"{pooled}, but a total hides differences between methods. The interval lies above 0.05 in "
-        f"{len(lenient)} of {len(rows)} rows: {'; '.join(named)}. By chance, this happens in "
-        "at most one row out of forty on average."
+        f"{pooled}, but this total hides differences between methods. The 95% interval of this "
+        f"share lies above 0.05 in {len(lenient)} of {len(rows)} rows: {'; '.join(named)}. By "
+        "chance alone, this would happen on average in at most one row out of forty."
     )
 
 
 def _describe_tags(tags: pd.DataFrame) -> str:
-    """Describe which styles get a higher probability of their own tag than all other styles do.
+    """Describe for which styles the style's own tag is most probable for songs of this style.
 
-    Styles are compared within each tagger. Only the highest tags of each style are listed; an
-    unlisted tag is at most as high as the lowest listed tag of that style.
+    Styles are compared within each tagger. The table lists only the most probable tags of each
+    style; any other tag is at most as probable as the least probable listed tag of that style.
     """
     kinds: dict[bool | None, list[str]] = {True: [], False: [], None: []}
     for tagger, rows in tags.groupby("tagger", sort=False):
@@ -130,13 +130,13 @@ def _describe_tags(tags: pd.DataFrame) -> str:
         for style in listed:
             if style in listed[style]:
                 kinds[_is_highest(style, listed)].append(f"{style} ({tagger})")
-    words = {True: "This holds for {}.", False: "It does not hold for {}.",
-             None: "The listed tags do not decide it for {}."}  # fmt: skip
+    words = {True: "This is the case for {}.", False: "It is not the case for {}.",
+             None: "The listed tags do not show whether it is the case for {}."}  # fmt: skip
     return " ".join(words[kind].format(join_words(names)) for kind, names in kinds.items() if names)
 
 
 def _is_highest(style: str, listed: dict[str, dict[str, float]]) -> bool | None:
-    """Check whether the songs of a style have a higher probability of its tag than all others.
+    """Check whether a style's tag is more probable for its own songs than for other styles' songs.
 
     Return None if the listed tags do not show this.
     """
@@ -148,7 +148,7 @@ def _is_highest(style: str, listed: dict[str, dict[str, float]]) -> bool | None:
 
 
 def _describe_gains(rows: pd.DataFrame) -> str:
-    """List the causes for which training clearly helps in most sets of songs."""
+    """List the causes that training makes clearly more predictable in most sets of songs."""
     # targets that depend on listeners are simulated several times for each set of songs
     causes = rows[rows["n"] == rows["n"].min()]
     if causes.empty:
@@ -168,7 +168,7 @@ def _describe_gains(rows: pd.DataFrame) -> str:
 
 
 def _describe_twins(rows: pd.DataFrame) -> str:
-    """Describe in how many studies a network predicts groove clearly better than its twin."""
+    """Describe in how many studies a network predicts groove better than its untrained twin."""
     groove = rows[rows["target"] == "groove"]
     counts = [
         f"in {count:.0f} for {method.partition(',')[0]}"

@@ -1,4 +1,4 @@
-"""Tables of the effects behind the demo study's ratings, from the constants of the simulation."""
+"""Tables of the true effects on the demo study's ratings, from the constants of the simulation."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def demo_truth() -> dict[str, MystText | str]:
     Returns
     -------
     dict of str to str
-        ``effects`` and ``random``: tables of the causes and of the random parts; ``best``: the
+        ``effects`` and ``random``: tables of the fixed and of the random effects; ``best``: the
         syncopation at which groove is highest; ``styles``: the effect of each style on the control
-        question “style only”; ``untouched``: the control questions on which nothing has an effect.
+        question “style only”; ``untouched``: the control questions on which no cause has an effect.
     """
     effects = default_effects()
     slope, bend = true_effects(effects).loc[["syncopation_z", "syncopation_z2"], "groove"]
@@ -47,7 +47,7 @@ def demo_truth() -> dict[str, MystText | str]:
 
 
 def true_effects(effects: Effects) -> pd.DataFrame:
-    """Tabulate the fixed effects on each question.
+    """Tabulate the fixed effects on the groove score and on each question.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def true_effects(effects: Effects) -> pd.DataFrame:
 
 
 def random_effects(effects: Effects) -> pd.DataFrame:
-    """Tabulate the standard deviations of the random parts of a rating.
+    """Tabulate the standard deviations of the random effects on ratings.
 
     Parameters
     ----------
@@ -80,8 +80,8 @@ def random_effects(effects: Effects) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per random part, with the columns of :func:`true_effects`. The groove score averages
-        four questions with correlated random parts.
+        One row per random effect, with the columns and units of :func:`true_effects`. The groove
+        score averages four questions, whose random effects are correlated.
     """
     weights = _groove_weights()
     rows = {}
@@ -125,7 +125,7 @@ def _describe_unit(term: str) -> str:
     if product:
         return f"{_describe_unit(first)} × one unit"
     if term in ("dance_inclination_z", "musicianship_z"):
-        return "one SD of listeners"
+        return "one SD over listeners"
     if term == "syncopation_z2":
         return "the square of u, the standardised square root of syncopation"
     if term == "tempo_off2":
@@ -136,4 +136,4 @@ def _describe_unit(term: str) -> str:
         return f"{listener_effects.MICROTIMING_UNIT:g} ms"
     _, centre, unit = REFERENCE[term]
     what = " of its square root" if term == "syncopation_z" else UNITS.get(term, "")
-    return f"{unit:g}{what}, from {format_number(centre, 'g')}"
+    return f"{unit:g}{what}, centred on {format_number(centre, 'g')}"

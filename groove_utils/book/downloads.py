@@ -1,8 +1,8 @@
 """Downloadable notebooks of chapters, with values, figures and an installation cell.
 
-The book's own notebooks link to figures and sounds in files, and insert values with MyST roles;
-Jupyter and Colab support neither. In a downloaded notebook, figures are embedded, values are part
-of the text, and players appear when their cells are run.
+The book's own notebooks refer to figures and sounds in separate files, and insert values with MyST
+roles; neither works in Jupyter or Colab. In a downloaded notebook, figures are embedded, values are
+part of the text, and audio players appear when their cells are run.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ FILE_LINK = re.compile(r"\{download\}`[^`]*`\.?|<a href=[^>]*>(.*?)</a>")
 UNKNOWN_ADDRESS = "  # write the address of the book's repository here, as for git clone"
 INSTALL = """\
 # Outside the book's own environment, such as in Colab, this cell installs what the notebook needs.
-# It takes some minutes. If you are asked to restart the session, do so, and continue below.
+# This takes a few minutes. If you are asked to restart the session, do so, and continue below.
 import importlib.util
 import os
 import subprocess
@@ -41,7 +41,7 @@ import sys
 REPOSITORY = {url}{comment}
 if importlib.util.find_spec("groove_utils") is None:
     if not REPOSITORY:
-        raise RuntimeError("Write the address of the book's repository into this cell.")
+        raise RuntimeError("In this cell, set REPOSITORY to the address of the book's repository.")
     install = [sys.executable, "-m", "pip", "install", "-q"]
     commands = [
         [*install, "-r", "book/requirements.txt"],
@@ -151,7 +151,7 @@ def write_downloads(
         Folder of the executed chapters.
     html : pathlib.Path
         Folder of the built pages.
-    values, address
+    values, address : mapping
         As for :func:`download_notebook`.
     kept : KeptFiles
         Cache of the notebooks that were written in earlier builds.

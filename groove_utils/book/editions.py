@@ -1,4 +1,4 @@
-"""Editions of the book, one per catalogued study, and the site that joins them.
+"""Editions of the book, one per catalogued study, and the website that contains them.
 
 Each page of the site links to the same page of the other editions. The links are plain HTML, so
 they work without JavaScript and for local files, unlike the theme's version switcher.
@@ -39,7 +39,7 @@ class Edition:
     html : pathlib.Path or None
         Folder of the pages; None if the edition could not be built because its data are missing.
     fetched : bool
-        False if the data could not be fetched. The edition then has no pages, or only those of an
+        False if the data could not be fetched. The edition then has no pages, or only pages from an
         earlier build.
     values : dict
         Reported values, as in ``values.json``.
@@ -77,7 +77,7 @@ def build_editions(
     chapters : list of str
         Names of all chapters, as in ``chapters.mk``.
     environment : mapping of str to str
-        Environment variables, with PARAMS; STUDY is ignored.
+        Environment variables. PARAMS selects the parameter file; STUDY is ignored.
 
     Returns
     -------
@@ -103,7 +103,7 @@ def build_editions(
             _raise_failed(dataset.name, "a chapter or its pages failed")
         built = (html / "index.html").is_file()
         if not fetched:
-            how = "an earlier build of it is used" if built else "the site is built without it"
+            how = "an earlier build is used" if built else "the site is built without this edition"
             print(f"{dataset.name}: its data could not be fetched or read; {how}.", flush=True)
         values = settings.build / "values.json"
         editions.append(
@@ -169,7 +169,8 @@ def write_site(
     site : pathlib.Path
         Output folder; it is replaced once everything has been written.
     editions : sequence of Edition
-        Editions; at least one has pages. Editions without pages are only listed on the front page.
+        Editions, of which at least one must have pages. Editions without pages are only listed on
+        the front page.
     address : str, optional
         Address at which the site will be published, for canonical links.
 

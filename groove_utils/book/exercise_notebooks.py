@@ -1,8 +1,8 @@
-"""Notebooks for working on a chapter's exercises: the chapter without its solutions.
+"""Exercise notebooks: chapters without the solutions of their exercises.
 
-They are generated from the same source as the page. A cell tagged ``solution`` becomes an empty
-cell. The following cell, tagged ``check``, reports what is wrong with an answer without giving away
-the solution.
+An exercise notebook is generated from the same source as the page of its chapter. A cell tagged
+``solution`` becomes an empty cell. The following cell, tagged ``check``, reports what is wrong with
+an answer without giving away the solution.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["CHECK", "exercise_notebook", "link_exercises", "write_exercises"]
 CHECK = "check"  # tag of a cell that checks the answer to an exercise
 FOLDER = "exercises"  # in the pages' folder
 HEADING = "## Exercises"
-START = """This notebook is the chapter {chapter} without its solutions. Below each exercise there
+START = """This notebook is the chapter {chapter} without its solutions. Below each exercise, there
 is an empty cell for your answer and, where an answer can be checked, a cell that checks it."""
 CHECKED = """# run this cell to check your answer
 try:
@@ -49,12 +49,13 @@ def exercise_notebook(
     values : mapping of str to mapping, optional
         Reported values, as returned by :func:`groove_utils.book.build.collect_values`, to insert
         into the prose. Missing values are replaced by an ellipsis.
-    address : mapping, optional
+    address : mapping of str to str, optional
         Address of the repository, for :func:`groove_utils.book.downloads.install_cell`.
 
     Returns
     -------
     nbformat.NotebookNode
+        The exercise notebook, without outputs.
     """
     texts = glue_texts(script.stem, values or {})
     notebook = read_chapter(script)
@@ -112,28 +113,37 @@ def write_exercises(
             nbformat.write(exercise_notebook(script, values, address), part)
         written.append(path)
     for path in (folder / FOLDER).glob("*.ipynb"):
-        if path not in written:  # of a chapter that was removed, or has no exercises any more
+        if path not in written:  # its chapter was removed, or no longer has exercises
             path.unlink()
     return written
 
 
 def link_exercises(text: str, chapter: str) -> str:
-    """Add a link to the exercise notebook below the heading of the exercises.
+    """Insert a link to a chapter's exercise notebook below the heading “Exercises”.
+
+    Parameters
+    ----------
+    text : str
+        Markdown; without the heading, it is returned unchanged.
+    chapter : str
+        Name of the chapter.
 
     Examples
     --------
     >>> print(link_exercises("## Exercises", "12-tempo"))  # doctest: +ELLIPSIS
     ## Exercises
     <BLANKLINE>
-    Work on them in the <a href="exercises/12-tempo.ipynb" download>exercise notebook</a>, ...
+    The <a href="exercises/12-tempo.ipynb" download>exercise notebook</a> contains ...
     """
     link = f'<a href="{FOLDER}/{chapter}.ipynb" download>exercise notebook</a>'
-    sentence = f"Work on them in the {link}, in which a cell checks your answer."
+    sentence = (
+        f"The {link} contains the exercises without their solutions, and checks your answers."
+    )
     return re.sub(rf"^{HEADING}$", f"{HEADING}\n\n{sentence}", text, count=1, flags=re.MULTILINE)
 
 
 def _without_solutions(text: str, inside: bool) -> tuple[str, bool]:
-    """Return text without solutions, and True if the last solution continues in later cells."""
+    """Remove solutions from a text; also return True if the last one continues in later cells."""
     kept, position = [], 0
     for mark in SOLUTION_MARK.finditer(text):
         if not inside:

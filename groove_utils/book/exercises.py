@@ -1,6 +1,7 @@
-"""Sphinx extension that removes the duplicate ids of exercises and solutions.
+"""Sphinx extension that removes the duplicate HTML ids of exercises and solutions.
 
-sphinx-exercise gives the content of every exercise the same id, but ids must be unique on a page.
+The extension sphinx-exercise gives the contents of all exercises the same id, but ids must be
+unique on a page.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ def _drop_repeated_ids(app: Sphinx, doctree: nodes.document, page: str) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register the extension."""
+    """Load sphinx-exercise, and register the removal of its duplicate ids."""
     app.setup_extension("sphinx_exercise")
     app.connect("doctree-resolved", _drop_repeated_ids, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,7 +1,7 @@
 """Costs of embedding large collections, as tables for the page on model cards.
 
-``python tests/bench/bench_scale.py --write`` measures the costs, since this takes longer than
-building the book.
+The costs are measured separately, by ``python tests/bench/bench_scale.py --write``, since this
+takes longer than building the book.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ def extraction_costs(folder: Path) -> dict[str, MystText | str]:
     Parameters
     ----------
     folder : pathlib.Path
-        Folder with ``scale.csv``. Its first line begins with ``#`` and states how it was measured.
+        Folder with the file ``scale.csv``. The first line of this file begins with ``#`` and states
+        how the costs were measured.
 
     Returns
     -------
@@ -123,9 +124,9 @@ def _describe_growth(rows: pd.DataFrame, progress: pd.DataFrame) -> str:
         rows.loc[(name, "cache"), "value"].item() for name in ("files", "files_per_folder")
     )
     return (
-        f"Apart from the network, each track took {1e3 * _slope(progress['seconds']):.1f} ms of "
-        "processor time. Excluding the steps at the beginning and at the end that process all "
-        f"tracks at once, each took {halves[0]:.1f} ms in the first half of "
+        "In addition to the computations of the neural network, each track took "
+        f"{1e3 * _slope(progress['seconds']):.1f} ms of processor time. Without the steps that "
+        f"process all tracks at once, each track took {halves[0]:.1f} ms in the first half of "
         f"{progress.index[-1]:,.0f} tracks, and {halves[1]:.1f} ms in the second half. The memory "
         f"of the calling process, including the vectors, grew by {client:.1f} MiB per 1,000 "
         f"tracks, and the memory of a worker by {worker:.1f} MiB. The cache contained {files:,.0f} "

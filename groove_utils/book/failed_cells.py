@@ -1,12 +1,12 @@
 """Boxes in place of cells that cannot be computed from a study's data.
 
-The requirements of cells (:mod:`groove_utils.book.study_requirements`) cover parts that a study
-lacks entirely. Data can also be unusable in ways that no tag describes: a constant descriptor, a
-question that everybody answered in the same way, or a single listener. In a reader's study, a cell
-that raises an error about data is replaced by a box with the error message. Cells that need the
-results of this cell are skipped, and paragraphs that mention the results are dropped from the page.
-Errors with the same cause share one box, which lists the other affected sections. In a catalogued
-simulation, where every section must run, errors stop the chapter.
+The requirements of cells (:mod:`groove_utils.book.study_requirements`) cover data that a study
+lacks entirely. Data can also be unusable in ways that no tag describes, such as a constant
+descriptor, or a question for which all ratings are equal. In a reader's study, a cell that raises
+an error about data is replaced by a box with the error message. Cells that need the results of this
+cell are skipped, and paragraphs that mention the results are dropped from the page. Errors with the
+same cause share one box, which lists the other affected sections. In a simulated study with known
+truth, every section must run, so errors stop the chapter.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ INCOMPLETE = "groove_incomplete"  # in a cell's metadata: the cell failed or was
 
 
 class CellGuard(ast.NodeTransformer):
-    """AST transformer that wraps the code of a cell, so that errors about data appear in a box.
+    """AST transformer that wraps a cell's code, so that errors about data are shown in a box.
 
     Attributes
     ----------
@@ -100,7 +100,7 @@ GUARD = CellGuard()
 
 
 def _cause(error: Exception) -> str:
-    """Return a key for the cause of an error, shared by errors of one kind about one column."""
+    """Return a key for the cause of an error; errors of one kind about one column share a key."""
     kind = getattr(error, "kind", "")
     return f"{kind} {error.column or ''}" if kind else f"{type(error).__name__} {error}"
 
@@ -111,7 +111,7 @@ def _message(error: Exception) -> str:
         return f"the number “{error.column}” is undefined for these data."
     if isinstance(error, AssertionError):  # such as a comparison of undefined numbers
         text = " ".join(str(error).split())
-        return f"a check does not hold ({text[:200]})." if text else "a check does not hold."
+        return f"a check failed ({text[:200]})." if text else "a check failed."
     return _without_folders(str(error)) or type(error).__name__
 
 
@@ -184,7 +184,7 @@ def _targets(statement: ast.stmt) -> list[ast.Name]:
 
 
 def gather_boxes(notebook: nbformat.NotebookNode) -> None:
-    """Show each cause of failed cells in one box that lists the other affected sections.
+    """Show one box per cause of failed cells, and list the other affected sections in it.
 
     Parameters
     ----------
@@ -215,7 +215,7 @@ def gather_boxes(notebook: nbformat.NotebookNode) -> None:
         lines = [
             "````{admonition} Not computed for this study",
             ":class: warning not-run",
-            f"The data of this study do not allow this part: {text}",
+            f"This part cannot be computed from the data of this study: {text}",
         ]
         if others:
             listed = "; ".join(f"“{place}”" for place in others)

@@ -17,7 +17,8 @@ __all__ = ["FrontPage", "front_page", "ladder_table", "small_map"]
 
 MOST_SONGS = 48  # the dots of more songs would overlap on a small map
 FEWEST_ARTISTS = 12  # from this number on, one song per artist is enough for a map
-LEFT, RIGHT = -0.5, 1.0  # R² at the ends of the ladder; the left end is 0 if no R² is negative
+# ends of the R² axis; it begins at the lowest interval bound, within the range from LEFT to 0
+LEFT, RIGHT = -0.5, 1.0
 TICKS = (0.0, 0.5, 1.0)
 NOTE = (
     "With JavaScript, songs can be played here. Without JavaScript, "
@@ -59,6 +60,10 @@ def front_page(sources: Path, values: Mapping[str, Mapping]) -> FrontPage:
         Folder of the executed chapters, with ``figures/``.
     values : mapping of str to mapping
         Reported values, as returned by :func:`groove_utils.book.build.collect_values`.
+
+    Returns
+    -------
+    FrontPage
     """
 
     def text(name: str) -> str:
@@ -85,14 +90,14 @@ def small_map(data: dict, model: str, query: str) -> dict | None:
     data : dict
         Output of :func:`groove_utils.book.map_markup.read_map`.
     model, query : str
-        The model and the question to keep; if the map does not have them, its first ones are kept.
+        The model and the question to keep; the first one if the map does not contain it.
 
     Returns
     -------
     dict or None
-        The smaller map, whose songs all have a sound. If more than 48 songs have one, they are
-        reduced to one song per artist (for at least 12 artists) and then to at most 48. None if
-        fewer than two songs have a sound.
+        The smaller map, which contains only songs with a sound. If there are more than 48 such
+        songs, they are reduced to one song per artist (for at least 12 artists) and then to at most
+        48 songs. None if fewer than two songs have a sound.
     """
     songs = data["songs"]
     rows = [k for k, song in enumerate(songs) if song["sound"]]
@@ -120,7 +125,7 @@ def small_map(data: dict, model: str, query: str) -> dict | None:
 
 
 def ladder_table(rungs: pd.DataFrame, query: str) -> MystText:
-    """Draw R² of several explanations, with their intervals, as an HTML table.
+    """Draw the R² of several explanations, with 95% intervals, as an HTML table.
 
     Parameters
     ----------

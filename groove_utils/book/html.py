@@ -1,4 +1,4 @@
-"""Post-processing of jupyter-book's HTML: size, descriptions and accessibility."""
+"""Post-processing of the HTML by jupyter-book: file size, descriptions and accessibility."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def finish_pages(folder: Path, figures: Path, kept: KeptFiles) -> None:
     folder : pathlib.Path
         Folder with ``index.html`` and ``_static/``.
     figures : pathlib.Path
-        Folder of the chapters' figures and their dark versions, which are copied to the pages.
+        Folder of the chapters' figures, from which their dark versions are copied.
     kept : KeptFiles
         Cache of the pages that were finished in earlier builds.
     """
@@ -68,10 +68,10 @@ def _image_hashes(text: str, folder: Path) -> list[str]:
 
 
 def finish_page(text: str, page: Path, icons: dict[str, str], terms: dict[str, str]) -> str:
-    """Remove unused scripts from a page's HTML, and add what the theme omits.
+    """Remove unused scripts from a page's HTML, and add elements that the theme omits.
 
-    Pages get a description, inline icons, dark figures, image sizes, keyboard access to wide
-    elements and definitions of glossary terms.
+    These are a description, inline icons, dark figures, image sizes, keyboard access to wide
+    elements, and definitions of glossary terms.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ def _add_dark_figures(soup: BeautifulSoup, folder: Path) -> None:
 
 
 def _size_images(soup: BeautifulSoup, folder: Path) -> None:
-    """Set the size of each figure, and load it lazily."""
+    """Set the size of each image, and load images lazily."""
     for image in soup.select("article img[src]"):
         file = folder / image["src"]
         image["loading"], image["decoding"] = "lazy", "async"

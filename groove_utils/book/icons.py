@@ -17,14 +17,14 @@ def read_icons(script: Path, names: Iterable[str]) -> dict[str, Icon]:
     Parameters
     ----------
     script : pathlib.Path
-        The theme's ``fontawesome.js``.
+        The file ``fontawesome.js`` of the pages' theme.
     names : iterable of str
         Names such as ``magnifying-glass``; undefined names are ignored.
 
     Returns
     -------
     dict of str to (str, str, str)
-        Name → width, height and path.
+        Name → width, height and SVG path.
     """
     text = script.read_text(encoding="utf-8")
     icons = {}

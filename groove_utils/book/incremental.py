@@ -1,7 +1,7 @@
-"""Incremental builds: find what has changed or is damaged, and let Make rebuild it.
+"""Incremental builds, in which Make rebuilds only results that are out of date or damaged.
 
-Make rebuilds a result if its manifest (:mod:`groove_utils.manifest`) is absent. The manifests of
-results that are out of date or damaged are therefore removed first, with a message that says why.
+Make rebuilds a result if its manifest (:mod:`groove_utils.manifest`) is missing. The manifests of
+results that are out of date or damaged are therefore removed first, and a message gives the reason.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def lock_build(build: Path, purpose: str) -> Iterator[None]:
     Raises
     ------
     OSError
-        If the folder cannot be written.
+        If the folder cannot be created, or the files of the lock cannot be written.
     """
     build.mkdir(parents=True, exist_ok=True)
     # next to the folder, so that the lock outlives `make clean`
@@ -85,7 +85,7 @@ def remove_stale(build: Path, names: Sequence[str], *, only_list: bool = False) 
     Returns
     -------
     dict of str to str
-        Name of each result that is out of date or damaged → a sentence that says why.
+        Name of each result that is out of date or damaged → a sentence with the reason.
     """
     reasons = {}
     for name in names:
@@ -149,7 +149,22 @@ def make_study(settings: Settings, chapters: list[str]) -> int:
 def make_inputs(settings: Settings, chapters: list[str], chapter: str) -> int:
     """Build the study and the tables that a chapter reads, but not the chapter itself.
 
-    Other parameters, return value and errors are as in :func:`make_results`.
+    Parameters
+    ----------
+    settings, chapters : Settings, list of str
+        As in :func:`make_results`.
+    chapter : str
+        Name of the chapter that reads the tables.
+
+    Returns
+    -------
+    int
+        Exit status: 0 if everything is up to date.
+
+    Raises
+    ------
+    BookError
+        As in :func:`make_results`.
     """
     scripts = settings.params_file.parents[1]
     tables = declared_tables((scripts / "chapters.mk").read_text(encoding="utf-8"))
@@ -194,7 +209,7 @@ def _make_goals(
 def _write_settings(
     settings: Settings, sections: dict[str, dict], tables: dict[str, dict[str, list[str]]]
 ) -> None:
-    """Write the parameters, declared tables and study name, on which chapters depend, to files."""
+    """Write the parameters, declared tables and study name to files, on which chapters depend."""
     build = settings.build
     for path in (build / "study.path", *build.glob("params/*"), *build.glob("declared/*")):
         if path.is_dir():  # should be a file

@@ -17,7 +17,7 @@ ROLE = re.compile(r"\{([a-z:]+)\}`([^`]*)`")
 
 
 def plain_markdown(text: str, texts: Mapping[str, str]) -> str:
-    """Replace MyST directives by their titles and bodies, and roles by their text.
+    """Replace MyST directives with their titles and bodies, and MyST roles with their text.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Editing of a chapter in JupyterLab; saving the notebook also writes its script."""
+"""Editing of a chapter in JupyterLab, where saving the notebook also writes its script."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ __all__ = ["lab_command", "open_lab"]
 
 
 def lab_command(chapter: str) -> list[str]:
-    """Return the command that opens a chapter's notebook in JupyterLab.
+    """Return the command line that opens a chapter's notebook in JupyterLab.
 
-    The environment variable ``JUPYTER_FLAGS`` contains further options, such as ``--no-browser``.
-    Jupytext's extension, which pairs notebook and script, is enabled if it is installed.
+    The environment variable ``JUPYTER_FLAGS`` may contain more options, such as ``--no-browser``.
 
     Examples
     --------
@@ -35,8 +34,8 @@ def open_lab(settings: Settings, chapter: str) -> int:
     Parameters
     ----------
     settings : Settings
-        Settings of the build. If the study is not ``demo``, a message asks the user to name it in
-        the chapter's parameters cell.
+        Settings of the build. If the study is not ``demo``, a message asks the user to set the
+        study in the chapter's parameters cell.
     chapter : str
         Name of the chapter.
 

@@ -1,4 +1,4 @@
-"""Synchronisation of percent scripts with their notebooks, which have no outputs."""
+"""Synchronisation of chapter scripts (percent format) with notebooks without outputs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def chapter_sources(folder: Path) -> list[Path]:
 
 
 def read_chapter(script: Path) -> nbformat.NotebookNode:
-    """Read a chapter's script as a notebook with stable cell ids and a plain kernel."""
+    """Read a chapter's script as a notebook with stable cell ids and a generic Python kernel."""
     notebook = jupytext.read(script, fmt="py:percent")
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{number:03d}"
@@ -37,7 +37,7 @@ def read_chapter(script: Path) -> nbformat.NotebookNode:
 
 
 def sync_pairs(folder: Path) -> list[Path]:
-    """Synchronise each script with its notebook; the newer of the two files wins.
+    """Synchronise each chapter's script and notebook; the newer of the two files takes precedence.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def new_chapter(folder: Path, slug: str) -> Path:
     Returns
     -------
     pathlib.Path
-        The script.
+        Path of the script.
 
     Raises
     ------

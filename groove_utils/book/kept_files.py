@@ -1,4 +1,4 @@
-"""Cache of files from earlier builds of the pages, named by the hash of their sources."""
+"""Cache of files from earlier builds of the pages, named by the hashes of their sources."""
 
 from __future__ import annotations
 

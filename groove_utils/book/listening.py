@@ -1,4 +1,4 @@
-"""The listening map: an interactive scatter plot of songs that can be played."""
+"""Listening maps: interactive scatter plots of songs that can be played."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def listening_map(
     name: str = "listening-map",
     seconds: float = 8.0,
 ) -> None:
-    """Show maps of songs, on which each dot can be played with mouse or keyboard.
+    """Show maps of songs, on which each song can be played with the mouse or keyboard.
 
     Parameters
     ----------
@@ -46,8 +46,7 @@ def listening_map(
     layers : mapping of str to str, optional
         Model name → name of the layer on the map.
     nearest : mapping of str to ndarray of int, shape (n_songs, n_listed), optional
-        Model name → row numbers of each song's nearest songs, which are listed when the song is
-        selected.
+        Model name → row numbers of each song's nearest songs, listed when the song is selected.
     styles : sequence of str
         Order of the styles, which determines their colours; other styles follow.
     projection : str
@@ -55,7 +54,7 @@ def listening_map(
     name : str
         Name of the figure; its label is ``fig-<name>``.
     seconds : float
-        Duration in seconds of the excerpt played from each song.
+        Duration of the excerpt of each song, in seconds.
 
     Raises
     ------
@@ -64,7 +63,7 @@ def listening_map(
 
     Notes
     -----
-    Without JavaScript, a static figure replaces the map of ``book/_static/listening-map.js``.
+    A static figure is shown instead if JavaScript is disabled, and in Jupyter.
     """
     layers = layers or {}
     maps = {model: _positions(model, xy, len(songs)) for model, xy in maps.items()}
@@ -79,9 +78,7 @@ def listening_map(
     sounds = iter(web_sounds([song["path"] for song in described if song["path"]], seconds=seconds))
     for song in described:
         song["sound"] = song.pop("path") and next(sounds)
-    artists = list(
-        dict.fromkeys(song["artist"] for song in described if song["artist"] is not None)
-    )
+    artists = list(dict.fromkeys(s["artist"] for s in described if s["artist"] is not None))
     data = {
         "songs": described,
         "groups": [
@@ -136,7 +133,8 @@ def _show_static(songs, maps, layers, styles, projection, name) -> None:
     show_figure(
         plot_model_maps(table, [*styles, *unknown]),
         name,
-        f"{len(songs)} songs by {projection} of one layer of each model ({', '.join(maps)}).",
+        f"Maps of {len(songs)} songs, by {projection} of one layer of each model "
+        f"({', '.join(maps)}).",
         f"Scatter plots of the same {len(songs)} songs, one plot for each of {len(maps)} models"
         f"{', coloured by style' if len(styles) > 1 else ''}.",
         table.assign(map=table["map"].str.replace("\n", ", ")),

@@ -18,7 +18,8 @@ __all__ = ["MystText", "escape_text", "markdown_table"]
 # headings, lists, quotations, fences, options, comments, labels, indented code
 MARKUP = re.compile(r"""[\\`*_{}\[\]<>&$|!#~^@"']|^[+\-=:%(]|^\d+[.)](?= |$)""")
 
-HEADINGS = {"se": "SE", "sd": "SD", "r2": "R²", "rho": "ρ"}  # of columns that are abbreviations
+# headings of columns with abbreviated names
+HEADINGS = {"se": "SE", "sd": "SD", "r2": "R²", "rho": "ρ"}
 
 
 class MystText(str):

@@ -1,4 +1,4 @@
-"""Sphinx extension: equations as MathML, which browsers render without scripts or a network."""
+"""Sphinx extension that writes equations as MathML, which browsers render without scripts."""
 
 from __future__ import annotations
 
@@ -29,6 +29,6 @@ def _block(writer: HTML5Translator, node: nodes.math_block) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register the renderer ``mathml`` for ``html_math_renderer``."""
+    """Register ``mathml`` as a possible value of Sphinx's setting ``html_math_renderer``."""
     app.add_html_math_renderer("mathml", (_inline, None), (_block, None))
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -64,7 +64,7 @@ def report_value(
         A lower-case letter, followed by lower-case letters, digits, ``-`` and ``_``. Both the name
         and the name with ``_full`` appended must be unique in the chapter.
     value : float
-        The number; NaN and infinity are errors, since undefined numbers cannot be reported.
+        The number, which must be finite.
     ci : (float, float), optional
         95% interval.
     n : int, optional
@@ -74,8 +74,9 @@ def report_value(
     fmt : str
         Format specification of the number and its interval.
     tolerance : float, optional
-        Largest absolute deviation from the expected value that ``make check`` accepts; by default
-        5% of the value, or half the width of the interval if that is smaller.
+        Largest absolute deviation from the expected value that ``make check`` accepts. The default
+        is 5% of the value or half the width of the interval, whichever is smaller, but at least
+        1e-6.
 
     Raises
     ------
@@ -138,7 +139,7 @@ def format_value(value, *, ci=None, n=None, unit="", fmt=".2f") -> dict[str, str
 
 
 def _format_number(value, unit: str, fmt: str) -> str:
-    """Format a number; a share below 100% is not rounded up to 100%."""
+    """Format a number, without rounding a share below 100% up to 100%."""
     text = format_number(value, fmt)
     total = 1 if fmt.endswith("%") else 100
     if (unit == "%" or total == 1) and value < total and text == format_number(total, fmt):
@@ -162,8 +163,10 @@ def report_percentages(
     ----------
     shares : mapping of name to float
         Shares, from 0 to 1.
-    n, tolerance
-        As in :func:`report_value`; the tolerance is in percentage points.
+    n : int, optional
+        Sample size of each share.
+    tolerance : float, optional
+        As in :func:`report_value`, in percentage points.
     """
     values = {name: 100 * share for name, share in shares.items()}
     report_values(values, n, fmt=".0f", unit="%", tolerance=tolerance)
@@ -175,7 +178,7 @@ def report_texts(**texts: str) -> None:
     Parameters
     ----------
     **texts : str
-        Plain texts; the keywords are their names, with the rules of :func:`report_value`.
+        Plain texts. The keywords are their names, to which the rules of :func:`report_value` apply.
     """
     for name, text in texts.items():
         if _record(name, {"text": text, "full": text}):
@@ -364,7 +367,7 @@ def show_figure(
 
 
 def _save_figure(figure: plt.Figure, path: Path) -> None:
-    """Write a figure and its dark version as lossless WebP, which is half as large as PNG.
+    """Write a figure and its dark version as lossless WebP files, which are smaller than PNG files.
 
     Positions are computed only once, since this is the slowest part of drawing.
     """
@@ -427,7 +430,7 @@ def _has_index(frame: pd.DataFrame) -> bool:
 
 
 def _take(chapter: Chapter, name: str, *names: str) -> None:
-    """Check a name, and reserve the names derived from it in a chapter.
+    """Check the name of a value, figure or table, and reserve the names derived from it.
 
     Raises
     ------
@@ -449,9 +452,9 @@ def _take(chapter: Chapter, name: str, *names: str) -> None:
 
 
 def _record(name: str, entry: dict) -> bool:
-    """Store a reported value and return True if the chapter runs for the book.
+    """Store a reported value and return True if the chapter is run for the book.
 
-    In Jupyter, the value is displayed below the cell instead, since the text cannot show it.
+    Otherwise, return False; in Jupyter, the value is then displayed below the cell.
     """
     chapter = current_chapter()
     if chapter is None or not chapter.in_book:
@@ -474,7 +477,7 @@ def _glue(name: str, text: str) -> None:
 
 
 def _escape_names(caption: str, study: Study) -> str:
-    """Escape names of the study in a caption, since names such as ``A$AP $1`` contain markup."""
+    """Escape names of questions, styles and models in a caption, in case they contain markup."""
     models = (path.name for path in (study.path / "embeddings").glob("[!.]*"))
     for name in {*study.queries, *study.controls, *study.styles, *models}:
         if re.search(r"\w", name):
@@ -483,13 +486,13 @@ def _escape_names(caption: str, study: Study) -> str:
 
 
 def _option(value: str) -> str:
-    """Write the option of a directive, in quotes if YAML could misread it."""
+    """Write the value of a directive's option, in quotes if YAML could misread it."""
     line = " ".join(value.split())
     return line if re.fullmatch(r"[^\W_][^#]*", line) else "'" + line.replace("'", "''") + "'"
 
 
 def _display_myst(directive: str, argument: str, options: dict[str, str], body: str) -> None:
-    fence = "~" * 4  # unlike backticks, tildes may be followed by `code` on the same line
+    fence = "~" * 4  # unlike a fence of backticks, its first line may contain `code`
     lines = [f"{fence}{{{directive}}} {argument}"]
     lines += [f":{key}: {_option(value)}" for key, value in options.items()]
     display(Markdown("\n".join([*lines, "", body, fence])))

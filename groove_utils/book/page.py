@@ -57,8 +57,8 @@ def published_page(
     """Create the page of an executed chapter.
 
     The parameters cell shows the values of the run. Cells that the runner added and checks of
-    exercises are dropped. Unless the title is tagged ``without-study``, boxes are added for a
-    simulated study and for questions to which all ratings are equal.
+    exercises are dropped. Unless the title is tagged ``without-study``, boxes are added about a
+    simulated study and about questions for which all ratings are equal.
 
     Parameters
     ----------
@@ -69,14 +69,15 @@ def published_page(
     study : Study
         The study on which the chapter was run.
     files : iterable of str
-        Files used by the chapter. Without ``ratings.csv`` among them, there is no box about
-        questions.
+        Files used by the chapter. A box about questions is added only if ``ratings.csv`` is among
+        them.
     chapter : str, optional
         Name of the chapter, for a link to its exercise notebook if it has exercises.
 
     Returns
     -------
     nbformat.NotebookNode
+        The page.
     """
     cells = []
     has_exercises = any("```{exercise}" in cell.source for cell in notebook.cells)
@@ -104,16 +105,16 @@ def published_page(
 
 
 def _constant_questions(study: Study) -> str:
-    """Write a box about questions to which all ratings are equal; empty if there are none."""
+    """Write a box about questions for which all ratings are equal; empty if there are none."""
     if not study.constant_queries:
         return ""
     clauses = [
-        f"everybody answered {rating:g} to “{escape_text(query)}”"
+        f"all ratings of “{escape_text(query)}” are {rating:g}"
         for query, rating in study.constant_queries.items()
     ]
     return (
         "```{admonition} Questions that are left out\n:class: warning not-run\n"
-        f"Ratings that do not vary cannot be explained: {', and '.join(clauses)}.\n```"
+        f"Ratings that do not vary cannot be predicted: {', and '.join(clauses)}.\n```"
     )
 
 

@@ -26,7 +26,9 @@ def dark_twin(figure: Path) -> Path:
 
 
 def is_shown(file: Path, text: str) -> bool:
-    """Return True if the text of pages contains the name of a file or of its light version.
+    """Return True if a text contains the name of a figure's or sound's file.
+
+    The dark version of a figure is shown if the text contains the name of the light version.
 
     Examples
     --------

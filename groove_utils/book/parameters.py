@@ -34,12 +34,13 @@ def read_parameters(params_file: Path, chapters: list[str], scripts: Path) -> di
     Parameters
     ----------
     params_file : pathlib.Path
-        File in ``analysis/params/``. Its section ``all`` has parameters of every chapter,
-        ``chapters`` those of single chapters, and ``study`` the options of catalogued studies.
+        File in ``analysis/params/``. Section ``all`` contains parameters of every chapter, section
+        ``chapters`` contains parameters of single chapters, and section ``study`` contains options
+        of catalogued studies.
     chapters : list of str
         Names of all chapters.
     scripts : pathlib.Path
-        Folder of their scripts.
+        Folder of the chapters' scripts.
 
     Returns
     -------
@@ -49,9 +50,9 @@ def read_parameters(params_file: Path, chapters: list[str], scripts: Path) -> di
     Raises
     ------
     BookError
-        If the file is not a YAML mapping, or has a repeated key, an unknown section, chapter, study
-        or parameter, or a value of another type than the chapter's default. The message contains
-        the file and the key.
+        If the file is not a YAML mapping; if it has a repeated key, or an unknown section, chapter,
+        study or parameter; or if the type of a value differs from that of the chapter's default.
+        The message contains the file and the key.
     """
     content = _read_yaml(params_file)
     sections = {name: _mapping(params_file, name, value) for name, value in content.items()}
@@ -96,13 +97,13 @@ def split_parameters(sections: Mapping[str, dict], chapters: list[str], folder: 
 def check_parameters(
     notebook: nbformat.NotebookNode, parameters: Mapping[str, object], params_file: Path
 ) -> None:
-    """Check that a chapter's parameters cell has every given parameter, with the same type.
+    """Check that a chapter's parameters cell defines every given parameter, with the same type.
 
     Parameters
     ----------
     notebook : nbformat.NotebookNode
-        A chapter. Nothing is checked if it has no parameters cell, since the whole chapter was then
-        left out.
+        A chapter. If it has no parameters cell, the whole chapter was left out, and nothing is
+        checked.
     parameters : mapping of str to object
         Name → value.
     params_file : pathlib.Path
@@ -158,8 +159,8 @@ def _check_values(source: str, values: Mapping, file: Path, place: str) -> None:
         defaults = dict(_assignments(source))
     except SyntaxError as error:
         _fail(
-            f"The chapter's parameters cell is not plain Python ({error}). Write one "
-            "`name = value  # what it is` per line there.",
+            f"The chapter's parameters cell is not plain Python ({error}). In each line, write "
+            "`name = value  # description`.",
             "parameters_cell",
         )
     remedy = "Correct the parameter file or the chapter's parameters cell."
@@ -220,7 +221,7 @@ def fill_parameters(source: str, values: Mapping[str, object]) -> str:
 
 
 def _assignments(source: str) -> list[tuple[str, ast.expr]]:
-    """Return each name that a parameters cell assigns, with the expression of its value."""
+    """Return the names that a parameters cell assigns, with the expressions of their values."""
     pairs = []
     for node in ast.parse(source).body:
         match node:

@@ -28,13 +28,13 @@ PAGE = """<!DOCTYPE html>
 
 
 def find_chromium() -> str | None:
-    """Find Chromium: ``$CHROMIUM`` if set, otherwise the first usual name in PATH, or None."""
+    """Find Chromium from ``$CHROMIUM`` or, if that is not set, in PATH; None if it is missing."""
     named = os.environ.get("CHROMIUM")
     return shutil.which(named) if named else next(filter(None, map(shutil.which, CHROMIUM)), None)
 
 
 def join_pages(html: Path) -> str:
-    """Join the pages of a built book into one HTML document, in the order of the contents.
+    """Join the pages of a built book into one HTML document, in the order of the sidebar.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def join_pages(html: Path) -> str:
     Returns
     -------
     str
-        HTML in which links between pages lead to anchors in the document, and solutions are open.
+        The document, in which links between pages lead to anchors and solutions are visible.
     """
     front = BeautifulSoup((html / "index.html").read_text(encoding="utf-8"), "html.parser")
     listed = [link["href"] for link in front.select("nav.bd-links a.internal[href]")]
@@ -78,7 +78,7 @@ def print_book(html: Path, target: Path, work: Path) -> None:
     Raises
     ------
     BookError
-        If Chromium is not found, or fails.
+        If Chromium is not found or fails.
     """
     chromium = find_chromium()
     if chromium is None:
@@ -133,7 +133,7 @@ def _article(file: Path) -> Tag:
 
 
 def _rewrite_link(link: Tag, file: Path) -> None:
-    """Rewrite a link to a page or an anchor of the book to an anchor in the joined pages."""
+    """Redirect a link to a page of the book, or to an anchor there, to the joined document."""
     if re.match(r"[a-z]+:", link["href"]):
         return
     page, _, anchor = link["href"].partition("#")

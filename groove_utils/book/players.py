@@ -39,18 +39,18 @@ def audio_player(
         Label → an audio file, or ``(y, sr)`` with `y` of shape (n_samples,) or
         (n_channels, n_samples).
     match : bool
-        If True, all sounds get the same loudness, so that they can be compared. If False, levels
-        are kept.
+        If True, all sounds are adjusted to the same loudness, so that they can be compared. If
+        False, their levels are kept.
     max_seconds : float
         Longest duration in seconds; longer sounds are shortened, with a fade-out.
     mixer : bool
-        If True, the sounds are stems of one song and are played together, each with a solo and a
-        mute button. Their relative levels are kept; `match` then applies to their sum.
+        If True, the sounds are stems of one song. They are played together, and each stem has a
+        solo and a mute button. Their relative levels are kept; `match` then applies to their sum.
 
     Raises
     ------
     BookError
-        If stems to be mixed differ in sample rate.
+        If `mixer` is True and the stems have different sample rates.
     """
     if in_book() and sounds:
         if mixer:
@@ -76,21 +76,22 @@ def audio_player(
 
 
 def web_sounds(sounds: Iterable[Sound], *, match: bool = True, seconds: float = 30.0) -> list[str]:
-    """Write sounds next to the page, without duplicates, and return their URLs.
+    """Write sounds to MP3 files next to the page, and return their URLs.
 
     Parameters
     ----------
     sounds : iterable of path-like or (ndarray, int)
-        Sounds as in :func:`audio_player`; more than two channels are mixed down to one.
+        Sounds as in :func:`audio_player`; more than two channels are mixed down to mono.
     match : bool
-        If True, all sounds get the same loudness.
+        If True, all sounds are adjusted to the same loudness.
     seconds : float
         Longest duration in seconds; longer sounds are shortened, with a fade-out.
 
     Returns
     -------
     list of str
-        URLs relative to the page, ``_static/audio/<name>.mp3``; the name is a hash of the content.
+        URLs relative to the page, ``_static/audio/<name>.mp3``. The name is a hash of the content,
+        so identical sounds share a file.
     """
     return [address for address, _ in _write_sounds(sounds, match=match, seconds=seconds)]
 
@@ -121,7 +122,7 @@ def _excerpt(sound: Sound, seconds: float) -> tuple[np.ndarray, int]:
 
 
 def _stems(sounds: Mapping[str, Sound], match: bool, seconds: float) -> dict[str, Sound]:
-    """Mix stems down to one channel, cut them to one length, and match their sum's loudness."""
+    """Convert stems to mono, cut them to the same length, and adjust the loudness of their sum."""
     stems = {name: _excerpt(sound, seconds) for name, sound in sounds.items()}
     rates = {sr for _, sr in stems.values()}
     if len(rates) > 1:

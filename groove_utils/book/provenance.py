@@ -1,4 +1,4 @@
-"""Provenance of the pages: versions, hashes, parameters, run times."""
+"""Provenance of the pages: package versions, file hashes, parameters and run times."""
 
 from __future__ import annotations
 
@@ -25,12 +25,23 @@ __all__ = ["provenance_tables"]
 def provenance_tables(root: Path, build: Path, study: Study, chapters: list[str]) -> dict[str, str]:
     """Write the tables of the page “Provenance” in Markdown.
 
+    Parameters
+    ----------
+    root : pathlib.Path
+        Root folder of the repository.
+    build : pathlib.Path
+        The study's folder of generated files.
+    study : Study
+        The study for which the book is built.
+    chapters : list of str
+        Names of the chapters.
+
     Returns
     -------
     dict of str to str
         Text of each variable in the page's template: ``versions_table``, ``data_table``,
         ``found_table``, ``sample_rates``, ``unused``, ``runs_table``, ``weights_table`` and
-        ``machine``. Text may be empty.
+        ``machine``. A text is empty if it does not apply to the study.
     """
     return {
         "versions_table": _table(_versions(root)),

@@ -1,7 +1,7 @@
 """Execution of one chapter with papermill, and the records that Make and the pages need.
 
-The page and the records are written only if the whole chapter ran. The manifest, which Make
-checks, is written last.
+The page and the records are written only if the whole chapter has been executed. The manifest,
+which Make checks, is written last.
 """
 
 from __future__ import annotations
@@ -60,13 +60,13 @@ def run_chapter(
     study : str
         Name or folder of the study.
     build : pathlib.Path
-        The study's folder of generated files. The run writes ``book/NN.ipynb`` (the page),
-        ``values/NN.json``, ``runs/NN.json``, ``logs/NN.txt`` and ``made/NN.json`` (the manifest).
+        The study's folder of generated files. The page is written to ``book/NN-slug.ipynb``, the
+        manifest to ``made/NN-slug.json``, and records to ``values/``, ``runs/`` and ``logs/``.
     params_file : pathlib.Path
         The chapter's parameters; output of :func:`groove_utils.book.parameters.split_parameters`.
     reads, writes : list of str
-        Tables that the chapter may read and write, as in ``chapters.mk``. If the chapter does not
-        write one of its tables, its file contains :data:`groove_utils.book.chapter.NOT_ALLOWED`.
+        Tables that the chapter may read and write, as in ``chapters.mk``. If a table is not
+        written, its file contains :data:`groove_utils.book.chapter.NOT_ALLOWED`.
 
     Returns
     -------
@@ -76,8 +76,8 @@ def run_chapter(
     Raises
     ------
     ChapterError
-        If a cell fails; the notebook up to this cell is kept in ``failed/NN.ipynb``. For a study
-        that is not simulated, errors about the data are shown in a box instead
+        If a cell fails; the notebook up to this cell is kept in ``failed/NN-slug.ipynb``. Unless
+        the study is simulated with known truth, errors about the data are shown in a box instead
         (:mod:`groove_utils.book.failed_cells`).
     BookError
         If a parameter or a tag is invalid.
@@ -155,7 +155,7 @@ def _write_texts(
 
 
 def _fitted(script: Path, study: Study, tables: Path) -> tuple[nbformat.NotebookNode, bool]:
-    """Fit a chapter to its study; also return True if a requirement other than a table is unmet."""
+    """Fit a chapter to its study; also return True if the study lacks data that a cell needs."""
     lacking = set()
 
     def met(requirement: str) -> bool:

@@ -25,7 +25,7 @@ def serve_pages(html: Path, port: int) -> None:
     Raises
     ------
     BookError
-        If the port is in use, or reserved by the system.
+        If the port is in use or reserved by the system.
     """
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=html)
     try:

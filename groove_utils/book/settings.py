@@ -1,7 +1,7 @@
 """Settings of a build: the study, the parameter file and the port passed to Make.
 
-They are passed in environment variables, never as part of a shell or Make command, so any folder
-name works, and no folder name can run code.
+The settings are passed in environment variables, never as part of a shell or Make command, so any
+folder name works, and no folder name can run code.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Settings:
     study : str
         Name of a study in the catalogue, or a folder.
     own : bool
-        True if the study is the reader's own folder.
+        True if `study` is a folder, False if it is in the catalogue.
     params_file : pathlib.Path
         File in ``analysis/params/``.
     build : pathlib.Path
@@ -49,7 +49,7 @@ class Settings:
 
 
 def read_settings(root: Path, environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read STUDY and PARAMS.
+    """Read the study and the parameter file from the variables STUDY and PARAMS.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def read_settings(root: Path, environment: Mapping[str, str] = os.environ) -> Se
     Raises
     ------
     BookError
-        If there is no such study or parameter file; the message lists the existing ones.
+        If the study or the parameter file does not exist; the message lists the existing ones.
 
     Examples
     --------
@@ -92,7 +92,7 @@ def read_settings(root: Path, environment: Mapping[str, str] = os.environ) -> Se
 
 
 def _is_own(study: str) -> bool:
-    """Return True for a folder with a study.yml, False for a catalogued study; else raise."""
+    """Return True for a folder with a study.yml, False for a catalogued study; raise otherwise."""
     if not study.strip():
         _refuse(study, "empty", "it is empty")
     folder = Path(study)
@@ -116,7 +116,7 @@ def _is_own(study: str) -> bool:
 def _refuse(study: str, kind: str, what: str) -> NoReturn:
     raise BookError(
         f"STUDY={study}: {what}. Expected one of {', '.join(_catalogue())}, or a folder with a "
-        "study.yml. Start your own with `python -m groove_utils.study new`.",
+        "study.yml. Start your own study with `python -m groove_utils.study new`.",
         kind=kind,
         column="STUDY",
         value=study,
@@ -130,12 +130,12 @@ def _catalogue() -> list[str]:
 
 
 def read_port(environment: Mapping[str, str] = os.environ) -> int:
-    """Read PORT, an integer from 1 to 65535.
+    """Read the port of the web server from the variable PORT; the default is 8000.
 
     Raises
     ------
     BookError
-        If PORT is not such an integer.
+        If PORT is not an integer from 1 to 65535.
     """
     text = environment.get("PORT", "8000")
     if not re.fullmatch("[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:

@@ -1,10 +1,10 @@
-"""Adaptation of a chapter to a study: cells without the required data are replaced by a box.
+"""Adaptation of a chapter to a study: a box replaces cells that need data which the study lacks.
 
 A cell tagged ``needs-listeners`` is run only for a study with at least two listeners. The other
 requirements are ``audio``, ``stems``, ``embeddings``, ``stem-embeddings``, ``descriptors``,
-``styles`` (at least two), ``simulation`` (known truth), ``controls`` (questions with a known
-cause), and ``table-NAME`` for an earlier chapter's table. ``needs-audio-or-embeddings`` is met by
-either. A tag on a cell that begins with a heading applies to the whole section, and a tag on the
+``styles`` (at least two), ``simulation`` (known truth), ``controls`` (control questions), and
+``table-NAME`` for an earlier chapter's table. The requirement ``needs-audio-or-embeddings`` is met
+by either. A tag on a cell that begins with a heading applies to the whole section, and a tag on the
 first cell applies to the whole chapter.
 """
 
@@ -27,12 +27,13 @@ LEFT_OUT = "left-out-chapter"  # tag of the box that replaces everything except 
 TABLE = "table-"
 ABSENT = {
     "audio": "sound files: `tracks.csv` names none in its column `audio`",
-    "stems": "stems: there is no `stems/<track_id>/` folder for every track",
+    "stems": "stems: not every track has a folder `stems/<track_id>/`",
     "listeners": "second listener: `ratings.csv` has no column `listener_id`, or only one listener",
     "embeddings": "precomputed embeddings: there is no folder `embeddings/<model>/` with vectors",
-    "stem-embeddings": "precomputed embeddings of stems: no folder `embeddings/<model>/<stem>/`",
+    "stem-embeddings": "precomputed embeddings of stems: there is no folder "
+    "`embeddings/<model>/<stem>/`",
     "descriptors": "precomputed descriptors: there is no `descriptors.csv`",
-    "styles": "second style: every row of `tracks.csv` has the same one",
+    "styles": "second style: all rows of `tracks.csv` have the same style",
     "controls": "control questions: `study.yml` names none under `controls`",
     "simulation": "known truth: its ratings come from people, not from a simulation",
 }
@@ -63,7 +64,7 @@ def is_met(requirement: str, study: Study, tables: Path) -> bool:
 def fit_to_study(
     notebook: nbformat.NotebookNode, met: Callable[[str], bool]
 ) -> nbformat.NotebookNode:
-    """Replace the cells whose requirements are not met by one box per unmet requirement.
+    """Replace cells with unmet requirements by boxes, one box per unmet requirement.
 
     Parameters
     ----------
@@ -75,11 +76,12 @@ def fit_to_study(
     Returns
     -------
     nbformat.NotebookNode
+        The adapted chapter.
 
     Raises
     ------
     BookError
-        If a cell has an unknown tag.
+        If a tag that begins with ``needs-`` names an unknown requirement.
     """
     fitted = nbformat.from_dict({**notebook, "cells": []})
     cells = list(notebook.cells)
@@ -154,5 +156,5 @@ def _box(unmet: str, headings: list[str], part: str) -> nbformat.NotebookNode:
 def _absent(requirement: str) -> str:
     if requirement.startswith(TABLE):
         name = requirement.removeprefix(TABLE)
-        return f"table `{name}`, which an earlier chapter could not make"
+        return f"table `{name}`, which an earlier chapter could not compute"
     return ABSENT[requirement]

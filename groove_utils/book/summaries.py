@@ -32,16 +32,20 @@ NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def rated_targets(study, wanted: Sequence[str]) -> list[str]:
-    """Select the questions of `wanted` on which every song is rated.
-
-    If there are none, the first four questions on which every song is rated are returned.
+    """Select the questions for which every song has ratings.
 
     Parameters
     ----------
     study : Study
         The study with the ratings.
     wanted : sequence of str
-        Names of questions.
+        Names of the questions to select from.
+
+    Returns
+    -------
+    list of str
+        The questions of `wanted` for which every song has ratings. If there are none, the first
+        four such questions of the study.
     """
     rated = [query for query in study.queries if study.song_means(query).notna().all()]
     return [query for query in wanted if query in rated] or rated[:4]
@@ -50,10 +54,24 @@ def rated_targets(study, wanted: Sequence[str]) -> list[str]:
 def score_table(
     results: Mapping[str, ProbeResult], *, score="r2", n_boot=2000, seed=0
 ) -> pd.DataFrame:
-    """Tabulate scores of several probes with bootstrap intervals.
+    """Tabulate a score of several probes with bootstrap intervals.
 
-    The result combines the outputs of :func:`groove_utils.probe.bootstrap_scores`; its column
-    ``model`` contains the keys of `results`.
+    Parameters
+    ----------
+    results : mapping of str to ProbeResult
+        Model → result of its probe.
+    score : str
+        Name of the score, such as ``"r2"``.
+    n_boot : int
+        Number of bootstrap samples.
+    seed : int
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        Outputs of :func:`groove_utils.probe.bootstrap_scores`, concatenated, with the keys of
+        `results` in the column ``model``.
     """
     # imported here, since chapters without probes do not need it
     from groove_utils.probe.intervals import bootstrap_scores
@@ -66,12 +84,15 @@ def score_table(
 
 
 def mark_test_only(scores: pd.DataFrame, row: str = "model") -> pd.DataFrame:
-    """Mark rows whose intervals resample test songs only, if others also resample training songs.
+    """Mark intervals that were computed by resampling only the test songs.
+
+    Nothing is marked if this applies to all rows.
 
     Parameters
     ----------
     scores : DataFrame
-        Output of :func:`score_table`, with a column ``refit``.
+        Output of :func:`score_table`. Its column ``refit`` is True if the training songs were
+        resampled, too.
     row : str
         Column of names to which the mark is appended.
 
@@ -88,7 +109,7 @@ def mark_test_only(scores: pd.DataFrame, row: str = "model") -> pd.DataFrame:
 
 
 def shape_table(tests: Mapping[str, pd.DataFrame], fmt: str = ".2f") -> pd.DataFrame:
-    """Tabulate several two-lines tests and the shapes that they show.
+    """Tabulate the slopes of several two-lines tests, and the shape that each test shows.
 
     Parameters
     ----------
@@ -133,6 +154,11 @@ def ceiling_bands(
         Output of :func:`groove_utils.mixed.noise_ceiling`; None if listeners are unknown.
     targets : sequence of str, optional
         Questions to keep; all by default.
+
+    Returns
+    -------
+    DataFrame or None
+        The selected rows, with the questions in the column ``target``; None if `ceilings` is None.
     """
     if ceilings is None:
         return None
@@ -143,9 +169,20 @@ def ceiling_bands(
 def text_table(
     results: Mapping[str, ProbeResult], value="fold_r2", spread="fold_r2_sd"
 ) -> pd.DataFrame:
-    """Format scores and their spread as ``0.31 ± 0.02``; rows are probes, columns are targets.
+    """Format scores of probes and their spread as ``0.31 ± 0.02``.
 
-    Numbers of 100 or more have no decimals.
+    Parameters
+    ----------
+    results : mapping of str to ProbeResult
+        Name of a probe → its result.
+    value, spread : str
+        Columns of :meth:`groove_utils.probe.ProbeResult.scores` for the numbers before and after ±.
+        Numbers of 100 or more have no decimals.
+
+    Returns
+    -------
+    DataFrame
+        Text, with one row per probe and one column per target.
     """
     rows = pd.concat(
         [result.scores().assign(features=name) for name, result in results.items()],
@@ -157,7 +194,7 @@ def text_table(
 def plus_minus_table(
     rows: pd.DataFrame, index: str, columns: str, value: str, spread: str
 ) -> pd.DataFrame:
-    """Format two columns of a long table as ``0.31 ± 0.02``, and pivot the resulting text.
+    """Format two columns of a long table as text such as ``0.31 ± 0.02``, and pivot the text.
 
     Parameters
     ----------
@@ -190,14 +227,17 @@ def settings_table(
 ) -> pd.DataFrame:
     """Tabulate one score of probes that were run with several settings.
 
-    The columns are ``target``, ``estimate``, ``setting`` and ``model``.
-
     Parameters
     ----------
     settings : mapping of str to (mapping of str to ProbeResult)
         Setting → model → result.
     score : str
         Column of :meth:`groove_utils.probe.ProbeResult.scores`.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``target``, ``estimate``, ``setting`` and ``model``.
     """
     tables = [
         result.scores()[["target"]].assign(
@@ -210,7 +250,15 @@ def settings_table(
 
 
 def by_setting(table: pd.DataFrame, target: str) -> pd.DataFrame:
-    """Pivot the rows of :func:`settings_table` for one target to models × settings."""
+    """Pivot the scores of one target to a table with one row per model and one column per setting.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Output of :func:`settings_table`.
+    target : str
+        The target to keep.
+    """
     rows = table[table["target"] == target]
     square = rows.pivot(index="model", columns="setting", values="estimate")
     return square.reindex(columns=dict.fromkeys(rows["setting"]))
@@ -238,7 +286,7 @@ def row_of(table: pd.DataFrame, **values: str) -> pd.Series:
 def control_table(
     controls: Mapping[str, pd.DataFrame], settings: Mapping[str, str]
 ) -> pd.DataFrame:
-    """Average R² of control features over random draws, in the format of :func:`settings_table`.
+    """Average the R² of control features over random draws, like :func:`settings_table`.
 
     Parameters
     ----------
@@ -246,6 +294,11 @@ def control_table(
         Model → output of :func:`groove_utils.probe.random_projection_control`.
     settings : mapping of {"projection", "noise"} to str
         Control to keep → its value in the column ``setting``.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``target``, ``estimate``, ``setting`` and ``model``.
     """
     tables = [
         table[table["control"] == control]

@@ -1,7 +1,7 @@
-"""Chapters that cannot be computed for a study; links to them lead to a page that lists them.
+"""Chapters that cannot be computed for a study; one page of the book lists them.
 
-The module is also a Sphinx extension that resolves links such as ``{doc}`06-probing``` if the
-chapter has no page.
+The module is also a Sphinx extension: it resolves links such as ``{doc}`06-probing``` to this page
+if the chapter has no page of its own.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PAGE = "unanswered"
 
 @dataclass(frozen=True)
 class UnansweredChapter:
-    """A chapter for which a study lacks the data.
+    """Chapter that cannot be computed because the study lacks the required data.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class UnansweredChapter:
 
 
 def find_unanswered(sources: Path, chapters: Iterable[str]) -> list[UnansweredChapter]:
-    """Find the chapters that consist only of a title and a box about missing data.
+    """Find the executed chapters that consist only of a title and a box about missing data.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def find_unanswered(sources: Path, chapters: Iterable[str]) -> list[UnansweredCh
 
     See Also
     --------
-    groove_utils.book.study_requirements.fit_to_study : Replaces the other cells by the box.
+    groove_utils.book.study_requirements.fit_to_study : Replaces all other cells with this box.
     """
     unanswered = []
     for chapter in chapters:

@@ -54,7 +54,7 @@ def pick_verdict(
         Verdict for an interval inside reference ± `margin`; this is checked first.
     p : str, optional
         Key of a p-value in the row, corrected for the number of comparisons. If the p-value is not
-        below 0.05, the verdict is `unclear`, unless it is `equal`.
+        below 0.05, the verdict is `equal` or `unclear`.
 
     Examples
     --------
@@ -74,7 +74,16 @@ def pick_verdict(
 def pick_by_p(p: float, clear: str, unclear: str, level: float = 0.05) -> str:
     """Pick a verdict from a p-value, for tests without an interval that could contain 0.
 
-    Examples are permutation tests, and tests of variances, which cannot be negative.
+    Such tests are permutation tests, and tests of variances, which cannot be negative.
+
+    Parameters
+    ----------
+    p : float
+        The p-value.
+    clear, unclear : str
+        Verdicts for a p-value below `level`, and for any other p-value.
+    level : float
+        Significance level.
 
     Examples
     --------
@@ -85,7 +94,7 @@ def pick_by_p(p: float, clear: str, unclear: str, level: float = 0.05) -> str:
 
 
 def describe_difference(row, second: str, *, of: str = "", p: str | None = None) -> str:
-    """Describe the difference between two scores, with the same words in every chapter.
+    """Describe the difference between two scores, in the words used in all chapters.
 
     Parameters
     ----------
@@ -108,14 +117,14 @@ def describe_difference(row, second: str, *, of: str = "", p: str | None = None)
 
 
 def describe_additions(effects: Iterable[tuple[str, Sequence[str], object]]) -> str:
-    """Describe in sentences what predictors add to other predictors.
+    """Describe in sentences whether predictors add to other predictors in regression models.
 
     Parameters
     ----------
     effects : iterable of (subject, others, row)
-        One item per regression model: the subject of the sentence; the names of the other
-        predictors (if there are none, the model is skipped); the slope of the subject, with
-        ``estimate``, ``low`` and ``high``.
+        One item per regression model: the predictor described, as the subject of the sentence; the
+        names of the other predictors (if there are none, the model is skipped); and the slope of
+        the predictor, with ``estimate``, ``low`` and ``high``.
 
     Examples
     --------
@@ -133,7 +142,7 @@ def describe_additions(effects: Iterable[tuple[str, Sequence[str], object]]) -> 
 
 
 def describe_single_feature(score, leads: pd.DataFrame) -> str:
-    """Describe how well a single feature predicts ratings, and what predicts them better.
+    """Describe how well a single feature predicts ratings, compared with other models.
 
     Parameters
     ----------
@@ -185,7 +194,7 @@ def list_estimates(rows, label: str, value: str = "estimate") -> str:
 
 
 def describe_ranks(steps: Mapping[tuple[str, str], object]) -> str:
-    """Describe the difference between each of several ranked items and the next item.
+    """Describe the differences between consecutive items of a ranking.
 
     Parameters
     ----------
@@ -256,7 +265,7 @@ def pick_robust_shape(
 
 
 def clear_rows(table, p: str = "p_holm", *, value: str | None = None, sign: int = 1, level=0.05):
-    """Select the rows of a table whose effect is clear.
+    """Select the rows of a table with statistically significant effects.
 
     Parameters
     ----------
@@ -290,7 +299,7 @@ def clear_rows(table, p: str = "p_holm", *, value: str | None = None, sign: int 
 
 
 def describe_gains(table: pd.DataFrame, causes: Sequence[str]) -> dict[str, str]:
-    """Describe in words the effect of training, by cause.
+    """Describe the effect of training on the prediction of each cause.
 
     Parameters
     ----------
@@ -303,9 +312,10 @@ def describe_gains(table: pd.DataFrame, causes: Sequence[str]) -> dict[str, str]
     Returns
     -------
     dict of str to str
-        ``training_gains``, ``training_unchanged`` and ``training_losses``: lists of causes with a
-        clear gain in at least one model, without a clear gain, and with a clear loss;
-        ``training_medians``: a clause on the median difference over models.
+        ``training_gains``: the causes with a clear gain in at least one model;
+        ``training_unchanged``: the causes without a clear gain; ``training_losses``: the causes
+        with a clear loss, each with its model; ``training_medians``: a sentence, without a full
+        stop, on the median difference over models.
     """
     gained, unchanged, medians = [], [], []
     for cause in causes:

@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("validate", help="list all problems of a study folder")
     verb.set_defaults(run=_validate)
     verb.add_argument("folder", type=Path)
-    verb.add_argument("--manifest", type=Path, help="file to write for Make if all is valid")
+    verb.add_argument("--manifest", type=Path, help="file to write for Make if there is no problem")
     verb.add_argument("--input", type=Path, nargs="*", default=[], help="further inputs of Make")
 
     verb = verbs.add_parser("drop-missing", help="delete the rows of ratings.csv without a rating")

@@ -1,4 +1,4 @@
-"""Safe reading of a study's NPZ archives, whatever they contain."""
+"""Safe reading of NPZ archives, which may be damaged or malicious."""
 
 from __future__ import annotations
 
@@ -46,7 +46,10 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def read_texts(path: Path) -> dict[str, str]:
-    """Read the text entries of an NPZ archive, such as a ``song_id``; see :func:`read_arrays`."""
+    """Read the text entries of an NPZ archive, such as a ``song_id``, by name.
+
+    Parameters and errors are as in :func:`read_arrays`, but an archive may have no such entry.
+    """
     texts = _read_members(path, "US")
     return {name: str(value[()]) for name, value in texts.items() if value.size == 1}
 

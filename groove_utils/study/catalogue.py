@@ -36,7 +36,7 @@ class Dataset:
     name, summary : str
         Name of the study, and one sentence about it.
     converter : str
-        Function that writes the study folder, as ``"module:function"``; imported when called.
+        Function that writes the study folder, as ``"module:function"``; it is imported when needed.
     meta : dict
         The fixed part of the folder's ``study.yml``, with licence and citation.
     remotes : dict
@@ -45,7 +45,7 @@ class Dataset:
     Examples
     --------
     >>> get_dataset("oconnell2022").licence
-    'None is stated: downloaded when needed, not redistributed.'
+    'No licence is stated; the data are downloaded when needed and not redistributed.'
     """
 
     name: str

@@ -25,7 +25,7 @@ PERCENT = re.compile(r"(?<=\d)\s*%$")
 
 
 def clean_answers(cells: pd.Series, queries: pd.Series | None = None) -> pd.Series:
-    """Replace spellings of missing ratings by NaN, and strip labels and percent signs.
+    """Replace spellings of missing ratings with NaN, and strip labels and percent signs.
 
     Decimal commas become points, ``7 - very much`` becomes ``7``, and ``40%`` becomes ``40`` unless
     another number of the same query, such as 0.3, has no percent sign. Minus signs and digits of
@@ -77,19 +77,19 @@ def _strip_percent_signs(texts: pd.Series, queries: pd.Series | None) -> pd.Seri
 
 
 def to_numbers(cells: pd.Series) -> pd.Series:
-    """Convert cells to numbers; other cells, such as TRUE or dates, become NaN."""
+    """Convert cells to numbers; cells that are not numeric, such as TRUE or dates, become NaN."""
     cells = cells.astype(object)
     other = [isinstance(cell, bool | datetime.date | datetime.time) for cell in cells]
     return pd.to_numeric(cells.mask(np.array(other, dtype=bool)), errors="coerce")
 
 
 def listener_name(cell: object) -> str:
-    """Return a listener's name without the ``.0`` that numbers get in a column with empty cells."""
+    """Convert a cell to a listener's name, without the ``.0`` of an integer stored as a float."""
     return re.sub(r"(?<=\d)\.0+$", "", plain_text(cell))
 
 
 def track_name(cell: object) -> str:
-    """Return a track's name from a cell that may contain a path or a file name."""
+    """Extract a track's name from a cell that may contain a path or a file name."""
     text = plain_text(cell)
     if LAST_SUFFIX.search(text):
         text = LAST_SUFFIX.sub("", PurePosixPath(text.replace("\\", "/")).name)

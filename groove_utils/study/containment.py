@@ -52,9 +52,10 @@ def check_file(
     Returns
     -------
     list of Problem
-        ``outside_folder`` for a path that leads out of the study, also through symbolic links;
-        ``not_a_file`` for a pipe, a device or a folder; ``too_large``; ``invalid_path`` for a path
-        that cannot be resolved. Empty for a missing file.
+        At most one problem, with one of these kinds: ``outside_folder`` for a path that leads out
+        of the study, also through symbolic links; ``not_a_file`` for a pipe, a device or a folder;
+        ``too_large``; ``invalid_path`` for a path that cannot be resolved. Empty for a missing
+        file.
     """
     place = (source or file, row, column)
     try:

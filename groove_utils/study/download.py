@@ -17,7 +17,14 @@ pooch.get_logger().setLevel("WARNING")
 def download_file(url: str, path: Path, sha256: str | None = None) -> Path:
     """Download a file unless it exists with the right hash, and return its path.
 
-    If no hash is given, any existing file is accepted.
+    Parameters
+    ----------
+    url : str
+        Address of the file.
+    path : pathlib.Path
+        Path to which the file is written.
+    sha256 : str, optional
+        Expected SHA-256 hash. If None, any existing file is accepted.
 
     Raises
     ------

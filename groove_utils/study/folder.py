@@ -65,7 +65,7 @@ def load_study(name: str | os.PathLike = "demo", *, validate: bool = True) -> St
 
 
 class Study:
-    """A study folder, whose files are read when needed.
+    """Data of a study folder, whose files are read when they are needed.
 
     Parameters
     ----------
@@ -75,6 +75,7 @@ class Study:
     Attributes
     ----------
     path : pathlib.Path
+        The study folder.
     files_read : set of pathlib.Path
         Files read so far. Make runs a chapter again if one of its files has changed.
     """
@@ -130,10 +131,10 @@ class Study:
 
     @cached_property
     def constant_queries(self) -> dict[str, float]:
-        """Query on which all ratings are equal → the rating.
+        """Queries for which all ratings are equal → the rating.
 
-        Such queries have no variance to explain, so they are left out of :attr:`queries` and
-        :attr:`ratings`, unless there is no other query.
+        These queries have no variance to explain, so they are left out of :attr:`queries` and
+        :attr:`ratings`. If no other query except :attr:`controls` exists, the mapping is empty.
         """
         ranges = self._all_ratings.groupby("query")["rating"].agg(["min", "max"])
         constant = ranges.loc[ranges["min"] == ranges["max"], "min"].to_dict()
@@ -180,7 +181,7 @@ class Study:
 
     @cached_property
     def listeners(self) -> pd.DataFrame | None:
-        """One row per listener, or None if the study has only mean ratings."""
+        """One row per listener: listener_id, and any other columns; None without listeners."""
         if (self.path / "listeners.csv").is_file():
             return self._facts("listeners.csv")
         if "listener_id" in self.ratings:
@@ -196,20 +197,20 @@ class Study:
 
     @cached_property
     def descriptors(self) -> pd.DataFrame | None:
-        """Precomputed handcrafted descriptors, indexed by track_id, or None."""
+        """Precomputed descriptors, indexed by track_id; None if there is no ``descriptors.csv``."""
         if not (self.path / "descriptors.csv").is_file():
             return None
         return self._table("descriptors.csv").set_index("track_id")
 
     def has(self, what: str) -> bool:
-        """Return True if the study has the given optional part.
+        """Return True if the study contains an optional kind of data.
 
         Parameters
         ----------
         what : {'audio', 'stems', 'listeners', 'embeddings', 'stem-embeddings', 'descriptors', \
 'truth', 'styles'}
-            Name of the part. ``styles`` and ``listeners`` require at least two; ``truth`` means
-            tables of the known effects of a simulation, and ``stem-embeddings`` precomputed vectors
+            Kind of data. ``styles`` and ``listeners`` require at least two; ``truth`` means tables
+            of the known effects of a simulation, and ``stem-embeddings`` means precomputed vectors
             of stems.
         """
         match what:
@@ -245,15 +246,19 @@ class Study:
 
         Returns
         -------
-        pandas.Series of float, indexed by track_id in the order of :attr:`tracks`
-            NaN if a track has no rating on that query.
+        pandas.Series of float
+            Mean ratings, indexed by track_id in the order of :attr:`tracks`; NaN if a track has no
+            rating on the query.
         """
         rows = self._query(query)
         means = rows.groupby("track_id")["rating"].mean()
         return means.reindex(self.tracks["track_id"]).rename(query)
 
     def rating_matrix(self, query: str) -> pd.DataFrame:
-        """Return the ratings on one query as a table of listeners × tracks; NaN if missing."""
+        """Return the ratings on one query as a table of listeners × tracks; NaN if missing.
+
+        A DetailedError is raised if the study has no ratings by individual listeners.
+        """
         if "listener_id" not in self.ratings:
             path = self.path / "ratings.csv"
             message = f"{path} has no column listener_id, only song means."
@@ -273,7 +278,7 @@ class Study:
         return self.tracks.set_index("track_id")["audio"].dropna().to_dict()
 
     def stem_paths(self, track_id: str) -> dict[str, Path]:
-        """Return the path of each existing stem of a track: drums, bass, other, vocals."""
+        """Map the existing stems of a track (drums, bass, other, vocals) to their paths."""
         folder = find_file(self.path, f"stems/{track_id}")
         files = {file.stem: file for file in sorted(folder.glob("*"))}
         return {stem: self._reading(files[stem]) for stem in STEMS if stem in files}

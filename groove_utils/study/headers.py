@@ -1,4 +1,4 @@
-"""Names of columns in spreadsheets of ratings."""
+"""Recognition of columns in spreadsheets of ratings by their names."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ NO_ANSWER = re.compile(
 
 
 def may_be_question(name: str) -> bool:
-    """Return False for names of columns that are not questions, such as “age” or “StartDate”."""
+    """Return True unless a column's name, such as “age”, shows that it is not a question."""
     return plain_header(name) not in NO_QUESTIONS and not is_technical(name)
 
 
@@ -81,7 +81,7 @@ def is_technical(name: str) -> bool:
 
 
 def plain_header(name: str) -> str:
-    """Normalise a header to lower case and underscores, without an ending such as _id.
+    """Convert a column's name to lower case with underscores, without an ending such as ``_id``.
 
     Examples
     --------
@@ -93,7 +93,7 @@ def plain_header(name: str) -> str:
 
 
 def header_words(name: str) -> str:
-    """Return a header in lower case, with underscores between its words.
+    """Convert a column's name to lower case without accents, with underscores between words.
 
     Examples
     --------

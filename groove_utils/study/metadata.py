@@ -1,4 +1,4 @@
-"""Reading and checking of ``study.yml``, which has a study's title, questions and scales."""
+"""Reading and checking of ``study.yml``, which contains a study's title, questions and scales."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ CATALOGUED = {"column"}  # key of a query in catalogued studies: its column in t
 
 
 def read_metadata(folder: Path) -> dict:
-    """Read ``study.yml``, with normalised names and ``simulated`` as a boolean.
+    """Read the ``study.yml`` of a study folder, with normalised names.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def read_metadata(folder: Path) -> dict:
 
 
 def check_metadata(folder: Path) -> tuple[dict | None, list[Problem]]:
-    """Check ``study.yml``.
+    """Check the content of the ``study.yml`` of a study folder.
 
     Returns
     -------
@@ -158,6 +158,6 @@ def _plain(name: object) -> object:
 
 
 def _shorten(value: object) -> str:
-    """Convert a value to text, of which at most 80 characters are kept."""
+    """Convert a value to text, and truncate it after 80 characters."""
     text = " ".join(str(value).split())
     return text if len(text) <= 80 else f"{text[:80]} …"

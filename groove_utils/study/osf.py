@@ -23,7 +23,7 @@ API = "https://api.osf.io/v2"
 
 
 class RemoteFile(NamedTuple):
-    """A file on OSF: its project and path, the URL of its content, and its hash if stated."""
+    """A file on OSF: project and path, URL of the content, and SHA-256 hash (None if unknown)."""
 
     path: str
     url: str
@@ -70,6 +70,13 @@ def download_files(files: Iterable[RemoteFile], folder: Path) -> None:
 
     Files that exist with the recorded hash are not downloaded again, so an interrupted download can
     be resumed.
+
+    Parameters
+    ----------
+    files : iterable of RemoteFile
+        Files from :func:`list_files`.
+    folder : pathlib.Path
+        Output folder.
 
     Raises
     ------

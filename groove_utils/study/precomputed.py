@@ -37,6 +37,11 @@ def check_descriptors(
         Identifiers of the study's tracks.
     report : callable, optional
         Function called with a sentence about tracks that have no row.
+
+    Returns
+    -------
+    list of Problem
+        All problems of the file.
     """
     if problems := check_file(folder, DESCRIPTORS):
         return problems
@@ -150,9 +155,9 @@ def _check_vectors(
 def _check_copies(
     place: str, hashes: dict[str, str], report: Callable[[str], object] | None
 ) -> Iterator[Problem]:
-    """Report tracks with identical vectors; yield a problem if all full mixes have the same ones.
+    """Report tracks with identical vectors; yield a problem if those of all full mixes are equal.
 
-    The vectors of a stem may all be identical, for example those of vocals in instrumental music.
+    The vectors of a stem may all be equal, for example the vectors of vocals in instrumental music.
     """
     counts = Counter(hashes.values())
     of_mixes = Path(place).parent.name == "embeddings"
@@ -168,7 +173,7 @@ def _check_copies(
 
 
 def _summarise_vectors(path: Path) -> tuple[dict[str, int], str]:
-    """Return the dimensions of each layer of an archive, and a hash of all vectors."""
+    """Return the number of dimensions of each layer in an archive, and a hash of all vectors."""
     sizes, hashes = {}, []
     for name, values in read_arrays(path).items():
         if values.ndim not in (1, 2) or not values.size:

@@ -33,7 +33,8 @@ MESSAGES = {
     "missing_folder": "no such folder; expected {expected}. Check the path.",
     "missing_file": "no such file; expected {expected}. Add the file.",
     "several_files": "{names}; expected one {expected}. Keep only the right one.",
-    "unreadable_file": "invalid content ({error}); expected {expected}. Save or download it again.",
+    "unreadable_file": "invalid content ({error}); expected {expected}. Save or download the file "
+    "again.",
     "workbook": "an Excel workbook; expected {expected}. Export it as “CSV UTF-8”.",
     "old_workbook": "a workbook of Excel 97, or one with a password; expected a workbook "
     "(.xlsx) without password, or UTF-8 text. Save it in one of these formats.",
@@ -60,7 +61,7 @@ MESSAGES = {
     "column, or delete it.",
     "long_rows": "rows with more cells than the header; expected a name for each column. Name the "
     "last columns too, or put text that contains commas in quotes.",
-    "empty_table": "no {expected}; expected at least one. Fill it in.",
+    "empty_table": "no {expected}; expected at least one. Fill in the table.",
     # cells
     "missing_column": "the columns {columns}; expected a column {column} as well. Add or rename "
     "the column {column}.",
@@ -149,10 +150,10 @@ MESSAGES = {
     "expected a sound file. Download it.",
     "unknown_form": "the columns {columns}; expected columns track and rating (long), a column "
     "track and one per question (one row per track, or per listener and track), or columns named "
-    "by the files of `--audio` or `--embeddings` (one row per listener). Rename the columns, or "
+    "after the files of `--audio` or `--embeddings` (one row per listener). Rename the columns, or "
     "name them with `--track COLUMN --listener COLUMN --question COLUMN`.",
     "no_numbers": "{value!r} in {column}, and no column of numbers; expected ratings. Replace "
-    "words by numbers, such as 1 for “not at all” (survey software can export "
+    "words with numbers, such as 1 for “not at all” (survey software can export "
     "numbers; Qualtrics: “Use numeric values”), and save formulas with their results.",
     "no_spreadsheet": "{value}; expected a workbook (.xlsx), or separated UTF-8 text with a "
     "header. Export it as CSV.",
@@ -166,7 +167,7 @@ MESSAGES = {
     "as separate tracks.",
     "missing_code": "ratings of {value:g}, far from all others; expected ratings only. Empty these "
     "cells if they mean “no answer”, correct them, or give `--scale LOW HIGH` (codes such as -9 or "
-    "99 outside it are dropped).",
+    "99 outside this scale are dropped).",
     "unknown_scale": "only ratings of {value:g}; expected different ratings, or the ends of the "
     "scale. Give these with `--scale LOW HIGH`.",
     "reversed_scale": "the scale {value}; expected two increasing, finite numbers. Write `--scale "
@@ -240,6 +241,13 @@ def problem(
     kind: str, file: object, row: int | None = None, column: str | None = None, **details: object
 ) -> Problem:
     """Create a problem with the details that its message needs.
+
+    Parameters
+    ----------
+    kind, file, row, column
+        As in :class:`Problem`.
+    **details
+        Other values in the message, by name.
 
     Examples
     --------

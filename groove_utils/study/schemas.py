@@ -42,7 +42,15 @@ FILE_NAME = pa.Check(
 
 
 def identifier(*checks: pa.Check, **options: object) -> pa.Column:
-    """Return the schema of a text column that must not have empty cells."""
+    """Return the schema of a text column that must not have empty cells.
+
+    Parameters
+    ----------
+    *checks : pandera.Check
+        Further checks of the cells.
+    **options
+        Other options of :class:`pandera.Column`.
+    """
     return pa.Column(str, [NOT_BLANK, *checks], report_duplicates="exclude_first", **options)
 
 
@@ -70,6 +78,13 @@ SCHEMAS: dict[str, pa.DataFrameSchema] = {
 
 def check_table(folder: Path, file: str) -> tuple[pd.DataFrame | None, list[Problem]]:
     """Check one table of a study folder.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The study folder.
+    file : str
+        Name of the table's file, a key of :data:`SCHEMAS`.
 
     Returns
     -------
@@ -109,9 +124,15 @@ def check_frame(frame: pd.DataFrame, schema: pa.DataFrameSchema, file: str) -> l
     frame : pandas.DataFrame
         Table as text; its index counts the lines below the header, from 0.
     schema : pandera.DataFrameSchema
-        Schema whose checks have keys of :data:`groove_utils.study.problems.MESSAGES` as `error`.
+        Schema. The attribute `error` of each check is a key of
+        :data:`groove_utils.study.problems.MESSAGES`.
     file : str
         Name of the table's file, for the messages.
+
+    Returns
+    -------
+    list of Problem
+        All problems of the table.
     """
     problems = []
     if frame.empty:

@@ -49,7 +49,7 @@ __all__ = ["RatingsSheet", "read_sheet"]
 
 FACTS = {"title": ["title"], "artist": ["artist", "band", "performer"], "style": ["style", "genre"]}
 MOST_EMPTY = 5  # cells to list one by one
-FEW = 10  # a column with at most so many values may contain conditions
+FEW = 10  # a column with at most this many values may contain conditions
 MISSING_CODES = (-9, -99, -999, 99, 999)  # in SPSS, SoSci Survey and others
 # columns named after listeners, such as P01 or Rater 3, or only by numbers
 NUMBERED = re.compile(
@@ -78,7 +78,7 @@ class RatingsSheet:
         One row per listener or track: listener_id or track_id, and the columns that are constant
         within listeners or tracks.
     notes : list of str
-        Sentences about what was left out, averaged or not used.
+        Sentences about content that was left out, averaged or not used.
     wordings : dict of str to str
         Column → wording of its question, from a second row of headers.
     """
@@ -107,14 +107,15 @@ def read_sheet(
     Parameters
     ----------
     path : pathlib.Path
-        CSV (any separator; UTF-8 or UTF-16) or XLSX. *Long*: columns of tracks and ratings, and
-        optionally of listeners and queries. *One row per listener and track*: columns of listeners
-        and tracks; every other numeric column is a question. *One row per track*: the same without
-        listeners, or with one column of ratings per listener (``P01``, ``P02`` …). *One row per
-        listener*: columns that are named by a track, or by a track and a query (``song1 liking``),
-        contain ratings; the first of the other columns names the listener.
+        CSV file (any separator; UTF-8 or UTF-16) or XLSX file. *Long*: columns of tracks and
+        ratings, and optionally of listeners and queries. *One row per listener and track*: columns
+        of listeners and tracks; every other numeric column is a question. *One row per track*: a
+        column of tracks; every other numeric column is a question or, with names such as ``P01``,
+        a listener. *One row per listener*: columns named after a track, or after a track and a
+        query (``song1 liking``), contain ratings; the first of the other columns names the
+        listener.
     track_ids : sequence of str, optional
-        Names of the tracks, if known; needed for the last layout.
+        Names of the tracks, if known; required if there is one row per listener.
     query : str
         Name of the query, if the spreadsheet does not give it.
     listener, track : str, optional
@@ -240,7 +241,7 @@ class _Columns:
         raise StudyError(self.path.parent, [self._unknown_form()])
 
     def _melt(self, keys: Sequence[str], columns: list[str], header: str) -> pd.DataFrame:
-        """Return one row per cell of `columns`; a new column `header` contains their names."""
+        """Return one row per cell of `columns`; a new column `header` has the columns' names."""
         keys = [role for role in keys if self.roles[role]]
         names = [self.roles[role] for role in keys]
         # temporary names that no column of the sheet has, unlike "rating"
@@ -248,7 +249,7 @@ class _Columns:
         return table.set_axis([*keys, header, "rating"], axis=1)
 
     def _unknown_form(self) -> Problem:
-        """Return the problem of a sheet in which no ratings were recognised."""
+        """Describe the problem of a sheet in which no ratings were recognised."""
         taken = {name for name in self.roles.values() if name}
         others = [
             name
@@ -282,7 +283,13 @@ class _Columns:
         return [name for name in others if self.sheet[name].notna().any()]
 
     def facts(self, role: str) -> pd.DataFrame | None:
-        """Return one row per listener or track, with the columns that are constant within it."""
+        """Return the columns that have one value per listener or track, as a table.
+
+        Parameters
+        ----------
+        role : {'listener_id', 'track_id'}
+            Unit of the rows.
+        """
         key = self.roles[role]
         names = self._fact_columns(role)
         if not key or not (names or role == "listener_id"):
@@ -350,7 +357,7 @@ class _Columns:
         return self.sheet.groupby(track)[name].nunique().max() > 1
 
     def _find_rating(self) -> str | None:
-        """Find the rating column by name; accept one without numbers only if no column has any."""
+        """Find the rating column by name; it may lack numbers only if no column has ratings."""
         numeric = self._find_questions()
         facts = [self._constant_within(role, numeric) for role in ("listener_id", "track_id")]
         if any(not any(name in names for names in facts) for name in numeric):
@@ -359,7 +366,7 @@ class _Columns:
         return self._find("rating")
 
     def _find_listener_columns(self) -> list[str]:
-        """Find columns with the ratings of one listener each, named by numbers such as P01 or 1."""
+        """Find columns that each contain the ratings of one listener, such as P01 or Rater 3."""
         columns = [name for name in self.questions if not _is_summary(name)]
         names = [NUMBERED.fullmatch(header_words(name)) for name in columns]
         alike = all(names) and len({name[1] for name in names}) == 1
@@ -368,7 +375,7 @@ class _Columns:
         return columns
 
     def _constant_within(self, role: str, names: list[str]) -> list[str]:
-        """Return columns that are constant within listeners or tracks; empty if one is unknown."""
+        """Select the columns with one value per listener or track; empty if either is unknown."""
         listener, track = self.roles["listener_id"], self.roles["track_id"]
         if not listener or not track or not self.sheet[self.roles[role]].duplicated().any():
             return []
@@ -380,7 +387,7 @@ class _Columns:
         ]
 
     def _matching(self, named: str | None) -> list[str]:
-        """Return columns in which at least half of the cells are known tracks, best match first.
+        """List the columns in which at least half of the cells are known tracks, best match first.
 
         If tracks are named by numbers, columns of listeners, ratings, ages, positions and trials
         may match by chance. Columns with such names are ignored, unless no other column can contain
@@ -460,13 +467,13 @@ class _Columns:
 def _read_numbers(
     path: Path, long: pd.DataFrame, columns: _Columns, notes: list[str], codes: Sequence[float]
 ) -> pd.DataFrame:
-    """Return the answered cells as numbers, and the identifiers as strings."""
+    """Return the rows with an answer, with ratings as numbers and identifiers as strings."""
     names = [c for c in ("track_id", "query", "rating", "listener_id") if c in long]
     answers = clean_answers(long["rating"], long["query"])
     answers = answers.mask(to_numbers(answers).isin(list(codes)))
     missing = answers.isna()
     if count := int((missing & long["track_id"].notna()).sum()):
-        notes.append(f"{count:,} missing answers were dropped.")
+        notes.append(f"{count:,} missing answer{'s were' if count > 1 else ' was'} dropped.")
     if rows := long.index[missing & long["track_id"].isna()].nunique():
         notes.append(f"Dropped, since they have no track and no rating: {rows:,} row(s).")
     table = long[names].assign(rating=answers).dropna(subset=["rating"])
@@ -588,7 +595,7 @@ def _average_repetitions(
 
 
 def _counts_rows(name: str, cells: pd.Series) -> bool:
-    """Return True for a column of row numbers, such as pandas and R add to a table."""
+    """Return True for a column of row numbers, as added to tables by pandas and R."""
     steps = to_numbers(cells).diff().iloc[1:]
     return (
         bool(ROW_NUMBERS.fullmatch(header_words(name)))

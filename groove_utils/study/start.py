@@ -44,14 +44,14 @@ def start_study(
     Parameters
     ----------
     folder : path-like
-        The study folder to write; it must not contain a study already.
+        The study folder to write; it must not already contain a study.
     audio : path-like or None
         Directory of sound files. ``STYLE/ARTIST - TITLE.ext`` gives the style, artist and title. If
         a file name contains no artist, the whole name is used as the artist; without a sub-folder,
         the style is ``unknown``. Both can be corrected in ``tracks.csv``. Files without ratings are
         left out. None for a study without audio.
     ratings : path-like
-        CSV or XLSX; see :func:`groove_utils.study.sheets.read_sheet`.
+        CSV or XLSX file; see :func:`groove_utils.study.sheets.read_sheet`.
     embeddings : path-like, optional
         Directory with files ``<model>/<track_id>.npz``, which are copied.
     title : str, optional
@@ -172,7 +172,7 @@ def _join_tracks(
         names = files["track_id"].tolist()
         StudyError.raise_any(folder, _unknown_tracks(rated, names, Path(audio), ratings))
         if unrated := [name for name in names if name not in set(rated)]:
-            sheet.notes.append(f"Left out, since nobody rated them: {_shorten(unrated)}.")
+            sheet.notes.append(f"Left out, since they have no ratings: {_shorten(unrated)}.")
         tracks = files[files["track_id"].isin(rated)].reset_index(drop=True)
     if sheet.tracks is None:
         return tracks
@@ -186,7 +186,7 @@ def _join_tracks(
 
 
 def _unknown_tracks(rated, track_ids, audio: Path, ratings: Path) -> list[Problem]:
-    """List rated tracks without a sound file as problems; some have a file in another format."""
+    """Return problems for rated tracks that have no sound file of a known format."""
     unknown = sorted(set(rated) - set(track_ids))
     others = {plain_text(f.stem): f.name for f in audio.rglob("[!.]*") if f.is_file()}
     # iCloud stores .song.wav.icloud in place of song.wav
@@ -208,9 +208,9 @@ def _unknown_tracks(rated, track_ids, audio: Path, ratings: Path) -> list[Proble
 
 
 def _find_scales(folder, sheet: RatingsSheet, scale, path: Path) -> dict[str, tuple[float, float]]:
-    """Return each question's scale: the given one, or the range of ratings.
+    """Return the scale of each question: the given scale or, by default, the range of the ratings.
 
-    All questions get the same range, unless their ranges differ clearly.
+    The range over all questions is used, unless their ranges differ by more than a factor of two.
     """
     ratings, queries = sheet.answers, sheet.ratings["query"].unique()
     if scale:
@@ -230,17 +230,17 @@ def _find_scales(folder, sheet: RatingsSheet, scale, path: Path) -> dict[str, tu
 
 
 def _outside(ratings: pd.DataFrame, low: float, high: float, path: Path) -> Iterator[Problem]:
-    """List ratings outside a scale as problems."""
+    """Yield a problem for each rating outside a scale."""
     for row, query, value in ratings[~ratings["rating"].between(low, high)].itertuples():
         details = {"value": value, "query": query, "low": low, "high": high}
         yield problem("out_of_range", path.name, row, "the ratings", **details)
 
 
 def _outlier(ratings: pd.Series) -> float | None:
-    """Return a rating that is farther from all others than these are from each other, or None.
+    """Return the lowest or highest rating if its distance to the others exceeds their range.
 
-    At least three other values are required, or two for a usual code of missing answers, such
-    as -9.
+    Return None if there is no such rating. At least three other values are required, or two for a
+    usual code of missing answers, such as -9.
     """
     values = np.unique(ratings)
     ends = ((values[0], values[1:]), (values[-1], values[:-1]))
@@ -321,7 +321,7 @@ def _describe_track(name: str, style: str) -> dict[str, str]:
 
 
 def _decode_name(name: str) -> str:
-    """Return a file's name; a name that is not UTF-8 is decoded as Windows-1252."""
+    """Decode a file's name as UTF-8 or, if that is impossible, as Windows-1252."""
     try:
         return name.encode() and name
     except UnicodeEncodeError:  # surrogates replace bytes that are not UTF-8

@@ -27,6 +27,13 @@ def drop_second_headers(sheet: pd.DataFrame, notes: list[str]) -> tuple[pd.DataF
     writes labels or units. Such a row is recognised because it contains only text above columns of
     numbers, and no cell that recurs in later rows.
 
+    Parameters
+    ----------
+    sheet : DataFrame
+        Cells below the first row of headers.
+    notes : list of str
+        If rows are dropped, a sentence about them is appended.
+
     Returns
     -------
     sheet : DataFrame
@@ -74,7 +81,10 @@ def _describes_columns(sheet: pd.DataFrame) -> bool:
 
 
 def drop_previews(sheet: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
-    """Drop previews and test responses of a Qualtrics survey, and note unfinished responses."""
+    """Drop previews and test responses of a Qualtrics survey.
+
+    Sentences about dropped rows, and about unfinished responses, are appended to `notes`.
+    """
     words = {header_words(name): name for name in sheet}
     if not {"status", "finished", "response_id"} <= set(words):
         return sheet
@@ -93,6 +103,13 @@ def drop_previews(sheet: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
 
 def expand_objects(sheet: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, list[str]]:
     """Expand answers such as ``{"Q0": 5, "Q1": 3}``, which jsPsych writes, to one column per key.
+
+    Parameters
+    ----------
+    sheet : DataFrame
+        The sheet to expand.
+    notes : list of str
+        A sentence about each expanded column is appended.
 
     Returns
     -------
@@ -132,7 +149,7 @@ def expand_objects(sheet: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame,
 
 
 def _read_object(cell: object) -> Mapping | None:
-    """Return the object in a cell, with nested objects flattened, or None if it has none."""
+    """Read the JSON object in a cell, flatten nested objects, and return None if there is none."""
     text = str(cell).strip()
     if not text.startswith("{"):
         return None
@@ -169,7 +186,7 @@ def drop_other_trials(
     track_ids : list of str
         Names of the tracks; empty if unknown.
     notes : list of str
-        A sentence about the dropped kinds of trials is appended.
+        If trials are dropped, a sentence about them is appended.
     questions : list of str
         Columns of ratings from :func:`expand_objects`.
 
@@ -178,7 +195,7 @@ def drop_other_trials(
     sheet : DataFrame
         The remaining trials.
     rating : str or None
-        Column of ratings, if the sheet is such a log.
+        Column of ratings; None if it is unknown, or if the sheet is not such a log.
     """
     words = {header_words(name): name for name in reversed(sheet.columns)}
     kinds, rating, track = (

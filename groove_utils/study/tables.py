@@ -40,6 +40,13 @@ def read_csv(path: Path, **options: object) -> pd.DataFrame:
     of spreadsheet programs are accepted: empty rows at the end, a comma after the last cell of each
     row, semicolons or tabs instead of commas, and a first line ``sep=;``.
 
+    Parameters
+    ----------
+    path : pathlib.Path
+        The table's file.
+    **options
+        Options of :func:`pandas.read_csv`.
+
     Raises
     ------
     StudyError
@@ -86,14 +93,14 @@ def _read_header(path: Path) -> tuple[str, list[str], int]:
 
 
 def read_table(folder: Path, file: str) -> pd.DataFrame:
-    """Read one of the study's tables; numbers stay numbers, identifiers stay text.
+    """Read one of a study's tables, with identifiers as text and numeric columns as numbers.
 
     Parameters
     ----------
     folder : pathlib.Path
         The study folder.
     file : str
-        ``tracks.csv``, ``listeners.csv``, ``ratings.csv`` or another table with a ``track_id``.
+        Path of the table in the study folder, such as ``tracks.csv``.
 
     Returns
     -------
@@ -124,7 +131,10 @@ def unread_columns(file: str, columns: Iterable[str]) -> list[str]:
 
 
 def as_numbers(column: pd.Series) -> pd.Series:
-    """Convert a column to numbers if all cells are numeric or missing; else return it unchanged."""
+    """Convert a column to numbers if all of its cells are numeric or missing.
+
+    A column with other cells, or without any number, is returned unchanged.
+    """
     if pd.api.types.is_numeric_dtype(column):
         return column
     present = column.mask(column.isin(MISSING))
@@ -138,6 +148,11 @@ def query_scales(meta: dict) -> dict[str, tuple[float, float]]:
 
     In ``study.yml``, a query is given either as its wording, in which case it has the study's
     scale, or as a mapping with a ``wording`` and its own ``scale``.
+
+    Parameters
+    ----------
+    meta : dict
+        Content of ``study.yml``.
 
     Examples
     --------
@@ -171,7 +186,16 @@ class _Dumper(yaml.SafeDumper):
 def write_study(folder: Path, meta: dict, **tables: pd.DataFrame) -> Path:
     """Write a study's tables and its ``study.yml``; unchanged files are not written again.
 
-    ``study.yml`` is written last, so a folder that has one is complete.
+    The file ``study.yml`` is written last, so a folder with this file is complete.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The study folder.
+    meta : dict
+        Content of ``study.yml``.
+    **tables : DataFrame
+        Tables; the keywords are their file names without ``.csv``.
     """
     for name, table in tables.items():
         write_if_changed(folder / f"{name}.csv", table.to_csv(index=False))

@@ -1,4 +1,4 @@
-"""Normalisation of a study's text, and checks of names."""
+"""Normalisation of the texts in a study, and checks of names."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ LONGEST_NAME = 251  # bytes, so that `<name>.npz` has at most 255, which file sy
 
 
 def plain_text(text: object) -> str:
-    r"""Normalise a text: composed accents (NFC) and single spaces, with none at the ends.
+    r"""Normalise text to composed accents (NFC) and single spaces, without spaces at the ends.
 
-    File names on macOS store accents as separate characters; spreadsheets do not.
+    File names on macOS store accents as separate characters, but spreadsheets do not.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Names of tracks in the headers and cells of spreadsheets."""
+"""Recognition of track names in the headers and cells of spreadsheets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,17 @@ QUANTISED = "-quantised"  # ending of Gorilla's question keys for answers as num
 
 
 def name_by_wording(cells: pd.DataFrame, wordings: pd.Series, track_ids: list[str]) -> pd.DataFrame:
-    """Rename columns by their wordings, if these contain track names and the headers do not."""
+    """Rename columns to the wordings of their questions if only the wordings contain track names.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        The sheet.
+    wordings : Series
+        Wording of each column's question; may be empty.
+    track_ids : list of str
+        Names of the tracks.
+    """
     if wordings.empty or columns_by_track(cells, track_ids):
         return cells
     texts = wordings.dropna().map(plain_text)
@@ -29,10 +39,10 @@ def name_by_wording(cells: pd.DataFrame, wordings: pd.Series, track_ids: list[st
 
 
 def match_tracks(cells: pd.Series, track_ids: list[str]) -> pd.Series:
-    """Replace cells by the known tracks that they name, ignoring case and leading zeros.
+    """Replace cells with the names of the known tracks to which they refer.
 
-    Spreadsheets drop leading zeros. Case is not ignored if two tracks differ only in case. If a
-    cell names no known track, its path and suffix are removed.
+    Case is ignored, unless two tracks differ only in case. Leading zeros are ignored, because
+    spreadsheets drop them. If a cell refers to no known track, its path and suffix are removed.
     """
     names = set(track_ids)
     folded = {name.casefold(): name for name in track_ids}
@@ -52,13 +62,13 @@ def match_tracks(cells: pd.Series, track_ids: list[str]) -> pd.Series:
 
 
 def _numbered(track_ids: list[str]) -> dict[int, str]:
-    """Map numbers to the tracks named by them, except numbers that name several tracks."""
+    """Map each number to the track that it names, without numbers that name several tracks."""
     counts = Counter(int(name) for name in set(track_ids) if name.isdecimal())
     return {int(name): name for name in track_ids if name.isdecimal() and counts[int(name)] == 1}
 
 
 def columns_by_track(sheet: pd.DataFrame, track_ids: list[str]) -> dict[str, tuple[str, str]]:
-    """Map columns that are named after a track to (track, query).
+    """Map the columns that are named after a track to pairs of track and query.
 
     The track is at the beginning or the end of the name, or in brackets at the end, as in grids of
     Google Forms and LimeSurvey. Case is ignored, unless two tracks differ only in case. Queries
@@ -129,7 +139,7 @@ def split_keys(sheet: pd.DataFrame, track_ids: list[str], notes: list[str]) -> p
 
 
 def _question_about(column: str, track: str, fold: Callable[[str], str]) -> str | None:
-    """Return a column's name without the track at its beginning or end; None if there is none."""
+    """Remove a track's name from the beginning or end of a column's name; None if it is absent."""
     remainder = column[len(track) :].lstrip()
     if fold(column[: len(track)]) == fold(track) and not column[len(track) :][:1].isalnum():
         suffix = SOUND_SUFFIX.match(remainder)

@@ -53,7 +53,7 @@ def describe_unused(folder: Path, tables: Mapping[str, pd.DataFrame | None]) -> 
     yield from _unlisted_audio(folder, tables.get("tracks.csv"))
     files = [path.name for path in sorted((folder / "stems").glob("[!.]*")) if not path.is_dir()]
     if files:
-        yield f"stems: not read: {_list(files)}; only folders named by a track are read."
+        yield f"stems: not read: {_list(files)}; only folders named after a track are read."
     stems = (path for path in (folder / "stems").glob("[!.]*/[!.]*") if path.stem not in STEMS)
     for name, count in sorted(Counter(path.name for path in stems).items()):
         yield f"stems: not read: {name} ({count} files); only {', '.join(STEMS)} are read."

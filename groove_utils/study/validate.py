@@ -50,7 +50,7 @@ def validate_study(
     n_jobs : int
         Number of threads that decode audio.
     report : callable, optional
-        Function called with sentences about things that are accepted but perhaps not intended, such
+        Function called with sentences about content that is accepted but perhaps not intended, such
         as columns that are not read.
 
     Returns
@@ -184,7 +184,7 @@ def _check_audio(folder: Path, tracks: pd.DataFrame, n_jobs: int) -> list[Proble
 
 
 def _check_repeated_audio(tracks: pd.DataFrame, sounds: dict[int, str]) -> Iterator[Problem]:
-    """Find tracks of different artists with the same audio, which would leak between folds."""
+    """Find tracks by different artists with the same audio, which would leak between folds."""
     if "artist" not in tracks:
         return
     first: dict[str, int] = {}
@@ -224,7 +224,10 @@ def _check_track_audio(
 
 
 def _check_stem_folders(folder: Path, tracks: list[str]) -> Iterator[Problem]:
-    """Compare the folders in ``stems/`` with the tracks: one per track, or none at all."""
+    """Check that each folder in ``stems/`` belongs to a track, and that no track lacks one.
+
+    If no track has a folder, none is missing.
+    """
     paths = [path for path in sorted((folder / "stems").glob("[!.]*")) if path.is_dir()]
     names = {plain_text(path.name) for path in paths}
     for path in paths:

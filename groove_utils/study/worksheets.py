@@ -40,20 +40,20 @@ def read_worksheets(path: Path, worksheet: str | None = None) -> dict[str, pd.Da
     Parameters
     ----------
     path : pathlib.Path
-        CSV (any separator; UTF-8, or UTF-16) or XLSX.
+        CSV file (any separator; UTF-8 or UTF-16) or XLSX file.
     worksheet : str, optional
-        Name of a worksheet; by default, all that are not hidden.
+        Name of the worksheet to read; by default, all worksheets that are not hidden.
 
     Returns
     -------
     dict of str to DataFrame
-        Name of each non-empty worksheet → its cells below the header, indexed by line number.
-        Worksheets with most cells come first. The name of a text file is an empty string.
+        Name of each non-empty worksheet → its cells below the header, indexed by line number. The
+        worksheet with the most filled cells comes first. For a text file, the name is empty.
 
     Raises
     ------
     StudyError
-        If the file is not a spreadsheet, is empty, or has two columns of the same name.
+        If the file is not a spreadsheet, is empty, or has two columns with the same name.
     """
     with reading(path.parent, path.name, EXPECTED):
         if not path.is_file() and path.exists():
@@ -97,7 +97,7 @@ def _read_workbook(path: Path, worksheet: str | None) -> dict[str, pd.DataFrame]
 
 
 def _fill_merged(sheet: pd.DataFrame, page) -> None:
-    """Copy the value of cells that are merged within a column to each of their rows."""
+    """Copy the value of vertically merged cells to each of the merged rows."""
     for place in page.merged_cells.ranges:
         inside = place.max_row <= len(sheet) and place.max_col <= sheet.shape[1]
         if place.min_col == place.max_col and inside:
@@ -157,7 +157,7 @@ def _check_size(path: Path, archive: ZipFile | None) -> None:
 def _separator(text: str) -> str | None:
     """Find the separator that splits every line into the same number of columns.
 
-    If there are several, the one with most columns is returned; if there is none, None.
+    If several separators do, the one that gives the most columns is returned; if none does, None.
     """
     lines = text.splitlines()[:100]
     widths = {s: {len(row) for row in csv.reader(lines, delimiter=s) if row} for s in ",;\t|"}

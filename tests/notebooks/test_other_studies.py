@@ -63,7 +63,7 @@ CASES = {
         "07-objections": "no table predictions",
         "08-stem-ablation": "names none in its column audio",
     },
-    one_style_with_audio: {"07-objections": "has the same one"},
+    one_style_with_audio: {"07-objections": "have the same style"},
 }
 
 

@@ -1,8 +1,8 @@
 """Convert the published data of Marmoret et al. (2026) to a study folder.
 
-The data are 148 funk, pop and rock songs with mean ratings, 16 descriptors and the embeddings of
-seven models (for one model, also of separated stems). There is no audio, and there are no ratings
-by individual listeners. Files are recognised by their names, in any folder.
+The data are mean ratings, 16 descriptors and embeddings by seven models (by one model also of
+separated stems) for 148 funk, pop and rock songs. There is no audio, and there are no ratings by
+individual listeners. Files are recognised by their names, in any folder.
 
 References
 ----------
@@ -67,7 +67,7 @@ SHEET = pa.DataFrameSchema(
     | {name: pa.Column(nullable=True) for name in ("song", "style_family")}
     | {q: pa.Column(checks=NUMBER, nullable=True, required=q in REQUIRED) for q in QUERIES}
 )
-MIN_COVERAGE = 0.9  # a model that covers fewer songs is left out, so that these songs are kept
+MIN_COVERAGE = 0.9  # a model with a smaller share of the songs is left out, to keep the others
 MIN_SONGS = 8
 MAX_ARCHIVES = 10_000
 LARGEST_ARCHIVE = 64 << 30  # bytes, unpacked
@@ -90,8 +90,8 @@ def make_marmoret2026(
     Returns
     -------
     pathlib.Path
-        The study folder. Its ``found.csv`` has the numbers of songs found and used for each kind of
-        file, and the missing songs.
+        The study folder. Its file ``found.csv`` lists the numbers of songs found and used for each
+        kind of file, and the missing songs.
 
     Raises
     ------
@@ -102,13 +102,13 @@ def make_marmoret2026(
 
     Notes
     -----
-    A song is kept if it has ratings on the four questions of the paper, descriptors and the
-    embedding of every model that covers at least nine tenths of the songs, so that all models are
+    A song is kept if it has ratings on the four questions of the paper, descriptors, and an
+    embedding by every model that covers at least nine tenths of the songs. All models are therefore
     compared on the same songs. If several rows have the same id, the first is used; rows without an
     id are left out, as in the authors' code.
 
     Vectors are kept in float32, as published. The authors' code also fits regressions in float32,
-    and ours in float64; the resulting R² differ by at most 2e-6.
+    whereas ours uses float64; the resulting R² values differ by at most 2e-6.
     """
     folder = Path(folder)
     source = download_marmoret2026() if source is None else Path(source)

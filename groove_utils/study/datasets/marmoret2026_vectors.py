@@ -1,7 +1,7 @@
-"""Embeddings in the layout of Marmoret et al. (2026): the model, stem and song of each file.
+"""Published embeddings of Marmoret et al. (2026): recognise model, stem and song of each file.
 
-A checkpoint is recognised by its exact name, since a model's folder may contain several:
-``clap-htsat-fused`` and ``clap-htsat-unfused`` are different networks.
+A checkpoint is recognised by its exact name, since a model's folder may contain several
+checkpoints: ``clap-htsat-fused`` and ``clap-htsat-unfused`` are different networks.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ PREFIX = "audio_embedding_"
 
 
 def find_vectors(folder: Path, source: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Find the embeddings below a folder.
+    """Find the published embeddings in a folder and its sub-folders.
 
     Parameters
     ----------
@@ -103,9 +103,19 @@ def find_vectors(folder: Path, source: Path) -> tuple[pd.DataFrame, pd.DataFrame
 
 
 def choose_checkpoints(vectors: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Keep the folder with most songs for each model and stem.
+    """Select the folder with the most songs for each model and stem.
 
-    Return the kept rows, and rows of ``found.csv`` about the other folders.
+    Parameters
+    ----------
+    vectors : DataFrame
+        First output of :func:`find_vectors`.
+
+    Returns
+    -------
+    vectors : DataFrame
+        The selected rows.
+    others : DataFrame
+        Rows of ``found.csv`` about the other folders.
     """
     kept, others = [], []
     for (model, stem), group in vectors.groupby(["model", "stem"]):
@@ -121,10 +131,10 @@ def choose_checkpoints(vectors: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFram
 
 
 def write_vectors(row, place: Path) -> None:
-    """Write a published vector as an archive of layers.
+    """Write a published vector as an NPZ archive of layers.
 
-    MERT's vectors have the shape layers × dimensions; each row becomes a layer. If vectors of other
-    models have several rows, the first is used, as in the authors' code.
+    Vectors by MERT have the shape layers × dimensions; each row becomes a layer. If vectors by
+    other models have several rows, only the first row is used, as in the authors' code.
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
 """Convert the song ratings of O'Connell et al. (2022) to a study folder.
 
-In this study, 124 listeners rated 20 songs, ten of high and ten of low groove, from 1 to 7 on
-groove, liking and familiarity. There is no audio. No licence is stated, so the table is downloaded
-when it is needed, checked by its hash, and never redistributed. The chapters on listeners and on
-mixed models use it.
+In the published study, 124 listeners rated groove, liking and familiarity of 20 songs (ten with
+high and ten with low groove) from 1 to 7. There is no audio. No licence is stated, so the table is
+downloaded when it is needed, checked by its hash, and never redistributed. The chapters on
+listeners and on mixed models use this table.
 
 References
 ----------
@@ -56,7 +56,8 @@ def make_oconnell2022(
     Raises
     ------
     ConnectionError
-        If the table cannot be downloaded; the message says where to get it and where to put it.
+        If the table cannot be downloaded. The message says where to download it by hand, and in
+        which folder to put it.
     DetailedError
         If `source` is not the published file.
     """

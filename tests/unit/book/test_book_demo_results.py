@@ -45,7 +45,7 @@ def test_each_row_is_in_the_table_of_its_kind(folder):
         "10", "9", "1", "0",
     )  # fmt: skip
     assert effect["share found"] == "0.90 (0.56 to 1.00)"
-    assert effect["intervals that contain the truth"] == "0.90 (0.56 to 1.00)"
+    assert effect["share of intervals that contain the truth"] == "0.90 (0.56 to 1.00)"
     head, _, *rows = cells(results["controls"])
     assert [dict(zip(head, row))["true"] for row in rows] == ["no", "yes"]
     assert [dict(zip(head, row))["found"] for row in rows] == ["1", "8"]
@@ -76,8 +76,8 @@ def test_a_style_is_recognised_by_a_tag_that_is_lower_for_the_others(folder):
     head = TAGS.splitlines()[:2]
     (folder / "demo_tags.csv").write_text("\n".join([*head, *rows]) + "\n")
     assert demo_results(folder)["recognised"] == (
-        "This holds for rock (a). It does not hold for pop (a). "
-        "The listed tags do not decide it for funk (a) and pop (b)."
+        "This is the case for rock (a). It is not the case for pop (a). "
+        "The listed tags do not show whether it is the case for funk (a) and pop (b)."
     )
 
 

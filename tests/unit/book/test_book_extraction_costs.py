@@ -74,7 +74,7 @@ def test_costs_of_collections(costs):
 
 def test_growth_and_steps_are_per_track(costs):
     assert "took 2.1 ms of processor time" in costs["growth"]
-    assert "each took 2.0 ms in the first half of 2,000 tracks, and 2.2 ms" in costs["growth"]
+    assert "each track took 2.0 ms in the first half of 2,000 tracks, and 2.2 ms" in costs["growth"]
     assert "including the vectors, grew by 10.0 MiB per 1,000 tracks" in costs["growth"]
     assert "of a worker by 0.5 MiB" in costs["growth"]
     assert "2,000 files, with at most 14 in one folder" in costs["growth"]

@@ -112,7 +112,7 @@ def test_a_cause_is_the_kind_of_an_error_and_its_column(kernel, monkeypatch):
     fail(BookError("report_value('axis'): …", kind="not_finite", column="axis"))
     assert "“axis”" in kernel.boxes[-1]
     kernel("import numpy\nnumpy.testing.assert_allclose(float('nan'), 1)")
-    assert "a check does not hold (Not equal to tolerance" in kernel.boxes[-1]
+    assert "a check failed (Not equal to tolerance" in kernel.boxes[-1]
 
 
 def test_a_box_names_files_but_no_folders_of_the_machine(kernel):
@@ -145,7 +145,7 @@ def test_one_box_per_cause_lists_the_sections_that_it_left_out():
     outputs = [output for cell in cells for output in cell.get("outputs", [])]
     boxes = [o.data["text/markdown"] for o in outputs if o.output_type == "display_data"]
     assert len(boxes) == 2
-    assert "this part: all &#60;b&#62; alike." in boxes[0]
+    assert "data of this study: all &#60;b&#62; alike." in boxes[0]
     assert "parts of these sections are missing: “Curve”; “Deeper”." in boxes[0]
     assert "sections are missing" not in boxes[1]
     assert [o.output_type for o in outputs].count("stream") == 1

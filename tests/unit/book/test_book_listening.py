@@ -97,7 +97,8 @@ def test_the_static_figure_shows_all_models(in_book, shown, songs, ratings):
     listening_map(songs, planes(3, "net-a", "net-b"), ratings, layers={"net-a": "pool5"})
     text = shown[0][0].data
     assert ":name: fig-listening-map" in text
-    assert "3 songs by PCA of one layer of each model (net-a, net-b). Simulated study." in text
+    caption = "Maps of 3 songs, by PCA of one layer of each model (net-a, net-b). Simulated study."
+    assert caption in text
     table = pd.read_csv(chapter.build / "book" / "figures" / "01-one-listening-map.csv")
     assert table.columns.tolist() == ["label", "style", "x", "y", "map"]
     assert table["map"].tolist() == ["net-a, pool5"] * 3 + ["net-b"] * 3

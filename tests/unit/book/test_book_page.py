@@ -47,4 +47,4 @@ def test_a_question_with_one_answer_is_named_on_pages_that_read_ratings(make_stu
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Question")])
         page = published_page(notebook, {}, load_study(folder), files)
         text = "".join(cell.source for cell in page.cells)
-        assert text.count(f"everybody answered 4 to “{queries[0]}”") == n_boxes
+        assert text.count(f"all ratings of “{queries[0]}” are 4") == n_boxes

@@ -56,7 +56,7 @@ def test_one_box_a_need_where_its_first_cell_stood():
     assert "no second listener: `ratings.csv` has no column" in texts[2]
     assert "Left out: “What listeners do”; “Who else”." in texts[2]
     assert texts[3:5] == ["## What one hears", "sound()"]
-    assert "no table `models`, which an earlier chapter could not make" in texts[5]
+    assert "no table `models`, which an earlier chapter could not compute" in texts[5]
     assert "“Between”; “Deeper”" in texts[5]
     assert texts[6:] == ["## The end"]
     ids = [cell["id"] for cell in fitted.cells]
@@ -156,7 +156,7 @@ WITHOUT_AUDIO = {
 BOXES = {
     "song means only": WITHOUT_AUDIO | {"01-listeners-and-tracks": "no column `listener_id`"},
     "listeners without audio": WITHOUT_AUDIO,
-    "one style with audio": {"07-objections": "has the same one"},
+    "one style with audio": {"07-objections": "have the same style"},
     "no simulation": {"06-probing": "known truth"},
 }
 

@@ -201,7 +201,7 @@ def test_what_has_no_ratings_or_another_format_is_named(audio, tmp_path):
     frame = common_sheet()
     frame = frame[frame["file"] != "break05.wav"]
     start_study(tmp_path / "s", audio, save(frame, tmp_path / "r.csv"), report=said.append)
-    assert "Left out, since nobody rated them: break05." in said
+    assert "Left out, since they have no ratings: break05." in said
     assert validate_study(tmp_path / "s", n_jobs=1) == []
     (audio / "break05.wav").rename(audio / "break05.rm")
     with raises(StudyError, "unknown_format") as caught:

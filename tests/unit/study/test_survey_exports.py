@@ -363,7 +363,7 @@ def test_codes_of_missing_answers_outside_a_given_scale_are_dropped(tmp_path):
     with raises(StudyError, "missing_code"):
         start_study(tmp_path / "s", None, sheet)
     start_study(tmp_path / "s", None, sheet, scale=(1, 7), report=said.append)
-    assert "1 missing answers were dropped." in said
+    assert "1 missing answer was dropped." in said
     assert len(load_study(tmp_path / "s").ratings) == 17
     start_study(tmp_path / "t", None, sheet, scale=(-10, 10))
     assert load_study(tmp_path / "t").ratings["rating"].min() == -9
