@@ -34,13 +34,13 @@ __all__ = [
 
 BLOCK = 1 << 18  # samples over all channels, 3 s of stereo at 44.1 kHz
 TOLERANCE = 0.1  # seconds by which a file may be shorter than its stated length
-UNKNOWN = 0x7FFF0000  # bytes; programs that do not know the length yet state this or more
+UNKNOWN = 0x7FFF0000  # bytes; programs that write a file of unknown length state this size or more
 # libsndfile's note on a WAV, AIFF, AU, W64 or RF64 file with fewer bytes of audio than stated
 CUT_SHORT = re.compile(r"(?:data|SSND|Data Size|[Rr]iff(?: size)?) *: (\d+) \(should be (\d+)\)")
-GUESSED = {"aac", "mp3"}  # formats that need not state a length; FFmpeg then estimates it
+GUESSED = {"aac", "mp3"}  # formats that may not state a length; FFmpeg then estimates it
 WEB_PAGE = re.compile(rb"\s*<(!doctype html|html)", re.IGNORECASE)
 POINTER = b"version https://git-lfs.github.com/spec/"
-PAGE = 1 << 16  # bytes; the largest page of an Ogg file
+PAGE = 1 << 16  # bytes; no page of an Ogg file is larger
 
 
 def load_audio(
@@ -68,7 +68,7 @@ def load_audio(
     Raises
     ------
     AudioError
-        See :func:`stream_audio`.
+        If the file is missing or its audio is not usable; see :func:`stream_audio`.
     """
     with closing(open_audio(path)) as file:
         blocks = [mix_down(block) if mono else block for block in _checked(file, 16 * BLOCK)]
@@ -84,8 +84,9 @@ def stream_audio(
     Parameters
     ----------
     path : path-like
+        Audio file.
     n_block : int
-        Number of samples per block, over all channels.
+        Largest number of samples per block, summed over channels.
     start : float
         Start of the excerpt, in seconds from the beginning of the file.
     duration : float, optional
@@ -94,16 +95,17 @@ def stream_audio(
     Yields
     ------
     ndarray of float32, shape (n, n_channels)
+        One block, at the sample rate of the file.
 
     Raises
     ------
     AudioError
-        If the file does not exist (``kind="missing_file"``); has no decodable audio
+        If the file does not exist (``kind="missing_file"``), has no decodable audio
         (``"undecodable"``, ``"web_page"``, ``"pointer"`` to Git LFS, ``"empty_file"``,
-        ``"no_audio"``, ``"no_samples"``); is damaged (``"damaged"``); is more than 0.1 s shorter
-        than its stated length (``"cut_short"``; MP3 files need not state a length); or has invalid
-        samples (``"not_finite"``, ``"wrong_scale"``). If the excerpt is empty or starts after the
-        end of the file (``"out_of_range"``).
+        ``"no_audio"``, ``"no_samples"``), is damaged (``"damaged"``), is more than 0.1 s shorter
+        than its stated length (``"cut_short"``), or has invalid samples (``"not_finite"``,
+        ``"wrong_scale"``); or if the excerpt is empty or starts after the end of the file
+        (``"out_of_range"``).
     """
     check_excerpt(path, start, duration)
     with closing(open_audio(path)) as file:
@@ -119,7 +121,7 @@ def audio_duration(path: str | os.PathLike) -> float:
     Raises
     ------
     AudioError
-        See :func:`stream_audio`.
+        If the file is missing or its audio is not usable; see :func:`stream_audio`.
     """
     with closing(open_audio(path)) as file:
         return (file.n_samples or sum(map(len, _checked(file, BLOCK)))) / file.sr
@@ -214,7 +216,7 @@ class _MediaFile:
         self.close = self.container.close
         if not self.container.streams.audio:
             self.close()
-            raise _error(path, "no_audio", "has no audio track. Give a file that has one.")
+            raise _error(path, "no_audio", "has no audio track. Choose a file that has one.")
         self.stream = self.container.streams.audio[0]
         if self.stream.codec_context is None:
             self.close()
@@ -282,7 +284,7 @@ def _ends_with_a_page(path: Path) -> bool:
 def _checked(
     file: _SoundFile | _MediaFile, n_block: int, start: int = 0, length: float = math.inf
 ) -> Iterator[np.ndarray]:
-    """Yield up to `length` samples from sample `start` on, in blocks, and check their values."""
+    """Yield up to `length` samples in blocks, starting at sample `start`; check their values."""
     n = 0
     for block in file.blocks(max(1, n_block // file.n_channels), start):
         block = block[: int(min(len(block), length - n))]
@@ -345,10 +347,12 @@ def mix_down(y: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     y : ndarray of float32, shape (n_samples, n_channels)
+        Signal.
 
     Returns
     -------
     ndarray of float32, shape (n_samples,)
+        Mean of the channels at each sample.
     """
     if y.shape[1] == 1:
         return y[:, 0]
@@ -365,13 +369,14 @@ def resample(y: np.ndarray, sr_in: int, sr_out: int) -> np.ndarray:
     Parameters
     ----------
     y : ndarray, shape (n_samples,) or (n_channels, n_samples)
+        Signal.
     sr_in, sr_out : int
         Sample rates of `y` and of the result, in Hz.
 
     Returns
     -------
     ndarray of float32, shape (n_out,) or (n_channels, n_out)
-        ``n_out`` is about ``n_samples * sr_out / sr_in``.
+        The resampled signal; ``n_out`` is about ``n_samples * sr_out / sr_in``.
     """
     y = np.asarray(y, dtype=np.float32)
     if sr_in == sr_out:

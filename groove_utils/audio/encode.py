@@ -23,6 +23,7 @@ def write_audio(path: str | os.PathLike, y: np.ndarray, sr: int, **form: object)
     path : path-like
         Output file.
     y : ndarray, shape (n_samples,) or (n_channels, n_samples)
+        Signal with full scale −1…1.
     sr : int
         Sample rate in Hz.
     **form
@@ -66,18 +67,20 @@ def stream_to_file(
     sr : int
         Sample rate in Hz.
     n_channels : int
+        Number of channels.
     **form
         Passed to :class:`soundfile.SoundFile`: ``format``, ``subtype`` and so on.
 
     Yields
     ------
     soundfile.SoundFile
-        File that is open for writing.
+        File that is open for writing within the ``with`` block.
 
     Raises
     ------
     OSError
-        If the file cannot be written. Unlike libsndfile's "System error.", it names file and cause.
+        If the file cannot be written. The message names the file and the cause, whereas libsndfile
+        reports only "System error.".
 
     Examples
     --------
@@ -104,7 +107,7 @@ class _Sink(io.FileIO):
     """File object that stores write errors, because libsndfile's callbacks cannot raise them."""
 
     def __init__(self, path: str | os.PathLike):
-        super().__init__(os.fspath(path), "w+")  # libsndfile reads the header to complete it
+        super().__init__(os.fspath(path), "w+")  # libsndfile reads the header before completing it
         self.error: OSError | None = None
 
     def write(self, data: bytes) -> int:

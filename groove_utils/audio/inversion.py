@@ -1,7 +1,7 @@
 """Reconstruct signals from their representations.
 
-The ``from_…`` functions compute a representation of a signal (except :func:`from_onsets`, which
-takes an onset curve) and reconstruct a plausible signal from it. This makes audible which
+Each ``from_…`` function computes a representation of a signal (except :func:`from_onsets`, which
+takes an onset curve) and reconstructs a plausible signal from it, so that a listener can hear which
 information the representation discards. Input signals `y` are mono, of shape (n_samples,), with a
 sample rate of `sr` Hz. The results are float32 arrays of the same length. `n_iter` is the number of
 iterations of the phase estimation, and `seed` seeds the random number generator.
@@ -35,9 +35,9 @@ EDGE = 1e-10  # smallest divisor, so that silence does not cause a division by z
 def from_stft(
     y: np.ndarray, *, n_fft: int = 2048, hop_length: int = 512, n_iter: int = 32, seed: int = 0
 ) -> np.ndarray:
-    """Reconstruct a signal from the magnitudes of its STFT.
+    """Reconstruct a mono signal from the magnitudes of its STFT.
 
-    Phases are estimated by the fast Griffin–Lim algorithm (Griffin & Lim 1984; Perraudin et al.
+    The phases are estimated by the fast Griffin–Lim algorithm (Griffin & Lim 1984; Perraudin et al.
     2013).
     """
     y = check_mono(y)
@@ -58,8 +58,8 @@ def from_mel(
     """Reconstruct a signal from its mel spectrogram.
 
     The transposed filter bank distributes the power of each band over frequency bins, and the
-    phases are estimated as in :func:`from_stft`. Unlike a non-negative least-squares fit, this is a
-    single matrix product, and it adds no spectral detail that is not in the bands.
+    phases are estimated as in :func:`from_stft`. Unlike a non-negative least-squares fit, this
+    method needs only one matrix product, and adds no spectral detail that is not in the bands.
     """
     y = check_mono(y)
     power = np.abs(librosa.stft(y, n_fft=n_fft, hop_length=hop_length)) ** 2
@@ -88,20 +88,24 @@ def from_cqt(
     Parameters
     ----------
     y : ndarray, shape (n_samples,)
+        Mono signal.
     sr : int
         Sample rate in Hz. The highest octave must lie below half the sample rate.
     magnitude_only : bool
-        Discard the phases and estimate them from the magnitudes (Griffin–Lim for the CQT).
+        Discard the phases and estimate them from the magnitudes, with the Griffin–Lim algorithm for
+        the CQT.
     n_octaves : int
         Number of octaves from C1 (32.7 Hz) upwards.
     hop_length : int
         Hop length in samples, a multiple of ``2 ** (n_octaves - 1)``.
     n_iter, seed : int
-        Used only with `magnitude_only`.
+        Number of iterations and random seed of the phase estimation; used only with
+        `magnitude_only`.
 
     Returns
     -------
     ndarray of float32, shape (n_samples,)
+        Reconstructed signal.
     """
     y = check_mono(y)
     settings = {"sr": sr, "hop_length": hop_length, "bins_per_octave": BINS_PER_OCTAVE}
@@ -157,10 +161,12 @@ def from_onsets(
     sr : int
         Sample rate of the result in Hz.
     seed : int
+        Seed of the noise.
 
     Returns
     -------
     ndarray of float32, shape (n_samples,)
+        Gaussian noise whose standard deviation is proportional to the curve and at most 0.25.
     """
     curve = np.maximum(np.asarray(curve, dtype=np.float64), 0)
     noise = np.random.default_rng(seed).standard_normal(n_samples)
@@ -177,17 +183,20 @@ def randomise_phase(
     Parameters
     ----------
     y : ndarray, shape (n_samples,)
+        Mono signal.
     n_fft : int, optional
-        Window length in samples. With None, the signal is one window, and the magnitudes of its
-        Fourier transform are kept exactly. Overlapping windows keep the magnitudes only
+        Window length in samples. With None, the complete signal is one window, and the magnitudes
+        of its Fourier transform are kept exactly. Overlapping windows keep the magnitudes only
         approximately.
     hop_length : int, optional
         Hop length in samples; by default, a quarter of the window.
     seed : int
+        Seed of the random phases.
 
     Returns
     -------
     ndarray of float32, shape (n_samples,)
+        Signal with random phases.
     """
     y = check_mono(y)
     rng = np.random.default_rng(seed)
@@ -211,16 +220,18 @@ def invert(y: np.ndarray, sr: int, *, n_iter: int = 32, seed: int = 0) -> dict[s
     Parameters
     ----------
     y : ndarray, shape (n_samples,)
+        Mono signal.
     sr : int
         Sample rate in Hz.
     n_iter : int
-        Number of iterations of the phase estimation; half as many for the CQT.
+        Number of iterations of the phase estimation; half this number is used for the CQT.
     seed : int
+        Seed of the initial phases.
 
     Returns
     -------
     dict of str to ndarray of float32, shape (n_samples,)
-        Reconstructed signals by name of the representation, such as ``"mel (24 bands)"``.
+        Reconstructed signal for each representation, such as ``"mel (24 bands)"``.
     """
     return {
         "STFT": from_stft(y, n_iter=n_iter, seed=seed),
@@ -233,24 +244,24 @@ def invert(y: np.ndarray, sr: int, *, n_iter: int = 32, seed: int = 0) -> dict[s
 
 
 def reconstruction_error(y: np.ndarray, made: np.ndarray, sr: int) -> dict[str, float]:
-    """Compare a reconstructed signal with the original by four measures.
+    """Compare a reconstructed signal with the original in four measures.
 
     Parameters
     ----------
     y, made : ndarray, shape (n_samples,)
         Original and reconstruction. The reconstruction is first scaled to the root mean square of
-        the original, because some representations do not keep the level.
+        the original, because some representations do not preserve the level.
     sr : int
         Sample rate in Hz.
 
     Returns
     -------
     dict of str to float
-        ``waveform_db``, the ratio of signal to error power in dB: about −3 for unrelated signals,
-        infinite for identical signals. ``spectrum``, the spectral convergence ‖S − Ŝ‖ / ‖S‖ of the
-        STFT magnitudes: 0 for identical signals. ``rhythm``, the correlation of the onset-strength
-        curves. ``harmony``, the correlation of the chroma vectors, normalised and centred in each
-        frame. All values are NaN if one of the signals is silent.
+        ``waveform_db`` is the ratio of signal power to error power in dB: about −3 for unrelated
+        signals, infinite for identical signals. ``spectrum`` is the spectral convergence
+        ‖S − Ŝ‖ / ‖S‖ of the STFT magnitudes: 0 for identical signals. ``rhythm`` is the correlation
+        of the onset-strength curves. ``harmony`` is the correlation of the chroma vectors,
+        normalised and centred in each frame. All values are NaN if one of the signals is silent.
 
     Raises
     ------

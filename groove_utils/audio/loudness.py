@@ -12,17 +12,18 @@ from groove_utils.errors import DetailedError
 
 __all__ = ["match_loudness", "matching_gain", "measure_loudness"]
 
-PEAK = 10 ** (-1 / 20)  # −1 dBFS, as required by EBU R 128, because lossy coding raises peaks
+PEAK = 10 ** (-1 / 20)  # −1 dBFS, the limit of EBU R 128, because lossy coding raises peaks
 MOST_CHANNELS = 5
 TARGET_LUFS = -20.0  # low enough that the peak limit is rarely reached in any style
 
 
 def measure_loudness(y: np.ndarray, sr: int) -> float:
-    """Measure the integrated loudness of a signal.
+    """Measure the integrated loudness of a signal (ITU-R BS.1770).
 
     Parameters
     ----------
     y : ndarray of float, shape (n_samples,) or (n_channels, n_samples)
+        Signal with full scale −1…1.
     sr : int
         Sample rate in Hz.
 
@@ -48,7 +49,7 @@ def measure_loudness(y: np.ndarray, sr: int) -> float:
     >>> round(measure_loudness(y, 48000))
     -3
     """
-    import pyloudnorm  # here, because the import takes a second
+    import pyloudnorm  # imported here, because the import takes a second
 
     y = np.atleast_2d(check_signal(y, sr)).astype(np.float64)
     if len(y) > MOST_CHANNELS:
@@ -76,19 +77,20 @@ def matching_gain(
     Parameters
     ----------
     y : ndarray of float, shape (n_samples,) or (n_channels, n_samples)
+        Signal with full scale −1…1.
     sr : int
         Sample rate in Hz.
     target_lufs : float
         Target for the integrated loudness (ITU-R BS.1770), in LUFS; −inf gives a gain of 1.
     peak : float, optional
-        Largest absolute sample value of the scaled signal; −1 dBFS by default. With None, there is
-        no limit, which suits signals that are not encoded.
+        Upper limit for the absolute sample values of the scaled signal; −1 dBFS by default. With
+        None, there is no limit, which suits signals that are not encoded.
 
     Returns
     -------
     float
-        Linear gain, > 0. It is 1 for silent signals, including signals below the absolute gate of
-        the standard, −70 LUFS.
+        Linear gain, greater than 0. It is 1 for silent signals, including signals below −70 LUFS,
+        the absolute gate of the standard.
 
     Raises
     ------
@@ -117,6 +119,7 @@ def match_loudness(y: np.ndarray, sr: int, lufs: float = TARGET_LUFS) -> np.ndar
     Parameters
     ----------
     y : ndarray of float, shape (n_samples,) or (n_channels, n_samples)
+        Signal with full scale −1…1.
     sr : int
         Sample rate in Hz.
     lufs : float
@@ -124,9 +127,9 @@ def match_loudness(y: np.ndarray, sr: int, lufs: float = TARGET_LUFS) -> np.ndar
 
     Returns
     -------
-    ndarray of float32, same shape
+    ndarray of float32, of the shape of `y`
         The scaled signal; silence is returned unchanged. If peaks would exceed −1 dBFS, the signal
-        is scaled to a peak of −1 dBFS instead, and is then quieter than requested.
+        is scaled to a peak of −1 dBFS instead and remains quieter than the target.
     """
     y = np.asarray(y)
     return (y * matching_gain(y, sr, lufs)).astype(np.float32)

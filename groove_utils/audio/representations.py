@@ -1,7 +1,7 @@
 """Standard audio representations of music information retrieval.
 
-Waveform, STFT, mel and log-mel spectrogram, constant-Q transform and chromagram follow the list of
-Choi et al. (2017). Onset strength and tempogram are added because they show rhythm.
+The waveform, STFT, mel and log-mel spectrograms, constant-Q transform and chromagram are those
+listed by Choi et al. (2017). Onset strength and tempogram are added because they show rhythm.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Representation(NamedTuple):
     Attributes
     ----------
     array : ndarray of float32, shape (n_rows, n_frames)
-        Values of the representation; waveform and onset strength have one row.
+        Values of the representation. The waveform and the onset strength have one row.
     hop : float
         Time in seconds between two columns; the first column is at 0 s.
     rows : ndarray of float64, shape (n_rows,)
@@ -116,21 +116,21 @@ def representation_table() -> pd.DataFrame:
         :func:`represent`.
     """
     rows = {
-        "waveform": ("everything", "nothing, but is hard to use directly", "end-to-end models"),
+        "waveform": ("everything", "nothing, but hard to use directly", "end-to-end models"),
         "STFT": ("time and frequency", "phase (if magnitudes)", "separation, synthesis"),
-        "mel": ("coarse spectrum", "fine pitch, phase", "hardly used without the log"),
-        "log-mel": ("timbre and strokes, as we hear them", "fine pitch, phase", "tagging, genre"),
+        "mel": ("coarse spectrum", "fine pitch, phase", "rarely used without the logarithm"),
+        "log-mel": ("timbre and onsets, as we hear them", "fine pitch, phase", "tagging, genre"),
         "CQT": ("notes", "exact times of low notes, phase", "transcription, chords"),
-        "chroma": ("pitch classes", "octave, timbre, most strokes", "chords, key, covers"),
-        "tempogram": ("periods of the rhythm", "what was played", "tempo, metre"),
-        "onset strength": ("when, and how hard", "what was played", "beat, groove"),
+        "chroma": ("pitch classes", "octave, timbre, most drum strokes", "chords, key, covers"),
+        "tempogram": ("periods of the rhythm", "pitch, timbre", "tempo, metre"),
+        "onset strength": ("times and strengths of onsets", "pitch, timbre", "beat, groove"),
     }
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["keeps", "loses", "tasks"])
     return table.rename_axis("representation")
 
 
 def window_resolution(n_fft: int, sr: int) -> tuple[float, float]:
-    """Compute the resolution of a Hann window in time and in frequency.
+    """Compute the time and frequency resolution of a Hann window.
 
     Parameters
     ----------
@@ -142,10 +142,10 @@ def window_resolution(n_fft: int, sr: int) -> tuple[float, float]:
     Returns
     -------
     seconds : float
-        Width at half power of a click in the spectrogram.
+        Width of a click in the spectrogram at half power.
     hertz : float
-        Width at half power of the spectral peak of a sine wave. ``seconds * hertz`` is about 0.52
-        for every `n_fft`.
+        Width of the spectral peak of a sine wave at half power, in Hz. ``seconds * hertz`` is about
+        0.52 for every `n_fft`.
 
     Raises
     ------

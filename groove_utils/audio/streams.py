@@ -34,13 +34,14 @@ BLOCK = 1 << 17  # samples per channel, 3 s at 44.1 kHz
 
 
 class Source(ABC):
-    """Audio signal that can be read block by block, repeatedly from its beginning.
+    """Audio signal that can be read from its beginning, block by block, any number of times.
 
     Attributes
     ----------
     sr : int
         Sample rate in Hz.
     n_channels : int
+        Number of channels.
     name : str
         Name used in error messages.
     """
@@ -68,7 +69,7 @@ class Source(ABC):
         peak : float
             Largest absolute sample value that has been read so far.
         blocks : dict of int to ndarray
-            One block for each sample rate, as in :func:`resample_blocks`.
+            One block per sample rate, as in :func:`resample_blocks`.
         """
         peak = 0.0
 
@@ -119,6 +120,7 @@ class FileSource(Source):
     Parameters
     ----------
     path : path-like
+        Audio file.
     start : float
         Start of the excerpt, in seconds from the beginning of the file.
     duration : float, optional
@@ -168,7 +170,7 @@ def as_source(signal: str | os.PathLike | tuple[np.ndarray, int] | Source) -> So
     Raises
     ------
     AudioError
-        If the signal has another type (``kind="wrong_type"``), or cannot be used.
+        If `signal` is of another type (``kind="wrong_type"``), or its audio is not usable.
     """
     if isinstance(signal, Source):
         return signal
@@ -215,7 +217,7 @@ def resample_blocks(
         return np.ascontiguousarray(y.reshape(-1, *block.shape[:-1]).T)
 
     block = next(blocks, None)
-    while block is not None:  # read one block ahead, to recognise the last block
+    while block is not None:  # read one block ahead to recognise the last block
         following = next(blocks, None)
         yield {rate: convert(block, rate, last=following is None) for rate in rates}
         block = following
@@ -238,9 +240,9 @@ def map_pieces(
     length : int
         Number of samples in each piece; the last piece may be shorter.
     context : int
-        Number of neighbouring samples on each side that are also passed to the function, as far as
-        the stream reaches. If no output sample depends on samples further away, the concatenated
-        results equal the output for the complete signal.
+        Number of neighbouring samples on each side of a piece that are also passed to the function
+        (fewer at the ends of the stream). If no output sample depends on more distant samples, the
+        concatenated results equal the output for the complete signal.
 
     Yields
     ------

@@ -23,7 +23,7 @@ def check_signal(y: np.ndarray, sr: int | None = None, name: str = "the signal")
     Parameters
     ----------
     y : array-like of float, shape (n_samples,) or (n_channels, n_samples)
-        Full scale is −1…1.
+        Signal with full scale −1…1.
     sr : int, optional
         Sample rate in Hz to check.
     name : str
@@ -32,6 +32,7 @@ def check_signal(y: np.ndarray, sr: int | None = None, name: str = "the signal")
     Returns
     -------
     ndarray
+        `y` as an array.
 
     Raises
     ------
@@ -54,7 +55,7 @@ def check_signal(y: np.ndarray, sr: int | None = None, name: str = "the signal")
 
 
 def _fault(y: np.ndarray, sr: int | None) -> tuple[str, str] | None:
-    """Return kind and description of a fault in a signal's type, shape or sample rate, or None."""
+    """Return kind and description of a fault in type, shape or sample rate, or None if valid."""
     expected = "expected (n_samples,) or (n_channels, n_samples)"
     if y.dtype.kind != "f":
         return "not_floating", (
@@ -75,12 +76,12 @@ def _fault(y: np.ndarray, sr: int | None) -> tuple[str, str] | None:
 def check_samples(
     y: np.ndarray, name: str, first: int = 0, path: str | os.PathLike | None = None
 ) -> None:
-    """Raise an error if samples are NaN or infinite, or too large for a full scale of −1…1.
+    """Raise an error if samples are NaN, infinite or far outside the full scale of −1…1.
 
     Parameters
     ----------
     y : ndarray of float
-        Samples. Time is the first axis if they were read from a file (`path`), otherwise the last.
+        Samples. Time is the first axis if `path` is given, otherwise the last axis.
     name : str
         Name of the signal in the error message.
     first : int

@@ -30,11 +30,12 @@ def write_mp3(
     path : path-like
         Output file; its suffix should be ``.mp3``.
     y : ndarray, shape (n_samples,) or (n_channels, n_samples)
+        Signal with full scale −1…1.
     sr : int
         Sample rate in Hz. If MPEG-1 Layer III does not support it, the signal is resampled to
         44.1 kHz.
     match : bool
-        Match the loudness first; see :func:`groove_utils.audio.match_loudness`.
+        Match the loudness to a common target first; see :func:`groove_utils.audio.match_loudness`.
     quality : float
         Compression level, from 0 (best quality, largest file) to 1 (smallest file).
     """

@@ -38,11 +38,11 @@ class WindowCutter:
         self.heard = 0  # number of samples received so far
 
     def push(self, block: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
-        """Add a block; yield each window that is now complete, and its number of valid samples."""
+        """Add a block, and yield the complete windows with their numbers of valid samples."""
         self.heard += len(block)
         waiting = np.concatenate([self.waiting, block])
         start = 0
-        # yield a window only if the signal continues after it; `finish` returns the last window
+        # yield a window only if more samples follow it; `finish` returns the last window
         while len(waiting) - start > self.length:
             yield waiting[start : start + self.length], self.length
             start += self.hop

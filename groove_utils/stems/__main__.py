@@ -14,11 +14,11 @@ from groove_utils.stems.demucs_weights import (
 
 
 def main(argv: list[str] | None = None) -> int:
-    """List or download networks, as the command line requests; return 0 on success, 1 on error."""
+    """Run the command-line interface; return 0 on success and 1 on failure."""
     parser = argparse.ArgumentParser(prog="python -m groove_utils.stems", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="list Demucs's networks")
-    commands.add_parser("fetch", help="download one").add_argument("name")
+    commands.add_parser("fetch", help="download a network").add_argument("name")
     options = parser.parse_args(argv)
     if options.command == "list":
         print(*pretrained_names(), sep="\n")
@@ -28,7 +28,7 @@ def main(argv: list[str] | None = None) -> int:
     except (SeparatorUnavailableError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"{options.name}: ready, separates {', '.join(network.sources)}.")
+    print(f"{options.name}: ready; it separates {', '.join(network.sources)}.")
     return 0
 
 

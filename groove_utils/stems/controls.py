@@ -25,6 +25,7 @@ def load_stems(
     Parameters
     ----------
     paths : mapping of stem → path
+        Audio file of each stem.
     sr : int, optional
         Sample rate in Hz to resample to; by default, the highest sample rate of the files.
     mono : bool
@@ -33,9 +34,9 @@ def load_stems(
     Returns
     -------
     stems : dict of stem → ndarray of float32, shape (n_channels, n_samples)
-        Arrays of equal shape. Shorter stems are padded with silence. Mono stems are repeated in
-        every channel of the others; if the numbers of channels still differ, all stems are averaged
-        to mono.
+        Arrays of equal shape. Shorter stems are padded with silence. If some stems are mono and all
+        others have the same number of channels, the mono stems are copied to every channel. If the
+        numbers of channels differ otherwise, all stems are averaged to mono.
     sr : int
         Sample rate of all stems in Hz.
 
@@ -45,7 +46,7 @@ def load_stems(
         If there are no files, or a file cannot be decoded.
     """
     if not paths:
-        raise AudioError("there are no stems to load; give one or more.", kind="no_files")
+        raise AudioError("there are no stems to load; pass one or more.", kind="no_files")
     loaded = {stem: load_audio(path, mono=mono) for stem, path in paths.items()}
     rate = sr or max(native for _, native in loaded.values())
     waves = {stem: np.atleast_2d(resample(y, native, rate)) for stem, (y, native) in loaded.items()}
@@ -60,12 +61,12 @@ def load_stems(
 
 
 def regroup_stems(stems: Mapping[str, np.ndarray], names: Sequence[str]) -> dict[str, np.ndarray]:
-    """Sum true stems to obtain references for the stems of a separator.
+    """Sum the true stems of a song to obtain references for separated stems.
 
     Parameters
     ----------
     stems : mapping of stem → ndarray
-        True stems of one song, such as drums and bass.
+        True stems of one song, for example drums, bass, other and vocals.
     names : sequence of str
         Names of the separator's stems. The reference for ``percussive`` is the drums, and the
         reference for ``harmonic`` is the sum of all other stems.
@@ -86,7 +87,7 @@ def regroup_stems(stems: Mapping[str, np.ndarray], names: Sequence[str]) -> dict
 def tempo_partners(
     tempos: pd.Series, artists: Sequence[str], styles: Sequence[str] | None = None
 ) -> pd.DataFrame:
-    """Find for each song the song by another artist that is nearest in tempo.
+    """Find, for each song, the song by another artist with the nearest tempo.
 
     Parameters
     ----------
@@ -95,15 +96,15 @@ def tempo_partners(
     artists : array-like of shape (n,)
         Artist of each song.
     styles : array-like of shape (n,), optional
-        Style of each song. If given, partners are of the same style, so that exchanging stems does
+        Style of each song. If given, partners have the same style, so exchanging their stems does
         not change the style.
 
     Returns
     -------
     DataFrame
-        Columns ``partner`` (track_id) and ``tempo_ratio`` (tempo of the partner divided by that of
-        the song), indexed by track_id. The nearest tempo is the one with the ratio nearest to 1 on
-        a logarithmic scale; among equally near songs, the first one is chosen.
+        Columns ``partner`` (track_id) and ``tempo_ratio`` (tempo of the partner divided by tempo of
+        the song), indexed by track_id. The nearest tempo is the tempo whose ratio is closest to 1
+        on a logarithmic scale; among equally close songs, the first one is chosen.
 
     Raises
     ------
@@ -115,7 +116,7 @@ def tempo_partners(
     invalid = list(tempos.index[~(np.isfinite(values) & (values > 0))])
     if invalid:
         raise DetailedError(
-            f"{len(invalid)} tempos are missing or not positive; the first is that of song "
+            f"{len(invalid)} tempos are missing or not positive; the first such song is "
             f"{invalid[0]!r}.",
             kind="out_of_range",
             column="tempo",
@@ -156,6 +157,6 @@ def swap_stem(
     Returns
     -------
     dict of track_id → dict of stem → path
-        Paths with the replacements; nothing is decoded.
+        Paths after the replacement; no file is decoded.
     """
     return {track: {**paths, stem: stems[partners[track]][stem]} for track, paths in stems.items()}

@@ -17,16 +17,17 @@ from groove_utils.stems.demucs_weights import Weights, load_network
 __all__ = ["Demucs"]
 
 EPSILON = 1e-8  # avoids division by 0 for a constant signal, as in Demucs
-PIECE = 240  # seconds separated at once, to limit memory: one hour would take 10 GB
+PIECE = 240  # seconds separated at once, to limit memory use: one hour of audio would need 10 GB
 
 
 @dataclass
 class Demucs:
-    """Separator that applies a Demucs network.
+    """Separator that applies a Demucs network to songs of any length.
 
     Parameters
     ----------
     weights : Weights
+        Weights of the network.
     device, shifts, seed, overlap, segment
         As in :func:`groove_utils.stems.separate`.
 
@@ -34,8 +35,8 @@ class Demucs:
     -----
     Songs longer than four minutes are separated in pieces. The pieces start at segment boundaries
     and have complete segments as context, so the result equals Demucs's output for the complete
-    song. As in Demucs, signals are normalised by mean and standard deviation of the complete song,
-    so the song is read twice.
+    song. As in Demucs, signals are normalised by the mean and standard deviation of the complete
+    song, so the song is read twice.
     """
 
     weights: Weights
@@ -52,7 +53,7 @@ class Demucs:
         return tuple(load_network(self.weights).sources)
 
     def recipe(self) -> dict:
-        """Return the weights' fingerprint and the settings, as part of the cache key."""
+        """Return the fingerprint of the weights and the settings, which determine the cache key."""
         recipe = {"separator": self.weights.fingerprint(), "overlap": float(self.overlap)}
         recipe |= {"shifts": int(self.shifts)} | ({"seed": int(self.seed)} if self.shifts else {})
         return recipe | ({} if self.segment is None else {"segment": float(self.segment)})
@@ -82,13 +83,13 @@ class Demucs:
             ("overlap", self.overlap, self._stride(network)[1] >= 1, "a smaller overlap"),
         ):
             if not valid:
-                message = f"{column} is {value}; expected {expected}, with {self.weights.name}."
+                message = f"{column} is {value}; expected {expected} for {self.weights.name}."
                 raise DetailedError(message, kind="out_of_range", column=column, value=value)
 
     def stream(self, source: Source) -> Iterator[np.ndarray]:
         """Yield the stems in blocks of shape (n_stems, n_channels, n).
 
-        The blocks together have the length of the source.
+        The concatenated blocks have the sample rate and the length of the source.
 
         Raises
         ------
@@ -154,7 +155,7 @@ class Demucs:
 
 
 def _statistics(source: Source, sr: int) -> tuple[int, np.float32, np.float32]:
-    """Return the length of a source in samples, and mean and SD of its mono mix at rate `sr`."""
+    """Return a source's length in samples, and mean and SD of its mono mix resampled to `sr`."""
     n_in, sums = 0, np.zeros(3)
 
     def counted() -> Iterator[np.ndarray]:

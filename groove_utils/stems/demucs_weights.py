@@ -26,11 +26,11 @@ __all__ = [
 
 
 class SeparatorUnavailableError(ModelUnavailableError):
-    """Error raised if a separator cannot be loaded; the message explains how to install it."""
+    """Error raised if a separator cannot be loaded; the message states how to obtain it."""
 
 
 class Weights(NamedTuple):
-    """Weights of one network, or of a bag of networks whose outputs are averaged.
+    """Weights of a Demucs network, or of a bag of networks whose outputs are averaged.
 
     Attributes
     ----------
@@ -46,9 +46,9 @@ class Weights(NamedTuple):
     def fingerprint(self) -> str:
         """Return an identifier of the weights, without loading them.
 
-        For pretrained networks, it consists of the name and the signatures, so that cached stems
-        are found even if the weights are not installed. For local files, it is a hash of their
-        content.
+        The identifier of pretrained networks consists of their name and signatures, so cached stems
+        are found even if the weights are not installed. The identifier of local files is a hash of
+        their content.
 
         Raises
         ------
@@ -68,22 +68,23 @@ class Weights(NamedTuple):
 
 
 def find_weights(separator: str | os.PathLike) -> Weights:
-    """Find weights by name or path.
+    """Find the weights of a Demucs network by name or path.
 
     Parameters
     ----------
     separator : str or path-like
-        Name of a pretrained network, ``hf://OWNER/NAME``, a ``.th`` file, a bag's ``.yaml`` file,
-        or ``FOLDER/NAME``.
+        Name of a pretrained network, ``hf://OWNER/NAME``, a ``.th`` file, the ``.yaml`` file of a
+        bag of networks, or ``FOLDER/NAME``.
 
     Returns
     -------
     Weights
+        Name and folder of the weights; nothing is loaded.
 
     Raises
     ------
     DetailedError
-        If there are no weights of this name (``kind="unknown_separator"``).
+        If there are no weights with this name or path (``kind="unknown_separator"``).
     """
     name = os.fspath(separator)
     if "://" in name or name in pretrained_names():  # hf://OWNER/NAME
@@ -114,12 +115,12 @@ def _descriptions() -> Path:
 
 
 def load_network(weights: Weights):
-    """Load a network. The two networks used last are kept in memory.
+    """Load a Demucs network; the two most recently used networks are kept in memory.
 
     Returns
     -------
     torch.nn.Module
-        A Demucs network or :class:`demucs.apply.BagOfModels`, in evaluation mode, on the CPU.
+        Demucs network or :class:`demucs.apply.BagOfModels`, in evaluation mode, on the CPU.
 
     Raises
     ------
@@ -139,7 +140,7 @@ def _load(weights: Weights, _fingerprint: str):
         return get_model(weights.name, **options).eval()
     except MemoryError:
         raise
-    except (Exception, SystemExit) as error:  # errors of several downloaders and formats
+    except (Exception, SystemExit) as error:  # raised by several downloaders and formats
         raise _unavailable(weights, error) from error
 
 

@@ -2,8 +2,8 @@
 
 In a spectrogram, drum strokes are vertical lines, and tones are horizontal lines. A median filter
 over time keeps the tones, and a median filter over frequency keeps the strokes. Each bin is divided
-between the two parts in proportion to the squared medians (Fitzgerald 2010). Chapter
-08-stem-ablation uses HPSS as the second separator.
+between the harmonic and the percussive part in proportion to the squared medians (Fitzgerald 2010).
+Chapter 08-stem-ablation uses HPSS as the second separator.
 """
 
 from __future__ import annotations
@@ -23,19 +23,20 @@ HOP = 512
 KERNEL = 31
 SHORTEST = 2 * N_FFT  # samples; for fewer, librosa's istft leaves some samples uninitialised
 PIECE = 2048 * HOP  # 24 s at 44.1 kHz
-# A sample depends on frames up to n_fft/2 away, their masks on 15 more frames on each side, and
-# these frames on n_fft/2 more samples: 19 hops in total. More context does not change the result.
+# An output sample depends on frames up to n_fft/2 samples away. Their masks depend on 15 more
+# frames on each side, and these on n_fft/2 more samples: 19 hops in total. More context has no
+# effect.
 CONTEXT = 24 * HOP
 
 
 class Hpss:
-    """Harmonic–percussive separation as in :func:`librosa.effects.hpss`, with less memory."""
+    """Harmonic–percussive separator like :func:`librosa.effects.hpss` that needs less memory."""
 
     stems = ("percussive", "harmonic")
     uses_all_cores = False
 
     def recipe(self) -> dict:
-        """Return the version and the settings of the separator, as part of the cache key."""
+        """Return the version and the settings of the separator, which determine the cache key."""
         version = importlib.metadata.version("librosa")
         return {"separator": f"hpss 1, librosa {version}, {N_FFT}/{HOP}/{KERNEL}"}
 
@@ -48,11 +49,12 @@ class Hpss:
 
 
 def hpss(y: np.ndarray) -> np.ndarray:
-    """Separate a signal into its percussive and its harmonic part.
+    """Separate a signal into its percussive and harmonic parts.
 
     Parameters
     ----------
     y : ndarray of float32, shape (n_channels, n_samples)
+        Signal.
 
     Returns
     -------
@@ -75,10 +77,10 @@ def hpss(y: np.ndarray) -> np.ndarray:
 
 
 def _running_median(level: np.ndarray) -> np.ndarray:
-    """Compute the running median over 31 values along the last axis, mirrored at both ends.
+    """Compute the running median of 31 values along the last axis, mirrored at both ends.
 
-    Filtering all rows as one long vector gives the same values as librosa's two-dimensional filter,
-    and is much faster, because scipy then updates a sorted window.
+    Filtering all rows as one long vector gives the same values as librosa's two-dimensional filter.
+    It is much faster, because scipy then updates a sorted window.
     """
     half = KERNEL // 2
     margins = [(0, 0)] * (level.ndim - 1) + [(half, half)]

@@ -1,4 +1,4 @@
-"""Rhythmic coupling of bass and drums, and gains that match the loudness of sums of stems.
+"""Rhythmic coupling of bass and drums, and gains for loudness-matched sums of stems.
 
 Songs are processed in parallel. Results are cached by the content of the stem files.
 """
@@ -24,7 +24,7 @@ from groove_utils.study.stem_names import stem_subsets
 
 __all__ = ["describe_coupling", "matching_gains"]
 
-SAMPLE_RATE = 22050  # Hz; faster than 44.1 kHz, and similar to the models' 16 to 24 kHz
+SAMPLE_RATE = 22050  # Hz; faster than 44.1 kHz, and similar to the sample rates of the models
 
 Subset = tuple[str, ...]
 Stems = Mapping[str, Mapping[str, str | os.PathLike]]
@@ -33,7 +33,7 @@ Stems = Mapping[str, Mapping[str, str | os.PathLike]]
 def describe_coupling(
     stems: Stems, *, n_jobs: int = 2, cache: ArrayCache | None = None
 ) -> pd.DataFrame:
-    """Measure how often bass and bass drum play at the same time.
+    """Measure the coincidence of bass onsets with bass-drum strokes, and both onset densities.
 
     Parameters
     ----------
@@ -75,6 +75,7 @@ def matching_gains(
     Parameters
     ----------
     stems : mapping of track_id → mapping of stem → path
+        Stems of each track.
     sums : sequence of tuple of str, optional
         Names of the stems in each sum; by default, all subsets of the first track's stems.
     n_jobs, cache
@@ -83,9 +84,9 @@ def matching_gains(
     Returns
     -------
     dict of tuple of str → dict of track_id → float
-        Linear gain of each sum for each track; see :func:`groove_utils.audio.matching_gain`.
-        Loudness (ITU-R BS.1770) is measured on the mono mix at 22.05 kHz, similar to the input of
-        the models. Peaks are not limited, because nothing is encoded.
+        Linear gain for each sum and track; see :func:`groove_utils.audio.matching_gain`. Loudness
+        (ITU-R BS.1770) is measured after mixing to mono and resampling to 22.05 kHz, which is
+        similar to the input of the models. Peaks are not limited, because no file is encoded.
 
     Raises
     ------

@@ -28,7 +28,7 @@ def remix(
     loudness: str = "kept",
     target: float | None = None,
 ) -> np.ndarray:
-    """Sum a subset of stems.
+    """Sum a subset of a song's stems, optionally scaled to a target loudness.
 
     Parameters
     ----------
@@ -42,11 +42,11 @@ def remix(
     loudness : {'kept', 'matched'}
         ``'kept'`` leaves the level of the sum unchanged; ``'matched'`` scales the sum to `target`.
     target : float, optional
-        Integrated loudness to match, in LUFS; by default, that of the sum of all stems.
+        Target loudness in LUFS; by default, the loudness of the sum of all stems.
 
     Returns
     -------
-    ndarray of float32, of the shape of one stem
+    ndarray of float32, with the shape of one stem
         The sum. A silent sum is not scaled.
 
     Raises
@@ -77,7 +77,7 @@ def remix(
         raise DetailedError(message, kind="conflict", column="target", value=target)
     chosen = parse_subset(subset, stems)
     y = sum_stems(stems, chosen)
-    ideal_gain, ceiling, level = 1.0, 1.0, "the sum of its stems"
+    ideal_gain, ceiling, level = 1.0, 1.0, "the sum of the stems"
     if loudness == "matched":
         if target is None:
             target = measure_loudness(sum_stems(stems, tuple(stems)), sr)
@@ -88,8 +88,8 @@ def remix(
     shortfall = 20 * math.log10(ideal_gain / gain)
     if shortfall > 0.01:
         warnings.warn(
-            f"{subset_name(chosen)}: is {shortfall:.1f} dB below {level}, because its peaks would "
-            "clip. Choose a lower target to make all subsets equally loud.",
+            f"{subset_name(chosen)}: the result is {shortfall:.1f} dB below {level}, because its "
+            "peaks would clip. Choose a lower target to make all subsets equally loud.",
             RuntimeWarning,
             stacklevel=2,
         )
@@ -97,7 +97,7 @@ def remix(
 
 
 def sum_stems(stems: Mapping[str, np.ndarray], subset: Iterable[str]) -> np.ndarray:
-    """Sum the stems in `subset`, after checking all stems; return float32 of their shape.
+    """Check all stems, and sum those in `subset` to a float32 array of the same shape.
 
     Raises
     ------

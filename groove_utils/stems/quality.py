@@ -13,7 +13,7 @@ from groove_utils.stems.mixing import sum_stems
 
 __all__ = ["separation_checks", "separation_quality"]
 
-SILENT_BELOW = -50.0  # dB relative to the mix; separators' output for absent stems is below this
+SILENT_BELOW = -50.0  # dB relative to the mix; separators return absent stems at lower levels
 FAINTEST = 10 ** (-120 / 10)  # mean power at or below which a signal counts as digital silence
 TOLERANCE = 0.01  # seconds by which the lengths of signals of one song may differ
 
@@ -26,9 +26,9 @@ def separation_quality(
     Parameters
     ----------
     estimates, references : mapping of str to ndarray, shape (n_samples,) or (n_channels, n_samples)
-        Separated and true signals by stem. Stems that are in both mappings are compared. Their
-        lengths may differ by up to 10 ms; the longer signal is then cut. For HPSS, compute the
-        references with :func:`groove_utils.stems.regroup_stems`.
+        Separated and true signals by stem. Stems that are in both mappings are compared. The two
+        signals may differ by up to 10 ms in length; the longer one is then cut. For HPSS, compute
+        the references with :func:`groove_utils.stems.regroup_stems`.
     sr : int
         Sample rate in Hz.
 
@@ -55,8 +55,8 @@ def separation_quality(
     names = [stem for stem in estimates if stem in references]
     if not names:
         raise DetailedError(
-            f"no stem is in both: estimates are {', '.join(estimates) or 'none'}, references "
-            f"{', '.join(references) or 'none'}. Use the same names.",
+            f"estimates ({', '.join(estimates) or 'none'}) and references "
+            f"({', '.join(references) or 'none'}) have no stem in common. Use the same names.",
             kind="no_stems",
         )
     rows = []
@@ -76,28 +76,30 @@ def separation_checks(
     *,
     silent_below: float = SILENT_BELOW,
 ) -> pd.DataFrame:
-    """Check separated stems by comparison with the mix, if there are no true stems.
+    """Compare separated stems with the mix, for songs without true stems.
 
     Parameters
     ----------
     mix : ndarray, shape (n_samples,) or (n_channels, n_samples)
+        Signal that was separated.
     stems : mapping of str to ndarray
-        Separated stems, with the number of channels of the mix. Their length may differ from that
-        of the mix by up to 10 ms.
+        Separated stems, with as many channels as the mix. Stems and mix may differ by up to 10 ms
+        in length.
     sr : int
         Sample rate in Hz.
     silent_below : float
-        Power in dB relative to the mix. A stem at or below it counts as silent.
+        Threshold of power in dB relative to the mix. A stem at or below the threshold counts as
+        silent.
 
     Returns
     -------
     pandas.DataFrame
         One row per stem, with the columns ``stem``; ``energy_share``, the energy of the stem
         divided by the summed energies of all stems (NaN if all are silent); ``level_db``, the power
-        of the stem relative to the mix; ``silent``; ``residual_db``, the power of the difference
-        between the mix and the sum of all stems, relative to the mix (−inf if they are equal, NaN
-        if the mix is silent); and ``seconds``, the duration of the mix. The last two columns have
-        the same value in each row.
+        of the stem in dB relative to the mix; ``silent``, True if the stem counts as silent;
+        ``residual_db``, the power in dB, relative to the mix, of the difference between the mix and
+        the sum of all stems (−inf if they are equal, NaN if the mix is silent); and ``seconds``,
+        the duration of the mix. The last two columns have the same value in each row.
 
     Raises
     ------
@@ -130,7 +132,7 @@ def _align(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cut two signals to the same length if their lengths differ by at most 10 ms.
 
-    The stems of a study may be slightly shorter or longer than the mix.
+    The stems of a song may be slightly shorter or longer than its mix.
     """
     n, m = y.shape[-1], other.shape[-1]
     if y.shape[:-1] != other.shape[:-1] or abs(n - m) > TOLERANCE * sr:

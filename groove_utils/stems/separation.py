@@ -1,4 +1,4 @@
-"""Separation of a signal, a set of tracks or a study into stems.
+"""Separation of signals, audio files or the tracks of a study into stems.
 
 Files of any length are decoded, separated and written block by block. The separated stems of tracks
 are stored in the cache as WAV files of 32-bit floats.
@@ -48,35 +48,37 @@ def separate(
     Parameters
     ----------
     y : ndarray of float, shape (n_samples,) or (n_channels, n_samples)
-        Full scale is −1…1.
+        Signal with full scale −1…1.
     sr : int
         Sample rate in Hz.
     separator : str or path-like
-        ``"hpss"`` (percussive and harmonic part; needs no weights); a Demucs model, such as
+        ``"hpss"`` (percussive and harmonic parts; needs no weights); a Demucs model, such as
         ``"htdemucs_ft"`` (Rouard, Massa & Défossez 2023) or ``"htdemucs"``; ``hf://OWNER/NAME`` for
-        a model on the Hugging Face hub; or a path to a network's ``.th`` file, to a bag's ``.yaml``
-        file, or of the form ``FOLDER/NAME``. A ``.th`` file is a pickle, which can run code: load
-        only files that you trust.
+        a model on the Hugging Face hub; the path of a network's ``.th`` file or of the ``.yaml``
+        file of a bag of networks; or ``FOLDER/NAME``. A ``.th`` file is a pickle, which can run
+        code: load only files that you trust.
     device : str, optional
         ``cpu``, ``cuda`` or ``mps``; by default, ``$GROOVE_DEVICE`` if it is set, otherwise a GPU
         if there is one.
     shifts : int
         Number of random time shifts, of up to half a second, to average over; 0 for no shift. The
-        computing time is proportional to this number, and the improvement is at most 0.2 dB.
+        computing time is proportional to the number of shifts, and the signal-to-distortion ratio
+        improves by at most 0.2 dB.
     seed : int
         Seed of the random shifts.
     overlap : float
         Fraction of a segment that overlaps with the next segment, in [0, 1).
     segment : float, optional
-        Length in seconds of the segments passed to the network; by default, that used in training.
+        Length in seconds of the segments passed to the network; by default, the length used in
+        training.
     progress : bool
         Show a progress bar.
 
     Returns
     -------
     dict of str to ndarray of float32, shape (n_channels, n_samples)
-        Signals by stem, with the sample rate and length of `y`; a mono signal gives the shape
-        (1, n_samples). The stems are ``drums, bass, other, vocals`` for most Demucs models, and
+        Signals by stem, with the sample rate and length of `y`; their shape is (1, n_samples) if
+        `y` is mono. The stems are ``drums, bass, other, vocals`` for most Demucs models, and
         ``percussive, harmonic`` for HPSS.
 
     Raises
@@ -133,8 +135,7 @@ def separate_tracks(
     Returns
     -------
     dict of str to dict of str to pathlib.Path
-        Files by track and stem: WAV with 32-bit floats, with the sample rate and length of the
-        track.
+        WAV files of 32-bit floats by track and stem, with the sample rate and length of the track.
 
     Raises
     ------
@@ -152,8 +153,8 @@ def separate_tracks(
     The cache key of a track is a hash of the bytes of its file, the separator's weights and
     settings, and a version number. Tracks with the same bytes are separated once. An interrupted
     run can be resumed, because an entry counts as complete only after all of its stems have been
-    written. Each stem is checked against its SHA-256 when it is requested; if a stem is damaged,
-    the track is separated again. ``make clean-cache`` removes all stems.
+    written. Each stem is checked against its SHA-256 hash when it is requested; if a stem is
+    damaged, the track is separated again. ``make clean-cache`` removes all stems.
     """
     cache = ArrayCache(namespace="stems") if cache is None else cache
     engine = _engine(separator, **settings)
@@ -238,7 +239,7 @@ def _engine(separator, device=None, shifts=0, seed=0, overlap=0.25, segment=None
     for column, value, valid, expected in (
         ("shifts", shifts, _is_count(shifts), "a whole number, 0 or more"),
         ("overlap", overlap, 0 <= overlap < 1, "0 or more, and less than 1"),
-        ("segment", segment, segment is None or segment > 0, "a positive number of s, or None"),
+        ("segment", segment, segment is None or segment > 0, "a positive duration in s, or None"),
         ("separator", separator, str(separator) != "true", "a separator; see separate_study()"),
     ):
         if not valid:
@@ -269,12 +270,13 @@ def _seconds_bar(seconds: float, separator, progress: bool) -> tqdm:
 def _separate_files(
     work: Mapping[str, FileSource], engine, cache: ArrayCache, separator, progress: bool
 ) -> Iterator[tuple[str, dict[str, Path] | ValueError]]:
-    """Separate the file of each key; yield the key and the paths of the stems, or an error.
+    """Separate the file of each key; yield the key with the paths of the stems or an error.
 
     Raises
     ------
     OSError
-        If stems cannot be written. It is raised only when no other process is still separating.
+        If stems cannot be written. The error is raised only after all other processes have
+        finished.
     """
     seconds = {}
     failure = None
@@ -323,7 +325,7 @@ def _separate_file(
                     update(block.shape[-1] / source.sr)
             hashes = [hash_file(path) for path in temporary]
         cache.put(key, {"stems": np.array(engine.stems), "sha256": np.array(hashes)})
-    except (ValueError, OSError) as error:  # returned, so that other tracks are still separated
+    except (ValueError, OSError) as error:  # returned so that other tracks are still separated
         return error
     return paths
 
@@ -333,7 +335,7 @@ def _stem_path(cache: ArrayCache, key: str, stem: str) -> Path:
 
 
 def _kept(cache: ArrayCache, key: str) -> dict[str, Path] | None:
-    """Return the paths of the stems if the cache entry is complete and undamaged, or None."""
+    """Return the paths of the stems, or None if the cache entry is incomplete or damaged."""
     entry = cache.get(key)
     if entry is None:
         return None
