@@ -1,7 +1,9 @@
 """List, describe, download or record pretrained models: ``python -m groove_utils.embed COMMAND``.
 
-The commands are ``list``, ``card NAME``, ``fetch NAME`` and ``record NAME``. ``fetch --paper``
-downloads and records the models of Marmoret et al. (2026) that are on the Hugging Face hub.
+The commands are ``list``, ``card NAME``, ``fetch NAME`` and ``record NAME``. ``record`` stores a
+model's fingerprint and outputs, with which the model is compared whenever it is loaded. ``fetch
+--paper`` downloads and records the models of Marmoret et al. (2026) that are on the Hugging Face
+hub.
 """
 
 from __future__ import annotations
@@ -20,19 +22,19 @@ from groove_utils.embed.weights import availability
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command line interface; return 0 on success and 1 on failure."""
+    """Run the command-line interface; return 0 on success and 1 on failure."""
     parser = argparse.ArgumentParser(prog="python -m groove_utils.embed", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="list all models, and whether they can run on this machine")
     for command, text in {
-        "card": "show everything about one model",
+        "card": "show the card of a model",
         "record": "record the fingerprint and the probe outputs of a model",
     }.items():
         commands.add_parser(command, help=text).add_argument("name")
     fetch = commands.add_parser("fetch", help="download the weights of a model")
     wanted = fetch.add_mutually_exclusive_group(required=True)
     wanted.add_argument("name", nargs="?")
-    wanted.add_argument("--paper", action="store_true", help="all models of the paper")
+    wanted.add_argument("--paper", action="store_true", help="download all models of the paper")
     options = parser.parse_args(argv)
     try:
         if options.command == "list":
@@ -68,7 +70,7 @@ def _fetch_paper() -> int:
         return 1
     if n_failed:
         return 1
-    print("To use them, set `models: paper` in a parameters file. Commit the new records.")
+    print("To use the models, set `models: paper` in a parameters file. Commit the new records.")
     return 0
 
 
@@ -82,7 +84,7 @@ def _overview() -> pd.DataFrame:
 
 
 def _nothing_to_fetch(card: ModelCard) -> int:
-    """Print how to get a model that is not on the hub; return 0 if it is already available."""
+    """Print instructions for a model that is not on the hub; return 0 if it is available, or 1."""
     available, _, how = availability(card)
     if available:
         drawn = card.name.endswith("-untrained")

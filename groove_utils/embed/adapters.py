@@ -46,7 +46,7 @@ class ModelUnavailableError(ErrorDetails, RuntimeError):
 
 
 class ModelRefusedError(ErrorDetails, RuntimeError):
-    """Error raised if a model's weights, outputs or fingerprint are not the expected ones."""
+    """Error raised if a model's weights, outputs or fingerprint differ from those expected."""
 
 
 @runtime_checkable
@@ -62,17 +62,17 @@ class Adapter(Protocol):
     layers : dict of str to int
         Number of dimensions of each layer that :meth:`forward` returns.
     hop : float, optional
-        Seconds from one window's start to the next; `window` by default.
+        Seconds between the starts of consecutive windows; `window` by default.
     lead : float, optional
-        Seconds of silence to put before the signal; 0 by default. A model needs it if its frames
-        are centred on their time stamps.
+        Seconds of silence to insert before the signal; 0 by default. A model needs a lead if its
+        frames are centred on their time stamps.
     any_length : bool, optional
         True if :meth:`forward` accepts windows shorter than `window`; False by default. The last
         window of a signal is then padded only to the next multiple of an eighth of `window`.
     prepare : callable, optional
-        ``prepare(samples, n_valid)`` computes the network's input from one padded window, in a
-        shape that depends only on ``len(samples)``. It is called in the threads that read audio;
-        :meth:`forward` receives batches of its results.
+        Function ``prepare(samples, n_valid)`` that computes the network's input from one padded
+        window; the shape of the input depends only on ``len(samples)``. It is called in the threads
+        that read audio, and :meth:`forward` receives batches of its results.
     batch_size : int, optional
         Number of windows per batch on a CPU; 8 by default.
     concurrent : bool, optional
@@ -80,13 +80,14 @@ class Adapter(Protocol):
         False by default. Set it only if :meth:`forward` keeps no state between calls, unlike, for
         example, a hook that stores activations.
     version : str, optional
-        Version of the weights and of the adapter's own processing; change it when either changes.
+        Version of the weights and of the adapter's processing; change it when either changes.
     trained : bool, optional
         False for an untrained twin, a network with random weights; True by default.
     seed : int, optional
         Seed of an untrained twin's random weights; it is part of the cache key.
     files : callable, optional
-        ``files()`` lists the files of the weights. If one changes, the model is checked again.
+        Function ``files()`` that lists the files of the weights. If a file changes, the model is
+        verified again.
     """
 
     sample_rate: int
@@ -104,8 +105,8 @@ class Adapter(Protocol):
         network : object
             The result of :meth:`load`.
         batch : Tensor of float32, shape (n_windows, n_samples)
-            Windows on the network's device, padded with zeros after the end of the signal. If
-            there is a method `prepare`, a batch of its results.
+            Windows on the network's device, padded with zeros after the end of the signal; or a
+            batch of results of `prepare`, if the adapter has this method.
         n_valid : Tensor of int, shape (n_windows,)
             Number of samples in each window before the end of the signal.
 
@@ -125,7 +126,7 @@ def check_adapter(name: str, adapter: object) -> None:
     layers = getattr(adapter, "layers", None)
     problems = []
     if not isinstance(rate, (int, np.integer)) or not 1000 <= rate <= 768_000:
-        problems.append(f"sample_rate is {rate!r}, expected whole Hz")
+        problems.append(f"sample_rate is {rate!r}, expected a whole number of Hz")
         rate = 1000
     if not isinstance(window, (int, float)) or not window * rate >= 1:
         problems.append(f"window is {window!r}, expected seconds, at least one sample")
@@ -136,7 +137,7 @@ def check_adapter(name: str, adapter: object) -> None:
     if not isinstance(layers, dict) or not layers:
         problems.append(f"layers is {layers!r}, expected a dict of name to dimensions")
     elif not all(isinstance(layer, str) and layer not in ("", "peak") for layer in layers):
-        problems.append(f"layers is {layers!r}, expected names as text, other than 'peak'")
+        problems.append(f"layers is {layers!r}, expected non-empty strings other than 'peak'")
     for method in ("load", "forward"):
         if not callable(getattr(adapter, method, None)):
             problems.append(f"there is no method {method}()")

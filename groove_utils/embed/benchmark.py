@@ -40,8 +40,8 @@ def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str])
     """Measure the run time and peak memory of models on audio files.
 
     The time includes reading and resampling; cached embeddings are not used. Results are cached for
-    each kind of machine, and measured again if the code of the model or of this package, or the
-    version of a package, changes.
+    each kind of machine. They are measured again if the model, the code of this package or the
+    version of a required package changes.
 
     Parameters
     ----------
@@ -55,11 +55,11 @@ def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str])
     pandas.DataFrame
         One row per model:
 
-        - ``model``: its name;
+        - ``model``: name of the model;
         - ``seconds_per_second``: run time per second of audio, excluding the loading of weights;
           on a CPU, processor time summed over cores, which does not depend on other processes; on
           a GPU, wall-clock time;
-        - ``peak_MiB``: peak main memory of a process that only runs this model;
+        - ``peak_MiB``: peak main memory of a process that runs only this model;
         - ``numbers``: total number of dimensions of all layers.
 
         Values are NaN for a model that cannot run on this machine, or if there are no tracks.
@@ -85,7 +85,7 @@ def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str])
         except ModelUnavailableError:
             return None
 
-    # most of a process's time is spent on imports, on one core
+    # two processes, because each spends most of its time on imports, which use one core
     with ThreadPoolExecutor(2 if choose_device() == "cpu" else 1) as pool:
         costs = list(pool.map(measure, models))
     rows = []
@@ -100,7 +100,7 @@ def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str])
 
 @dataclass(frozen=True)
 class _Sounds:
-    """Audio files, compared by their content and not by their paths."""
+    """Audio files that count as equal if their contents are equal, whatever their paths."""
 
     paths: Mapping[str, str] = field(compare=False)  # by track
     hashes: list[str]  # of the files' bytes
@@ -110,15 +110,15 @@ class _Sounds:
 def _cost_alone(sounds: _Sounds, model: str, factory, measured: tuple):
     """Measure the cost of a model in a new process.
 
-    The result is cached; `measured` (recipe, adapter class and machine) only affects the cache key.
-    The process is new because the peak memory of a process never decreases.
+    The result is cached; `measured` (recipe, adapter class and machine) affects only the cache key.
+    A new process is needed because the recorded peak memory of a process never decreases.
     """
     with ProcessPoolExecutor(1) as process:
         return process.submit(_cost_here, sounds.paths, model, factory).result()
 
 
 def _machine(device: str) -> str:
-    """Describe the hardware: the device, its model and the number of cores."""
+    """Describe the hardware: device, type and model of the processor, and number of cores."""
     file = Path("/proc/cpuinfo")
     lines = file.read_text().splitlines() if file.is_file() else []
     processor = next((line for line in lines if "model name" in line), platform.processor())
@@ -130,7 +130,7 @@ def _machine(device: str) -> str:
 
 
 def _cost_here(paths: Mapping[str, str], model: str, factory) -> tuple[float, float, int]:
-    """Embed tracks; return the seconds, the peak memory in MiB and the number of dimensions."""
+    """Embed tracks; return run time in s, peak memory in MiB and total number of dimensions."""
     from groove_utils.networks import choose_device  # imports torch
 
     if factory is not None:

@@ -33,7 +33,7 @@ _MODELS = Path(__file__).resolve().with_name("models")
 def model_recipe(
     model: str, adapter: Adapter, fingerprint: str, pooling: str, autocast: bool
 ) -> str:
-    """Return, as JSON, everything except the audio that a model's vectors depend on."""
+    """Return a JSON string with all settings and versions that determine a model's vectors."""
     facts = {
         "version": VERSIONS["embeddings"],
         "model": fingerprint,
@@ -50,12 +50,15 @@ def model_recipe(
 
 
 def vector_key(recipe: str, content: str) -> str:
-    """Return the cache key of a track's vectors, from a model's recipe and the audio's hash."""
+    """Return the cache key of a track's vectors, given a model's recipe and the audio's hash.
+
+    The recipe is the result of :func:`model_recipe`.
+    """
     return hash_bytes(recipe, content)
 
 
 def difference_key(total: str, mix: str) -> str:
-    """Return the cache key of the difference between a sum of stems and a mix, by their hashes."""
+    """Return the cache key of the difference between a sum of stems and a mix, given as hashes."""
     return hash_bytes("difference", total, mix)
 
 
@@ -66,10 +69,10 @@ def record_path(key: str) -> Path:
 
 
 def adapter_key(model: str, adapter: Adapter) -> str:
-    """Return a model's name and version, the key under which its fingerprint is recorded.
+    """Return the key of a model's record, which consists of its name and version.
 
-    If an adapter has no version, a hash of its code and its plain attributes takes the version's
-    place. Readers who edit and re-register their own model therefore get new vectors.
+    If an adapter has no version, a hash of its code and its plain attributes is used instead.
+    Vectors are therefore computed again if readers edit and re-register their own model.
     """
     version = getattr(adapter, "version", None)
     if not version:  # from a new adapter, since loading may have changed the attributes of this one
@@ -104,7 +107,7 @@ def _code_hash(adapter: Adapter) -> str:
 
 
 def weights_key(model: str, adapter: Adapter) -> str | None:
-    """Return a key for the files that a model's fingerprint depends on: its weights and its code.
+    """Return a key for the files that determine a model's fingerprint: its weights and its code.
 
     Weights are identified by path, size and modification time, and code by its content. The key is
     None if the adapter has no method ``files()``, a file cannot be read, or the adapter's class is
@@ -125,7 +128,7 @@ def weights_key(model: str, adapter: Adapter) -> str | None:
 
 
 def adapter_files(kind: type) -> list[Path]:
-    """List the source file of an adapter's class, and the local modules that it imports.
+    """List the source files of an adapter's class and of the local modules that it imports.
 
     For the package's own adapters, these are the modules of :mod:`groove_utils.embed.models` that
     are imported directly or indirectly; for a reader's own adapter, the modules in its folder and

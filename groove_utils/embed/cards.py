@@ -18,26 +18,32 @@ class ModelCard:
 
     Attributes
     ----------
-    name, paper : str
-        Name in the catalogue; publication.
-    architecture, training : str
-        Kind of network; training data and task.
+    name : str
+        Name in the catalogue.
+    architecture : str
+        Kind of network.
+    training : str
+        Training data and task.
     licence : str
         Licence of the weights.
     research_only : bool or None
         True if the licence forbids commercial use; None if this is not recorded.
+    paper : str
+        Publication that describes the model.
     sample_rate : int
         Sample rate in Hz.
     window, hop : float
-        Window length and hop in seconds.
+        Length of a window, and time between the starts of consecutive windows, in seconds.
     layers : dict of str to int or None
-        Number of dimensions of each layer; None if it is defined by published vectors.
+        Number of dimensions of each layer; None if only published vectors define it.
     parameters : int or None
         Number of parameters of the part of the network that is used, such as the audio tower; None
         if unknown. For a model from a package, they are counted in the loaded network; for a model
         from the hub, in a network built from the published configuration.
-    source, revision : str
-        Origin of the weights, and their exact version.
+    source : str
+        Origin of the weights.
+    revision : str
+        Exact version of the weights.
     factory : str
         ``module:class`` of the adapter; empty if the model cannot be run and its vectors come with
         a study.
@@ -48,13 +54,13 @@ class ModelCard:
     repository : str
         Repository on the Hugging Face hub; empty for models from a package.
     opt_in : bool
-        True if the model runs code by its authors, which the reader has to allow.
+        True if the model runs code by its authors, which requires the reader's permission.
     in_paper : bool
         True for the seven models of Marmoret et al. (2026).
     files : tuple of str
-        Patterns of the files that are needed for loading, other than the weights.
+        Name patterns of the files that are needed for loading, other than the weights.
     weights : str
-        Name of the weights file at that revision, for messages.
+        Name of the weights file, for messages.
     text_files : tuple of str
         Further files that :func:`groove_utils.embed.embed_text` needs.
     parts : tuple of str
@@ -63,7 +69,7 @@ class ModelCard:
     note : str
         Remarks, for example on the licence or the requirements.
     fault : str
-        For a reader's own model that cannot be created: the reason, and how to fix it.
+        Reason why a reader's own model cannot be created, and how to fix it; otherwise empty.
     """
 
     name: str
@@ -94,7 +100,7 @@ class ModelCard:
 
     @property
     def terms(self) -> str:
-        """Restriction by the licence of the weights, such as ``research only``; else empty."""
+        """Restriction by the licence of the weights, such as ``research only``; empty if none."""
         return {True: "research only", False: "", None: "terms not recorded here"}[
             self.research_only
         ]

@@ -30,7 +30,7 @@ __all__ = [
 _TECHNICAL = ["layers", "factory", "packages", "install", "opt_in", "files", "weights"]
 _TECHNICAL += ["text_files", "fault"]
 _REGISTERED: dict[str, Callable[..., Adapter]] = {}
-_REGISTRATIONS: dict[str, int] = {}  # how often a model was registered under a name
+_REGISTRATIONS: dict[str, int] = {}  # number of times that a model was registered under a name
 
 
 def list_models() -> pd.DataFrame:
@@ -39,9 +39,9 @@ def list_models() -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame, indexed by name
-        One row per model: the fields of :class:`ModelCard`, except technical fields such as
-        `files`; `n_layers`, the number of layers; `dims`, the range of their dimensions; and
-        `available` (bool), `state` and `how`, the results of
+        One row per model. The columns are the fields of :class:`ModelCard`, except technical fields
+        such as `files`; `n_layers`, the number of layers; `dims`, the range of their numbers of
+        dimensions; and `available`, `state` and `how`, the results of
         :func:`groove_utils.embed.weights.availability`.
 
     Examples
@@ -65,7 +65,7 @@ def _span(sizes) -> str:
 
 
 def model_card(name: str) -> ModelCard:
-    """Return the card of a model.
+    """Return the card of a catalogued or registered model.
 
     Raises
     ------
@@ -141,7 +141,7 @@ def registered_models() -> dict[str, Callable[..., Adapter]]:
 
 
 def registration(name: str) -> int:
-    """Return how often a name was registered; each time, it may have been a different model."""
+    """Return the number of times that a model, not always the same, was registered under a name."""
     return _REGISTRATIONS.get(name, 0)
 
 
@@ -152,7 +152,7 @@ def _own_card(name: str) -> ModelCard:
     fields |= {"licence": "–", "research_only": False, "paper": "–", "parameters": None}
     try:
         adapter = _REGISTERED[name]()
-    except Exception as error:  # a reader's code may raise anything; list the others
+    except Exception as error:  # a reader's code may raise any error; list the other models
         fault = f"fix its factory, which fails: {type(error).__name__}: {error}"
         return ModelCard(name=name, factory="", fault=fault, **fields)
     fields |= {"architecture": type(adapter).__name__, "sample_rate": adapter.sample_rate}
@@ -167,6 +167,7 @@ def make_adapter(name: str, seed: int = 0) -> Adapter:
     Parameters
     ----------
     name : str
+        Name of the model.
     seed : int
         Seed of an untrained twin's random weights; other models ignore it.
 
@@ -175,7 +176,7 @@ def make_adapter(name: str, seed: int = 0) -> Adapter:
     EmbedError
         If there is no such model, or the registered factory does not return an adapter.
     ModelUnavailableError
-        If the model needs a package that is not installed, or the reader's consent, or if only its
+        If the model needs a package that is not installed or the reader's consent, or only its
         precomputed vectors can be used.
     """
     if name in _REGISTERED:

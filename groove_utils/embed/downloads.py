@@ -1,7 +1,7 @@
 """Downloads of weights from the Hugging Face hub, at pinned revisions.
 
-A download that was interrupted can be started again: complete files are kept. If the connection is
-lost, the hub's client resumes within the same run.
+An interrupted download can be started again; complete files are kept. If the connection is lost,
+the hub's client resumes the download within the same run.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LEGACY = ["*.json", "*.bin", "*.txt", "*.model"]
 
 
 class RemoteFile(NamedTuple):
-    """A file on the hub: name, size in bytes, and SHA-256 (hex) if the hub provides it."""
+    """A file on the hub: name, size in bytes, and SHA-256 hash (hex) if the hub provides it."""
 
     name: str
     size: int
@@ -48,6 +48,7 @@ class Download:
     Attributes
     ----------
     card : ModelCard
+        Card of the model.
     revision : str
         Full hash of the commit.
     patterns : tuple of str
@@ -77,12 +78,16 @@ class Download:
 def plan_download(card: ModelCard) -> Download:
     """List the files of a model that a download would fetch, without downloading anything.
 
+    Returns
+    -------
+    Download
+
     Raises
     ------
     ModelUnavailableError
-        With kind ``needs_consent`` if the model runs its authors' code and the reader has not
-        allowed it, ``hub_unreachable`` if the hub does not respond, and ``not_fetched`` if the hub
-        returns an error.
+        If the model runs its authors' code without the reader's permission
+        (``kind="needs_consent"``), the hub does not respond (``"hub_unreachable"``), or the hub
+        returns an error (``"not_fetched"``).
     """
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError
@@ -99,7 +104,7 @@ def plan_download(card: ModelCard) -> Download:
     try:
         revision = _full_revision(card.repository, card.revision)
         info = HfApi().model_info(card.repository, revision=revision, files_metadata=True)
-    except (HfHubHTTPError, LookupError) as error:  # the hub has responded
+    except (HfHubHTTPError, LookupError) as error:  # these errors mean that the hub has responded
         raise _not_fetched(card, error) from error
     except Exception as error:  # several libraries raise connection errors
         raise _not_fetched(card, error, "hub_unreachable") from error
@@ -149,8 +154,9 @@ def fetch_weights(card: ModelCard, download: Download | None = None) -> Path:
     Parameters
     ----------
     card : ModelCard
+        Card of the model.
     download : Download, optional
-        Result of :func:`plan_download`, which is called by default.
+        Files to download; by default, the result of :func:`plan_download`.
 
     Raises
     ------
@@ -158,7 +164,7 @@ def fetch_weights(card: ModelCard, download: Download | None = None) -> Path:
         If the reader has not allowed code that the model needs, the hub cannot be reached, or the
         repository lacks required files.
     ModelRefusedError
-        If a file does not have the hash that the hub gives for it.
+        If the hash of a file differs from the hash that the hub provides.
     """
     from huggingface_hub import snapshot_download
 
@@ -180,10 +186,10 @@ def fetch_weights(card: ModelCard, download: Download | None = None) -> Path:
         )
     for file in download.files:
         if file.sha256 and hash_file(folder / file.name) != file.sha256:
-            path = (folder / file.name).resolve()  # the folder has only links to the files
+            path = (folder / file.name).resolve()  # the folder contains only links to the files
             raise ModelRefusedError(
-                f"{card.name}: {path} does not have the hash that the hub gives for "
-                f"{file.name}. Delete it, and fetch again.",
+                f"{card.name}: {path} does not have the hash that the hub provides for "
+                f"{file.name}. Delete the file, and fetch again.",
                 kind="damaged_file",
                 path=path,
                 value=file.sha256,
@@ -201,6 +207,7 @@ def fetch_models(cards: Iterable[ModelCard]) -> int:
     Parameters
     ----------
     cards : iterable of ModelCard
+        Cards of the models.
 
     Returns
     -------
@@ -210,8 +217,8 @@ def fetch_models(cards: Iterable[ModelCard]) -> int:
     Raises
     ------
     ModelUnavailableError
-        With kind ``hub_unreachable`` if the hub does not respond, or ``disk_full`` if there is not
-        enough space for the files. In both cases, nothing is downloaded.
+        If the hub does not respond (``kind="hub_unreachable"``), or there is not enough space for
+        the files (``"disk_full"``). In both cases, nothing is downloaded.
     """
     cards = list(cards)
     downloads, problems = _plan_downloads(cards)
@@ -232,14 +239,14 @@ def fetch_models(cards: Iterable[ModelCard]) -> int:
         except (ModelUnavailableError, ModelRefusedError) as error:
             problems.append(str(error))
         finally:
-            forget_models()  # loaded models need gigabytes
+            forget_models()  # loaded models need gigabytes of memory
     for problem in problems:
         print(problem, file=sys.stderr)
     return len(problems)
 
 
 def _plan_downloads(cards: Iterable[ModelCard]) -> tuple[dict[str, Download], list[str]]:
-    """Print the state of each model; return planned downloads by model, and error messages."""
+    """Print the state of each model; return the planned downloads by model, and error messages."""
     downloads, problems = {}, []
     for card in cards:
         terms = f"{card.licence}{f' ({card.terms})' if card.terms else ''}"
@@ -284,7 +291,7 @@ def _unreachable(cards: Iterable[ModelCard], error: Exception) -> ModelUnavailab
         published = ""
     return ModelUnavailableError(
         f"The hub at {constants.ENDPOINT} does not respond ({type(error).__name__}: {error}). "
-        f"Missing are {names}; nothing was fetched. Run the same command with an internet "
+        f"Missing models: {names}. Nothing was fetched. Run the same command with an internet "
         f"connection. Or run it on a machine that has one, and copy its folder "
         f"{constants.HF_HUB_CACHE} here.{published}",
         kind="hub_unreachable",

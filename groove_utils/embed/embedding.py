@@ -14,7 +14,7 @@ __all__ = ["Embedding"]
 
 @dataclass(frozen=True)
 class Embedding:
-    """Embeddings of a set of tracks by one model: a matrix per layer.
+    """Embeddings of a set of tracks by one model, with one matrix per layer.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class Embedding:
         Tracks whose samples are all below −90 dB of full scale. They are embedded like the others,
         but should be checked.
     source : str
-        ``computed``, or the folder of the precomputed vectors.
+        ``computed``, or the folder of the precomputed vectors that were read.
     """
 
     model: str
@@ -41,7 +41,7 @@ class Embedding:
         for name, values in self.layers.items():
             if values.ndim != 2 or len(values) != len(self.track_ids):
                 raise EmbedError(
-                    f"layer {name!r} has shape {values.shape}, expected one row for each of "
+                    f"layer {name!r} has shape {values.shape}; expected one row for each of "
                     f"{len(self.track_ids)} tracks.",
                     kind="other_shape",
                     column=name,
@@ -65,7 +65,7 @@ class Embedding:
         return self.layers[name]
 
     def frame(self, layer: str) -> pd.DataFrame:
-        """Return one layer as a table: one row per track_id, one column per dimension."""
+        """Return one layer as a table with one row per track_id and one column per dimension."""
         values = self.layer(layer)
         columns = [f"{layer}_{i:04d}" for i in range(values.shape[1])]
         index = pd.Index(self.track_ids, name="track_id", dtype="str")

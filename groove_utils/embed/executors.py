@@ -1,8 +1,8 @@
 """Distribute the extraction of embeddings over local processes or a Dask cluster.
 
-Tracks are sent to the workers in small bundles. All workers write to one cache, which they must be
-able to access under the same path, and return only error messages. If a worker of a cluster dies,
-another worker takes over its bundle and finds the completed results in the cache.
+Tracks are sent to the workers in small bundles. All workers write embeddings to one cache, which
+must have the same path for all of them, and return only counts and error messages. If a worker of a
+cluster dies, another worker takes over its bundle and finds the completed embeddings in the cache.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from groove_utils.embed.jobs import Settings, compute_missing
 
 __all__ = ["embed_distributed", "open_pool", "pickled_by_value"]
 
-BUNDLE = 16  # tracks or sums of stems per job; few, since a job is repeated if its worker dies
+BUNDLE = 16  # tracks or sums of stems per job; few, because a job is repeated if its worker dies
 
 
 def embed_distributed(
@@ -76,7 +76,8 @@ def embed_distributed(
 def _embed_bundle(settings, place, factories, work, todo) -> tuple[int, dict[str, str]]:
     """Embed a bundle of tracks; return the number of embeddings, and error messages by track."""
     for name, factory in factories.items():
-        if registered_models().get(name) is not factory:  # otherwise it would be loaded again
+        # registering the same factory again would reload the model
+        if registered_models().get(name) is not factory:
             register_model(name, factory, replace=True)
     errors = compute_missing(work, todo, settings, ArrayCache(*place))
     return sum(map(len, todo.values())), errors
@@ -84,10 +85,10 @@ def _embed_bundle(settings, place, factories, work, todo) -> tuple[int, dict[str
 
 @contextlib.contextmanager
 def pickled_by_value(factories: Iterable[Callable]) -> Iterator[None]:
-    """Send the code of readers' adapter factories to the workers, together with the jobs.
+    """Pickle the code of readers' adapter factories with each job, within a ``with`` block.
 
-    A worker may run on another machine, which does not have the reader's files. Packages that are
-    installed here must also be installed there.
+    This is necessary because a worker may run on another machine, without the reader's files.
+    Packages that are installed on this machine must also be installed on the other machine.
     """
     installed = {Path(sysconfig.get_path(kind)) for kind in ("stdlib", "purelib", "platlib")}
     modules = {sys.modules.get(factory.__module__) for factory in factories}
@@ -108,7 +109,7 @@ def pickled_by_value(factories: Iterable[Callable]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def open_pool(executor: str) -> Iterator[Callable]:
-    """Connect to an executor; yield a function that runs jobs on it and returns their results."""
+    """Connect to an executor; yield a function that runs jobs on it and yields their results."""
     processes = re.fullmatch(r"joblib:([1-9]\d*)", executor)
     cluster = re.fullmatch(r"(?:dask|tcp)://(\[?[^/\s]+\]?:\d+)", executor)
     if processes:
@@ -121,8 +122,8 @@ def open_pool(executor: str) -> Iterator[Callable]:
             yield functools.partial(_run_on_cluster, client)
     else:
         raise EmbedError(
-            f"executor is {executor!r}; expected dask://HOST:PORT of a Dask scheduler, or "
-            "joblib:N for N processes, 1 or more.",
+            f"executor is {executor!r}; expected dask://HOST:PORT (a Dask scheduler) or "
+            "joblib:N (N processes, at least 1).",
             kind="bad_executor",
             column="executor",
             value=executor,
@@ -132,7 +133,7 @@ def open_pool(executor: str) -> Iterator[Callable]:
 def _run_on_cluster(client, function: Callable, jobs: Sequence[tuple]) -> Iterator:
     from distributed import as_completed
 
-    # a generator, since workers free a result once its future is no longer referenced here
+    # a generator, because workers free a result once its future is no longer referenced here
     futures = (client.submit(function, *job, pure=False, retries=3) for job in jobs)
     for future in as_completed(futures, loop=client.loop):
         yield future.result()

@@ -39,7 +39,7 @@ def embed_audio(
     Parameters
     ----------
     y : ndarray of float, shape (n_samples,) or (n_channels, n_samples)
-        Samples; full scale is −1 to 1. Channels are averaged.
+        Signal with full scale −1…1. Channels are averaged.
     sr : int
         Sample rate in Hz.
     model : str
@@ -52,7 +52,8 @@ def embed_audio(
     Returns
     -------
     dict of str to ndarray of float32, shape (n_windows, dim)
-        Vectors by layer. The windows cover the whole signal; frames after its end are ignored.
+        Vectors by layer, one row per window. The windows cover the whole signal; frames after its
+        end are ignored.
 
     Raises
     ------
@@ -63,7 +64,8 @@ def embed_audio(
     ModelUnavailableError
         If the model cannot be loaded; the message says how to fix it.
     ModelRefusedError
-        If the loaded model differs from its weights file or its record.
+        If the loaded model differs from its weights file, or from its recorded fingerprint or
+        outputs.
 
     Examples
     --------
@@ -91,6 +93,7 @@ def embed_tracks(tracks: Mapping[str, Signal], model: str, **options) -> Embeddi
     Returns
     -------
     Embedding
+        Matrix of vectors for each layer, with one row per track.
 
     Raises
     ------
@@ -132,15 +135,14 @@ def embed_models(
         A track's vector is the mean over its frames, optionally followed by their standard
         deviation.
     cache : ArrayCache, optional
-        Cache of vectors; the project's cache by default. Tracks with identical audio are computed
-        only once.
+        Cache of vectors; the project's cache by default. Identical audio is embedded only once.
     device : str, optional
         ``cpu``, ``cuda`` or ``mps``; by default ``$GROOVE_DEVICE``, or else a GPU if there is one.
     autocast : bool
         Compute matrix products in bfloat16 if the device supports it in hardware. This is faster,
         and changes a layer by less than 2% of its norm.
     executor : str, optional
-        ``dask://HOST:PORT`` of a Dask scheduler, or ``joblib:N`` for N local processes; all workers
+        ``dask://HOST:PORT`` (a Dask scheduler) or ``joblib:N`` (N local processes); all workers
         must have access to the cache. By default ``$EXECUTOR``, or else this process, with all
         cores.
     progress : bool
@@ -154,8 +156,7 @@ def embed_models(
     Raises
     ------
     AudioError
-        If some tracks cannot be embedded; the message lists them. The embeddings of the other
-        tracks are cached nevertheless.
+        If some tracks cannot be embedded; the message lists them. The other tracks are cached.
     EmbedError
         If an option is invalid, there are no tracks, or there is no such model.
     ModelUnavailableError, ModelRefusedError
@@ -193,7 +194,7 @@ def embed_models(
 def _missing(
     keys: Mapping[str, Mapping[str, str]], tracks: Iterable[str], entries: Mapping
 ) -> tuple[dict[str, list[str]], set[str]]:
-    """Return, by track, the models without cached vectors; and the cache keys of these vectors."""
+    """Return the models without cached vectors by track, and the cache keys of missing vectors."""
     todo: dict[str, list[str]] = {}
     missing: set[str] = set()
     for track in tracks:
@@ -239,7 +240,7 @@ def embed_study(
         Stems (``drums``, ``bass``, ``other``, ``vocals``) whose sum is embedded instead of the full
         mix.
     tracks : iterable of str, optional
-        Track ids; all by default, in the order of ``tracks.csv``.
+        Track ids; by default, all tracks in the order of ``tracks.csv``.
     **options
         As in :func:`embed_models`: seed, pooling, cache, device, autocast, executor, progress.
 
@@ -260,14 +261,14 @@ def embed_study(
     Notes
     -----
     If the study contains ``embeddings/<model>/<track_id>.npz``, these vectors are used and nothing
-    is computed; `seed` and `autocast` then have no effect, and a RuntimeWarning is given. The keys
-    of each archive are layer names. An array of shape (dim,) is a track's vector, and an array of
-    shape (n_windows, dim) is averaged over windows. There is one exception: if a catalogued model
-    has exactly the layers ``layer_00``, ``layer_01``…, an array ``audio_embedding`` of shape
-    (n_layers, dim) contains these layers, as in the published vectors of MERT (13 × 768). Vectors
-    of a stem are read from ``embeddings/<model>/<stem>/<track_id>.npz``, and vectors of a sum of
-    stems from ``embeddings/<model>/<stem>+<stem>/``, with the stems in the order drums, bass,
-    other, vocals.
+    is computed. `seed` and `autocast` then have no effect; a RuntimeWarning is issued if they are
+    given. The keys of each archive are layer names. An array of shape (dim,) is a track's vector,
+    and an array of shape (n_windows, dim) is averaged over windows. There is one exception: if a
+    catalogued model has exactly the layers ``layer_00``, ``layer_01``…, an array
+    ``audio_embedding`` of shape (n_layers, dim) contains these layers, as in the published vectors
+    of MERT (13 × 768). Vectors of a stem are read from
+    ``embeddings/<model>/<stem>/<track_id>.npz``, and vectors of a sum of stems from
+    ``embeddings/<model>/<stem>+<stem>/``, with the stems in the order drums, bass, other, vocals.
     """
     ids = list(study.tracks["track_id"] if tracks is None else tracks)
     stems = [stems] if isinstance(stems, str) else stems
@@ -318,7 +319,7 @@ def _absolute(work: Mapping[str, Source]) -> Mapping[str, Source]:
 def _open_sources(
     tracks: Mapping[str, Signal],
 ) -> tuple[dict[str, Source], dict[str, str], dict[str, str]]:
-    """Return sources and audio hashes of readable tracks, and error messages of the others."""
+    """Return sources and hashes of the readable tracks, and error messages for the others."""
     if not isinstance(tracks, Mapping):
         raise EmbedError(
             f"tracks is a {type(tracks).__name__}; expected a dict of track_id to a path, or to a "

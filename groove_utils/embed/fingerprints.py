@@ -7,8 +7,8 @@ a random step in the preprocessing. Every model is therefore checked when it is 
 - A probe signal is embedded twice. Both results must be equal, and must equal the recorded result.
 
 The records of catalogued models are in ``fingerprints.json`` next to this module, written by
-``python -m groove_utils.embed record NAME``. A model without a record there is recorded in the
-cache at its first use on this machine, and compared with that record later.
+``python -m groove_utils.embed record NAME``. Any other model is recorded in the cache when it is
+first used on a machine, and later compared with that record.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ __all__ = [
 ]
 
 REGISTRY = Path(__file__).with_name("fingerprints.json")
-# rounding on another processor causes smaller differences, other weights larger ones
+# rounding on another processor causes smaller differences; different weights cause larger ones
 TOLERANCE = 2e-3
 
 
 def fingerprint(network: Any) -> str:
-    """Return the SHA-256 (hex) of a network's class name, parameters and buffers.
+    """Return the SHA-256 hash (hex) of a network's class name, parameters and buffers.
 
     Parameters
     ----------
@@ -66,11 +66,11 @@ def fingerprint(network: Any) -> str:
 
 
 def probe_signal(n_samples: int, sr: int) -> np.ndarray:
-    """Return a probe signal of clicks, tones and noise, float32 (n_samples,).
+    """Return a probe signal of clicks, tones and noise, float32 of shape (n_samples,).
 
     The signal is computed from formulas, without a random number generator, so it is the same on
-    every machine up to rounding. Its rhythm repeats every second, with changes in pitch and
-    loudness, so a crop differs from the whole signal.
+    every machine up to rounding. Its rhythm repeats every second while pitch and loudness change,
+    so a crop differs from the whole signal.
     """
     t = np.arange(n_samples)
     second = t // sr
@@ -90,17 +90,18 @@ def model_record(model) -> dict:
     Parameters
     ----------
     model : groove_utils.embed.engine.Model
+        Loaded model.
 
     Returns
     -------
     dict
-        ``fingerprint``, and ``probe``: for each layer a list of its norm, its mean and six of its
-        values.
+        ``fingerprint``, a hash; and ``probe``, which maps each layer to a list of its norm, its
+        mean and six of its values.
 
     Raises
     ------
     ModelRefusedError
-        If two passes over the probe differ, or a layer is not finite.
+        If two passes over the probe signal differ, or a layer contains NaN or infinite values.
     """
     from groove_utils.embed.engine import forward_windows  # imports torch
 
@@ -137,11 +138,12 @@ def model_record(model) -> dict:
 
 
 def check_model(model, key: str, *, registry: Path | None = None) -> None:
-    """Compare a model with its record, or record it in the cache if it has none.
+    """Compare a model with its recorded fingerprint and outputs, or record them if it has none.
 
     Parameters
     ----------
     model : groove_utils.embed.engine.Model
+        Loaded model.
     key : str
         Key of the record: name and version of the model, as returned by
         :func:`groove_utils.embed.cache_keys.adapter_key`.
@@ -151,8 +153,8 @@ def check_model(model, key: str, *, registry: Path | None = None) -> None:
     Raises
     ------
     ModelRefusedError
-        If the fingerprint or the probe differs from the record; the message says which, and how to
-        fix it.
+        If the fingerprint or an output for the probe signal differs from the record; the message
+        states which of them differs, and how to fix it.
     """
     name = key.partition("@")[0]
     record = model_record(model)
@@ -183,14 +185,14 @@ def check_model(model, key: str, *, registry: Path | None = None) -> None:
         atol = TOLERANCE * (max(abs(x) for x in summary[1:]) or 1.0)
         if actual is None or not np.allclose(actual, summary, rtol=TOLERANCE, atol=atol):
             remedy += (
-                "something outside its class, on which it depends, has changed."
+                "something outside its class that it depends on has changed."
                 if custom
                 else "The preprocessing or the architecture differs. Install the versions of "
                 "requirements.lock."
             )
             raise ModelRefusedError(
                 f"{name}: refused. Its weights are those recorded, but layer {layer} of the probe "
-                f"signal is {actual}, {where} has {summary}. {remedy}",
+                f"signal is {actual}, and {where} has {summary}. {remedy}",
                 kind="other_output",
                 column=layer,
                 value=where,
@@ -223,7 +225,7 @@ def write_record(key: str, record: Mapping) -> None:
 
 
 def read_registry(path: Path | None = None) -> dict[str, dict]:
-    """Return all committed records by key, from the file :data:`REGISTRY` by default."""
+    """Return all committed records by key; they are read from :data:`REGISTRY` by default."""
     path = path or REGISTRY
     return _read_registry(path, path.stat().st_mtime_ns) if path.is_file() else {}
 
@@ -234,7 +236,7 @@ def _read_registry(path: Path, _mtime: int) -> dict:
 
 
 def write_records(records: Mapping[str, dict], path: Path | None = None) -> None:
-    """Add records, given by key, to the committed registry, which has one line per model."""
+    """Add records, given by key, to the committed registry, a file with one line per model."""
     path = path or REGISTRY
     registry = read_registry(path) | records
     lines = [f"{json.dumps(key)}: {json.dumps(registry[key])}" for key in sorted(registry)]

@@ -1,8 +1,9 @@
 """Comparison of a loaded network with its weights file.
 
 Libraries can return a network with random weights or uninitialised buffers, and still report
-success. Adapters therefore compare every tensor with the file that it should come from.
-:mod:`groove_utils.embed.fingerprints` then compares the model with its record.
+success. Adapters therefore compare every tensor with the weights file.
+:mod:`groove_utils.embed.fingerprints` then compares the model with its recorded fingerprint and
+outputs.
 """
 
 from __future__ import annotations
@@ -27,22 +28,23 @@ def tensor_values(tensor) -> np.ndarray:
 def check_weights(name: str, network, stored: Mapping[str, Any]) -> None:
     """Compare a network's parameters and buffers with the file from which they were loaded.
 
-    Each tensor must equal the tensor of the same name in the file. If there is none, a parameter
-    must equal some tensor in the file, because libraries rename parameters; a buffer is checked by
-    :func:`check_buffers`.
+    Each tensor must equal the tensor of the same name in the file. If the file has no tensor of
+    this name, a parameter must equal any tensor in the file, because libraries rename parameters. A
+    buffer is then checked by :func:`check_buffers` instead.
 
     Parameters
     ----------
     name : str
         Name of the model, for the error message.
     network : torch.nn.Module
+        Loaded network.
     stored : mapping of str to Tensor
         Tensors in the file, by name. Their names may have an additional prefix.
 
     Raises
     ------
     ModelRefusedError
-        If a parameter or buffer has different values.
+        If a parameter or buffer differs from the file.
     """
     values = {key: _values_hash(tensor) for key, tensor in stored.items()}
     namesakes = _namesakes(network, stored)
@@ -79,20 +81,20 @@ def _values_hash(tensor) -> bytes:
 
 
 def check_buffers(name: str, network, stored: Mapping[str, Any], build: Callable[[], Any]) -> None:
-    """Compare buffers that are missing from the weights file with those of a new network.
+    """Compare buffers that are missing from the weights file with buffers of a new network.
 
     Parameters
     ----------
     name, network, stored
         As in :func:`check_weights`.
     build : callable
-        Function that builds the network again. It is called only if there are such buffers.
+        Function that builds the network again; it is called only if buffers are missing.
 
     Raises
     ------
     ModelRefusedError
-        If a buffer differs from that of the new network or contains NaN, which means that it was
-        not initialised.
+        If a buffer was not initialised: it differs from the buffer of the new network, or contains
+        NaN.
     """
     namesakes = _namesakes(network, stored)
     computed = {key: tensor for key, tensor in network.named_buffers() if key not in namesakes}

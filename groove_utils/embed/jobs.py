@@ -37,7 +37,7 @@ class Settings:
             )
 
     def recipe(self, model: str) -> str:
-        """Return, as JSON, everything except the audio that a model's vectors depend on."""
+        """Return a JSON string with all settings and versions that determine a model's vectors."""
         adapter, fingerprint = known_fingerprint(model, self.seed, self.device)
         return model_recipe(model, adapter, fingerprint, self.pooling, self.autocast)
 
@@ -58,9 +58,11 @@ def compute_missing(
     todo : mapping of str to sequence of str
         Models whose embedding is missing, by track.
     settings : Settings
+        Options that affect the vectors.
     cache : ArrayCache
+        Cache to which the vectors are written.
     bar : tqdm, optional
-        Progress bar, advanced by one per track and model.
+        Progress bar that advances by one for each embedding.
 
     Returns
     -------

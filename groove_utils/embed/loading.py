@@ -52,7 +52,7 @@ def load_model(
     device : str, optional
         As in :func:`groove_utils.embed.embed_audio`.
     autocast : bool
-        Compute matrix products in half precision. The device has to support it, see
+        Compute matrix products in half precision, which the device must support; see
         :func:`groove_utils.networks.choose_autocast`.
 
     Returns
@@ -67,7 +67,8 @@ def load_model(
     ModelUnavailableError
         If the model cannot be loaded on this machine.
     ModelRefusedError
-        If the loaded model differs from its weights file or its record.
+        If the loaded model differs from its weights file, or from its recorded fingerprint or
+        outputs.
     """
     import torch
 
@@ -103,7 +104,7 @@ def load_model(
 
 
 def _halve_weights(network: torch.nn.Module) -> None:
-    """Convert dense and convolutional layers to bfloat16 once, rather than at each call.
+    """Convert the weights of dense and convolutional layers to bfloat16 once, not at each call.
 
     Readers' own models are not converted, because they may disable autocast for some layers.
     """
@@ -138,7 +139,9 @@ def known_fingerprint(model: str, seed: int, device: str | None) -> tuple[Adapte
 
 
 def record_model(model: str) -> str:
-    """Write a model's record to the registry, replacing an existing record without comparison.
+    """Write a model's fingerprint and outputs to the registry, replacing an existing record.
+
+    The model is not compared with the existing record.
 
     Returns
     -------
@@ -155,12 +158,12 @@ def record_model(model: str) -> str:
 
 
 def verify_or_record(model: str) -> bool:
-    """Compare a model with its record in the registry, or record it if it has none.
+    """Compare a model with its record in the registry, or add a record if it has none.
 
     Returns
     -------
     bool
-        True if the model equals its record; False if it had none and was recorded.
+        True if the model equals its record; False if it had no record and one was added.
 
     Raises
     ------

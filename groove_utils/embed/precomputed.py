@@ -15,7 +15,7 @@ from groove_utils.study.archives import read_arrays
 
 __all__ = ["check_options", "read_precomputed"]
 
-MAX_NAMED = 5  # number of unusable files that an error lists; the rest are counted
+MAX_NAMED = 5  # number of unusable files that an error message lists; the rest are counted
 
 
 def read_precomputed(archives: Mapping[str, Path], model: str, ids: Sequence[str]) -> Embedding:
@@ -30,6 +30,11 @@ def read_precomputed(archives: Mapping[str, Path], model: str, ids: Sequence[str
         Name of the model.
     ids : sequence of str
         Track ids to read, in this order.
+
+    Returns
+    -------
+    Embedding
+        Vectors of the tracks by layer.
 
     Raises
     ------
@@ -50,7 +55,7 @@ def read_precomputed(archives: Mapping[str, Path], model: str, ids: Sequence[str
     if missing:
         raise EmbedError(
             f"{folder}: no vectors for {len(missing)} tracks; the first missing file is "
-            f"{missing[0]}.npz. Add them, or remove the folder to have them computed from the "
+            f"{missing[0]}.npz. Add them, or remove the folder to compute vectors from the "
             "audio.",
             kind="missing_vectors",
             path=folder,
@@ -103,12 +108,12 @@ def check_options(
     Raises
     ------
     EmbedError
-        If `pooling` is not ``'mean'``, since standard deviations cannot be derived from means.
+        If `pooling` is not ``'mean'``, because standard deviations cannot be derived from means.
 
     Warns
     -----
     RuntimeWarning
-        If `seed` or `autocast` is given, since it has no effect.
+        If `seed` or `autocast` is given, because it has no effect.
     """
     if not models:
         return
@@ -116,8 +121,8 @@ def check_options(
     if pooling != "mean":
         raise EmbedError(
             f"pooling is {pooling!r}, but the study has precomputed vectors of {names}, which are "
-            "means. Omit pooling, or remove these models' folders from embeddings/ to have them "
-            "computed from the audio.",
+            "means. Omit pooling, or remove these models' folders from embeddings/ to compute "
+            "vectors from the audio.",
             kind="precomputed_means",
             column="pooling",
             value=pooling,
@@ -147,7 +152,7 @@ def _read_one(path: Path, hidden: Mapping[str, int]) -> dict[str, np.ndarray]:
         else:
             layers = {name: values.mean(axis=0) if values.ndim == 2 and len(values) else values}
         for layer, vector in layers.items():
-            with np.errstate(over="ignore"):  # it is reported below
+            with np.errstate(over="ignore"):  # the overflow is reported below
                 row[layer] = vector.astype(np.float32)
             if vector.ndim != 1 or not vector.size:
                 raise ValueError(f"has {name!r} of shape {values.shape}, which is not a vector")

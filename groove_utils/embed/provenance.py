@@ -1,4 +1,4 @@
-"""Provenance of the models used, for the page on provenance."""
+"""Table of the sources, licences and fingerprints of models, for the page on provenance."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["model_facts"]
 
 
 def model_facts(embeddings: Mapping[str, Embedding]) -> pd.DataFrame:
-    """Tabulate the source, licence and fingerprint of the model of each embedding.
+    """Tabulate the source, licence and fingerprint of each embedding's model.
 
     Parameters
     ----------
@@ -24,8 +24,9 @@ def model_facts(embeddings: Mapping[str, Embedding]) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row per model: ``model, source, licence, fingerprint``. The fingerprint is a hash of the
-        loaded weights and buffers; for precomputed vectors of the study, it is a dash.
+        One row per model, with the columns ``model, source, licence, fingerprint``. The fingerprint
+        is a hash of the loaded weights and buffers, or a dash if the study contains precomputed
+        vectors of the model.
     """
     rows = []
     for name, embedding in embeddings.items():

@@ -42,20 +42,20 @@ def embed_stem_sums(
     ----------
     study : Study
     models : str or sequence of str
-        Models, or folders in the study's ``embeddings/``.
+        Names of models, or of folders in the study's ``embeddings/``.
     sums : iterable of sequence of str, optional
-        Combinations of stems to add up. By default, every non-empty subset of the stems; if the
-        study has no stems, the sums for which it has precomputed vectors.
+        Combinations of stems to add up. By default, all non-empty subsets of the stems or, for a
+        study without stems, the sums for which it has precomputed vectors.
     stems : mapping of str to mapping of str to path, optional
-        Audio files by track_id and stem; the study's own by default. They may come from a separator
-        or from another song.
+        Audio files by track_id and stem, for example from a separator or another song. By default,
+        the stems of the study.
     gains : mapping of tuple of str to mapping of str to float, optional
         Linear gains by sum and track_id, for example for loudness matching; 1 by default.
     tracks : iterable of str, optional
         Track ids; all by default.
     excerpt : float
-        Embed only an excerpt of this duration in seconds, from the middle of each song; 0 for the
-        whole song. It has no effect on precomputed vectors.
+        Duration in seconds of an excerpt from the middle of each song, embedded instead of the
+        whole song; 0 for the whole song. It has no effect on precomputed vectors.
     **options
         As in :func:`groove_utils.embed.embed_models`: seed, pooling, cache, device, autocast,
         executor, progress.
@@ -76,7 +76,7 @@ def embed_stem_sums(
     -----
     If the study contains ``embeddings/<model>/<stem>+<stem>/``, these vectors are used (unless
     `stems` or `gains` are given). If a track's own stems add up to its mix, within 16-bit rounding,
-    the mix is embedded instead of the sum of all stems, since its embedding is usually cached.
+    the mix is embedded instead of the sum of all stems, because its embedding is usually cached.
     """
     models = [models] if isinstance(models, str) else list(models)
     ids = list(study.tracks["track_id"] if tracks is None else tracks)
@@ -119,7 +119,7 @@ def _label(track: str, subset: Sum) -> str:
 
 
 def _of_sum(embedding: Embedding, ids: Sequence[str], subset: Sum) -> Embedding:
-    """Select the rows of one sum of stems, and name them by track_id."""
+    """Select the embedding of one sum of stems, with rows named by track_id."""
     part = embedding.select([_label(track, subset) for track in ids])
     silent = [track for track in ids if _label(track, subset) in part.silent]
     return Embedding(embedding.model, list(ids), part.layers, silent)
@@ -142,7 +142,7 @@ def _stem_files(study, ids: Sequence[str]) -> dict[str, dict[str, Path]]:
 def _parts(files: Mapping[str, Path], excerpt: float) -> dict[str, FileSource]:
     if not excerpt:
         return {stem: FileSource(path) for stem, path in files.items()}
-    # the same excerpt of all stems; the longest stem defines the song's length
+    # use the same excerpt of all stems; the longest stem defines the length of the song
     lengths = [audio_duration(path) for path in files.values()]
     start = max(0.0, (max(lengths) - excerpt) / 2)
     if start >= min(lengths):  # a stem of a much shorter song
@@ -162,7 +162,7 @@ def _source(
 
 
 def _add_up(parts: Sequence[FileSource], mix: FileSource) -> bool:
-    """Return True if stems add up to a mix, within rounding; results are cached."""
+    """Return True if stems add up to a mix within 16-bit rounding; the result is cached."""
     total = SumSource(parts)
     if total.sr != mix.sr:
         return False

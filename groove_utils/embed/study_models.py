@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 OFFLINE = ("msd-musicnn", "mtt-musicnn", "msd-vgg", "mtt-vgg", "basic-pitch")
-"""Models with which a study is embedded by default; their weights are part of Python packages."""
+"""Models that embed a study by default; their weights are part of Python packages."""
 
 TASKS = {
     "msd-musicnn": "tagging",
@@ -48,23 +48,24 @@ def models_for(study, named: str | Sequence[str] = ()) -> list[str]:
     Parameters
     ----------
     study : Study
+        See :func:`groove_utils.study.load_study`.
     named : str or sequence of str
         Models that the reader has chosen. ``paper`` stands for the models of Marmoret et al.
-        (2026); if one needs audio, vectors or consent that are missing, it is left out with a
-        warning.
+        (2026). A model of the paper that needs missing audio, missing vectors or the reader's
+        consent is left out with a warning.
 
     Returns
     -------
     list of str
-        `named`, if given; otherwise the models with vectors in the study's ``embeddings/<model>/``,
-        in the order of the catalogue, with models that are not in the catalogue last; if there are
-        none, :data:`OFFLINE`.
+        The models in `named`, if given. Otherwise, the models with vectors in the study's
+        ``embeddings/<model>/``, first those in the catalogue, in its order, and then the others; if
+        there are no vectors, :data:`OFFLINE`.
 
     Raises
     ------
     ModelUnavailableError
-        If `named` includes ``paper``, and models have to be fetched or installed first, or none of
-        them can be used.
+        If `named` includes ``paper``, and models of the paper must first be fetched or installed,
+        or none of them can be used.
     """
     if named:
         named = [named] if isinstance(named, str) else named
@@ -125,18 +126,20 @@ def runnable_models(study, models: Sequence[str]) -> tuple[list[str], str]:
     Parameters
     ----------
     study : Study
+        See :func:`groove_utils.study.load_study`.
     models : sequence of str
+        Names of the models to check.
 
     Returns
     -------
     runnable : list of str
-        Names of these models.
+        Names of the models that can run.
     note : str
-        Sentence for the reader that names the other models and the commands that add them, or says
-        that all models were run.
+        Sentence for the reader that names the models that cannot run and the commands that add
+        them, or states that all models were run.
     """
     if not study.has("audio"):
-        return [], "The study has no sound files for other models."
+        return [], "The study has no audio, so no other models can be run."
     states = {model: availability(model_card(model)) for model in models}
     missing = [f"{name} (to add it: {how})" for name, (ok, _, how) in states.items() if not ok]
     note = f"Not run: {'; '.join(missing)}." if missing else "All of them were run."
@@ -146,10 +149,14 @@ def runnable_models(study, models: Sequence[str]) -> tuple[list[str], str]:
 def twins_of(study, models: Sequence[str]) -> list[str]:
     """Return the untrained twins of models, or an empty list if the study has no audio.
 
+    An untrained twin is the same network with random weights.
+
     Parameters
     ----------
     study : Study
+        See :func:`groove_utils.study.load_study`.
     models : sequence of str
+        Names of the models; models without an untrained twin are skipped.
 
     Returns
     -------
@@ -166,13 +173,15 @@ def precomputed_sums(study, model: str) -> list[str]:
     Parameters
     ----------
     study : Study
+        See :func:`groove_utils.study.load_study`.
     model : str
+        Name of the model.
 
     Returns
     -------
     list of str
-        Names such as ``drums`` and ``drums+bass``. Those of the published study come first, in its
-        order.
+        Names such as ``drums`` and ``drums+bass``. The sums of the published study come first, in
+        the order of that study.
     """
     folder = Path(study.path) / "embeddings" / model
     names = [place.name for place in sorted(folder.glob("*")) if place.is_dir()]
@@ -186,8 +195,9 @@ def stem_models(study, preferred: Sequence[str] = ()) -> list[str]:
     Parameters
     ----------
     study : Study
+        See :func:`groove_utils.study.load_study`.
     preferred : sequence of str
-        Models to list first, for example ranked from best to worst by a chapter on probing.
+        Models to list first, for example the models of the chapter on probing from best to worst.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """Sums of stems as audio sources for the extraction engine.
 
-The resampled blocks of short stems are kept in memory for a while, so that each stem of a song is
-decoded and resampled only once.
+The resampled blocks of recently read short stems are kept in memory, so that each stem of a song is
+decoded and resampled only once for all sums.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class SumSource(Source):
     Parameters
     ----------
     paths : sequence of path or FileSource
-        Files, whose sample rates may differ; the sum has the highest sample rate of them.
+        Files to add up. If their sample rates differ, the sum has the highest of these rates.
     gain : float
-        Linear gain.
+        Linear gain, applied to the sum.
 
     Raises
     ------
@@ -41,7 +41,7 @@ class SumSource(Source):
     def __init__(self, paths: Sequence[str | os.PathLike | FileSource], gain: float = 1.0):
         self.parts = [p if isinstance(p, FileSource) else FileSource(p) for p in paths]
         if not self.parts:
-            raise AudioError("there are no files to add up; give one or more.", kind="no_files")
+            raise AudioError("there are no files to add up; pass one or more.", kind="no_files")
         self.sr = max(part.sr for part in self.parts)
         self.gain = float(gain)
 
@@ -53,10 +53,10 @@ class SumSource(Source):
             yield blocks[self.sr] if mono else blocks[self.sr][None]
 
     def resampled(self, rates: Sequence[int]) -> Iterator[tuple[float, dict[int, np.ndarray]]]:
-        """Yield the sum block by block: the peak so far, and a block at each sample rate.
+        """Yield the peak so far and the next block of the sum at each sample rate.
 
-        Each file is resampled before it is added, so different sums can share the result. The peak
-        is measured at the highest rate.
+        Each file is resampled before it is added, so different sums can share its resampled blocks.
+        The peak is measured at the highest of the given rates.
         """
         highest, peak = max(rates), 0.0
         parts = [_kept_blocks(part, rates) for part in self.parts]
@@ -73,8 +73,8 @@ def add_streams(
     Parameters
     ----------
     parts : sequence of iterator of dict of int to ndarray
-        Streams to add up: blocks of any length, by sample rate. A stream that ends before the
-        others is continued with silence.
+        Streams to add up. Each yields blocks of any length by sample rate. A stream that ends
+        before the others is continued with silence.
     rates : sequence of int
         Sample rates in Hz.
     gain : float
@@ -83,7 +83,7 @@ def add_streams(
     Yields
     ------
     dict of int to ndarray of float32
-        A block of the sum, by sample rate.
+        Next block of the sum by sample rate.
     """
     streams = dict(enumerate(parts))
     buffers = {rate: [np.zeros(0, np.float32)] * len(parts) for rate in rates}
@@ -116,7 +116,7 @@ def _n_bytes(stream: list[dict[int, np.ndarray]]) -> int:
 
 
 def _kept_blocks(part: FileSource, rates: Sequence[int]) -> Iterator[dict[int, np.ndarray]]:
-    """Yield the blocks of a file at several sample rates; those of short files stay in memory."""
+    """Yield the blocks of a file at several sample rates; keep the blocks of short files."""
     key = (part.content(), tuple(sorted(rates)))
     with _lock:
         stream = _kept.get(key)

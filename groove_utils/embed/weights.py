@@ -1,8 +1,8 @@
 """Find and read the weights of models from the Hugging Face hub.
 
-Nothing is downloaded unless requested: the error message for a missing model gives the command that
-fetches it. This command needs an internet connection; afterwards, the pinned revision is read from
-the hub's local cache. A folder to which the files were copied by hand can be used instead.
+Weights are downloaded only on request. The error message for a missing model states the command
+that fetches the model from the internet; afterwards, the pinned revision is read from the hub's
+local cache. A folder to which the files were copied by hand can be used instead.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ def availability(card: ModelCard) -> tuple[bool, str, str]:
     Returns
     -------
     available : bool
+        True if the model can run.
     state : {'installed', 'cached', 'needs a download', 'needs an extra', 'needs consent',
             'through embeddings/', 'fails'}
     how : str
@@ -138,7 +139,7 @@ def weights_folder(card: ModelCard) -> Path:
     Raises
     ------
     ModelUnavailableError
-        If files are missing; the message says which, and how to get them.
+        If files are missing; the message lists them, and states how to obtain them.
     """
     folder = find_weights(card)
     if folder is not None:
@@ -185,7 +186,7 @@ def offline(name: str):
     Raises
     ------
     ModelUnavailableError
-        If the library tries to access the hub, because a file is missing.
+        If the library tries to access the hub because a file is missing.
     """
     from huggingface_hub import constants
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
@@ -207,7 +208,14 @@ def offline(name: str):
 
 
 def read_json(name: str, path: Path) -> dict:
-    """Read a model's configuration file.
+    """Read a model's configuration file in JSON format.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model, for the error message.
+    path : pathlib.Path
+        The configuration file.
 
     Raises
     ------
@@ -219,12 +227,19 @@ def read_json(name: str, path: Path) -> dict:
     except ValueError as error:
         raise _unreadable(name, path, error) from error
     if not isinstance(content, dict):
-        raise _unreadable(name, path, f"it contains a {type(content).__name__}, expected a mapping")
+        raise _unreadable(name, path, f"it contains a {type(content).__name__}, not a mapping")
     return content
 
 
 def read_tensors(name: str, folder: Path) -> dict:
-    """Read all tensors from a model's weights files, by name.
+    """Read all tensors from a model's weights files; return them by name.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model, for the error message.
+    folder : pathlib.Path
+        Folder of the weights files.
 
     Raises
     ------

@@ -16,7 +16,7 @@ from groove_utils.embed.engine.workers import WorkerPool
 
 __all__ = ["embed_windows", "run"]
 
-REMEMBERED = 2048  # number of windows whose vectors are kept, in case the same samples occur again
+REMEMBERED = 2048  # number of windows whose vectors are kept in case the same samples occur again
 
 Result = tuple[int, int, tuple[dict[str, np.ndarray], float] | ValueError]
 
@@ -40,8 +40,8 @@ def run(
     track, model : int
         Positions of the track in `sources` and of the model in `models`.
     result : (dict of str to ndarray, float) or ValueError
-        Vectors by layer, float32 (dim,) or (2·dim,), and the track's largest absolute sample. If
-        the audio of the track cannot be used, an error instead; other tracks are not affected.
+        Vectors by layer, float32 (dim,) or (2·dim,), and the track's largest absolute sample; or an
+        error if the audio of this track cannot be used, which does not affect other tracks.
     """
     with WorkerPool() as workers:
         batches = _Batches(models, workers, spread)
@@ -66,7 +66,7 @@ class _Batches:
         self.read: dict[int, tuple[float, BaseException | None]] = {}  # peak and error, by track
 
     def add(self, window: Window) -> Iterator[Result]:
-        """Add a window, and start its batch if it is full; yield the results of finished tracks."""
+        """Add a window to a batch, start the batch if it is full, and yield finished results."""
         pool = self.pools.setdefault((window.track, window.model), TrackPool())
         window.index = pool.expect()
         key = window.model, window.content
@@ -83,7 +83,7 @@ class _Batches:
                 yield from self._start(group)
 
     def close_track(self, reader: TrackReader) -> Iterator[Result]:
-        """Record that a track was read to its end or until an error; yield its finished results."""
+        """Mark a track as read to its end or until an error, and yield its finished results."""
         self.read[reader.track] = reader.peak, reader.error
         for key in [(reader.track, i) for i in range(len(self.models))]:
             pool = self.pools.setdefault(key, TrackPool())
@@ -92,7 +92,7 @@ class _Batches:
                 yield self._finish(key)
 
     def flush(self) -> Iterator[Result]:
-        """Run all waiting windows, even in incomplete batches; yield the remaining results."""
+        """Run all waiting windows, even in incomplete batches, and yield the remaining results."""
         for group in sorted(self.waiting):
             yield from self._start(group)
         yield from self._collect(0)
@@ -130,7 +130,7 @@ class _Batches:
 
 
 def submit(workers: WorkerPool, model: Model, windows: Sequence[Window]) -> Future:
-    """Start a batch of windows of equal padded length, in a thread if the model allows it."""
+    """Run a batch of windows of equal padded length, in a thread if the model allows it."""
     samples, n_valid = [w.samples for w in windows], [w.n_valid for w in windows]
     return workers.submit(model.forward, samples, n_valid, concurrent=model.concurrent)
 

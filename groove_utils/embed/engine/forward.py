@@ -1,8 +1,8 @@
-"""Compute the outputs of layers for a batch of windows, pooled over frames.
+"""Compute the outputs of a model's layers for batches of windows, pooled over frames.
 
-All batches of a model with windows of one length have the same shape (incomplete batches are
-padded), because the rounding of matrix products depends on the shape. The vectors of a track
-therefore depend neither on the other tracks in a batch nor on an earlier, interrupted run.
+The rounding of matrix products depends on their shape. Therefore, all batches of a model with
+windows of the same length have the same shape, and incomplete batches are padded. The vectors of a
+track then depend neither on other tracks in the same batch nor on an earlier, interrupted run.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["Model", "forward_windows"]
 
 BATCH_SIZE = 8  # number of windows, if an adapter has no attribute batch_size
 GPU_BATCH_SIZE = 32
-N_BUCKETS = 8  # number of lengths of the last window, if a model accepts short windows
+N_BUCKETS = 8  # number of possible lengths of the last window, if a model accepts short windows
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Model:
     fingerprint: str = ""
     device: str = "cpu"  # or cuda, mps
     autocast: bool = False  # compute matrix products in half precision (bfloat16)
-    fitting: int | None = None  # number of windows that fit in memory, after a batch did not
+    fitting: int | None = None  # number of windows that fit in memory; set if a batch did not
 
     @property
     def name(self) -> str:
@@ -61,14 +61,14 @@ class Model:
         return round(self.adapter.window * self.adapter.sample_rate)
 
     def cutter(self) -> WindowCutter:
-        """Return a cutter that divides signals into this model's windows."""
+        """Create a cutter that divides a signal into this model's windows."""
         adapter, rate = self.adapter, self.adapter.sample_rate
         hop = getattr(adapter, "hop", adapter.window)
         lead = getattr(adapter, "lead", 0)
         return WindowCutter(self.length, round(hop * rate), round(lead * rate))
 
     def bucket(self, n_valid: int) -> int:
-        """Padded length of a window with `n_valid` samples."""
+        """Return the padded length, in samples, of a window with `n_valid` samples."""
         if not getattr(self.adapter, "any_length", False):
             return self.length
         steps = -(-N_BUCKETS * n_valid // self.length)
@@ -82,7 +82,7 @@ class Model:
         return padded
 
     def forward(self, windows: Sequence[np.ndarray], n_valid: Sequence[int]) -> Layers:
-        """Compute pooled outputs for prepared windows of one length, by :func:`forward_windows`."""
+        """Compute pooled outputs for prepared windows of one length by :func:`forward_windows`."""
         size = max(self.batch_size, len(windows))
         batch = np.zeros((size, *windows[0].shape), np.float32)
         valid = np.full(size, self.bucket(n_valid[0]))
@@ -98,15 +98,16 @@ def forward_windows(model: Model, batch: np.ndarray, n_valid: np.ndarray) -> Lay
     Parameters
     ----------
     model : Model
+        Loaded model.
     batch : ndarray of float32, shape (n_windows, n_samples)
-        Windows, or the results of the adapter's method `prepare` for them.
+        Windows, or their results from the adapter's method `prepare`.
     n_valid : ndarray of int, shape (n_windows,)
         Number of samples in each window before the end of the signal.
 
     Returns
     -------
     dict of str to (ndarray, ndarray)
-        Mean and variance over frames, by layer: float32 (n_windows, dim).
+        Mean and variance over valid frames by layer, each float32 of shape (n_windows, dim).
 
     Raises
     ------
@@ -115,7 +116,7 @@ def forward_windows(model: Model, batch: np.ndarray, n_valid: np.ndarray) -> Lay
 
     Notes
     -----
-    If the device runs out of memory, this batch and later batches are halved, with a warning.
+    If the device runs out of memory, a warning is issued and the batch size is halved.
     """
     try:
         return _forward(model, batch, n_valid)
@@ -132,7 +133,7 @@ def forward_windows(model: Model, batch: np.ndarray, n_valid: np.ndarray) -> Lay
     )
     parts, start = [], 0
     while start < len(batch):
-        stop = start + model.fitting  # may have been reduced further
+        stop = start + model.fitting  # the size may have been reduced further
         parts.append(forward_windows(model, batch[start:stop], n_valid[start:stop]))
         start = stop
     return {

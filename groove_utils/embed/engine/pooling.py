@@ -26,7 +26,7 @@ def pool_frames(
     Parameters
     ----------
     values : Tensor of float32, shape (n_windows, n_frames, dim) or (n_windows, dim)
-        Values by frame, where NaN is ignored. Values without an axis of frames are returned
+        Outputs of a layer; NaN is ignored. Outputs without an axis of frames are returned
         unchanged, with zero variance.
     n_valid : Tensor of int, shape (n_windows,)
         Number of samples in each window before the end of the signal.
@@ -36,6 +36,7 @@ def pool_frames(
     Returns
     -------
     mean, variance : Tensor of float32, shape (n_windows, dim)
+        Mean and variance over the valid frames of each window.
 
     Examples
     --------
@@ -122,7 +123,7 @@ class TrackPool:
 
 
 def finite_error(layers: Mapping[str, np.ndarray]) -> EmbedError | None:
-    """Return an error that names the layers with NaN or infinite values, or None."""
+    """Return an error that names the layers with NaN or infinite values; None if all are finite."""
     bad = [name for name, values in layers.items() if not np.isfinite(values).all()]
     if not bad:
         return None

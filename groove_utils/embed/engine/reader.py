@@ -42,9 +42,9 @@ class TrackReader(threading.Thread):
     Attributes
     ----------
     peak : float
-        Largest absolute sample so far.
+        Largest absolute sample read so far.
     error : BaseException or None
-        Error that stopped the reading early, if any.
+        Error that stopped the reader, or None.
     """
 
     def __init__(self, track: int, source: Source, models: Sequence[Model]):
@@ -60,9 +60,9 @@ class TrackReader(threading.Thread):
         try:
             for window in self._windows():
                 self._put(window)
-        except OSError as error:  # deleted or not readable: continue with other tracks
+        except OSError as error:  # not readable, for example deleted: continue with others
             self.error = AudioError(f"it cannot be read: {error}")
-        except BaseException as error:  # for the thread that reads the queue
+        except BaseException as error:  # raised by the thread that reads the queue
             self.error = error
         self._put(None)
 
@@ -105,8 +105,8 @@ def read_windows(
 ) -> Iterator[Window | TrackReader]:
     """Yield the windows of all tracks in order, and each track's reader after its windows.
 
-    Errors that occur in a reader are raised. The exception is ValueError, which means that the
-    audio of the track cannot be used; it is only stored in the reader's attribute `error`.
+    Errors that occur in a reader are raised, except ValueErrors, which mean that the audio of the
+    track cannot be used. They are only stored in the reader's attribute `error`.
     """
     readers: deque[TrackReader] = deque()
     numbered = enumerate(sources)

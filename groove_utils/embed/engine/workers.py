@@ -18,8 +18,8 @@ MAX_WORKERS = 4  # each batch that runs in parallel needs memory for its feature
 class WorkerPool:
     """Pool of threads that run batches in parallel, each on an equal share of the cores.
 
-    This is faster than running one batch on all cores, because the cores would have to wait for
-    each other between the many small steps of a batch.
+    This is faster than running one batch on all cores, which would have to wait for each other
+    between the many small steps of a batch.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class WorkerPool:
         torch.set_num_threads(self._threads)  # the default for new threads
 
     def submit(self, function: Callable, *arguments, concurrent: bool = True) -> Future:
-        """Call a function in the next free thread; if not `concurrent`, at once in this thread."""
+        """Call a function in the next free thread or, if not `concurrent`, in this thread."""
         if concurrent:
             return self._pool.submit(function, *arguments)
         done: Future = Future()
@@ -56,7 +56,7 @@ def _keep_freed_memory() -> None:
     """Make the C library keep the memory of feature maps for reuse.
 
     By default, glibc returns large blocks to the system when they are freed, and the system clears
-    them before the next use. This would slow down models with large feature maps, such as HuBERT.
+    the blocks before the next use. This slows down models with large feature maps, such as HuBERT.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
     if mallopt is not None:

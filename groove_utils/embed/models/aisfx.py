@@ -1,8 +1,8 @@
 """aiSFX (Ma & Lerch, 2022): an embedding of sound effects.
 
-A network of eight convolutional layers, with 4.7 million parameters, on a mel spectrogram of 2.3 s.
-It was trained to classify the effects (doors, crowds, weather, …) of nine commercial sound
-libraries. It was not trained on music.
+The network has eight convolutional layers and 4.7 million parameters. Its input is a mel
+spectrogram of 2.3 s. It was trained to classify the sound effects (doors, crowds, weather, …) of
+nine commercial libraries, not on music.
 
 References
 ----------
@@ -50,7 +50,7 @@ class MelSpectrogram(nn.Module):
         self.register_buffer("window", torch.hann_window(N_FFT, periodic=False))
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
-        """Compute spectrograms: (n_windows, n_samples) to (n_windows, n_frames, 96)."""
+        """Map windows (n_windows, n_samples) to spectrograms (n_windows, n_frames, 96)."""
         spectrum = torch.fft.rfft(FRAMING.cut(batch) * self.window)
         with torch.autocast(batch.device.type, enabled=False):  # bfloat16 is too coarse
             mel = (spectrum.real.square() + spectrum.imag.square()) @ self.filters
@@ -83,7 +83,8 @@ class AiSFXNetwork(nn.Module):
         """Compute the feature maps, averaged over frequency, and the embedding.
 
         ``block1``, ``block2`` and ``block3`` have shape (n_windows, n_positions, n_channels), with
-        NaN after the end of the signal; ``embedding`` is the maximum over time, (n_windows, 512).
+        NaN after the end of the signal. ``embedding``, shape (n_windows, 512), is the maximum of
+        the last block's feature maps over time.
         For the parameters, see :class:`PackagedNetwork`.
         """
         x = self.spectrogram(batch)
@@ -111,8 +112,8 @@ class AiSFX(PackagedNetwork):
     def read(self, path: Path) -> dict[str, torch.Tensor]:
         """Return the weights of the embedding network from the package's file.
 
-        The file also contains the number of classes of each library, a NumPy integer. PyTorch's
-        restricted unpickler is allowed to read these, and nothing else.
+        The file also contains the number of classes of each library as a NumPy integer. PyTorch's
+        restricted unpickler is allowed to read NumPy integers in addition to tensors.
         """
         scalar = np.int64(0).__reduce__()[0]
         allowed = [scalar, (scalar, "numpy.core.multiarray.scalar")]  # NumPy 2 moved it

@@ -1,9 +1,9 @@
 """AudioMAE (Huang et al., 2022), published by hance-ai together with its code.
 
-The code is not part of any library; it is downloaded with the weights. It is downloaded and run
-only with the reader's permission, ``GROOVE_REMOTE_CODE=audiomae``. The network is built here, and
-each weight is copied from the weights file and checked, because transformers left weights and
-buffers of such networks uninitialised.
+The code is not part of any library. It is downloaded with the weights and run only with the
+reader's permission, ``GROOVE_REMOTE_CODE=audiomae``. This module builds the network, and copies and
+checks each weight, because the library ``transformers`` left weights and buffers of such networks
+uninitialised.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from groove_utils.embed.weights import consented, offline, read_json, read_tenso
 
 __all__ = ["AudioMAE"]
 
-N_BANDS = 8  # rows of patches, of sixteen mel bands each
+N_BANDS = 8  # number of rows of patches; each row spans 16 mel bands
 N_FFT = 400  # samples per frame of the spectrogram
 
 
@@ -81,7 +81,7 @@ class AudioMAE(HubModel):
         """Compute the layer ``bands``, shape (n_windows, 6144).
 
         The encoder returns 768 values for each of 64 positions in time and 8 frequency bands;
-        positions after the end of the signal are left out.
+        positions after the end of the signal are excluded from the mean over time.
         """
         encoder, rows = network.encoder, []
         for window, n in zip(batch.cpu(), n_valid.tolist()):

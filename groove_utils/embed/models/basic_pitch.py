@@ -1,11 +1,11 @@
 """Basic Pitch (Bittner et al., 2022): transcription of notes, run with ONNX Runtime.
 
-A network of 17 thousand parameters, trained to transcribe any instrument. From a harmonically
-stacked constant-Q transform, it estimates three kinds of probability for each of 172 frames of a
-two-second window: that each of 88 piano keys sounds (``note``), that it begins to sound
+The network has 17 thousand parameters and was trained to transcribe any instrument. Its input is a
+harmonically stacked constant-Q transform of a two-second window. For each of 172 frames, it
+estimates the probability that each of 88 piano keys sounds (``note``) or begins to sound
 (``onset``), and that a pitch is present in each third of a semitone (``contour``). The embedding
-consists of the means and standard deviations over time. The model was trained on notes, not on tags
-or styles.
+consists of the means and standard deviations of these probabilities over time. The model was
+trained on notes, not on tags or styles.
 
 References
 ----------
@@ -33,7 +33,7 @@ __all__ = ["BasicPitch", "fold_convolutions"]
 SAMPLE_RATE = 22050
 HOP = 256
 WINDOW = 43844  # samples; the graph's input
-EDGE = 15  # number of frames at either end of a window that lack context and are dropped
+EDGE = 15  # number of frames without full context at each end of a window, which are dropped
 N_FRAMES = 172
 OUTPUTS = {
     "note": "StatefulPartitionedCall:1",
@@ -44,9 +44,10 @@ VECTOR_LENGTH = 16  # number of channels that a convolution on a CPU computes at
 
 
 class BasicPitch(PackagedGraph):
-    """Adapter of Basic Pitch (``basic-pitch``), or of its twin (``basic-pitch-untrained``).
+    """Adapter of Basic Pitch, trained (``basic-pitch``) or untrained (``basic-pitch-untrained``).
 
-    The twin has random weights, except in the constant-Q transform, which is not learnt.
+    The untrained network has random weights, except in the constant-Q transform, which is not
+    learnt.
     """
 
     sample_rate = SAMPLE_RATE
@@ -77,13 +78,14 @@ class BasicPitch(PackagedGraph):
         session : GraphSession
             Result of :meth:`load`.
         batch : array-like of float32, shape (n_windows, 43844)
+            Windows at 22,050 Hz.
         n_valid : array-like of int, shape (n_windows,)
             Number of samples in each window before the end of the signal.
 
         Returns
         -------
         dict of str to ndarray of float32, shape (n_windows, 2 × n_pitches)
-            Means, followed by standard deviations, by layer.
+            Means, followed by standard deviations, for each layer.
         """
         inner = slice(EDGE, N_FRAMES - EDGE)
         times = np.arange(N_FRAMES)[inner] * HOP
@@ -97,9 +99,10 @@ class BasicPitch(PackagedGraph):
 def fold_convolutions(graph: bytes) -> bytes:
     """Rewrite an ONNX model to run faster, with the same outputs up to rounding.
 
-    A convolution on a CPU computes 16 channels at once. A convolution with fewer output channels is
-    replaced by one that computes several neighbouring pitches as further channels. It has a copy of
-    the kernel for each of these pitches, shifted accordingly, and moves by all of them in one step.
+    On a CPU, a convolution computes 16 channels at once. A convolution with fewer output channels
+    is therefore replaced by one that computes several neighbouring pitches as additional channels.
+    The new convolution has a shifted copy of the kernel for each of these pitches, and its stride
+    is the number of these pitches.
 
     Parameters
     ----------

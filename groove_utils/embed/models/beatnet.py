@@ -1,15 +1,15 @@
 """BeatNet (Heydari, Cwitkowitz & Duan, 2021): real-time tracking of beats and downbeats.
 
-A network of 400 thousand parameters. Its input is a spectrum every 20 ms, in 24 bands per octave,
-and the increase of each band since the previous frame. A convolution over frequency and a dense
-layer reduce a frame to 150 values. Two LSTM layers follow, which use past frames only. The network
-estimates the probability that a frame is a beat, a downbeat or neither. The embedding consists of
-the mean and standard deviation over time of each layer.
+The network has 400 thousand parameters. Its input is a spectrum every 20 ms, in 24 bands per
+octave, and the increase of each band since the previous frame. A convolution over frequency and a
+dense layer reduce a frame to 150 values. Two LSTM layers follow, which use past frames only. The
+network estimates the probability that a frame is a beat, a downbeat or neither. The embedding
+consists of the means and standard deviations of the layers over time.
 
 The package ``BeatNet`` contains the weights; its own code is not used. The spectrum is defined as
-in madmom, with which the network was trained. madmom's own beat trackers are not in the catalogue,
-because the licence of their weights (CC BY-NC-SA) excludes commercial use. The chapter on
-descriptors compares the beats of BeatNet with those of other trackers.
+in the library madmom, with which the network was trained. madmom's own beat trackers are not in the
+catalogue, because the licence of their weights (CC BY-NC-SA) excludes commercial use. The chapter
+on descriptors compares the beats of BeatNet with those of other trackers.
 
 References
 ----------
@@ -83,8 +83,8 @@ class BeatNetNetwork(nn.Module):
 class BeatNet(PackagedNetwork):
     """Adapter of BeatNet (``beatnet``), or of its untrained twin (``beatnet-untrained``).
 
-    Of the three sets of weights in the package, the first is used, which was trained without the
-    data set GTZAN. The twin has PyTorch's random initial weights.
+    The package contains three sets of weights. The adapter uses the first set, which was trained
+    without the data set GTZAN. The twin has PyTorch's random initial weights.
     """
 
     architecture = BeatNetNetwork
@@ -122,16 +122,16 @@ def beat_activations(y: np.ndarray, sr: int) -> np.ndarray:
     Parameters
     ----------
     y : ndarray of float, shape (n_samples,) or (n_channels, n_samples)
-        Samples; channels are averaged.
+        Signal with full scale −1…1. Channels are averaged.
     sr : int
         Sample rate in Hz.
 
     Returns
     -------
     ndarray of float32, shape (n_frames, 2)
-        Probability of a beat that is not a downbeat, and of a downbeat. There are 50 frames per
-        second (`FRAME_RATE`), and frame k is centred on k / 50 s. A frame lasts 64 ms; its
-        probabilities do not depend on later samples.
+        Probability of a beat that is not a downbeat (first column) and of a downbeat (second
+        column). There are 50 frames per second (`FRAME_RATE`), and frame k is centred on k / 50 s.
+        A frame lasts 64 ms, and its probabilities do not depend on later samples.
 
     Raises
     ------
@@ -165,10 +165,9 @@ def filterbank() -> np.ndarray:
     Returns
     -------
     ndarray of float32, shape (705, 136)
-        One column per filter. A filter rises from the centre of the lower neighbour and falls to
-        the centre of the upper neighbour, and its weights sum to 1. Centres are rounded to bins of
-        the spectrum. At low frequencies, where bins are wider than bands, there is one filter per
-        bin.
+        One column per filter. A filter rises from the centre of its lower neighbour and falls to
+        the centre of its upper neighbour; its weights sum to 1. Centres are rounded to bins of the
+        spectrum. At low frequencies, where bins are wider than bands, there is one filter per bin.
     """
     spacing = SAMPLE_RATE / (2 * N_BINS)
     steps = np.arange(-240, 240) / BANDS_PER_OCTAVE  # octaves from the tuning tone
@@ -186,7 +185,7 @@ def spectral_features(samples: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     samples : ndarray of float32, shape (n_samples,)
-        Mono, at 22,050 Hz.
+        Mono signal with a sample rate of 22,050 Hz.
 
     Returns
     -------

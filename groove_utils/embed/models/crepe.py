@@ -1,10 +1,10 @@
-"""CREPE (Kim et al., 2018), in its smallest size: the pitch of one voice, from the waveform.
+"""CREPE (Kim et al., 2018) in its smallest size: estimation of pitch from the waveform.
 
-A network of 0.5 million parameters with six convolutions along the waveform. It was trained to
+The network has 0.5 million parameters and six convolutions along the waveform. It was trained to
 estimate the pitch of a single voice or instrument in steps of 20 cents. Each frame of 64 ms is
 processed separately, so the model has no information on rhythm or on changes of harmony. The
-original computes a frame every 10 ms; here, there is one every 32 ms, which covers the signal with
-50% overlap and takes a third of the time.
+authors' code computes a frame every 10 ms. This adapter computes a frame every 32 ms, which takes a
+third of the time; frames overlap by 50%.
 
 References
 ----------
@@ -47,7 +47,7 @@ class _Block(nn.Module):
 
 
 class CrepeNetwork(nn.Module):
-    """CREPE's network, which standardises and processes each frame separately."""
+    """Network of CREPE, which standardises and processes each frame separately."""
 
     def __init__(self):
         super().__init__()
@@ -80,7 +80,7 @@ class CrepeNetwork(nn.Module):
 
 
 class Crepe(PackagedNetwork):
-    """Adapter of the smallest CREPE (``crepe-tiny``), also untrained (``crepe-tiny-untrained``)."""
+    """Adapter of CREPE in its smallest size (``crepe-tiny``), or of its untrained twin."""
 
     architecture, framing = CrepeNetwork, FRAMING
     version = "0.0.24"
@@ -88,7 +88,7 @@ class Crepe(PackagedNetwork):
     sha256 = "d4993eea36ed1a0ad9ac549c740dae5265b049ce72004f00c2f59e01c0be8432"
 
     def read(self, path: Path) -> dict[str, torch.Tensor]:
-        """Return the weights from the package's file, without the file's additional last axis."""
+        """Return the weights from the package's file, without the last axis of kernels (size 1)."""
         weights = {}
         for key, tensor in super().read(path).items():
             scope, _, last = key.partition(".")

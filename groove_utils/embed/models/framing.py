@@ -1,4 +1,4 @@
-"""Division of windows into frames."""
+"""Division of windows of audio into frames."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ class Framing:
 
     @property
     def window(self) -> float:
-        """Duration in seconds of a window, which is the span of all its frames."""
+        """Duration of a window in seconds, spanning all of its frames."""
         return ((self.n_frames - 1) * self.hop + self.length) / self.sample_rate
 
     @property
     def period(self) -> float:
-        """Hop between windows in seconds, which continues the regular spacing of frames."""
+        """Hop between windows in seconds, chosen so that frames are equally spaced across windows."""
         return self.n_frames * self.hop / self.sample_rate
 
     @property
     def lead(self) -> float:
-        """Seconds of silence to put before the signal, to centre the first frame on its start."""
+        """Seconds of silence to insert so that the first frame is centred on the signal's start."""
         return self.length // 2 / self.sample_rate
 
     def cut(self, batch: torch.Tensor) -> torch.Tensor:

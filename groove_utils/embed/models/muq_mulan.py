@@ -1,4 +1,4 @@
-"""MuQ-MuLan (Zhu et al., 2025): a joint embedding of music and text, with the package ``muq``.
+"""MuQ-MuLan (Zhu et al., 2025): a joint embedding of music and text, run with the package ``muq``.
 
 The stem ablation of Marmoret et al. (2026) is based on this model.
 
@@ -75,10 +75,10 @@ class MuQMuLan(HubModel):
                 raise self.refusal(reason, path=path, column=column, value=value)
 
     def forward(self, network, batch, n_valid) -> dict[str, torch.Tensor]:
-        """Compute vectors in the space of music and text, shape (n_windows, 512).
+        """Compute vectors in the joint space of music and text, shape (n_windows, 512).
 
-        In a window that is not full, the signal is repeated once and cut off at the end of the
-        window, as the package does with clips shorter than ten seconds.
+        If the signal ends before the end of its window, it is repeated once and cut off at the end
+        of the window, as the package does with clips shorter than ten seconds.
         """
         rows = []
         for window, n in zip(batch, n_valid.tolist()):
@@ -107,8 +107,8 @@ def _build_tower(config: dict, muq_config: dict) -> torch.nn.Module:
             self.model = muq.MuQ(muq_config)
 
         def _forward_pretrained_model(self, x):
-            # the package uses the last hidden state, which is the conformer's output; new versions
-            # of the conformer no longer return hidden states
+            # the package uses the last hidden state, which equals the conformer's output; new
+            # versions of the conformer no longer return hidden states
             inner = self.model.model
             mel = inner.normalize(inner.preprocessing(x, features=["melspec_2048"]))
             return [inner.conformer(inner.conv(mel["melspec_2048"])).last_hidden_state]

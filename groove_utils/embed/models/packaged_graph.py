@@ -1,4 +1,4 @@
-"""Base class of adapters of ONNX models in Python packages, run with ONNX Runtime."""
+"""Base class of adapters for ONNX models in Python packages, run with ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ class GraphSession:
 
 
 class PackagedGraph(PackagedModel):
-    """Base class of adapters of ONNX models in Python packages, and of their untrained twins.
+    """Base class of adapters for ONNX models in Python packages, and for their untrained twins.
 
     A twin has the same graph with random weights. Each kernel is drawn from a normal distribution
-    with the standard deviation of the trained kernel, so activations are of similar size. Biases
-    are zero.
+    with the standard deviation of the trained kernel, so activations have a similar magnitude.
+    Biases are zero.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class PackagedGraph(PackagedModel):
     outputs: Mapping[str, str]
 
     def files(self) -> list[Path]:
-        """Return a list with the file of the graph, which the untrained twin also needs.
+        """Return a list with the path of the graph, which the untrained twin also needs.
 
         Raises
         ------
@@ -132,8 +132,8 @@ def randomise_graph(graph: bytes, seed: int, fixed: Iterable[str] = ()) -> bytes
     -------
     bytes
         The ``ModelProto`` with random weights. Each kernel of a convolution or dense layer is drawn
-        from a normal distribution with the standard deviation of the original kernel. Biases are 0,
-        and layer normalisation has neither scale nor shift.
+        from a normal distribution with the standard deviation of the original kernel. Biases are 0.
+        The scales of layer normalisation are 1, and the shifts are 0.
     """
     rng = np.random.default_rng(seed)
     model = onnx.load_from_string(graph)

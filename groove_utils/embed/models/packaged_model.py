@@ -1,7 +1,7 @@
-"""Base class of adapters whose weights are a file in a Python package.
+"""Base class of adapters for models whose weights are a file in a Python package.
 
-Only this file is read; the package's code is never imported. This module does not import torch, so
-that cached vectors can be read without delay.
+Only the weights file is read; the package's code is never imported. This module does not import
+torch, so that cached vectors can be read without delay.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["PackagedModel"]
 
 
 class PackagedModel:
-    """Base class of adapters of models in Python packages, and of their untrained twins.
+    """Base class of adapters for models in Python packages, and for their untrained twins.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class PackagedModel:
     Attributes
     ----------
     file : str
-        Path of the weights file in the package, the first of the model card's `packages`.
+        Path of the weights file, relative to the first of the packages on the model card.
     sha256 : str
         SHA-256 (hex) of that file.
 
@@ -74,7 +74,7 @@ class PackagedModel:
         return Path(specs[card.packages[0]].origin).parent / self.file
 
     def verify(self) -> Path:
-        """Return the path of the weights file after a check of its hash.
+        """Return the path of the weights file after checking the file's hash.
 
         Raises
         ------

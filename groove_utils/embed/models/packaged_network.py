@@ -1,4 +1,4 @@
-"""Base class of adapters of PyTorch networks whose weights are in Python packages.
+"""Base class of adapters for PyTorch networks whose weights are in Python packages.
 
 The code of the networks was written for this project, from the publications and the shapes of the
 weights.
@@ -20,22 +20,22 @@ __all__ = ["PackagedNetwork", "draw_weights"]
 
 
 class PackagedNetwork(PackagedModel):
-    """Base class of adapters of PyTorch networks in packages, and of their untrained twins.
+    """Base class of adapters for PyTorch networks in packages, and for their untrained twins.
 
     A twin has random kernels (uniform, Glorot & Bengio 2010) and zero biases, as before training;
-    its normalisation has neither scale nor shift. The windows of a batch are computed one by one,
-    so that results do not depend on other windows, not even by rounding.
+    its normalisation layers neither scale nor shift. The windows of a batch are computed one by
+    one, so that results do not depend on other windows, not even through rounding.
 
     Attributes
     ----------
     architecture : type of torch.nn.Module
-        Class of the network. Its arguments are a batch of windows, shape (n_windows, …), and
-        `n_valid`, a Tensor of int of shape (n_windows,): the number of samples in each window
-        before the end of the signal. It returns the layers by name, of shape (n_windows, dim) or
-        (n_windows, n_positions, dim), the latter with NaN at positions after the end.
+        Class of the network. The network is called with a batch of windows, shape (n_windows, …),
+        and `n_valid`, a Tensor of int of shape (n_windows,), the number of samples in each window
+        before the end of the signal. It returns a dict of layers, of shape (n_windows, dim) or
+        (n_windows, n_positions, dim), the latter with NaN after the end of the signal.
     framing : Framing
-        Frames of a window. They define the attributes `sample_rate`, `window`, `hop` and `lead`,
-        unless a subclass defines them.
+        Frames of a window, which define the attributes `sample_rate`, `window`, `hop` and `lead`
+        unless a subclass overrides them.
     """
 
     architecture: type[nn.Module]
@@ -53,16 +53,16 @@ class PackagedNetwork(PackagedModel):
 
     @property
     def hop(self) -> float:
-        """Seconds from one window's start to the next."""
+        """Seconds between the starts of consecutive windows."""
         return self.framing.period
 
     @property
     def lead(self) -> float:
-        """Seconds of silence to put before the signal."""
+        """Seconds of silence to insert before the signal."""
         return self.framing.lead
 
     def read(self, path: Path) -> dict[str, torch.Tensor]:
-        """Return the weights from a verified file, by their names in the network."""
+        """Read a verified weights file, and return the weights by their names in the network."""
         return torch.load(path, map_location="cpu", weights_only=True)
 
     def draw(self) -> nn.Module:
@@ -95,6 +95,7 @@ class PackagedNetwork(PackagedModel):
         network : torch.nn.Module
             Result of :meth:`load`.
         batch : Tensor of float32, shape (n_windows, n_samples)
+            Windows, padded with zeros after the end of the signal.
         n_valid : Tensor of int, shape (n_windows,)
             Number of samples in each window before the end of the signal.
         """
@@ -104,7 +105,7 @@ class PackagedNetwork(PackagedModel):
 
 
 def draw_weights(network: nn.Module, key: str) -> nn.Module:
-    """Initialise a network at random, by the uniform rule of Glorot & Bengio (2010).
+    """Initialise a network with random weights by the uniform rule of Glorot & Bengio (2010).
 
     Biases are set to zero. Normalisation layers are not changed.
 

@@ -1,6 +1,6 @@
-"""Tempo-CNN (Schreiber & Müller, 2019): the tempo of music, from a mel spectrogram of 12 s.
+"""Tempo-CNN (Schreiber & Müller, 2019): estimation of tempo from a mel spectrogram of 12 s.
 
-A network of 0.1 million parameters, with kernels that extend along time only. It was trained to
+The network has 0.1 million parameters, and its kernels extend only along time. It was trained to
 estimate the tempo in beats per minute. Frequency bands are combined only by pooling.
 
 References
@@ -46,7 +46,7 @@ class _Block(nn.Module):
 
 
 class TempoNetwork(nn.Module):
-    """The network DeepTemp of Schreiber & Müller (2019), with k = 8."""
+    """Network DeepTemp of Schreiber & Müller (2019), with k = 8."""
 
     def __init__(self):
         super().__init__()
@@ -60,7 +60,7 @@ class TempoNetwork(nn.Module):
         self.tempo = nn.Conv2d(CHANNELS[-1], N_TEMPOS, 1)
 
     def spectrogram(self, batch: torch.Tensor) -> torch.Tensor:
-        """Compute mel spectrograms: (n_windows, n_samples) to (n_windows, n_frames, 40)."""
+        """Map windows (n_windows, n_samples) to mel spectrograms (n_windows, n_frames, 40)."""
         window = torch.hann_window(N_FFT, device=batch.device)
         with torch.autocast(batch.device.type, enabled=False):  # bfloat16 is too coarse
             return torch.fft.rfft(FRAMING.cut(batch) * window).abs() @ self.filters
@@ -89,7 +89,8 @@ class TempoNetwork(nn.Module):
 class TempoCNN(PackagedNetwork):
     """Adapter of Tempo-CNN (``tempo-cnn``), or of its untrained twin (``tempo-cnn-untrained``).
 
-    The package and the weights have the GNU Affero licence, so they are not installed by default.
+    The package and the weights are under the GNU Affero licence, so they are not installed by
+    default.
     """
 
     architecture, framing = TempoNetwork, FRAMING
@@ -99,7 +100,7 @@ class TempoCNN(PackagedNetwork):
     sha256 = "65bd692fbb3699643d8567012887eb31f7d27be5f71f5bca60ad073dfed5ef8d"
 
     def read(self, path: Path) -> dict[str, torch.Tensor]:
-        """Return the weights from a file; its kernels have axes (height, width, n_in, n_out)."""
+        """Return the weights from an HDF5 file whose kernels have axes (height, width, in, out)."""
         import h5py
 
         names = {"kernel": "weight", "gamma": "weight", "beta": "bias", "bias": "bias"}

@@ -1,11 +1,11 @@
 """VibeNet: danceability, energy, valence and four other attributes of a song.
 
-An EfficientNet-B0 on a mel spectrogram, run with ONNX Runtime. It was trained on songs of the Free
-Music Archive to reproduce the output of a larger network. The larger network had been trained to
-predict seven attributes of these songs: acousticness, danceability, energy, instrumentalness,
-liveness, speechiness and valence. The attributes had been computed by Echo Nest, a company that
-described songs for streaming services, with an unpublished method. The layers are the average of
-the last feature maps over time and frequency (``pooled``), the hidden layer of the head
+The network is an EfficientNet-B0 on a mel spectrogram, and is run with ONNX Runtime. It was trained
+on songs of the Free Music Archive to reproduce the output of a larger network. The larger network
+had been trained to predict seven attributes of these songs: acousticness, danceability, energy,
+instrumentalness, liveness, speechiness and valence. The company Echo Nest, which described songs
+for streaming services, had computed these attributes with an unpublished method. The layers are the
+average of the last feature maps over time and frequency (``pooled``), the hidden layer of the head
 (``hidden``), and the seven attributes (``attributes``).
 
 The package ``vibenet`` contains the graph; its own code is not used.
@@ -47,7 +47,7 @@ ATTRIBUTES = (
 )
 """Columns of the layer ``attributes``, each from 0 to 1."""
 
-# these three are probabilities; the network returns log odds
+# attributes that are probabilities; the network returns their log odds
 LIKELIHOODS = [ATTRIBUTES.index(name) for name in ("acousticness", "instrumentalness", "liveness")]
 
 
@@ -56,8 +56,8 @@ class VibeNet(PackagedGraph):
 
     Batch normalisation uses statistics of the training songs, which an untrained network lacks. The
     twin therefore normalises each layer by the mean and variance of its values in the same window.
-    (Without normalisation, values would vanish from layer to layer; with statistics of a few test
-    sounds, they exploded for other sounds.)
+    (Without normalisation, values would vanish from layer to layer; with statistics from a few test
+    sounds, the values for other sounds exploded.)
     """
 
     sample_rate = SAMPLE_RATE
@@ -70,7 +70,7 @@ class VibeNet(PackagedGraph):
     outputs = OUTPUTS
 
     def randomise(self, graph: bytes) -> bytes:
-        """Return the untrained twin's graph: random weights, and normalisation by window."""
+        """Return the untrained twin's graph, with random weights and normalisation per window."""
         return normalise_examples(super().randomise(graph))
 
     def prepare(self, samples: np.ndarray, n_valid: int) -> np.ndarray:
@@ -92,7 +92,7 @@ class VibeNet(PackagedGraph):
             Result of :meth:`load`.
         batch : array-like of float32, shape (n_windows, 128, n_frames)
         n_valid : array-like of int, shape (n_windows,)
-            Not used, since :meth:`prepare` has replaced the frames after the end.
+            Not used, because :meth:`prepare` has replaced the frames after the end of the signal.
         """
         rows = [session(row[None]) for row in np.asarray(batch, dtype=np.float32)]
         layers = {name: np.concatenate([row[name] for row in rows]) for name in self.outputs}
@@ -108,12 +108,13 @@ def log_mel_spectrogram(samples: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     samples : ndarray of float32, shape (n_samples,)
-        Mono, at 16 kHz; shorter signals are padded to 640 samples.
+        Mono signal at 16 kHz. A signal shorter than 640 samples is padded to this length.
 
     Returns
     -------
     ndarray of float32, shape (128, n_frames)
-        Spectra of the frames of 640 samples, 320 apart, that lie within the signal.
+        Spectra of the frames that lie within the signal; a frame has 640 samples, and frames are
+        320 samples apart.
     """
     samples = np.pad(samples, (0, max(0, FRAME - len(samples))))
     # librosa centres a short frame in its Fourier transform
@@ -131,7 +132,7 @@ def log_mel_spectrogram(samples: np.ndarray) -> np.ndarray:
 
 
 def normalise_examples(graph: bytes) -> bytes:
-    """Replace batch normalisation in an ONNX model by normalisation of each example.
+    """Replace batch normalisation in an ONNX model by separate normalisation of each example.
 
     Parameters
     ----------

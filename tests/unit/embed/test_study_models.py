@@ -130,7 +130,7 @@ def test_twins_need_audio_and_an_architecture(study):
 def test_models_that_cannot_run_are_named_with_the_command_that_adds_them(study, monkeypatch):
     models = ["beatnet", "vibenet"]
     assert study_models.runnable_models(study, models) == (
-        [], "The study has no sound files for other models."
+        [], "The study has no audio, so no other models can be run."
     )  # fmt: skip
     give_audio(study)
     assert study_models.runnable_models(study, models)[0] == models

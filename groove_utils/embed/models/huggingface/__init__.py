@@ -1,1 +1,1 @@
-"""Adapters of models from the Hugging Face hub that the library ``transformers`` can load."""
+"""Adapters of Hugging Face models that the library ``transformers`` can load."""

@@ -23,9 +23,9 @@ class CLAP(PreparedHubModel):
     """Adapter of the audio tower of CLAP, a hierarchical transformer.
 
     The layers are the stages of the transformer, averaged over time and frequency (``stage_0``, …),
-    the output of the transformer (``pooled``), and its projection into the space that audio and
-    text share (``audio_embeds``). A short last window is repeated until it fills ten seconds, as in
-    training. No window is longer than ten seconds, so none is cropped at random.
+    the output of the transformer (``pooled``), and its projection into the joint space of audio and
+    text (``audio_embeds``). A short last window is repeated until it fills ten seconds, as in
+    training. No window is longer than ten seconds, so no window is cropped at random.
     """
 
     extractor_class, input_name = "ClapFeatureExtractor", "input_features"
@@ -74,7 +74,7 @@ class CLAP(PreparedHubModel):
 
 
 def embed_text(texts: Sequence[str], model: str = "clap-htsat-unfused") -> np.ndarray:
-    """Embed sentences in the space that text and audio share in CLAP.
+    """Embed sentences in CLAP's joint space of text and audio.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def embed_text(texts: Sequence[str], model: str = "clap-htsat-unfused") -> np.nd
     Raises
     ------
     EmbedError
-        If there are no sentences, one of them is empty, or the model cannot embed text.
+        If there are no sentences, a sentence is empty, or the model cannot embed text.
     ModelUnavailableError
         If files of the model are missing.
     ModelRefusedError
@@ -104,7 +104,7 @@ def embed_text(texts: Sequence[str], model: str = "clap-htsat-unfused") -> np.nd
         or not all(isinstance(t, str) and t.strip() for t in texts)
     ):
         raise EmbedError(
-            f"embed_text: got {texts!r}, expected a list of non-empty sentences.",
+            f"embed_text: got {texts!r}; expected a list of non-empty sentences.",
             kind="not_sentences",
             column="texts",
             value=texts,
@@ -142,7 +142,7 @@ def _text_tower(model: str) -> tuple:
 
 @functools.lru_cache(maxsize=2)
 def _load_text_tower(model: str, folder: Path, status: tuple) -> tuple:
-    """Load a text tower and a tokenizer, cached by the `status` (size and date) of the files."""
+    """Load a text tower and a tokenizer, cached by `status` (sizes and dates of the files)."""
     import transformers
 
     adapter = CLAP(model)

@@ -1,8 +1,8 @@
-"""Base classes of adapters of models from the Hugging Face hub, with strict loading.
+"""Base classes of adapters for models from the Hugging Face hub, with strict loading.
 
 Models are built from classes of ``transformers`` without running code from the hub. Loading fails
 if a tensor is missing, unexpected or of the wrong shape. Every loaded tensor is compared with the
-weights file, because some libraries report success although weights are random.
+weights file, because some libraries report success even if weights are random.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from groove_utils.embed.weights import read_json, read_tensors, weight_files, we
 
 __all__ = ["HubModel", "PreparedHubModel", "numbered_layers"]
 
-# names of tensors of weight normalisation before PyTorch 2, and since
+# names of the tensors of weight normalisation before PyTorch 2, and their names since then
 RENAMED = {
     "weight_g": "parametrizations.weight.original0",
     "weight_v": "parametrizations.weight.original1",
@@ -44,14 +44,14 @@ def numbered_layers(values: Sequence) -> dict:
 
 
 class HubModel:
-    """Base class of adapters of models from the Hugging Face hub.
+    """Base class of adapters for models from the Hugging Face hub.
 
     Parameters
     ----------
     name : str
         Name of the model in the catalogue.
     seed : int
-        Not used, since there are no untrained twins of these models.
+        Not used, because these models have no untrained twins.
     """
 
     batch_size = 1  # on a CPU; feature maps of larger batches do not fit into its caches
@@ -87,12 +87,12 @@ class HubModel:
         return self.card.layers
 
     def check_model_type(self) -> dict:
-        """Return the content of ``config.json``, after a check of the type of model."""
+        """Return the content of ``config.json`` after checking the model type."""
         path = self.folder / "config.json"
         raw = read_json(self.name, path)
         if self.model_types and raw.get("model_type") not in self.model_types:
             raise self.refusal(
-                f"{path} describes a model of type {raw.get('model_type')!r}, expected "
+                f"{path} describes a model of type {raw.get('model_type')!r}; expected "
                 f"{' or '.join(map(repr, self.model_types))}",
                 path=path,
                 value=raw.get("model_type"),
@@ -100,20 +100,20 @@ class HubModel:
         return raw
 
     def preprocessing(self) -> dict:
-        """Return the content of ``preprocessor_config.json``, after a check of the sample rate."""
+        """Return the content of ``preprocessor_config.json`` after checking the sample rate."""
         settings = read_json(self.name, self.folder / "preprocessor_config.json")
         self.check_preprocessing("sampling_rate", settings.get("sampling_rate"), self.sample_rate)
         return settings
 
     def check_preprocessing(self, column: str, value, expected) -> None:
-        """Raise a ModelRefusedError if a setting of the preprocessing has an unexpected value."""
+        """Raise a ModelRefusedError if a preprocessing setting has an unexpected value."""
         if value not in (None, expected):
             path = self.folder / "preprocessor_config.json"
-            reason = f"{path} has {column} {value}, expected {expected}"
+            reason = f"{path} has {column} {value}; expected {expected}"
             raise self.refusal(reason, path=path, column=column, value=value)
 
     def refusal(self, reason: str, **fields) -> ModelRefusedError:
-        """Create the error for files of another model; `fields` are attributes of the error."""
+        """Create an error for files of another model; `fields` become attributes of the error."""
         return ModelRefusedError(
             f"{self.name}: refused. {reason}. The files belong to another model or version; fetch "
             f"the pinned revision with `python -m groove_utils.embed fetch {self.name}`.",
@@ -122,7 +122,7 @@ class HubModel:
         )
 
     def not_importable(self, module: str, error: Exception) -> ModelUnavailableError:
-        """Create the error for a module that is installed but cannot be imported."""
+        """Create an error for a module that is installed but cannot be imported."""
         return ModelUnavailableError(
             f"{self.name}: {module} cannot be imported ({type(error).__name__}: {error}). Run "
             f"`{self.card.install}`. Note that {self.card.note}.",
@@ -131,7 +131,7 @@ class HubModel:
         )
 
     def load_native(self, kind: type, config) -> nn.Module:
-        """Load a network with a class of ``transformers``, strictly, and verify its weights."""
+        """Load a network strictly, with a class of ``transformers``, and verify its weights."""
         stored = read_tensors(self.name, self.folder)  # first, to detect damaged files
         with quiet_transformers():
             network, info = kind.from_pretrained(
@@ -139,7 +139,7 @@ class HubModel:
                 config=config,
                 dtype=torch.float32,
                 local_files_only=True,
-                ignore_mismatched_sizes=True,  # they are listed, and refused later
+                ignore_mismatched_sizes=True,  # mismatches are listed, and refused later
                 output_loading_info=True,
             )
         self._check_keys(
@@ -150,7 +150,7 @@ class HubModel:
         return self._verified(network, stored, lambda: kind(network.config))
 
     def load_built(self, build: Callable[[], nn.Module], stored: dict) -> nn.Module:
-        """Build a network, load stored tensors into it, strictly, and verify its weights."""
+        """Build a network, strictly load the stored tensors into it, and verify its weights."""
         network = build()
         wanted = network.state_dict()
         for old, new in RENAMED.items():
@@ -201,7 +201,7 @@ def quiet_transformers():
 
 
 class PreparedHubModel(HubModel):
-    """Base class of adapters whose input is a spectrogram, computed while reading the audio."""
+    """Base class of adapters whose spectrograms are computed in the threads that read audio."""
 
     extractor_class: str  # name of a class in transformers
     input_name: str  # key in the extractor's output

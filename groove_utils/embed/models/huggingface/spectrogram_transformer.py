@@ -44,16 +44,16 @@ class AudioSpectrogramTransformer(PreparedHubModel):
         return network
 
     def _n_columns(self, n_samples: torch.Tensor) -> torch.Tensor:
-        """Return how many columns of patches begin within `n_samples` samples, at least one."""
+        """Return the number of patch columns that begin within `n_samples` samples, at least 1."""
         n_frames = (n_samples - self.frame_length) // self.hop_length + 1
         most = (self.config.max_length - self.config.patch_size) // self.config.time_stride + 1
         return (-(-n_frames // self.config.time_stride)).clamp(1, most)
 
     def prepare(self, samples: np.ndarray, n_valid: int) -> np.ndarray:
-        """Compute the mel spectrogram of a window, cut off after the last patch of `samples`."""
+        """Compute the mel spectrogram of a window, truncated after the last patch of `samples`."""
         n_columns = int(self._n_columns(torch.tensor(len(samples))))
         n_frames = (n_columns - 1) * self.config.time_stride + self.config.patch_size
-        n_filled = max(n_valid, self.frame_length)  # the extractor needs at least a frame
+        n_filled = max(n_valid, self.frame_length)  # the extractor needs at least one frame
         filled = np.pad(samples[:n_valid], (0, n_filled - n_valid))
         return super().prepare(filled, n_filled)[:n_frames]
 
@@ -78,10 +78,10 @@ class AudioSpectrogramTransformer(PreparedHubModel):
 
 
 def _embed_patches(embeddings: nn.Module, spectrograms: torch.Tensor) -> torch.Tensor:
-    """Apply AST's first layer to shortened windows: (n, n_frames, n_mels) to (n, n_tokens, dim).
+    """Map shortened spectrograms (n, n_frames, n_mels) to tokens (n, n_tokens, dim) of AST.
 
     The network was built for windows of one length, with a position embedding for each patch. The
-    patches of a shortened window are given the same position embeddings as in a full window.
+    patches of a shortened window have the same position embeddings as in a full window.
     """
     patches = embeddings.patch_embeddings(spectrograms)
     shape = embeddings.get_shape(embeddings.config)  # bands and columns of a full window

@@ -19,7 +19,7 @@ class MaskedGroupNorm(nn.GroupNorm):
     """Group normalisation over the valid frames only.
 
     The first layer of these encoders normalises each channel over time. Zeros after the end of the
-    signal would change the mean and variance, so they are left out. A padded window then has the
+    signal would change the mean and variance, so they are excluded. A padded window then gives the
     same result as the signal without padding.
     """
 
@@ -83,7 +83,7 @@ class SpeechEncoder(HubModel):
             "wavlm": transformers.WavLMModel,
         }
         kind = kinds[self.config.model_type]
-        if kind is transformers.WavLMModel:  # it passes masks of two types to PyTorch
+        if kind is transformers.WavLMModel:  # this model passes masks of two types to PyTorch
             warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask")
         if self.check_model_type()["model_type"] == "mert_model":
             network = self.load_built(lambda: kind(self.config), self._hubert_tensors())
@@ -96,13 +96,13 @@ class SpeechEncoder(HubModel):
         return network
 
     def _hubert_tensors(self) -> dict[str, torch.Tensor]:
-        """Return the tensors of MERT, without the prefix of their names."""
+        """Return the tensors of MERT by name, without a prefix in the names."""
         tensors = read_tensors(self.name, self.folder)
         prefixes = [p for p in ("hubert.", "mert_model.") if any(k.startswith(p) for k in tensors)]
         return {k.removeprefix(prefixes[0]) if prefixes else k: v for k, v in tensors.items()}
 
     def forward(self, network: nn.Module, batch, n_valid) -> dict[str, torch.Tensor]:
-        """Compute layer outputs, (n_windows, n_frames, dim), NaN after the end of the signal."""
+        """Compute all layers, (n_windows, n_frames, dim), with NaN after the end of the signal."""
         batch, n_valid = _pad_to(_receptive_field(self.config), batch, n_valid)
         mask = torch.arange(batch.shape[1], device=batch.device) < n_valid[:, None]
         if self.normalise:

@@ -33,14 +33,16 @@ class SpectralPeaks:
     """Correlate spectrograms with kernels, and return the maximum over all frequencies.
 
     A kernel of height ``h`` fits at ``n − h + 1`` positions among ``n`` frequencies. Its
-    correlations are the inverse Fourier transform of a product of spectra, which is one small
-    matrix product per Fourier bin. If positions are counted from the middle, the cosine part C of
-    the transform is even and the sine part S is odd. The maximum over a position and its mirror
-    image is therefore C + |S|, and only half of the inverse transform has to be computed.
+    correlations at these positions are the inverse Fourier transform of a product of spectra,
+    computed as one small matrix product per Fourier bin. If positions are counted from the middle,
+    the cosine part C of the transform is even and the sine part S is odd. The maximum over a
+    position and its mirror image is therefore C + |S|, and only half of the inverse transform has
+    to be computed.
 
     Parameters
     ----------
     kernel : Tensor, shape (n_filters, n_time, height)
+        Kernels of the filters.
     n_freq : int
         Number of frequencies of the spectrograms; it must be even.
     """
@@ -61,11 +63,12 @@ class SpectralPeaks:
         self.sine = (weight * (places[:, None] * omega).sin()).float()
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the largest correlation at each frame; the spectrogram is zero-padded in time.
+        """Return the largest correlation at each frame; spectrograms are zero-padded in time.
 
         Parameters
         ----------
         x : Tensor, shape (n_windows, n_frames, n_freq)
+            Spectrograms.
 
         Returns
         -------
@@ -100,17 +103,18 @@ _KERNEL = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4],
 _OUTPUT = np.array(
     [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]]
 )
-_TILE = 4  # outputs per tile in each dimension, from 6 inputs
+_TILE = 4  # number of outputs per tile in each dimension, computed from 6 inputs
 
 
 class WinogradConvolution:
     """3×3 convolution with zero padding, followed by max-pooling.
 
-    A tile of 16 outputs needs 36 multiplications instead of 144.
+    A tile of 16 outputs needs 36 multiplications per input channel instead of 144.
 
     Parameters
     ----------
     kernel : Tensor, shape (n_out, n_in, 3, 3)
+        Kernel of the convolution.
     pool : {1, 2, 4}
         Side of the squares over which the maximum is taken. Incomplete squares are dropped.
     """
@@ -130,6 +134,7 @@ class WinogradConvolution:
         Parameters
         ----------
         x : Tensor, shape (n_windows, height, width, n_in)
+            Feature maps.
 
         Returns
         -------
@@ -140,7 +145,7 @@ class WinogradConvolution:
         x = functional.pad(
             x, (0, 0, 1, 1 + _TILE * n_columns - width, 1, 1 + _TILE * n_rows - height)
         )
-        side = _TILE // self.pool  # of a tile after pooling
+        side = _TILE // self.pool  # side of a tile after pooling
         out = x.new_empty(len(x), n_rows, side, n_columns, side, self.products.shape[2])
         for window, maps in zip(x, out):
             tiles = window.unfold(0, 6, _TILE).unfold(1, 6, _TILE).permute(3, 4, 0, 1, 2)

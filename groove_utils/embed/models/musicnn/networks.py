@@ -2,9 +2,9 @@
 
 MusiCNN has a front end with musically motivated kernels (tall for timbre, long for time), a mid end
 of three residual convolutions over time, and a back end that pools over time and predicts tags. VGG
-has five blocks of small square kernels, as in computer vision. There are versions of both that were
-trained on MagnaTagATune (``mtt-``) and on the Million Song Dataset (``msd-``). The weights are from
-the package ``musicnn``.
+has five blocks of small square kernels, as in computer vision. Both networks were trained on
+MagnaTagATune (``mtt-``) and, separately, on the Million Song Dataset (``msd-``). The weights are
+from the package ``musicnn``.
 
 References
 ----------
@@ -37,12 +37,12 @@ __all__ = ["VGG", "MusiCNN", "random_network", "trained_network"]
 
 N_TAGS = 50
 BN_EPSILON = 1e-3
-# our axes in TensorFlow's order, by number of axes
+# order of this module's axes in TensorFlow's tensors, by number of axes
 CHECKPOINT_AXES = {1: (0,), 2: (1, 0), 3: (2, 1, 0), 4: (2, 3, 1, 0)}
 
 
 def _derived(module: nn.Module, make: Callable):
-    """Return what `make` computes from a module's weights, cached until the weights change."""
+    """Return the result of `make`, cached until the weights of `module` change."""
     version = [(t.data_ptr(), t._version) for t in (*module.parameters(), *module.buffers())]
     if getattr(module, "_kept", (None,))[0] != version:
         with torch.inference_mode(False), torch.no_grad():
@@ -70,7 +70,7 @@ class _BatchNorm(nn.Module):
 
 
 class _Weights(nn.Module):
-    """Base class of layers with a bias and a kernel, whose first axis is that of the outputs."""
+    """Base class of layers with a bias and a kernel; axis 0 of the kernel indexes the outputs."""
 
     def __init__(self, *shape: int):
         super().__init__()
@@ -87,7 +87,7 @@ class _Dense(_Weights):
 class _PooledConvolution(_Weights, abc.ABC):
     """Base class of blocks of convolution, ReLU, batch norm and max-pooling; channels last.
 
-    The maximum is taken first, because later steps then have many times fewer values. To give the
+    The maximum is taken first, because the later steps then process far fewer values. To give the
     same result, kernel and bias are multiplied by the scale of the batch norm, and the ReLU becomes
     a bound on the result: a lower bound, or an upper bound if the scale is negative.
     """
@@ -128,9 +128,10 @@ def frequency_maxima(kernel: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     Parameters
     ----------
     kernel : Tensor, shape (n_filters, 1, n_time, height)
+        Kernels of the filters.
     x : Tensor, shape (n, n_frames, n_freq)
-        Spectrograms. They are padded over time as by TensorFlow's "same": if `n_time` is even, with
-        one more frame at the end than at the start.
+        Spectrograms. They are zero-padded in time as with TensorFlow's "same" padding: if `n_time`
+        is even, there is one more frame of zeros at the end than at the start.
 
     Returns
     -------
@@ -157,8 +158,8 @@ class _MidConvolution(_Weights):
 class MusiCNN(nn.Module):
     """Music tagger with musically motivated kernels and 787 thousand parameters.
 
-    It convolves over time with zero padding and pools over time. A short window therefore has the
-    same result as a full window with masked frames after the end.
+    The network convolves over time with zero padding, and pools over time. A short window therefore
+    gives the same result as a full window with masked frames after the end of the signal.
     """
 
     def __init__(self):
@@ -228,9 +229,9 @@ class MusiCNN(nn.Module):
 
 
 class _FirstBlock(_PooledConvolution):
-    """First block of the VGG: maxima over four frames, taken at every second frame and frequency.
+    """First block of the VGG, with maxima over four frames at every second frame and frequency.
 
-    The other frequencies are not computed.
+    Only these frequencies are computed.
     """
 
     pool, stride = 4, 2
@@ -272,9 +273,9 @@ def square_maxima(kernel: torch.Tensor, pool: int, x: torch.Tensor) -> torch.Ten
 class VGG(nn.Module):
     """Music tagger with the architecture of a VGG and 606 thousand parameters.
 
-    Its dense layer needs windows of 187 frames. A short last window is padded with silence (zeros
+    The dense layer needs windows of 187 frames. A short last window is padded with silence (zeros
     in the log spectrogram), and positions of the feature maps that begin after the end of the
-    signal are left out of the pooled layers. Only rows of feature maps that depend on the signal
+    signal are excluded from the pooled layers. Only rows of feature maps that depend on the signal
     are computed; the other rows are copied from the feature maps of silence.
     """
 
@@ -336,7 +337,7 @@ class VGG(nn.Module):
 
 
 def _continued(x: torch.Tensor, silence: torch.Tensor) -> torch.Tensor:
-    """Extend feature maps by the last rows of the longer feature maps of silence."""
+    """Extend feature maps to the length of the feature maps of silence, using their last rows."""
     rest = silence[:, x.shape[1] :]
     return torch.cat([x, rest.expand(len(x), *rest.shape[1:])], 1) if rest.shape[1] else x
 
@@ -356,7 +357,7 @@ def _architecture(name: str) -> MusiCNN | VGG:
 
 
 def random_network(name: str, seed: int = 0) -> MusiCNN | VGG:
-    """Build an untrained tagger; kernels are random (uniform, Glorot & Bengio 2010)."""
+    """Build an untrained tagger with random kernels (uniform, Glorot & Bengio 2010)."""
     network = _architecture(name)
     generator = torch.Generator().manual_seed(zlib.crc32(f"{name}/{seed}".encode()))
     for part in network.modules():
@@ -371,7 +372,7 @@ def trained_network(name: str, path: Path) -> MusiCNN | VGG:
     Parameters
     ----------
     name : str
-        Name of the model, such as ``msd-vgg``.
+        Name of the tagger, such as ``msd-vgg``.
     path : pathlib.Path
         Data file of the checkpoint.
 

@@ -28,9 +28,9 @@ class MelSpectrogram(nn.Module):
         self.register_buffer("filters", torch.tensor(filters.T, dtype=torch.float32))
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
-        """Compute spectrograms: (n_windows, n_samples) to (n_windows, n_frames, 96)."""
-        # with double precision, values that lie between two half-precision numbers are nearly
-        # always rounded to the same one as in the original
+        """Map windows (n_windows, n_samples) to spectrograms (n_windows, n_frames, 96)."""
+        # with double precision, values between two half-precision numbers are nearly always
+        # rounded to the same number as in the authors' code
         precise = torch.float32 if batch.device.type == "mps" else torch.float64
         window = torch.hann_window(N_FFT, dtype=precise, device=batch.device)
         spectrum = torch.fft.rfft(batch.to(precise).unfold(1, N_FFT, HOP) * window)

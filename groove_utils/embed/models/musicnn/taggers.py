@@ -16,7 +16,7 @@ from groove_utils.embed.models.packaged_model import PackagedModel
 
 __all__ = ["Tagger"]
 
-# samples of all frames of a window
+# number of samples spanned by the frames of a window
 WINDOW = (N_FRAMES + 1) * HOP
 
 
@@ -28,7 +28,7 @@ class Tagger(PackagedModel):
     name : str
         ``msd-musicnn``, ``mtt-musicnn``, ``msd-vgg`` or ``mtt-vgg``, with ``-untrained`` for the
         twin. The twin is the same network with random kernels (uniform, Glorot & Bengio 2010) and
-        zero biases, as before training; its normalisation has neither scale nor shift.
+        zero biases, as before training; its normalisation layers neither scale nor shift.
     seed : int
         Seed of the twin's random weights; trained models ignore it.
     """
@@ -69,6 +69,7 @@ class Tagger(PackagedModel):
         network : MusiCNN or VGG
             Result of :meth:`load`.
         batch : Tensor of float32, shape (n_windows, n_samples)
+            Windows, padded with zeros after the end of the signal.
         n_valid : Tensor of int, shape (n_windows,)
             Number of samples in each window before the end of the signal.
         """

@@ -1,8 +1,8 @@
 """Read the taggers' TensorFlow checkpoints without TensorFlow.
 
 The data file of a checkpoint contains its variables one after the other, sorted by name, as raw
-float32. Each trained variable is followed by two moments, from the optimiser Adam. Names and shapes
-are therefore sufficient to find a variable. The values are verified later; see
+float32. Each trained variable is followed by two moments of the optimiser Adam. Names and shapes
+are therefore sufficient to locate a variable. The values are verified later; see
 :mod:`groove_utils.embed.fingerprints`.
 """
 
@@ -22,12 +22,12 @@ __all__ = ["read_checkpoint"]
 def read_checkpoint(
     path: str | os.PathLike, shapes: Mapping[str, tuple[int, ...]]
 ) -> dict[str, np.ndarray]:
-    """Read the variables of a checkpoint.
+    """Read the variables of a TensorFlow checkpoint.
 
     Parameters
     ----------
     path : path-like
-        The checkpoint's data file.
+        Data file of the checkpoint.
     shapes : mapping of str to tuple of int
         Shapes of all variables by name, except those of the optimiser.
 
@@ -51,7 +51,7 @@ def read_checkpoint(
     size = os.path.getsize(path)
     if size != 4 * stops[-1]:
         raise ModelRefusedError(
-            f"{path} has {size} bytes, expected {4 * stops[-1]}. It is damaged, or belongs to "
+            f"{path} has {size} bytes; expected {4 * stops[-1]}. It is damaged, or belongs to "
             "another network; install the package that contains it again.",
             kind="damaged_file",
             path=path,
