@@ -172,7 +172,7 @@ class _SoundFile:
             raise _cut_short(path, self.n_samples / self.sr, "ends in the middle of a page")
 
     def blocks(self, n: int, start: int) -> Iterator[np.ndarray]:
-        """Yield blocks of shape (≤ n, n_channels), starting at sample `start`."""
+        """Decode the file from sample `start` on; yield blocks of shape (≤ n, n_channels)."""
         # libsndfile does not seek exactly in Ogg, and not at all in GSM
         exact = self.file.seekable() and self.file.format != "OGG"
         n_decoded = min(start, self.n_samples) if exact else 0
@@ -227,7 +227,7 @@ class _MediaFile:
             raise _undecodable(path, "no audio was recognised")
 
     def blocks(self, n: int, start: int) -> Iterator[np.ndarray]:
-        """Yield blocks of shape (≤ n, n_channels), starting at sample `start`."""
+        """Decode the file from sample `start` on; yield blocks of shape (≤ n, n_channels)."""
         # interleaved samples, because PyAV's conversion of planar frames fails for 8 channels
         converter = av.AudioResampler("flt", self.stream.layout, self.sr, n)
         for frame in itertools.chain(self._frames(), [None]):
@@ -257,7 +257,7 @@ class _MediaFile:
             raise _cut_short(self.path, seconds, f"states {stated:.2f} s")
 
     def _stated_seconds(self) -> float:
-        """Return the stated duration in seconds, FFmpeg's estimate, or 0 if there is neither."""
+        """Return the stated duration in seconds, FFmpeg's estimate, or 0 if neither exists."""
         if self.stream.duration:
             return float(self.stream.duration * self.stream.time_base)
         duration = self.container.duration if len(self.container.streams) == 1 else None

@@ -193,6 +193,7 @@ def resample_blocks(
     Parameters
     ----------
     blocks : iterator of ndarray of float32, shape (n,) or (n_channels, n)
+        The stream, in blocks of any length.
     sr_in : int
         Sample rate of the blocks in Hz.
     rates : sequence of int

@@ -1,4 +1,4 @@
-"""File name suffixes of audio files."""
+"""Suffixes of the names of audio files."""
 
 __all__ = ["AUDIO_SUFFIXES"]
 

@@ -1,4 +1,4 @@
-"""Benchmark of the run time and memory of models, for the chapter on embeddings."""
+"""Benchmark of the run time and memory use of models, for the chapter on embeddings."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def _cost_here(paths: Mapping[str, str], model: str, factory) -> tuple[float, fl
 
 
 def peak_memory() -> float:
-    """Return the peak main memory of this process so far, in MiB."""
+    """Return the peak main-memory use of this process so far, in MiB."""
     status = Path("/proc/self/status")
     if status.is_file():  # here, getrusage() may return the parent process's peak
         lines = dict(line.split(":", 1) for line in status.read_text().splitlines())

@@ -63,7 +63,13 @@ def difference_key(total: str, mix: str) -> str:
 
 
 def record_path(key: str) -> Path:
-    """Return the path of a model's record in the cache, for an adapter key or a weights key."""
+    """Return the path of a model's record in the cache.
+
+    Parameters
+    ----------
+    key : str
+        Result of :func:`adapter_key` or :func:`weights_key`.
+    """
     name = hash_bytes(key)[:32]
     return cache_folder() / "models" / name[:2] / f"{name}.json"
 

@@ -293,7 +293,7 @@ def embed_study(
 
 
 def pick_stems(study, track: str, parts: Mapping[str, T], stems: Sequence[str]) -> list[T]:
-    """Select `stems` from a track's `parts`; raise an EmbedError if one is missing or repeated."""
+    """Return a track's `parts` for `stems`; raise an EmbedError if one is missing or repeated."""
     if not stems or len(set(stems)) < len(stems) or not set(stems) <= set(parts):
         raise EmbedError(
             f"{study.path}: the stems chosen for track {track!r} are {', '.join(stems) or 'none'}; "

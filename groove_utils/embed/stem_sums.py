@@ -1,4 +1,4 @@
-"""Embedding of all sums of a study's stems, for the chapter on stem ablation."""
+"""Embeddings of sums of a study's stems, for the chapter on stem ablation."""
 
 from __future__ import annotations
 

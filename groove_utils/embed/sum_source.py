@@ -68,7 +68,7 @@ class SumSource(Source):
 def add_streams(
     parts: Sequence[Iterator], rates: Sequence[int], gain: float = 1.0
 ) -> Iterator[dict]:
-    """Add up streams of blocks, rate by rate.
+    """Add up streams of audio blocks, separately at each sample rate.
 
     Parameters
     ----------

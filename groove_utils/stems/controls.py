@@ -149,6 +149,7 @@ def swap_stem(
     Parameters
     ----------
     stems : mapping of track_id → mapping of stem → path
+        Files of all stems of each song.
     stem : str
         Name of the stem to replace.
     partners : mapping of track_id → track_id

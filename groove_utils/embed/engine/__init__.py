@@ -1,4 +1,4 @@
-"""Run models over many tracks: windows, batches across tracks, pooling.
+"""Run models over many tracks: cut windows, batch them across tracks, and pool the outputs.
 
 The engine cuts each signal into windows at fixed positions, which cover it from the first to the
 last sample. The last window is padded with zeros. A frame is valid if it begins before the end of

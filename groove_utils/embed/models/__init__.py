@@ -1,1 +1,1 @@
-"""Adapters of pretrained models: one file or folder per family of models."""
+"""Adapters of pretrained models, with one file or folder per family of models."""

@@ -61,7 +61,7 @@ class PackagedModel:
         return [self.locate()] if self.trained else []
 
     def locate(self) -> Path:
-        """Return the path of the weights file; raise the errors of :meth:`files`."""
+        """Return the path of the weights file; for errors, see :meth:`files`."""
         card = catalogued_models()[self.name]
         specs = {package: importlib.util.find_spec(package) for package in card.packages}
         for package, spec in specs.items():

@@ -1,4 +1,4 @@
-"""VibeNet: danceability, energy, valence and four other attributes of a song.
+"""VibeNet (Shim, 2025): estimation of danceability, energy and five other attributes of songs.
 
 The network is an EfficientNet-B0 on a mel spectrogram, and is run with ONNX Runtime. It was trained
 on songs of the Free Music Archive to reproduce the output of a larger network. The larger network
@@ -91,6 +91,7 @@ class VibeNet(PackagedGraph):
         session : GraphSession
             Result of :meth:`load`.
         batch : array-like of float32, shape (n_windows, 128, n_frames)
+            Results of :meth:`prepare`.
         n_valid : array-like of int, shape (n_windows,)
             Not used, because :meth:`prepare` has replaced the frames after the end of the signal.
         """

@@ -240,7 +240,7 @@ class _FirstBlock(_PooledConvolution):
         return partial(self._strided, kernel.flatten(1).T.contiguous())
 
     def _strided(self, kernel: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        """Map (n, n_frames, n_freq, 1) to (n, n_frames // 2 − 1, n_freq // 2, n_filters)."""
+        """Map inputs (n, n_frames, n_freq, 1) to (n, n_frames // 2 − 1, n_freq // 2, n_filters)."""
         patches = functional.pad(x[..., 0], (1, 1, 1, 1)).unfold(1, 3, 1).unfold(2, 3, 2)
         n_pairs = x.shape[1] // 2
         maps = []
@@ -265,7 +265,7 @@ class _SquareBlock(_PooledConvolution):
 
 
 def square_maxima(kernel: torch.Tensor, pool: int, x: torch.Tensor) -> torch.Tensor:
-    """Convolve with a 3×3 kernel, and take maxima over squares; channels last."""
+    """Convolve feature maps with a 3×3 kernel, and take maxima over squares; channels last."""
     maps = functional.conv2d(x.permute(0, 3, 1, 2), kernel, padding=1)
     return functional.max_pool2d(maps, pool).permute(0, 2, 3, 1)
 
