@@ -169,7 +169,7 @@ def make_adapter(name: str, seed: int = 0) -> Adapter:
     name : str
         Name of the model.
     seed : int
-        Seed of an untrained twin's random weights; other models ignore it.
+        Seed of the random weights of models named ``…-untrained``; other models ignore it.
 
     Raises
     ------

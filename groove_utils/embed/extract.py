@@ -45,7 +45,7 @@ def embed_audio(
     model : str
         Name of a model; :func:`groove_utils.embed.list_models` lists them.
     seed : int
-        Seed of the random weights of an untrained twin; other models ignore it.
+        Seed of the random weights of models named ``…-untrained``; other models ignore it.
     device : str, optional
         ``cpu``, ``cuda`` or ``mps``; by default ``$GROOVE_DEVICE``, or else a GPU if there is one.
 
@@ -130,7 +130,7 @@ def embed_models(
     models : sequence of str
         Names of models; :func:`groove_utils.embed.list_models` lists them.
     seed : int
-        Seed of the random weights of an untrained twin; other models ignore it.
+        Seed of the random weights of models named ``…-untrained``; other models ignore it.
     pooling : {'mean', 'mean+std'}
         A track's vector is the mean over its frames, optionally followed by their standard
         deviation.

@@ -48,7 +48,7 @@ def load_model(
     model : str
         Name of the model.
     seed : int
-        Seed of the random weights of an untrained twin; other models ignore it.
+        Seed of the random weights of models named ``…-untrained``; other models ignore it.
     device : str, optional
         As in :func:`groove_utils.embed.embed_audio`.
     autocast : bool

@@ -103,8 +103,8 @@ def tempo_partners(
     -------
     DataFrame
         Columns ``partner`` (track_id) and ``tempo_ratio`` (tempo of the partner divided by tempo of
-        the song), indexed by track_id. The nearest tempo is the tempo whose ratio is closest to 1
-        on a logarithmic scale; among equally close songs, the first one is chosen.
+        the song), indexed by track_id. The partner is the song whose tempo ratio is closest to 1 on
+        a logarithmic scale, or the first of several such songs.
 
     Raises
     ------

@@ -73,6 +73,7 @@ class SpectralPeaks:
         Returns
         -------
         Tensor, shape (n_windows, n_frames, n_filters)
+            Largest correlation over frequencies.
         """
         x = functional.pad(x, (0, 0, (self.n_time - 1) // 2, self.n_time // 2))
         return torch.stack([self._window_peaks(window) for window in x])
@@ -139,6 +140,7 @@ class WinogradConvolution:
         Returns
         -------
         Tensor, shape (n_windows, height // pool, width // pool, n_out)
+            Pooled feature maps.
         """
         height, width = x.shape[1:3]
         n_rows, n_columns = -(-height // _TILE), -(-width // _TILE)
