@@ -21,6 +21,7 @@ def check_design(frame: ModelFrame) -> list[str]:
     Parameters
     ----------
     frame : ModelFrame
+        Formula, data and design matrices.
 
     Returns
     -------
@@ -73,7 +74,7 @@ def _single_rows(frame: ModelFrame) -> list[str]:
 
 
 def _pairs(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """List pairs of codes that occur together, shape (n_pairs, 2)."""
+    """List the distinct pairs of codes that occur in the same row, shape (n_pairs, 2)."""
     width = int(second.max()) + 1
     return np.stack(np.divmod(np.unique(first * width + second), width), axis=1)
 
@@ -149,7 +150,9 @@ def check_fit(frame: ModelFrame, deviance: CrossedDeviance, theta) -> list[str]:
     Parameters
     ----------
     frame : ModelFrame
+        Formula, data and design matrices.
     deviance : CrossedDeviance
+        Deviance of the model.
     theta : ndarray, shape (n_theta,)
         Relative covariance parameters at the optimum.
 

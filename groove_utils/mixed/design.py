@@ -84,7 +84,7 @@ class ModelFrame:
         return sorted(str(name) for name in self.spec.required_variables)
 
     def fixed_design(self, rows: pd.DataFrame) -> np.ndarray:
-        """Build the fixed design matrix of new rows as in the fit, shape (n_rows, n_fixed)."""
+        """Build the fixed design matrix of new rows, (n_rows, n_fixed), coded as in the fit."""
         return self._design(self.spec, rows)
 
     def random_design(self, term: RandomTerm, rows: pd.DataFrame) -> np.ndarray:
@@ -171,7 +171,7 @@ def _as_label(values: pd.Series) -> pd.Series:
 
 
 def group_keys(rows: pd.DataFrame, columns: list[str]) -> pd.Series:
-    """Return each row's level of a grouping factor; several columns are joined by ``:``."""
+    """Return the group of each row; the values of several grouping columns are joined by ``:``."""
     if len(columns) == 1:
         return _as_label(rows[columns[0]])
     return rows[columns].astype(str).agg(":".join, axis=1)
@@ -211,6 +211,7 @@ def build_frame(formula: str, data: pd.DataFrame) -> ModelFrame:
     Returns
     -------
     ModelFrame
+        Formula, data and design matrices.
 
     Raises
     ------

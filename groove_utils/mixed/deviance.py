@@ -62,8 +62,9 @@ class CrossedDeviance:
     X : ndarray, shape (n_rows, n_fixed)
         Fixed design matrix, of full column rank.
     terms : list of RandomTerm
+        Random effects.
     reml : bool
-        Use restricted maximum likelihood.
+        Use restricted maximum likelihood or, if False, maximum likelihood.
 
     Attributes
     ----------

@@ -32,6 +32,7 @@ def residual_table(result: LmmResult) -> pd.DataFrame:
     Parameters
     ----------
     result : LmmResult
+        Fitted model.
 
     Returns
     -------
@@ -72,6 +73,7 @@ def check_residuals(result: LmmResult) -> pd.DataFrame:
     Parameters
     ----------
     result : LmmResult
+        Fitted model.
 
     Returns
     -------
@@ -119,6 +121,7 @@ def leave_one_group_out(result: LmmResult, factor: str, n_jobs: int = 1) -> pd.D
     Parameters
     ----------
     result : LmmResult
+        Fitted model.
     factor : str
         Name of a grouping factor.
     n_jobs : int

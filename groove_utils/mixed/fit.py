@@ -41,6 +41,7 @@ def fit_lmm(formula: str, data: pd.DataFrame, reml: bool = True) -> LmmResult:
     Returns
     -------
     LmmResult
+        The fitted model.
 
     Raises
     ------

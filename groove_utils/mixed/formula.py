@@ -1,4 +1,4 @@
-"""Parse mixed-model formulas; random terms are split off here, formulaic parses the other terms.
+"""Parse mixed-model formulas: this module reads the random terms, formulaic the other terms.
 
 Formulas follow lme4, as in ``rating ~ style * x + (1 + x | listener) + (1 | track)``. They may
 contain ``scale(x)``, ``poly(x, 2)``, ``bs(x, df=4)``, ``np.log(x)``, ``a / b``, ``-1`` or

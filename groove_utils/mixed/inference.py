@@ -30,6 +30,7 @@ class Satterthwaite:
     Parameters
     ----------
     deviance : CrossedDeviance
+        Deviance of the model.
     theta : ndarray, shape (n_theta,)
         Relative covariance parameters at the optimum.
     sigma : float
@@ -73,6 +74,7 @@ class Satterthwaite:
         Returns
         -------
         ndarray, shape (n_contrasts,)
+            Degrees of freedom.
         """
         rows = np.atleast_2d(np.asarray(rows, dtype=float))
         variance = np.einsum("ij,jk,ik->i", rows, self.vcov, rows)
@@ -88,6 +90,7 @@ def t_table(result, rows, keys: dict, level: float = 0.95) -> pd.DataFrame:
     Parameters
     ----------
     result : LmmResult
+        Fitted model.
     rows : array-like, shape (n, n_fixed)
         Weights of the coefficients in each linear function.
     keys : dict of str to list
@@ -119,11 +122,12 @@ def wald_table(keys: dict, estimate, se, df, level: float) -> pd.DataFrame:
 
 
 def f_test(result, rows) -> dict[str, float]:
-    """Compute an F test that several linear functions of the fixed coefficients are all zero.
+    """Compute an F test of the hypothesis that linear functions of the coefficients are all zero.
 
     Parameters
     ----------
     result : LmmResult
+        Fitted model.
     rows : ndarray, shape (n, n_fixed)
         Weights of the coefficients in each function; rows may be linearly dependent.
 

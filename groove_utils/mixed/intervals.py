@@ -126,8 +126,8 @@ class _Profile:
     def bound(self, hold, best, side: int, limit, step: float, height: float, now=None) -> float:
         """Find the value at which the profiled deviance exceeds its minimum by `height`.
 
-        If the rise is smaller up to `limit`, `limit` is returned. Newton's method is applied to the
-        square root of the rise, which is nearly a linear function of the value.
+        If it remains lower up to `limit`, return `limit`. Newton's method is applied to the square
+        root of the difference, which is nearly a linear function of the value.
         """
         inner, outer, value = best, limit, best + side * step
         now = self.best if now is None else now
@@ -155,6 +155,7 @@ def profile_intervals(result, level: float = 0.95) -> tuple[np.ndarray, np.ndarr
     Parameters
     ----------
     result : LmmResult
+        Fitted model.
     level : float
         Coverage of the intervals.
 
@@ -203,11 +204,12 @@ def _redraw(result, seed: int) -> dict:
 
 @memoised("mixed-models")
 def bootstrap(result, n_boot: int = 500, seed: int = 0, n_jobs: int = 1) -> pd.DataFrame:
-    """Run a parametric bootstrap: simulate responses, refit the mixed model, collect estimates.
+    """Run a parametric bootstrap: simulate responses, refit the mixed model, and collect estimates.
 
     Parameters
     ----------
     result : LmmResult
+        Fitted model.
     n_boot : int
         Number of bootstrap samples, at least 2.
     seed : int

@@ -81,7 +81,7 @@ def likelihood_ratio_test(smaller: LmmResult, larger: LmmResult) -> pd.DataFrame
 
 
 def _extra_covariances(smaller: LmmResult, larger: LmmResult) -> list[tuple[int, int]]:
-    """Count the additional variances and parameters of each grouping factor that has any."""
+    """Count the larger model's additional variances and parameters by grouping factor."""
     before, after = {}, {}
     for names, result in ((before, smaller), (after, larger)):
         for term in result.frame.random:
@@ -132,12 +132,13 @@ def random_effect_tests(result: LmmResult) -> pd.DataFrame:
     Parameters
     ----------
     result : LmmResult
+        Fitted model.
 
     Returns
     -------
     DataFrame
         One row per test, with the columns ``term`` (coefficient or term that is left out),
-        ``loglik`` (of the model without it), ``chisq, df, p, p_naive, reference``, as in
+        ``loglik`` (of the model without it), and ``chisq, df, p, p_naive, reference`` as in
         :func:`likelihood_ratio_test`.
     """
     deviance, theta = result.deviance, result.theta

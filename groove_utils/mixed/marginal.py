@@ -133,6 +133,8 @@ def emmeans(result, specs, by=None, at=None, level: float = 0.95) -> MarginalMea
 
     Parameters
     ----------
+    result : LmmResult
+        Fitted model; the object itself if called as a method.
     specs : str or list of str
         Factors for which means are estimated, with one mean per combination of their levels. If a
         variable is numeric, its values must be given in `at`.
@@ -162,6 +164,8 @@ def emtrends(
 
     Parameters
     ----------
+    result : LmmResult
+        Fitted model; the object itself if called as a method.
     variable : str
         Numeric variable of the fixed part. The slope is the change of the response per unit of this
         variable, at its value in `at` or by default at its mean.

@@ -61,7 +61,7 @@ def join_facts(
 
 
 def _is_variable(name: str) -> bool:
-    """Return True if a formula reads `name` as a variable, unlike ``class`` or ``C``."""
+    """Return True if `name` can be a variable in a formula, unlike names such as ``C``."""
     return name.isidentifier() and not keyword.iskeyword(name) and variables(name) == {name}
 
 

@@ -37,9 +37,8 @@ def cumulative_link_check(
 
     Parameters
     ----------
-    formula : str
-        Formula of the linear mixed model; see `fit_lmm`.
-    data : DataFrame
+    formula, data
+        Formula and observations of the linear mixed model, as in `fit_lmm`.
     n_bins : int
         A response with more distinct values is divided into at most this many bins of similar size.
     level : float

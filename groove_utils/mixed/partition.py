@@ -18,14 +18,15 @@ def variance_partition(result: LmmResult) -> pd.DataFrame:
     Parameters
     ----------
     result : LmmResult
+        Fitted model.
 
     Returns
     -------
     DataFrame
         Columns ``part`` (name of the term or factor, or ``Residual``), ``kind`` (fixed, random or
         residual), ``variance`` and ``share``; the shares sum to one. The variance of a fixed term
-        is the covariance of its contribution with the prediction of all fixed effects, which may be
-        negative. These covariances sum to the variance of the fixed part.
+        is the covariance of its contribution with the prediction of all fixed effects. Such a
+        covariance may be negative. The covariances sum to the variance of the fixed part.
     """
     parts = result.mean_variances()
     rows, prediction = [], result.frame.X @ result.beta

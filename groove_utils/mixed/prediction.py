@@ -24,6 +24,8 @@ def predict(
 
     Parameters
     ----------
+    result : LmmResult
+        Fitted model; the object itself if called as a method.
     rows : DataFrame, optional
         New rows with the variables of the formula; by default, the fitted rows. For a level that
         did not occur in the fit, the predicted random effects are 0, and the interval includes

@@ -26,6 +26,7 @@ def recovery_table(
     Parameters
     ----------
     result : LmmResult
+        Fitted model.
     truth : Series
         True values, indexed by the names of the coefficients and of the standard deviations in
         `spreads`. The signs of the standard deviations are ignored.

@@ -256,7 +256,7 @@ def rater_curve(
 
 
 def _panels_r(values, rated, k, rng):
-    """Draw two panels of k raters for each song, and correlate their song means."""
+    """Draw two panels of k raters for each song, and correlate the song means of the panels."""
     order = np.where(rated, rng.random(rated.shape), 2.0).argsort(axis=1)  # raters come first
     drawn = np.take_along_axis(values, order, axis=1)
     means = [drawn[:, start : start + k].mean(axis=1) for start in (0, k)]

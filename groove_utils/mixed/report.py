@@ -17,6 +17,7 @@ def write_report(result, level: float = 0.95) -> str:
     Parameters
     ----------
     result : LmmResult
+        Fitted model.
     level : float
         Coverage of the intervals.
 
@@ -30,7 +31,7 @@ def write_report(result, level: float = 0.95) -> str:
     method = (
         f"A linear mixed model ({criterion}) was fitted to {result.n_obs:,} values of "
         f"{result.frame.response}, with random effects of {groups}: {result.formula}. Degrees of "
-        "freedom are Satterthwaite's."
+        "freedom were computed by Satterthwaite's method."
     )
 
     tests = result.type3()

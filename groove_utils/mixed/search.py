@@ -2,8 +2,8 @@
 
 The deviance does not change if a column of a Cholesky factor changes its sign. The search therefore
 needs no bounds: a negative standard deviation is equivalent to its absolute value. For the same
-reason, a standard deviation of zero is always a stationary point. It is accepted only if the
-deviance rises when the standard deviation increases.
+reason, a standard deviation of zero is always a stationary point. Such a point is accepted only if
+the deviance rises when the standard deviation increases.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ def minimise(
     Parameters
     ----------
     model : CrossedDeviance
+        Deviance to minimise.
     start : ndarray, shape (n_theta,), optional
         Starting point; by default, the standard deviation of each random effect is half that of the
         residual.
@@ -91,7 +92,7 @@ def _descend(model, theta, free, tol) -> tuple[np.ndarray, float, float]:
 
 
 def _snap(model, theta, value) -> tuple[np.ndarray, float]:
-    """Make the diagonal non-negative, and set entries to 0 if this does not raise the deviance."""
+    """Make the diagonal non-negative; set small entries to 0 if that does not raise the minimum."""
     theta = model.join([L * np.where(np.diag(L) < 0, -1.0, 1.0) for L in model.scaled(theta)])
     for i in np.flatnonzero(model.diagonal & (theta < 5e-3) & (theta > 0)):
         trial = theta.copy()

@@ -51,8 +51,8 @@ def simulation_table(ratings: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     ratings : DataFrame
-        Long format, with ``track_id, query, rating, listener_id``, for the queries ``dance, listen,
-        party, groove``.
+        Table in long format, with the columns ``track_id, query, rating, listener_id``, for the
+        queries ``dance, listen, party, groove``.
 
     Returns
     -------
@@ -65,7 +65,7 @@ def simulation_table(ratings: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     LmmError
-        If listeners are missing, or there are too few ratings.
+        If listener ids are missing, or if there are too few ratings.
     """
     if "listener_id" not in ratings or ratings["listener_id"].isna().any():
         raise LmmError(
