@@ -37,7 +37,7 @@ TOLERANCE = 0.1  # seconds by which a file may be shorter than its stated length
 UNKNOWN = 0x7FFF0000  # bytes; programs that write a file of unknown length state this size or more
 # libsndfile's note on a WAV, AIFF, AU, W64 or RF64 file with fewer bytes of audio than stated
 CUT_SHORT = re.compile(r"(?:data|SSND|Data Size|[Rr]iff(?: size)?) *: (\d+) \(should be (\d+)\)")
-GUESSED = {"aac", "mp3"}  # formats that may not state a length; FFmpeg then estimates it
+GUESSED = {"aac", "mp3"}  # formats whose files can lack a stated length; FFmpeg estimates it
 WEB_PAGE = re.compile(rb"\s*<(!doctype html|html)", re.IGNORECASE)
 POINTER = b"version https://git-lfs.github.com/spec/"
 PAGE = 1 << 16  # bytes; no page of an Ogg file is larger

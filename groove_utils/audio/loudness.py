@@ -65,7 +65,7 @@ def measure_loudness(y: np.ndarray, sr: int) -> float:
     if y.shape[1] < block:
         y = np.tile(y, -(-block // y.shape[1]))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about the logarithm of 0, if all blocks are gated out
+        warnings.simplefilter("ignore")  # pyloudnorm warns of log(0) if all blocks are gated out
         return float(pyloudnorm.Meter(sr).integrated_loudness(y.T))
 
 

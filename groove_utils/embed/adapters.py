@@ -6,16 +6,16 @@ An adapter is any object with the attributes of :class:`Adapter`. Twenty lines a
 
 
     class Loudness:
-        sample_rate = 16000  # Hz; audio is decoded, mixed to mono and resampled to it
+        sample_rate = 16000  # Hz; audio is decoded, mixed to mono and resampled to this rate
         window = 5.0  # seconds
         layers = {"level": 1}  # name -> number of dimensions
 
         def load(self):
-            return None  # a torch module, or whatever forward() needs
+            return None  # a torch module, or any object that forward() needs
 
         def forward(self, network, batch, n_valid):
             # batch: torch float32 (n_windows, n_samples); n_valid: samples before the padding.
-            # (n_windows, n_frames, dim) is averaged over valid frames; (n_windows, dim) is kept
+            # outputs (n_windows, n_frames, dim) are averaged over valid frames
             return {"level": batch.unfold(1, 400, 400).square().mean(2, keepdim=True).sqrt()}
 
 

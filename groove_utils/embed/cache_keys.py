@@ -75,13 +75,13 @@ def record_path(key: str) -> Path:
 
 
 def adapter_key(model: str, adapter: Adapter) -> str:
-    """Return the key of a model's record, which consists of its name and version.
+    """Return the key of a model's record: the name and version of the model.
 
     If an adapter has no version, a hash of its code and its plain attributes is used instead.
     Vectors are therefore computed again if readers edit and re-register their own model.
     """
     version = getattr(adapter, "version", None)
-    if not version:  # from a new adapter, since loading may have changed the attributes of this one
+    if not version:  # hash a new adapter, because loading may have changed this one
         version = _code_hash(registered_models().get(model, lambda: adapter)())
     seed = "" if getattr(adapter, "trained", True) else f"#{getattr(adapter, 'seed', 0)}"
     return f"{model}@{version}{seed}"
@@ -136,9 +136,9 @@ def weights_key(model: str, adapter: Adapter) -> str | None:
 def adapter_files(kind: type) -> list[Path]:
     """List the source files of an adapter's class and of the local modules that it imports.
 
-    For the package's own adapters, these are the modules of :mod:`groove_utils.embed.models` that
-    are imported directly or indirectly; for a reader's own adapter, the modules in its folder and
-    below it.
+    The local modules of the package's adapters are the modules of
+    :mod:`groove_utils.embed.models` that they import directly or indirectly. The local modules of a
+    reader's own adapter are those in its folder and below.
 
     Raises
     ------

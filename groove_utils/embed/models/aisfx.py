@@ -1,8 +1,8 @@
 """aiSFX (Ma & Lerch, 2022): an embedding of sound effects.
 
 The network has eight convolutional layers and 4.7 million parameters. Its input is a mel
-spectrogram of 2.3 s. It was trained to classify the sound effects (doors, crowds, weather, …) of
-nine commercial libraries, not on music.
+spectrogram of 2.3 s. The network was trained to classify sound effects (doors, crowds, weather, …)
+from nine commercial libraries. It was not trained on music.
 
 References
 ----------
@@ -116,7 +116,7 @@ class AiSFX(PackagedNetwork):
         restricted unpickler is allowed to read NumPy integers in addition to tensors.
         """
         scalar = np.int64(0).__reduce__()[0]
-        allowed = [scalar, (scalar, "numpy.core.multiarray.scalar")]  # NumPy 2 moved it
+        allowed = [scalar, (scalar, "numpy.core.multiarray.scalar")]  # its name before NumPy 2
         allowed += [np.dtype, type(np.dtype("int64"))]
         with torch.serialization.safe_globals(allowed):
             stored, _ = torch.load(path, map_location="cpu", weights_only=True)

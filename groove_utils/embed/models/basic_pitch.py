@@ -1,8 +1,8 @@
 """Basic Pitch (Bittner et al., 2022): transcription of notes, run with ONNX Runtime.
 
 The network has 17 thousand parameters and was trained to transcribe any instrument. Its input is a
-harmonically stacked constant-Q transform of a two-second window. For each of 172 frames, it
-estimates the probability that each of 88 piano keys sounds (``note``) or begins to sound
+harmonically stacked constant-Q transform of a two-second window. For each of 172 frames, the
+network estimates the probability that each of 88 piano keys sounds (``note``) or begins to sound
 (``onset``), and that a pitch is present in each third of a semitone (``contour``). The embedding
 consists of the means and standard deviations of these probabilities over time. The model was
 trained on notes, not on tags or styles.

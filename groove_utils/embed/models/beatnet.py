@@ -93,7 +93,7 @@ class BeatNet(PackagedNetwork):
     lead = 0.0
     version = "1.1.3"
     batch_size = 1  # rounding depends on the position in a batch
-    any_length = True  # no frame depends on later ones
+    any_length = True  # no output depends on later frames
     file = "models/model_1_weights.pt"
     sha256 = "619091bc317ca3e83b45591d46f6de3d5a41588bcb39fe9fe7be30cffa6aca84"
 
