@@ -92,7 +92,7 @@ def _descend(model, theta, free, tol) -> tuple[np.ndarray, float, float]:
 
 
 def _snap(model, theta, value) -> tuple[np.ndarray, float]:
-    """Make the diagonal non-negative; set small entries to 0 if that does not raise the minimum."""
+    """Make the diagonal non-negative, and small entries 0 unless this raises the deviance."""
     theta = model.join([L * np.where(np.diag(L) < 0, -1.0, 1.0) for L in model.scaled(theta)])
     for i in np.flatnonzero(model.diagonal & (theta < 5e-3) & (theta > 0)):
         trial = theta.copy()
