@@ -514,7 +514,7 @@ report_texts(
 # Do facts about listeners predict for whom the model works? We add each fact to the model, with an
 # effect on the rating and an interaction with the prediction. One of the facts, “taste”, concerns both
 # the listener *and* the song: it is how much the listener likes the song's style. Not every study
-# contains this fact.
+# contains “taste”.
 
 # %%
 with_facts, listed_facts = mixed.join_facts(rows, data.listeners, data.styles)
@@ -951,7 +951,7 @@ report_values({"sd_drawn": drawn_sd, "sd_rated": rated_sd}, fmt=".1f")
 # ## Real listeners
 #
 # {cite:t}`oconnell2022` asked 124 people to rate 20 songs, ten chosen for high and ten for low groove,
-# on groove, liking and familiarity. The licence of their data is unknown. The table of ratings is
+# on groove, liking and familiarity. The licence of the data is unknown. The table of ratings is
 # therefore downloaded when the chapter runs, verified by its hash, and not redistributed. We apply the
 # methods of this chapter to these ratings. First, we compute the agreement between listeners over all
 # songs and within each of the two groups of songs. Then, we estimate the difference between the groups

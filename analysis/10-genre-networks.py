@@ -1,7 +1,7 @@
 # %% [markdown] tags=["without-study"]
 # # Which network recognises a style, and from which cues?
 #
-# A listener recognises funk, reggae or techno within a few seconds. A network that does the same may
+# A listener recognises funk, reggae or techno within a few seconds. A network that recognises styles may
 # rely on the rhythm section, but also on the sound of the band, or on the codec of the file. In this
 # chapter, ten classifiers learn eight styles. One of them is modelled on a published network that
 # combines a residual network with a recurrent one {cite}`zhang2023`. We rebuild the published network,
@@ -158,9 +158,9 @@ report_value("chance", chance, fmt=".1f", unit="%", tolerance=0.1)
 # {cite:t}`zhang2023` converts the spectrogram to a picture of 224 × 224 pixels with three colour
 # channels (colour map viridis), and classifies the picture. The network has two parallel branches:
 #
-# - **ResNet-18**, a {term}`residual network` {cite}`he2016`, processes the picture like a photograph.
-#   Each block adds its result to its input, $x + f(x)$, which makes deep networks easier to train. The
-#   output is averaged over all positions.
+# - **ResNet-18**, a {term}`residual network` {cite}`he2016`, processes the picture as if it were a
+#   photograph. Each block adds its result to its input, $x + f(x)$, which makes deep networks easier to
+#   train. The output is averaged over all positions.
 # - A **bidirectional GRU** {cite}`cho2014` (gated recurrent unit, see {doc}`03-networks`) is meant to
 #   read the picture frame by frame, once forwards and once backwards, to capture changes over time.
 #
@@ -908,12 +908,12 @@ audio_player({"as it was": (y, rate), "cut off": (cut, rate)})
 # clip one after the other, with three frames per step, instead of one frame with all its colours per
 # step. In the serial network, the GRU receives a single step. Of {glue:text}`n_classifiers` classifiers,
 # {glue:text}`most_accurate`. At equal size and over {glue:text}`n_seeds` trainings, the repaired serial
-# network is {glue:text}`gap_repaired_verdict` when compared with the parallel one
-# ({glue:text}`gap_repaired_full`), {glue:text}`gap_steps_verdict` when compared with a single step
-# ({glue:text}`gap_steps_full`), and {glue:text}`gap_recurrence_verdict` when compared with the ResNet
-# alone ({glue:text}`gap_recurrence_full`). With a split by clip instead of by band, accuracy is
-# {glue:text}`leak_clip_verdict` ({glue:text}`leak_clip_full`). The accuracy of a network that was
-# trained with an inaudible tone {glue:text}`horse_fall_verdict` from
+# network is {glue:text}`gap_repaired_verdict` when compared with the parallel network
+# ({glue:text}`gap_repaired_full`), {glue:text}`gap_steps_verdict` when compared with a serial network
+# whose GRU receives a single step ({glue:text}`gap_steps_full`), and {glue:text}`gap_recurrence_verdict`
+# when compared with the ResNet alone ({glue:text}`gap_recurrence_full`). With a split by clip instead of
+# by band, accuracy is {glue:text}`leak_clip_verdict` ({glue:text}`leak_clip_full`). The accuracy of a
+# network that was trained with an inaudible tone {glue:text}`horse_fall_verdict` from
 # {glue:text}`horse_tone_as_in_training_full` to {glue:text}`horse_removed_full` when the tone is
 # removed. If tempi are tied to styles in training, accuracy {glue:text}`tempo_fall_verdict` when the
 # tempi are swapped ({glue:text}`tempo_fall_full`). **True by construction**: we designed the styles, the

@@ -218,8 +218,8 @@ report_effects(effects, n_bands, words=words, fmt="+.3f", tolerance=0.04)
 # ## How bad is a mistake?
 #
 # Is mistaking disco for funk a smaller error than mistaking it for reggae? The answer depends on a tree
-# of styles. Our tree is part of the corpus. We print the children of each inner node; nodes that are not
-# listed as a child are children of the root.
+# that describes how similar the styles are. Our tree is part of the corpus. We print the children of
+# each inner node; nodes that are not listed as a child are children of the root.
 
 # %%
 branches = pd.Series(corpus.tree).groupby(corpus.tree).groups
@@ -410,8 +410,8 @@ report_counts(n_medleys=len(medleys), n_medley_songs=songs_per_medley)
 # ### How long does a clip have to be?
 #
 # We use resnet-bigru again, and classify excerpts of one, three, six or twelve seconds. Songs are cut
-# into clips of three seconds without gaps. For excerpts of one second, we shorten the clips; for
-# excerpts of six or twelve seconds, we average the log probabilities of their clips.
+# into clips of three seconds without gaps between the clips. For excerpts of one second, we shorten the
+# clips; for excerpts of six or twelve seconds, we average the log probabilities of their clips.
 
 # %%
 seamless = {**MEL_SETTINGS, "hop_seconds": 3.0}
@@ -560,8 +560,8 @@ show_figure(
 #    instruments. When a stem is left out, the other stems stay as loud as before. Leaving out a stem is
 #    an experiment, and its result is a fact about the network. For comparison, we divide the value of
 #    each cell of an explanation among the stems, in proportion to their power in that cell, and add up
-#    the signed values of each stem. An explanation is right about a clip if the stem with the largest
-#    sum is also the stem whose absence lowers the log-odds most. A random choice is right for one clip
+#    the signed values of each stem. An explanation is correct for a clip if the stem with the largest
+#    sum is also the stem whose absence lowers the log-odds most. A random choice is correct for one clip
 #    in four. For many clips, however, the right stem is the drums, so an explanation should at least do
 #    better than always choosing the drums.
 # 2. **The planted horse.** A *horse* (named after Clever Hans) is a network that is right for the wrong
@@ -738,7 +738,7 @@ show_figure(
 )
 
 # %% [markdown]
-# For {glue:text}`n_explained` clips by {glue:text}`n_explained_bands` bands:
+# The results for {glue:text}`n_explained` clips by {glue:text}`n_explained_bands` bands are:
 #
 # | explanation | finds the right stem (share of clips) | better than guessing (0.25)? |
 # |:--|:--|:--|
@@ -812,9 +812,9 @@ as_points(on_drums, n_drummed, prefix="onset_", words=words, fmt="+.1f", toleran
 
 # %% [markdown]
 # In the explanation of the trained network, drum strokes receive
-# {glue:text}`onset_integrated_gradients_verdict` of the evidence than their share of the frames
-# ({glue:text}`onset_integrated_gradients_full`). But strokes are loud, and a path from silence gives
-# loud cells more weight in any network: for the untrained network, the difference is
+# {glue:text}`onset_integrated_gradients_verdict` of the evidence than expected from their share of the
+# frames ({glue:text}`onset_integrated_gradients_full`). But strokes are loud, and a path from silence
+# gives loud cells more weight in any network: for the untrained network, the difference is
 # {glue:text}`onset_untrained_full`. Compared with the untrained network, strokes receive
 # {glue:text}`onset_learnt_verdict` of the evidence in the trained network
 # ({glue:text}`onset_learnt_full`). Evidence on strokes need not be about rhythm, because a stroke also
@@ -1209,9 +1209,9 @@ report_texts(gain_verdict=pick_verdict(gain, *words))
 #
 # Styles differ in their mean ratings, so any feature that separates styles predicts part of the ratings.
 # The correlation of predictions and ratings *within* styles is therefore more informative. As in
-# {doc}`07-objections`, we compute p by exchanging the ratings of whole artists within a style. In each
-# permutation, we take the highest correlation of all networks, so that p is corrected for the number of
-# networks.
+# {doc}`07-objections`, we compute p from permutations that exchange all ratings of one artist with all
+# ratings of another artist of the same style. In each permutation, we take the highest correlation of
+# all networks, so that p is corrected for the number of networks.
 
 # %% tags=["needs-audio"]
 once = replace(protocol, n_repeats=1)
@@ -1364,11 +1364,11 @@ far_curve["accuracy"].mean().round(2)
 
 # %% [markdown] tags=["needs-audio"]
 # **Can these networks hear the groove?** For “{glue:text}`query`”, the features of genre-resnet-bigru
-# predict ratings with an R² of {glue:text}`groove_genre-resnet-bigru_full`. Predicting the mean of each
-# style gives {glue:text}`groove_style_alone_full`. The following networks of this chapter predict which
-# songs of a style are rated higher: {glue:text}`beyond_style`. For another network, mel-cnn, training on
-# styles {glue:text}`gain_verdict` compared with random weights ({glue:text}`groove_gain_full`). Here n
-# is the number of songs.
+# predict ratings with an R² of {glue:text}`groove_genre-resnet-bigru_full`. Predicting the mean rating
+# of each song's style gives an R² of {glue:text}`groove_style_alone_full`. The following networks of
+# this chapter predict which songs of a style are rated higher: {glue:text}`beyond_style`. For another
+# network, mel-cnn, training on styles {glue:text}`gain_verdict` compared with random weights
+# ({glue:text}`groove_gain_full`). Here n is the number of songs.
 
 # %% [markdown]
 # **True by construction**: we designed the stems, the causes and the tone. **What would change our
