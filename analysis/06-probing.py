@@ -423,8 +423,8 @@ if twins:
     average = probe.mean_difference(partners, untrained, **resampled)
     first, second = map(probe.select_by_inner_folds, [pretrained, untrained])
     selected = probe.mean_difference([first], [second], **resampled)
-    average["of"] = f"the mean of {len(twins)} pairs"
-    selected["of"] = "the networks that folds chose"
+    average["of"] = f"{len(twins)} pairs on average"
+    selected["of"] = "the networks chosen in the inner folds"
     gains = pd.concat([average, selected], keys=["mean", "chosen"]).droplevel(1)
     gains = gains[gains["target"] == target]
 

@@ -149,8 +149,8 @@ n = len(ratings)
 heard = f"the middle {excerpt:.3g} s" if excerpt and data.has("audio") else "the whole"
 used = model
 if model == best:
-    used = "the best model of the probes, which was chosen with the ratings of all songs, so that its "
-    used += "R² is slightly too high"
+    used = "the best model of the probes, which was chosen with the ratings of all songs; its R² is "
+    used += "therefore slightly too high"
 if best and best not in usable:
     used += f", because the best model, {best}, has no vectors of stems"
 report_texts(target=target, best_model=model, used_model=used, heard=heard)
@@ -794,10 +794,10 @@ estimates = {
 # %% tags=["hide-input"]
 report_effects(estimates, n)
 words = (
-    "part of it is in the embedding of the two stems",
-    "it is not in the embedding of the two stems",
-    "it cannot be shown to be in the embedding of the two stems, which is averaged over the "
-    "song; listeners may still notice it",
+    "part of the coupling is in the embedding of the two stems",
+    "the coupling is not in the embedding of the two stems",
+    "this does not show that coupling is in the embedding of the two stems, which is averaged "
+    "over the song; listeners may still notice it",
 )
 report_texts(coupling_word=pick_verdict(estimates["coupling_r2"], *words))
 
