@@ -388,7 +388,7 @@ show_figure(
     figures.plot_accuracies(accuracies, "network", chance, shares),
     "genre-accuracy",
     "Accuracy on bands that were not in training, with 95% intervals over bands. Rings: single "
-    "trainings. The line marks guessing.",
+    "trainings. The line marks random guessing.",
     "Ten rows with dots, rings and intervals, all far to the right of the line for guessing; several "
     "intervals overlap, and the rings of some networks are as far apart as their intervals are wide.",
     table=accuracies,

@@ -537,7 +537,7 @@ show_figure(
     f"Mean probability of the predicted style in {len(X)} clips, by the share of cells that are hidden "
     "(left) or shown (right), in the order of each explanation.",
     "Two panels with five curves each. Left, most curves fall steeply at first. Right, the curve of "
-    "integrated gradients rises early, the others late.",
+    "integrated gradients rises early, and the others rise late.",
     table=steps,
     simulated=False,
 )
@@ -733,7 +733,7 @@ show_figure(
     "evidence for the style, blue cells against it. Outlined: cells in which the drums are louder than "
     "all other stems together.",
     "Four spectrogram-shaped panels. Integrated gradients are fine-grained, occlusion shows smooth "
-    "patches, edges follow the strokes.",
+    "patches, and edges follow the strokes.",
     simulated=False,
 )
 
@@ -1227,8 +1227,8 @@ beyond_style = clear_rows(inside, "p_target", value="estimate").index
 show_table(
     inside[["estimate", "low", "high", "p", "p_target"]],
     "genre-within",
-    f"Correlation of predictions with “{query}” within styles, {n_songs} songs, 95% intervals over "
-    "artists. “p”: by permuting artists, for each row alone; “p target”: corrected for the number of rows.",
+    f"Correlation of predictions with “{query}” within styles: {n_songs} songs, 95% intervals over "
+    "artists. “p”: permutation of artists, for each row alone; “p target”: corrected for the number of rows.",
 )
 report_texts(beyond_style=join_words(beyond_style))
 
