@@ -142,7 +142,7 @@ def runnable_models(study, models: Sequence[str]) -> tuple[list[str], str]:
         return [], "The study has no audio, so no other models can be run."
     states = {model: availability(model_card(model)) for model in models}
     missing = [f"{name} (to add it: {how})" for name, (ok, _, how) in states.items() if not ok]
-    note = f"Not run: {'; '.join(missing)}." if missing else "All of them were run."
+    note = f"Not run: {'; '.join(missing)}." if missing else "All of these models were run."
     return [model for model, (ok, *_) in states.items() if ok], note
 
 
