@@ -1,4 +1,4 @@
-"""The book's plotting theme, one colour per style, and recurring plots.
+"""Figures of the book: plotting theme, colours of styles, and plotting functions.
 
 Plotting functions take tidy tables or arrays and return a matplotlib figure. A module is imported
 when one of its functions is first used, so that a chapter depends only on the plots that it draws.

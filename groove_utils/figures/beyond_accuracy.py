@@ -1,4 +1,4 @@
-"""Plots of mistakes, confidence and explanations of classifiers."""
+"""Plots of classifiers' mistakes, calibration and explanations."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def plot_confusion_and_reliability(
         share, annot=True, fmt=".0f", cmap="Blues", vmin=0, vmax=100, cbar=False, square=True,
         xticklabels=labels, yticklabels=labels, ax=left, annot_kws={"size": 8.5},
     )  # fmt: skip
-    left.set(xlabel="Predicted style", ylabel="True style", title="Clips of each style (%)")
+    left.set(xlabel="Predicted style", ylabel="True style", title="Share of each style's clips (%)")
     left.tick_params(axis="x", rotation=45)
     left.tick_params(axis="y", rotation=0)
     right.plot([0, 1], [0, 1], color="#888888", linewidth=1)
@@ -78,7 +78,7 @@ def plot_severity(table: pd.DataFrame) -> plt.Figure:
         heights = np.arange(len(rows))[::-1]
         axes.hlines(
             heights, rows["chance_low"], rows["chance_high"], color="#BBBBBB", linewidth=7,
-            label="severity, random leaves",
+            label="severity with random leaves",
         )  # fmt: skip
         axes.plot(rows["severity"], heights, "o", color=OKABE_ITO[0], label="severity")
         axes.plot(rows["distance@1"], heights, "D", color=OKABE_ITO[1], label="distance@1")
@@ -94,7 +94,7 @@ def plot_medley(
     p: np.ndarray, times: np.ndarray, styles: Sequence[str], true: Sequence[float],
     found: Sequence[float], played: Sequence[str],
 ) -> plt.Figure:  # fmt: skip
-    """Plot style probabilities over the course of a medley, with true and detected changes.
+    """Plot style probabilities over the course of a medley, with true and detected style changes.
 
     Parameters
     ----------
@@ -105,9 +105,9 @@ def plot_medley(
     styles : sequence of str
         Names of the k styles.
     true, found : sequence of float
-        Times of the true and of the detected changes, in seconds.
+        Times of the true and the detected changes of style, in seconds.
     played : sequence of str
-        True styles of the successive songs, one more than there are true changes.
+        True styles of the songs in playing order; one more than `true` has elements.
     """
     figure, axes = plt.subplots(figsize=(8.5, 3.6))
     colors = sns.color_palette("husl", len(styles))
@@ -139,13 +139,13 @@ def plot_explanations(
     Parameters
     ----------
     spectrogram : ndarray, shape (n_bands, n_frames)
-    maps : mapping of str to ndarray, of the same shape
-        Explanations, by panel title. Red cells are evidence for the class, blue cells are evidence
-        against it. Each map has its own scale.
-    truth : ndarray of bool, of the same shape, optional
-        Cells known to be relevant; they are outlined.
+    maps : mapping of str to ndarray, shape (n_bands, n_frames)
+        Explanations, by panel title. Red cells are evidence for the class, and blue cells are
+        evidence against it. Each map has its own scale.
+    truth : ndarray of bool, shape (n_bands, n_frames), optional
+        True for cells known to be relevant, which are outlined.
     seconds : float
-        Length of the clip.
+        Length of the clip in seconds.
     """
     figure, grid = plt.subplots(
         (len(maps) + 2) // 2, 2, figsize=(8.5, 1.9 * ((len(maps) + 2) // 2) + 0.4), sharex=True,

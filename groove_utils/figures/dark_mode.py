@@ -1,4 +1,4 @@
-"""Dark versions of figures for dark pages: a dark background and the same hues."""
+"""Versions of figures for dark pages, with a dark background and the same hues."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ CONTRAST = 3.0  # lowest contrast of graphics and background (WCAG 2.2, criterio
 def draw_dark(figure: plt.Figure) -> None:
     """Recolour a drawn figure for a dark page, in place.
 
-    Greys are inverted: black becomes nearly white, and white becomes the page's background. Hues do
-    not change, so that colours named in captions remain correct, but colours too dark for the
-    background become lighter. Images, continuous colour maps, and text in front of images or
-    coloured bars are not changed.
+    Greys are inverted: black becomes nearly white, and white becomes the page's background colour.
+    Hues do not change, so colours named in captions remain correct, but colours that are too dark
+    for the background become lighter. Images, continuous colour maps, and text in front of images
+    or coloured bars are not changed.
 
     Parameters
     ----------
     figure : matplotlib.figure.Figure
-        Figure that has been drawn or saved before, which sets the positions of its text.
+        Figure that has already been drawn or saved, which sets the positions of its text.
     """
     unchanged = {
         id(text) for axes in figure.axes for text in axes.texts if _is_on_colour(text, axes)

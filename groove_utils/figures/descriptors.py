@@ -30,8 +30,8 @@ def plot_distributions(
     Parameters
     ----------
     songs : DataFrame
-        One row per song: ``style`` and one column per descriptor. NaN values, and descriptors with
-        no other values, are left out.
+        One row per song: ``style`` and one column per descriptor. NaN values are left out, as are
+        descriptors that are NaN for all songs.
     panels : mapping of str to str
         Title of each descriptor's panel, by column.
     styles : list of str
@@ -60,7 +60,7 @@ def plot_distributions(
 
 
 def plot_clustered_correlations(correlations: pd.DataFrame) -> plt.Figure:
-    """Draw a large correlation matrix with similar rows and columns next to each other.
+    """Draw a heat map of correlations with similar rows and columns next to each other.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def plot_clustered_correlations(correlations: pd.DataFrame) -> plt.Figure:
 
 
 def plot_dependence(curves: pd.DataFrame, songs: pd.Series, xlabel: str, ylabel: str) -> plt.Figure:
-    """Plot partial-dependence curves with bands, and a rug of the songs' values.
+    """Plot partial-dependence curves with interval bands, and a rug of the songs' values.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def plot_dependence(curves: pd.DataFrame, songs: pd.Series, xlabel: str, ylabel:
 
 
 def plot_estimates(estimates: pd.DataFrame, titles: Mapping[str, str], styles: list[str]):
-    """Plot estimates from audio against the true values, one panel per quantity.
+    """Plot estimates from audio against true values, one panel per quantity.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ def plot_estimates(estimates: pd.DataFrame, titles: Mapping[str, str], styles: l
     for axes in grid[:, 0]:
         axes.set_ylabel("Estimated from audio")
     for axes in grid[-1]:
-        axes.set_xlabel("Truth")
+        axes.set_xlabel("True value")
     legend_above(figure, grid[0, 0], len(styles))
     return figure
 

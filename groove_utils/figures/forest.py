@@ -1,4 +1,4 @@
-"""Forest plots: estimates with intervals, one per row."""
+"""Forest plots: estimates with intervals, in labelled rows."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def plot_forest(
     band_label: str = "noise ceiling",
     columns: int | None = None,
 ) -> plt.Figure:
-    """Draw a forest plot in one or more panels.
+    """Draw a forest plot: estimates with intervals in labelled rows, in one or more panels.
 
     Parameters
     ----------
@@ -49,8 +49,8 @@ def plot_forest(
     reference : float, optional
         Position of a vertical line, such as 0 for no effect.
     bands : DataFrame, optional
-        Vertical bands to shade, such as noise ceilings: the column named by `panel`, ``low`` and
-        ``high``.
+        Vertical bands to shade, such as noise ceilings: ``low``, ``high`` and the column named by
+        `panel`.
     band_label : str
         Legend entry of the bands.
     columns : int, optional
@@ -84,20 +84,20 @@ def plot_forests(
     reference: float | None = 0.0,
     floor: float = -np.inf,
 ) -> plt.Figure:
-    """Draw several forest plots below each other, each with its own rows.
+    """Draw several forest plots, one below the other, each with its own rows.
 
     Parameters
     ----------
     tables : mapping of title → DataFrame
         One table per forest plot; see :func:`plot_forest`.
     y, x, hue
-        Column names as in :func:`plot_forest`, or sequences with one name per table. A value of
-        `hue` has the same colour in all panels. A table without `hue` is drawn in grey if another
-        table has one.
+        Column names as in :func:`plot_forest`, or sequences with one name per table. A value in the
+        `hue` columns has the same colour in all panels. A table whose `hue` is None is drawn in
+        grey if another table has a `hue`.
     interval, xlabel, reference
         See :func:`plot_forest`.
     floor : float
-        Estimates below this position are drawn at it, as arrows labelled with the estimate.
+        Estimates below this value are drawn there, as arrows labelled with the estimate.
     """
     xs, ys, hues = (
         [names] * len(tables) if names is None or isinstance(names, str) else list(names)
@@ -198,7 +198,7 @@ def draw_panels(
     for axes in grid.flat[len(values) :]:
         axes.set_axis_off()
     for axes in grid.flat[max(0, len(values) - columns) : len(values)]:
-        axes.tick_params(labelbottom=True)  # lowest panel of its column
+        axes.tick_params(labelbottom=True)  # the lowest panel in each column
     legend_above(figure, grid[0, 0], min(6, max(4, len(colours))))
     return figure, list(grid.flat[: len(values)])
 
@@ -222,7 +222,7 @@ def draw_rows(
     axes : matplotlib.axes.Axes
     table : DataFrame
         One row per estimate, with the columns named by `y`, `x`, `hue` and, optionally, `interval`.
-        Bounds may be NaN, but not all bounds of one colour if another colour has any.
+        Bounds may be NaN, except that a colour must have bounds if another colour has any.
     rows : sequence of str
         Names of the rows, with the first at the top.
     x, y, interval, hue
@@ -230,13 +230,13 @@ def draw_rows(
     colours : dict
         Colour of each value of `hue`.
     floor : float
-        Estimates below this position are drawn at it, as arrows labelled with the estimate.
-        Otherwise, one very low estimate could compress all others.
+        Estimates below this value are drawn there, as arrows labelled with the estimate, so that a
+        very low estimate does not compress the differences between the others.
 
     Raises
     ------
     DetailedError
-        If all bounds of one colour are NaN, and those of another are not.
+        If all bounds of one colour are NaN, but not all bounds of another colour.
     """
     _check_bounds(table, x, interval, hue)
     low, high = interval

@@ -20,7 +20,7 @@ def plot_accuracies(
     chance: float | None = None,
     by_seed: pd.DataFrame | None = None,
 ) -> plt.Figure:
-    """Plot accuracies with intervals, in per cent.
+    """Draw a forest plot of accuracies with intervals, in per cent.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def plot_clip_pictures(clips: Mapping[str, np.ndarray], seconds: float = 3.0) ->
     clips : mapping of str to ndarray, shape (n_mels, n_frames)
         Log-mel spectrograms in dB, by style.
     seconds : float
-        Length of a clip.
+        Length of a clip in seconds.
     """
     columns = min(4, len(clips))
     rows = -(-len(clips) // columns)
@@ -73,12 +73,12 @@ def plot_clip_pictures(clips: Mapping[str, np.ndarray], seconds: float = 3.0) ->
 
 
 def plot_reading_order(orders: Mapping[str, np.ndarray]) -> plt.Figure:
-    """Plot the order in which recurrent networks read a clip, one panel per network.
+    """Plot the order in which recurrent networks process the frames of a clip.
 
     Parameters
     ----------
     orders : mapping of str to ndarray, shape (n_steps,)
-        Index of the first frame that is read at each step, by panel title.
+        Index of the first frame that a network processes at each step, by panel title.
     """
     figure, grid = plt.subplots(1, len(orders), sharey=True, squeeze=False, figsize=(7.5, 3.2))
     for axes, (title, frames) in zip(grid.flat, orders.items()):
@@ -89,7 +89,7 @@ def plot_reading_order(orders: Mapping[str, np.ndarray]) -> plt.Figure:
 
 
 def plot_training(histories: pd.DataFrame) -> plt.Figure:
-    """Plot training and validation loss by epoch, as mean and range over seeds.
+    """Plot training and validation loss by epoch, with mean and range over seeds.
 
     Parameters
     ----------

@@ -72,7 +72,7 @@ def scatter_by_style(
 def plot_song_maps(
     positions: pd.DataFrame, styles: list[str], rating: str, columns: str = "map"
 ) -> plt.Figure:
-    """Draw maps of songs side by side, coloured by style (upper row) and by rating (lower row).
+    """Draw maps of songs side by side, coloured by style (upper row) and rating (lower row).
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def plot_model_maps(positions: pd.DataFrame, styles: list[str]) -> plt.Figure:
 
 
 def plot_similarity(pairs: pd.DataFrame, models: list[str]) -> plt.Figure:
-    """Draw a similarity matrix of models: CKA below the diagonal, rank correlation above.
+    """Draw a similarity matrix of models: CKA below the diagonal, rank correlation above it.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def plot_similarity(pairs: pd.DataFrame, models: list[str]) -> plt.Figure:
         values.loc[second, first] = row.cka
         values.loc[first, second] = row.rho
     figure, axes = plt.subplots(figsize=(2.4 + 0.85 * len(models), 1.6 + 0.7 * len(models)))
-    draw_matrix(axes, values, "CKA (below), rho (above)", vmin=0, vmax=1, cmap="viridis")
+    draw_matrix(axes, values, "CKA (below diagonal), rho (above)", vmin=0, vmax=1, cmap="viridis")
     axes.tick_params(axis="x", rotation=30)
     return figure
 

@@ -29,7 +29,7 @@ def plot_fitted_lines(
         One row per listener: ``intercept``, ``slope`` and, optionally, the numeric column named by
         `colour`. The average line has the mean intercept and the mean slope.
     x : str
-        Name of the predictor, which is standardised; lines are drawn from −2 to 2.
+        Name of the predictor, which is standardised; lines are drawn from −2 to 2 SD.
     xlabel, ylabel : str
         Axis labels. If `xlabel` is empty, `x` is used.
     colour : str, optional
@@ -76,14 +76,14 @@ def plot_power(table: pd.DataFrame, target: float = 0.8) -> plt.Figure:
 
 
 def plot_recovery(table: pd.DataFrame, xlabel: str = "Rating points") -> plt.Figure:
-    """Plot estimates with intervals, and the known true values.
+    """Draw forest plots of estimates with intervals, and of the known true values.
 
     Parameters
     ----------
     table : DataFrame
         Columns ``term`` (row names), ``kind`` (one panel per value), ``data`` (one colour per
-        value), ``estimate``, ``low``, ``high`` and ``truth``. A term's truth may differ between
-        values of ``data``.
+        value), ``estimate``, ``low``, ``high`` and ``truth`` (the true value, which may differ
+        between values of ``data``).
     xlabel : str
         Label of the horizontal axis, with unit.
     """
@@ -100,7 +100,7 @@ def plot_recovery(table: pd.DataFrame, xlabel: str = "Rating points") -> plt.Fig
         for bars, (_, rows) in zip(axes.containers, part.groupby("data", sort=False)):
             axes.plot(rows["truth"], bars.lines[0].get_ydata(), "D", markersize=7,
                       markerfacecolor="none", markeredgecolor="black")  # fmt: skip
-        axes.lines[-1].set_label("known truth")
+        axes.lines[-1].set_label("true value")
         axes.axvline(0, color="#888888", linewidth=1, zorder=0)
         axes.set_yticks(range(len(terms)), terms)
         axes.set_title(kind)

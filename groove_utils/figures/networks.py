@@ -1,4 +1,4 @@
-"""Plots of small networks: their modules, and learning from few labels."""
+"""Plots of small networks, their training, and learning from few labels."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def plot_attention(weights: pd.DataFrame) -> plt.Figure:
     Parameters
     ----------
     weights : DataFrame
-        One row per repeated bar and one column per attended bar; index and columns are the labels.
+        One row per bar that the last bar may repeat, and one column per attended bar. The index and
+        the column names are drawn as labels.
     """
     figure, axes = plt.subplots(figsize=(6, 3.6))
     sns.heatmap(weights, annot=True, fmt=".2f", cmap="Blues", ax=axes)
@@ -38,12 +39,12 @@ def plot_attention(weights: pd.DataFrame) -> plt.Figure:
 def plot_receptive_field(
     accuracies: pd.DataFrame, shaded: tuple[float, float] | None = None
 ) -> plt.Figure:
-    """Plot accuracy by receptive field in time, as mean and range over training runs.
+    """Plot accuracy by duration of the receptive field, with mean and range over training runs.
 
     Parameters
     ----------
     accuracies : DataFrame
-        One row per training run: ``ms`` (receptive field in milliseconds) and ``accuracy``.
+        One row per training run: ``ms`` (receptive field in milliseconds) and ``accuracy`` (0…1).
     shaded : (float, float), optional
         Range to shade, in milliseconds.
     """
@@ -67,10 +68,11 @@ def plot_label_curves(
     x : str
         Column of the numbers of labels, drawn on a logarithmic axis.
     xlabel : str
+        Label of the horizontal axis.
     chance : float
         Chance accuracy, drawn as a grey line.
     errorbar : tuple
-        As in :func:`seaborn.lineplot`; by default, from the lowest to the highest accuracy.
+        As in :func:`seaborn.lineplot`; by default, error bars show the range of accuracies.
     """
     figure, axes = plt.subplots(figsize=(7.5, 4.2))
     sns.lineplot(
@@ -89,7 +91,7 @@ def plot_label_curves(
 def plot_decision(
     x: np.ndarray, y: np.ndarray, w: np.ndarray, b: float, losses: Sequence[float]
 ) -> plt.Figure:
-    """Plot the training loss of a neuron with two inputs, and its decision boundary.
+    """Plot the training loss and the decision boundary of a neuron with two inputs.
 
     Parameters
     ----------
@@ -158,7 +160,7 @@ def plot_task_map(tasks: pd.DataFrame) -> plt.Figure:
     figure, axes = plt.subplots(figsize=(7.5, 4))
     for level, row in tasks.groupby("subjectivity"):
         for rank, (task, seconds) in enumerate(row["seconds"].sort_values().items()):
-            # neighbours are drawn at different heights, so that their names do not overlap
+            # draw neighbours at different heights, so that their names do not overlap
             point = seconds, level + 0.26 * (rank % 3 - 1)
             near_end = seconds > 50
             axes.plot(*point, "o", color=OKABE_ITO[1], markersize=5)
@@ -168,7 +170,7 @@ def plot_task_map(tasks: pd.DataFrame) -> plt.Figure:
             )  # fmt: skip
     axes.set(
         xscale="log", xlim=(0.005, 400), ylim=(-0.4, 3.6),
-        xlabel="Seconds covered by one answer", ylabel="Agreement between listeners",
+        xlabel="Seconds covered by one prediction", ylabel="Subjectivity",
     )  # fmt: skip
     axes.set_yticks(range(4), ["measurable", "mostly agreed", "partly agreed", "opinion"])
     return figure

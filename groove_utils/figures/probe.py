@@ -49,6 +49,7 @@ def plot_scores(
     hue : str, optional
         Column whose values define the colours.
     xlabel : str
+        Label of the horizontal axis.
     reference : float, optional
         Position of a vertical line.
     bands : DataFrame, optional
@@ -63,15 +64,15 @@ def plot_scores(
 
 
 def plot_gains(table: pd.DataFrame, level: float = 0.05) -> plt.Figure:
-    """Draw a heat map of how much training a model raises the R² of probes.
+    """Draw a heat map of differences in R² between trained and untrained models.
 
     Parameters
     ----------
     table : DataFrame
-        Differences in R², trained − untrained, one row per model and predicted property: ``task``
-        (on which the model was trained), ``first`` (the model), ``target`` (the property),
-        ``difference``, ``low``, ``high`` and ``p_holm``. Rows and columns of the heat map are in
-        order of appearance.
+        One row per model and predicted property: ``task`` (on which the model was trained),
+        ``first`` (the model), ``target`` (the property), ``difference`` (R², trained − untrained),
+        ``low``, ``high`` and ``p_holm``. Rows and columns of the heat map are in order of
+        appearance.
     level : float
         Differences with ``p_holm`` below `level` are printed in bold, with an asterisk.
     """
@@ -115,6 +116,7 @@ def plot_folds(
     inner : ndarray of int, shape (n_train,)
         Inner fold in which each training song of the first outer fold is held out.
     artists, styles : sequence of str, length n
+        Artist and style of each song.
     """
     order = np.lexsort([artists, styles])
     inner_fold = np.full(len(outer), -1)
@@ -168,7 +170,7 @@ def plot_predictions(songs: pd.DataFrame, styles: list[str]) -> plt.Figure:
 
 
 def plot_luck(luck: pd.DataFrame, null: np.ndarray, target: str) -> plt.Figure:
-    """Plot the R² of each model for one question, with their null distributions.
+    """Plot the R² of each model for one question, with its null distribution.
 
     The last row shows the maximum over all models and questions.
 
@@ -191,16 +193,16 @@ def plot_luck(luck: pd.DataFrame, null: np.ndarray, target: str) -> plt.Figure:
     for body in parts["bodies"]:
         body.set(facecolor="#9E9E9E", alpha=0.6)
     cut = np.quantile(columns[-1], 0.95)
-    ends = [np.quantile(columns, 0.005), max(observed)]  # leaves out the few lowest values
+    ends = [np.quantile(columns, 0.005), max(observed)]  # without the few lowest values
     margin = 0.05 * (ends[1] - ends[0])
     axes.set_xlim(ends[0] - margin, ends[1] + margin)
     axes.axvline(cut, color="black", linestyle=":", linewidth=1.2,
-                 label="95% quantile of the best of all")  # fmt: skip
+                 label="95% quantile of “best of all”")  # fmt: skip
     axes.scatter(observed, range(len(names)), color=OKABE_ITO[0], zorder=3, label="observed")
     axes.axvline(0, color="#888888", linewidth=1, zorder=0)
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.set(xlabel="Out-of-fold R² (songs assigned to folds once)", title=target)
+    axes.set(xlabel="Out-of-fold R² (one assignment of songs to folds)", title=target)
     axes.grid(visible=False, axis="y")
     legend_above(figure, axes, 2)
     return figure
@@ -209,8 +211,8 @@ def plot_luck(luck: pd.DataFrame, null: np.ndarray, target: str) -> plt.Figure:
 def plot_layer_profiles(profiles: pd.DataFrame) -> plt.Figure:
     """Plot the R² of each layer, one panel per model and one line per question.
 
-    Filled dots mark layers that may be the best (``may_be_best``). A short line on the right shows
-    the R² with the layers selected in the inner folds.
+    Filled dots mark layers that may be the best (column ``may_be_best``). A short line on the right
+    shows the R² with layers selected in the inner folds.
 
     Parameters
     ----------
@@ -247,7 +249,7 @@ def plot_layer_profiles(profiles: pd.DataFrame) -> plt.Figure:
 
 
 def plot_learning_curves(songs: pd.DataFrame, raters: pd.DataFrame | None = None) -> plt.Figure:
-    """Plot R² by the number of training songs, and by the number of raters per song.
+    """Plot R² by number of training songs and, optionally, by number of raters per song.
 
     Parameters
     ----------
@@ -272,8 +274,8 @@ def plot_learning_curves(songs: pd.DataFrame, raters: pd.DataFrame | None = None
     axes.plot(raters["n_raters"], raters["ceiling"], color="#E69F00", linewidth=4, alpha=0.5,
               label="noise ceiling")  # fmt: skip
     for column, name, colour in (
-        ("r2", "against means of these raters", OKABE_ITO[0]),
-        ("r2_all", "against means of all raters", OKABE_ITO[1]),
+        ("r2", "R² against means of these raters", OKABE_ITO[0]),
+        ("r2_all", "R² against means of all raters", OKABE_ITO[1]),
     ):
         axes.plot(raters["n_raters"], raters[column], marker="o", markersize=4, color=colour,
                   label=name)  # fmt: skip

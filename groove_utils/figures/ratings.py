@@ -28,7 +28,7 @@ def plot_design(matrix: pd.DataFrame, styles: pd.Series) -> plt.Figure:
     matrix : DataFrame, listeners × tracks
         Ratings, with NaN where a listener did not rate a track.
     styles : Series of str, indexed by track
-        Style of each track, by which tracks are sorted.
+        Style of each track. Tracks are sorted by style.
     """
     order = styles.sort_values(kind="stable").index
     figure, axes = plt.subplots(figsize=(7.5, 4.6))
@@ -39,14 +39,14 @@ def plot_design(matrix: pd.DataFrame, styles: pd.Series) -> plt.Figure:
         axes.axvline(edge - 0.5, color="black", linewidth=1)
     starts = np.r_[0, edges[:-1]]
     axes.set_xticks((starts + edges) / 2 - 0.5, edges.index)
-    axes.set(xlabel="Track, by style", ylabel="Listener")
+    axes.set(xlabel="Tracks, sorted by style", ylabel="Listeners")
     axes.grid(visible=False)
     figure.colorbar(image, label="Rating")
     return figure
 
 
 def plot_rating_distributions(means: pd.DataFrame, styles: list[str]) -> plt.Figure:
-    """Plot the distribution of song means by style, for each question.
+    """Plot the distribution of the songs' mean ratings by style, for each question.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def plot_correlations(correlations: pd.DataFrame, label: str = "Pearson r") -> p
 
 
 def plot_rater_curve(curve: pd.DataFrame, raters: float) -> plt.Figure:
-    """Plot the reliability of song means by the number of raters.
+    """Plot the reliability of song means by number of raters.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def plot_rater_curve(curve: pd.DataFrame, raters: float) -> plt.Figure:
 
 
 def plot_scale_use(listeners: pd.DataFrame, scale: tuple[float, float]) -> plt.Figure:
-    """Plot the mean and the standard deviation of each listener's ratings.
+    """Plot the standard deviation of each listener's ratings against their mean.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def plot_scale_use(listeners: pd.DataFrame, scale: tuple[float, float]) -> plt.F
 
 
 def plot_halves(halves: pd.DataFrame, styles: list[str]) -> plt.Figure:
-    """Plot song means of one half of the listeners against those of the other half.
+    """Plot songs' mean ratings by one half of the listeners against those by the other half.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ __all__ = ["plot_bar_profiles", "plot_losses", "plot_representations", "plot_spe
 
 PITCH_CLASSES = ["C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B"]
 LOSSES = {
-    "waveform_db": "Samples: signal\nto error (dB)",
+    "waveform_db": "Samples: signal-\nto-error ratio (dB)",
     "spectrum": "Spectrum: error\n(0 is best)",
     "rhythm": "Rhythm: r of\nonset curves",
     "harmony": "Harmony: r of\nchroma",
@@ -107,7 +107,7 @@ def _edges(rows: np.ndarray, unit: str) -> np.ndarray:
 def plot_spectrograms(
     panels: Sequence[Mapping[str, Representation]], span: tuple[float, float], top: float = 5000.0
 ) -> plt.Figure:
-    """Draw spectrograms in a grid of panels with common axes.
+    """Draw spectrograms in a grid of panels with shared axes.
 
     Parameters
     ----------
@@ -147,12 +147,12 @@ def plot_spectrograms(
 
 
 def plot_losses(losses: pd.DataFrame, measures: Mapping[str, str] = LOSSES) -> plt.Figure:
-    """Plot errors of reconstructed sounds, one panel per measure.
+    """Plot how well reconstructed sounds agree with the originals, one panel per measure.
 
     Parameters
     ----------
     losses : DataFrame
-        Columns ``made_from`` (representation that the sound was reconstructed from), ``song``, and
+        Columns ``made_from`` (representation from which the sound was reconstructed), ``song``, and
         one column per measure. Rows are drawn in order of appearance.
     measures : mapping of str to str
         Axis label of each measure, by column; by default, the measures of
@@ -179,13 +179,13 @@ def plot_losses(losses: pd.DataFrame, measures: Mapping[str, str] = LOSSES) -> p
 
 
 def plot_bar_profiles(profiles: pd.DataFrame, steps: int = 16) -> plt.Figure:
-    """Plot onset strength averaged over bars, one column per song and one row per region.
+    """Plot onset strength averaged over bars, by song (columns) and frequency region (rows).
 
     Parameters
     ----------
     profiles : DataFrame
-        One row per song, region and step: ``song``, ``region`` (frequency region; the first one is
-        drawn at the bottom), ``step`` (of the bar, from 0) and ``strength``.
+        One row per song, frequency region and step: ``song``, ``region`` (the first is drawn at the
+        bottom), ``step`` (position in the bar, from 0) and ``strength``.
     steps : int
         Number of steps per bar.
     """

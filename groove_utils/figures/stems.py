@@ -1,4 +1,4 @@
-"""Plots of scores, contributions and attributions of stems."""
+"""Plots of the contributions of stems to scores and predictions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def plot_subset_scores(
     xlabel: str = "Out-of-fold R²",
     floor: float = -1.0,
 ) -> plt.Figure:
-    """Plot scores of subsets of stems, next to a grid of dots that shows the stems in each.
+    """Plot scores of subsets of stems, next to dots that show the stems in each subset.
 
     Parameters
     ----------
@@ -43,6 +43,7 @@ def plot_subset_scores(
     hue : str, optional
         Column whose values define the colours, such as the audio that the probe was trained on.
     xlabel : str
+        Label of the horizontal axis.
     floor : float
         Left end of the axis. Lower scores are drawn there, as arrows labelled with the score.
     """
@@ -93,9 +94,10 @@ def plot_stem_shares(
     columns : int
         Number of panels per row.
     xlabel : str
+        Label of the horizontal axis.
     floor : float
         Left end of the axis; lower estimates are drawn there as arrows. By default, the axis
-        includes all estimates, but exceptionally long intervals are cut off.
+        includes all estimates, but the longest intervals may be cut off.
     """
     figure, panels = draw_panels(
         table, y=y, panel=panel, hue=hue, columns=columns, row_height=0.22, floor=floor,
@@ -116,7 +118,7 @@ def _span(table: pd.DataFrame) -> tuple[float, float]:
 
 
 def plot_attributions(songs: pd.DataFrame, *, xlabel: str = "Predicted rating") -> plt.Figure:
-    """Plot the steps from the mean rating to each song's predicted rating, stem by stem.
+    """Plot how the contributions of stems add up from the mean rating to each song's prediction.
 
     Parameters
     ----------
@@ -125,6 +127,7 @@ def plot_attributions(songs: pd.DataFrame, *, xlabel: str = "Predicted rating") 
         estimate, baseline, predicted, observed``. An optional column ``label`` contains the row
         names.
     xlabel : str
+        Label of the horizontal axis.
     """
     name_column = "label" if "label" in songs else "track_id"
     names, stems = list(dict.fromkeys(songs[name_column])), list(dict.fromkeys(songs["stem"]))

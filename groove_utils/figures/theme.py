@@ -1,4 +1,4 @@
-"""Colours, fonts and sizes, suitable for colour-blind readers and for light and dark pages."""
+"""Plotting theme: fonts, sizes, and colours that colour-blind readers can distinguish."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def legend_above(figure: plt.Figure, axes: plt.Axes, ncol: int) -> None:
 
 
 def shorten_texts(figure: plt.Figure) -> None:
-    """Truncate each line of text in a figure to 80 characters, in place.
+    """Truncate each line of text in a figure to at most 80 characters, in place.
 
     Long song titles would otherwise leave no room for the plot. All text is affected: titles, axis
     and tick labels, legends and annotations.

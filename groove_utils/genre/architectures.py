@@ -2,8 +2,8 @@
 
 Each network takes log-mel spectrograms in dB, shape (batch, n_mels, n_frames), and has two methods:
 ``embed(x)`` returns features, shape (batch, dim), and ``forward(x)`` applies a linear layer to them
-and returns logits. With default settings, each has about 200,000 parameters, so that they can be
-compared.
+and returns logits. With default settings, each network has about 200,000 parameters, which makes
+comparisons between them fair.
 """
 
 from __future__ import annotations
@@ -41,23 +41,25 @@ Pair = int | tuple[int, int]
 
 
 class SpectrogramNetwork(nn.Module, ABC):
-    """Base class of the networks: input preparation, features, dropout and a linear layer.
+    """Base class of spectrogram classifiers: features, dropout and a linear output layer.
 
-    Subclasses define :meth:`features`. They override :meth:`prepare` if their input is not a
-    standardised spectrogram.
+    Subclasses define :meth:`features`. They override :meth:`prepare` if the features are not
+    computed from a standardised spectrogram.
 
     Parameters
     ----------
     dim : int
         Number of features.
     n_classes : int
+        Number of classes.
     dropout : float
+        Probability of dropping a feature in training.
 
     Attributes
     ----------
     mean, deviation : Tensor
-        Mean and standard deviation with which inputs are standardised, set by :meth:`scale_by`;
-        initially 0 and 1.
+        Mean and standard deviation used to standardise inputs, set by :meth:`scale_by`; initially 0
+        and 1.
     """
 
     def __init__(self, dim: int, n_classes: int, dropout: float = 0.3):
@@ -68,12 +70,12 @@ class SpectrogramNetwork(nn.Module, ABC):
         self.output = nn.Linear(dim, n_classes)
 
     def scale_by(self, X: np.ndarray) -> None:
-        """Set the mean and standard deviation of inputs to those of training examples."""
+        """Use the mean and standard deviation of training examples `X` to standardise inputs."""
         self.mean.fill_(float(X.mean()))
         self.deviation.fill_(max(float(X.std()), 1e-6))
 
     def embed(self, x: torch.Tensor) -> torch.Tensor:
-        """Return features, shape (batch, dim)."""
+        """Return the features of spectrograms in dB; the output has the shape (batch, dim)."""
         return self.features(self.prepare(x))
 
     def prepare(self, x: torch.Tensor) -> torch.Tensor:
@@ -82,7 +84,7 @@ class SpectrogramNetwork(nn.Module, ABC):
 
     @abstractmethod
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the features of a prepared input, shape (batch, dim)."""
+        """Return features, shape (batch, dim), from inputs returned by :meth:`prepare`."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return logits, shape (batch, n_classes)."""
@@ -90,7 +92,7 @@ class SpectrogramNetwork(nn.Module, ABC):
 
 
 def convolution(n_inputs: int, n_outputs: int, stride: Pair = 1, kernel: int = 3) -> nn.Sequential:
-    """Build a convolution without bias, followed by batch normalisation and ReLU."""
+    """Build a convolutional layer without bias, followed by batch normalisation and ReLU."""
     return nn.Sequential(
         nn.Conv2d(n_inputs, n_outputs, kernel, stride, kernel // 2, bias=False),
         nn.BatchNorm2d(n_outputs),
@@ -125,14 +127,14 @@ class ResidualBlock(nn.Module):
 
 
 class ResidualTrunk(nn.Sequential):
-    """Convolution followed by stages of residual blocks.
+    """Body of a residual network: a convolution, followed by stages of residual blocks.
 
     Parameters
     ----------
     n_inputs : int
         Number of input channels: 1 for a spectrogram, 3 for a colour image.
     widths : sequence of int
-        Number of channels of each stage; the first convolution has the same number as the first
+        Number of channels of each stage; the first convolution has as many channels as the first
         stage.
     strides : sequence of int or (int, int)
         Stride of the first block of each stage.
@@ -141,12 +143,12 @@ class ResidualTrunk(nn.Sequential):
     kernel : int
         Kernel size of the first convolution, whose stride is 2.
     pool : bool
-        Halve the feature maps by max pooling before the first stage, as in ResNet-18.
+        Apply max pooling with stride 2 before the first stage, as in ResNet-18.
 
     Examples
     --------
-    The trunk of ResNet-18, which has 11.69 million parameters including its linear layer for 1,000
-    classes:
+    ResNet-18 consists of this trunk and a linear layer for 1,000 classes, with 11.69 million
+    parameters in total:
 
     >>> from groove_utils.networks import count_parameters
     >>> trunk = ResidualTrunk(3, (64, 128, 256, 512), (1, 2, 2, 2), depth=2, kernel=7, pool=True)
@@ -175,7 +177,7 @@ class ResidualTrunk(nn.Sequential):
 
 
 class AttentionPooling(nn.Module):
-    """Weighted mean over frames, with weights computed from the frames by a linear layer.
+    """Weighted mean over frames, with weights from a linear layer followed by a softmax.
 
     Parameters
     ----------
@@ -192,12 +194,12 @@ class AttentionPooling(nn.Module):
         return self.score(states)[..., 0].softmax(dim=1)
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
-        """Average over frames, from shape (batch, n_frames, dim) to (batch, dim)."""
+        """Compute the weighted mean over frames, from (batch, n_frames, dim) to (batch, dim)."""
         return (self.weights(states)[:, :, None] * states).sum(dim=1)
 
 
 class ConvolutionNetwork(SpectrogramNetwork):
-    """Network ``mel-cnn``: strided convolutions, then mean and maximum over all positions."""
+    """Network ``mel-cnn``: strided convolutions, followed by global average and max pooling."""
 
     def __init__(self, n_classes: int, n_mels: int, n_frames: int, widths=(20, 40, 88, 200)):
         super().__init__(2 * widths[-1], n_classes)
@@ -205,7 +207,7 @@ class ConvolutionNetwork(SpectrogramNetwork):
         self.layers = nn.Sequential(*(convolution(before, after, 2) for before, after in pairs))
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """Return features, shape (batch, 400)."""
+        """Return features, shape (batch, 400) by default."""
         maps = self.layers(x[:, None])
         return torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)
 
@@ -218,7 +220,7 @@ class ResidualNetwork(SpectrogramNetwork):
         self.trunk = ResidualTrunk(1, widths, (2,) * len(widths))
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """Return features, shape (batch, 104)."""
+        """Return features, shape (batch, 104) by default."""
         return self.trunk(x[:, None]).mean(dim=(2, 3))
 
 
@@ -231,17 +233,17 @@ class RecurrentNetwork(SpectrogramNetwork):
         self.pooling = AttentionPooling(2 * width)
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """Return features, shape (batch, 280)."""
+        """Return features, shape (batch, 280) by default."""
         pairs = x.unfold(2, 2, 2).permute(0, 2, 3, 1).flatten(2)
         return self.pooling(self.recurrence(pairs)[0])
 
 
 class ResidualRecurrentNetwork(SpectrogramNetwork):
-    """Network ``resnet-bigru``: a ResNet that keeps a time axis, followed by a GRU.
+    """Network ``resnet-bigru``: a ResNet that preserves the time axis, followed by a GRU.
 
     The first convolution halves both axes; the residual stages downsample only the frequency axis.
-    The bidirectional GRU then reads two spectrogram frames (64 ms by default) per step, and its
-    states are pooled by attention.
+    Each step of the bidirectional GRU therefore corresponds to two spectrogram frames (64 ms by
+    default). The states of the GRU are pooled by attention.
     """
 
     def __init__(self, n_classes: int, n_mels: int, n_frames: int, widths=(20, 28), width=136):
@@ -256,12 +258,12 @@ class ResidualRecurrentNetwork(SpectrogramNetwork):
         return self.trunk(x[:, None]).permute(0, 3, 1, 2).flatten(2)
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """Return features, shape (batch, 272)."""
+        """Return features, shape (batch, 272) by default."""
         return self.pooling(self.recurrence(self.sequence(x))[0])
 
 
 class PooledRecurrentNetwork(SpectrogramNetwork):
-    """Network ``resnet-bigru-pooled``: a GRU after the global average pooling of a ResNet.
+    """Network ``resnet-bigru-pooled``: a ResNet with global average pooling, followed by a GRU.
 
     This is a small version of the serial network of arXiv:2307.10773, including its flaw: global
     average pooling leaves a single step, so the GRU has no sequence to process.
@@ -279,7 +281,7 @@ class PooledRecurrentNetwork(SpectrogramNetwork):
         return self.mixing(means[:, :, None]).transpose(1, 2)
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """Return features, shape (batch, 96)."""
+        """Return features, shape (batch, 96) by default."""
         return _end_states(self.recurrence, self.sequence(x))
 
 
@@ -291,7 +293,7 @@ class ViridisPicture(nn.Module):
     Parameters
     ----------
     range_db : float
-        Range of levels in dB.
+        Range of levels that is represented by different colours, in dB.
     """
 
     def __init__(self, range_db: float = 80.0):
@@ -316,7 +318,7 @@ class ViridisPicture(nn.Module):
 class ParallelNetwork(SpectrogramNetwork):
     """Network ``resnet-bigru-parallel``: a ResNet and a GRU in parallel, on a colour image.
 
-    Re-implemented from the code of arXiv:2307.10773, including its reshaping error: the image,
+    Reimplementation of the code of arXiv:2307.10773, including its reshaping error: the image,
     shape (3, height, width), is transposed to (3, width, height) and reshaped to ``width`` rows.
     Each row then contains three frames of one colour channel, and the GRU reads the clip three
     times: in red, in green and in blue.
@@ -329,11 +331,12 @@ class ParallelNetwork(SpectrogramNetwork):
     branch : int
         Number of features of each branch.
     width : int
-        Size of the GRU's state.
+        Size of the GRU's state in each direction.
     dropout : float
+        Dropout probability.
     picture : bool
-        Convert the input to a colour image. If False, the input is already an image, shape (batch,
-        3, height, width).
+        Convert the input to a colour image. If False, the input must be an image, shape (batch, 3,
+        height, width).
     """
 
     def __init__(
@@ -361,23 +364,23 @@ class ParallelNetwork(SpectrogramNetwork):
         self.recurrence_head = nn.Linear(2 * width, branch)
 
     def prepare(self, x: torch.Tensor) -> torch.Tensor:
-        """Convert spectrograms in dB to colour images, relative to their maxima."""
+        """Convert spectrograms in dB to colour images, unless the inputs are images already."""
         return self.picture(x)
 
     def sequence(self, picture: torch.Tensor) -> torch.Tensor:
-        """Reshape images to sequences, shape (batch, width, 3 × height), as in the paper's code."""
+        """Reshape images to sequences, (batch, width, 3 × height), as in arXiv:2307.10773."""
         transposed = picture.permute(0, 1, 3, 2)
         return transposed.contiguous().view(len(transposed), transposed.shape[2], -1)
 
     def features(self, picture: torch.Tensor) -> torch.Tensor:
-        """Return the features of both branches, shape (batch, 128)."""
+        """Return the features of both branches, shape (batch, 128) by default."""
         maps = self.trunk(picture).amax(dim=(2, 3))
         states = _end_states(self.recurrence, self.sequence(picture))
         return torch.cat([self.trunk_head(maps), self.recurrence_head(states)], dim=1)
 
 
 class ConvolutionRecurrentNetwork(SpectrogramNetwork):
-    """Network ``crnn``: convolutions that downsample both axes, then the final state of a GRU.
+    """Network ``crnn``: convolutions that downsample both axes, followed by a GRU.
 
     References
     ----------
@@ -391,7 +394,7 @@ class ConvolutionRecurrentNetwork(SpectrogramNetwork):
         self.recurrence = nn.GRU(-(-n_mels // 16) * widths[-1], width, batch_first=True)
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """Return features, shape (batch, 152)."""
+        """Return the GRU's final state, shape (batch, 152) by default."""
         return self.recurrence(self.layers(x[:, None]).permute(0, 3, 1, 2).flatten(2))[1][-1]
 
 
@@ -425,7 +428,7 @@ class TransformerNetwork(SpectrogramNetwork):
         self.norm = nn.LayerNorm(width)
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """Return features, shape (batch, 72)."""
+        """Return features, shape (batch, 72) by default."""
         patches = self.patches(x[:, None]).flatten(2).transpose(1, 2)
         return self.norm(self.layers(patches + self.position)).mean(dim=1)
 
@@ -440,13 +443,13 @@ NETWORKS = {
     "crnn": ConvolutionRecurrentNetwork,
     "transformer": TransformerNetwork,
 }
-"""Classes of the networks, by name."""
+"""Class of each network, by name."""
 
 
 def build_network(
     name: str, n_classes: int, *, n_mels: int, n_frames: int, seed: int = 0, **options
 ) -> SpectrogramNetwork:
-    """Build a network with random weights.
+    """Build one of the style-classification networks, with random weights.
 
     Parameters
     ----------
@@ -467,7 +470,7 @@ def build_network(
     Raises
     ------
     DetailedError
-        If there is no such network, or examples have fewer than 32 mel bands or 16 frames.
+        If `name` is unknown, or examples have fewer than 32 mel bands or 16 frames.
 
     Examples
     --------
@@ -483,23 +486,23 @@ def build_network(
         )  # fmt: skip
     if n_mels < 32 or n_frames < 16:
         raise DetailedError(
-            f"an example has {n_mels} mel bands and {n_frames} frames; expected at least 32 and 16."
-            " Use more mel bands or longer clips.",
+            f"an example has {n_mels} mel bands and {n_frames} frames; expected at least 32 bands "
+            "and 16 frames. Use more mel bands or longer clips.",
             kind="out_of_range", column="n_mels" if n_mels < 32 else "n_frames",
             value=min(n_mels, n_frames),
         )  # fmt: skip
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = NETWORKS[name](n_classes, n_mels, n_frames, **options)
-    # the channels-last memory format saves a third of the time of small convolutions
+    # the channels-last memory format reduces the time of small convolutions by a third
     return network.to(memory_format=torch.channels_last)
 
 
 def resnet18_parallel(n_classes: int = 10, size: int = 224) -> ParallelNetwork:
     """Build the network of arXiv:2307.10773 at its original size: ResNet-18 and a GRU.
 
-    Its input is a colour image. The authors initialised the ResNet with ImageNet weights; here, all
-    weights are random.
+    The network takes colour images, shape (batch, 3, size, size). The authors initialised the
+    ResNet with ImageNet weights; here, all weights are random.
 
     Parameters
     ----------
@@ -524,6 +527,6 @@ def resnet18_parallel(n_classes: int = 10, size: int = 224) -> ParallelNetwork:
 
 
 def _end_states(recurrence: nn.GRU, sequence: torch.Tensor) -> torch.Tensor:
-    """Return the final forward and backward states of the top layer."""
+    """Return the final forward and backward states of the GRU's top layer, concatenated."""
     _, states = recurrence(sequence)
     return torch.cat([states[-2], states[-1]], dim=1)

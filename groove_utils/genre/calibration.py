@@ -25,13 +25,14 @@ RANGE = (0.01, 100.0)  # lowest and highest temperature
 
 
 def reliability_curve(y: np.ndarray, p: np.ndarray, n_bins: int = 10) -> pd.DataFrame:
-    """Compare confidence with accuracy in bins of equal width.
+    """Compare confidence with accuracy in confidence bins of equal width.
 
     Parameters
     ----------
     y : ndarray of int, shape (n,)
+        True class of each example, from 0.
     p : ndarray, shape (n, k)
-        Probabilities. The highest in each row is the confidence.
+        Predicted probabilities of k classes. The highest in each row is the confidence.
     n_bins : int
         Number of bins between 0 and 1.
 
@@ -96,7 +97,7 @@ def _weighted_errors(y, p, weights: np.ndarray, n_bins: int) -> np.ndarray:
 
 
 def _bins(confidence: np.ndarray, n_bins: int) -> np.ndarray:
-    """Return the bin of each example, 0 … n_bins − 1; bins include their lower edge."""
+    """Return the bin of each example, from 0 to n_bins − 1; bins include their lower edge."""
     edges = np.linspace(0, 1, n_bins + 1)
     return np.clip(np.searchsorted(edges, confidence, "right") - 1, 0, n_bins - 1)
 
@@ -105,7 +106,7 @@ def calibration_change(
     y: np.ndarray, before: np.ndarray, after: np.ndarray, bands: Sequence, *,
     n_bins: int = 10, n_boot: int = 2000, seed: int = 0,
 ) -> dict[str, float]:  # fmt: skip
-    """Compute the change in expected calibration error, with an interval over bands (artists).
+    """Compute the change in expected calibration error, with a 95% interval over bands (artists).
 
     Parameters
     ----------
@@ -114,20 +115,21 @@ def calibration_change(
     before, after : ndarray, shape (n, k)
         Probabilities of the same examples before and after a change to the classifier.
     bands : sequence, shape (n,)
-        Band of each example, at least three different ones; whole bands are resampled.
+        Band of each example; at least three bands are needed.
     n_boot, seed : int
+        Number of bootstrap samples, and random seed.
 
     Returns
     -------
     dict
         ``estimate`` (error of `after` minus error of `before`; negative if calibration improved),
-        ``low`` and ``high`` (95%).
+        ``low`` and ``high`` (bounds of the 95% interval).
 
     Notes
     -----
     Bootstrapping the error itself would be biased, since a bootstrap sample has fewer distinct
-    examples in each bin. The interval is computed from the influence of each band on the difference
-    (:func:`groove_utils.stats.influence_interval`).
+    examples in each bin. The interval is therefore computed from the influence of each band on the
+    difference (:func:`groove_utils.stats.influence_interval`).
     """
     codes, n_bands = cluster_codes(bands)
     weights = np.vstack([np.ones(len(codes)), codes != np.arange(n_bands)[:, None]])
@@ -141,11 +143,12 @@ def change_temperature(p: np.ndarray, temperature: float) -> np.ndarray:
     """Rescale probabilities by dividing their logits by a temperature.
 
     Temperatures above 1 make the probabilities of the classes more equal, and temperatures below 1
-    less equal. Their order does not change.
+    less equal. The order of the classes does not change.
 
     Parameters
     ----------
     p : array-like, shape (n, k)
+        Probabilities of k classes.
     temperature : float
         Positive number.
 
@@ -162,28 +165,30 @@ def change_temperature(p: np.ndarray, temperature: float) -> np.ndarray:
 
 
 def fit_temperature(y: np.ndarray, p: np.ndarray) -> float:
-    """Find the temperature with the lowest log loss.
+    """Find the temperature that minimises the log loss of the rescaled probabilities.
 
     Parameters
     ----------
     y : ndarray of int, shape (n,)
+        True class of each example, from 0.
     p : ndarray, shape (n, k)
-        Probabilities of validation examples, not of the test set.
+        Predicted probabilities. Use validation examples, not the test set.
 
     Returns
     -------
     float
-        Between 0.01 and 100.
+        Temperature, from 0.01 to 100; see :func:`change_temperature`.
 
     Notes
     -----
-    With β = 1/T and logits z, the derivative of the log loss is the mean of Σ p_c(β) z_c − z_y. It
-    increases with β, so its root is the unique minimum.
+    For temperature T = 1/β, logits z and true class y, the derivative of the log loss with respect
+    to β is the mean over examples of Σ p_c(β) z_c − z_y, with the sum over classes c. The
+    derivative increases with β, so its root is the unique minimum of the log loss.
 
     Examples
     --------
-    With a confidence of 90%, 3 of 4 predictions are correct. Log odds of log 9 are too high; they
-    should be log 3, which is half as much.
+    The confidence is 90%, but only 3 of 4 predictions are correct. The log odds should be log 3
+    instead of log 9, which is twice as high, so the temperature is 2.
 
     >>> round(fit_temperature([0, 0, 0, 1], [[0.9, 0.1]] * 4), 6)
     2.0

@@ -27,6 +27,7 @@ def accuracy_table(
     by : str
         Column whose values are compared, such as ``network``.
     n_boot, seed : int
+        Number of bootstrap samples, and random seed.
 
     Returns
     -------
@@ -77,14 +78,14 @@ def accuracy_differences(
     predictions, by
         As in :func:`accuracy_table`.
     pairs : mapping of str to (first, second)
-        Pairs of values of `by` to compare, by key.
+        Pairs of values of `by` to compare. The keys become the index of the result.
 
     Returns
     -------
     DataFrame
         One row per key of `pairs`: ``first, second, difference`` (accuracy of `first` minus that
-        of `second`), ``low, high`` (95%; NaN with a single seed), ``p, p_holm`` (adjusted for the
-        number of pairs), ``n_bands, n_seeds``.
+        of `second`), ``low, high`` (95% interval; NaN with a single seed), ``p``, ``p_holm`` (`p`
+        adjusted for the number of pairs by Holm's method), ``n_bands`` and ``n_seeds``.
     """
     test = _mark(predictions)
     sums = test.groupby([by, "artist", "seed"], observed=True)["correct"].agg(["sum", "size"])
@@ -116,7 +117,7 @@ def _mark(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def _interval(part: pd.DataFrame, n_boot: int, seed: int) -> tuple[float, float, float]:
-    """Compute the accuracy with its bootstrap interval over bands."""
+    """Compute the accuracy and its 95% bootstrap interval over bands."""
     sums = part.groupby("artist")["correct"].agg(["sum", "size"])
     right, count = sums["sum"].to_numpy(), sums["size"].to_numpy()
 

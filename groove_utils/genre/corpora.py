@@ -1,4 +1,4 @@
-"""Corpora: collections of songs with style and artist, rendered or loaded from a folder.
+"""Corpora: collections of songs with known styles and artists, rendered or loaded from a folder.
 
 Used in the chapters on genre.
 """
@@ -56,7 +56,7 @@ class Corpus:
 
     @property
     def styles(self) -> list[str]:
-        """Sorted names of the styles that have songs."""
+        """Names of the songs' styles, in alphabetical order."""
         return sorted(self.songs["style"].unique())
 
     def path(self, song_id: str) -> Path:
@@ -69,19 +69,19 @@ class Corpus:
 
     @cached_property
     def _audio(self) -> dict[str, str]:
-        """Relative path of each song's audio file."""
+        """Relative path of each song's audio file, by song_id."""
         return dict(zip(self.songs["song_id"], self.songs["audio"], strict=True))
 
 
 def load_corpus(folder: str | os.PathLike) -> Corpus:
-    """Load a corpus from a folder with one sub-folder per style and artist.
+    """Load a corpus from a folder with audio files in ``<style>/<artist>/``.
 
     Parameters
     ----------
     folder : path-like
-        Folder with audio files in ``<style>/<artist>/``. Two optional files are read from it:
-        ``songs.csv`` (at least ``song_id, style, artist, audio``), which replaces the search for
-        audio files, and ``tree.yml``, which lists the parent of each style.
+        Folder with the audio files. It may also contain ``songs.csv`` (at least ``song_id, style,
+        artist, audio``), which replaces the search for audio files, and ``tree.yml``, which lists
+        the parent of each style.
 
     Returns
     -------
@@ -215,7 +215,7 @@ def rendered_corpus(
 ) -> Corpus:
     """Render the genre corpus into the cache, or load it if it is already there.
 
-    See :func:`groove_utils.synth.genre_corpus.make_genre_corpus` for the parameters.
+    The parameters are those of :func:`groove_utils.synth.genre_corpus.make_genre_corpus`.
 
     Returns
     -------

@@ -1,9 +1,9 @@
-"""Explanations of spectrogram classifiers, and scores of the explanations.
+"""Explanations of spectrogram classifiers, and evaluation of the explanations.
 
 An explanation is an array with the shape of the input. It contains the evidence for a class in each
 cell of the spectrogram (one mel band in one frame). Inputs `X` have the shape (n, n_mels,
-n_frames), and `targets`, shape (n,), are class numbers. A cell is hidden by setting it to the
-`baseline`, a number or an array that broadcasts to `X`.
+n_frames), and `targets`, shape (n,), are class numbers. A cell is hidden by setting it to the value
+of `baseline`, a number or an array that broadcasts to `X`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 METHODS = ("integrated gradients", "occlusion", "edges", "random")
-"""Names of the methods. The last two ignore the network; a good explanation must beat them."""
+"""Names of the methods. The last two ignore the network, so good explanations must beat them."""
 
 
 def explain(
@@ -47,7 +47,7 @@ def explain(
     baseline: float | np.ndarray = 0.0, steps: int = 24, window: tuple[int, int] = (6, 8),
     seed: int = 0,
 ) -> np.ndarray:  # fmt: skip
-    """Attribute the logit of a class to the cells of the input.
+    """Attribute the logit of a class to the cells of the input spectrogram.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def explain(
     Raises
     ------
     DetailedError
-        If `X` is not finite or has the wrong shape, or there is no such method.
+        If `X` is not finite or has the wrong shape, or `method` is unknown.
 
     References
     ----------
@@ -128,8 +128,8 @@ def _check_input(X, targets) -> np.ndarray:
     X = np.asarray(X, dtype=np.float32)
     if X.ndim != 3 or len(X) != len(targets) or not np.isfinite(X).all():
         raise DetailedError(
-            f"X has shape {X.shape} for {len(targets)} targets; expected finite numbers in "
-            "(n, n_mels, n_frames), and one target per example.",
+            f"X has shape {X.shape} for {len(targets)} targets; expected finite numbers "
+            "of shape (n, n_mels, n_frames), and one target per example.",
             kind="unusable_input", value=X.shape,
         )  # fmt: skip
     return X
@@ -146,11 +146,11 @@ def explain_all(
     network, X, targets
         As in :func:`explain`.
     methods : sequence of str
-        Some of :data:`METHODS`.
+        Names from :data:`METHODS`.
     cache : ArrayCache, optional
         Cache; by default, the project's store ``explanations``.
     **options
-        Options of :func:`explain`, as numbers, tuples of numbers or arrays.
+        Options of :func:`explain`: numbers, tuples of numbers or arrays.
 
     Returns
     -------
@@ -176,7 +176,7 @@ def score_explanations(
     Parameters
     ----------
     network, X, targets, baseline
-        As in :func:`explain`; the targets are the predicted classes.
+        As in :func:`explain`; the targets must be the predicted classes.
     maps : mapping of str to ndarray
         Explanations by name, from :func:`explain_all`.
     cache : ArrayCache, optional
@@ -185,9 +185,9 @@ def score_explanations(
     Returns
     -------
     scores : DataFrame
-        :func:`faithfulness` of each explanation, one row per explanation.
+        Output of :func:`faithfulness`, one row per explanation.
     curves : DataFrame
-        :func:`hide_and_show` of each explanation, with a column ``explanation``.
+        Output of :func:`hide_and_show`, with a column ``explanation``.
     """
     cache = ArrayCache(namespace="explanations") if cache is None else cache
 
@@ -244,7 +244,7 @@ def hide_and_show(
     ----------
     network, X, targets, baseline
         As in :func:`explain`.
-    explanation : ndarray, of the shape of X
+    explanation : ndarray, shape (n, n_mels, n_frames)
     shares : sequence of float
         Shares of cells to delete or insert, starting from the top-ranked cells.
 
@@ -252,9 +252,9 @@ def hide_and_show(
     -------
     DataFrame
         One row per share: ``share``, and the mean probability of the targets if the top-ranked
-        cells are hidden (``deletion``) or if only they are shown (``insertion``). With a good
-        explanation, the first curve falls early and the second rises early. The means of the
-        columns approximate the areas under the curves.
+        cells are hidden (``deletion``) or if only these are shown (``insertion``). With a good
+        explanation, ``deletion`` falls early and ``insertion`` rises early. If the shares are
+        evenly spaced, the mean of a column approximates the area under its curve.
 
     References
     ----------
@@ -287,7 +287,7 @@ def faithfulness(
     ----------
     network, X, baseline
         As in :func:`explain`.
-    explanation : ndarray, of the shape of X
+    explanation : ndarray, shape (n, n_mels, n_frames)
         Explanation of each input's predicted class.
     share : float
         Share of cells that count as top-ranked.
@@ -337,7 +337,8 @@ def truth_scores(explanation: np.ndarray, truth: np.ndarray) -> pd.DataFrame:
     DataFrame
         One row per example. ``mass``: share of the positive attribution that lies on relevant
         cells. ``rank``: share of relevant cells among the k top-ranked cells, where k is the number
-        of relevant cells. ``auc``: probability that a relevant cell is ranked above another cell.
+        of relevant cells. ``auc``: probability that a relevant cell is ranked above an irrelevant
+        one.
         ``chance``: share of relevant cells, which is the expected mass and rank of a random
         explanation; the expected AUC is 0.5. The mass is NaN if no attribution is positive. All
         three scores are NaN if no cell or every cell is relevant.
@@ -430,7 +431,7 @@ def rank_similarity(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray, shape (n,)
-        −1…1; 0 if an explanation is constant.
+        Correlation for each example, −1…1; 0 if an explanation is constant.
     """
     a, b = (rankdata(values.reshape(len(values), -1), axis=1) for values in (first, second))
     a, b = (r - r.mean(axis=1, keepdims=True) for r in (a, b))
@@ -447,12 +448,13 @@ def masked_sound(
     Parameters
     ----------
     y : ndarray of float, shape (n_samples,)
+        Mono signal.
     mask : ndarray, shape (n_mels, n_frames)
         Gain of each cell, from 0 to 1.
     sr, n_fft, hop_length : int
         Settings of the mel spectrogram.
     cache : ArrayCache, optional
-        Store of results; without it, nothing is cached.
+        Cache of results; by default, results are not cached.
 
     Returns
     -------

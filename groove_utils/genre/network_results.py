@@ -1,4 +1,4 @@
-"""Cached results of networks: their outputs and sizes."""
+"""Caching of results that are computed with networks, and sizes of networks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def cached_result(
     Parameters
     ----------
     cache : ArrayCache, optional
-        If None, the result is always computed.
+        Cache. If None, the result is always computed.
     kind : str
         Kind of result; one of :data:`groove_utils.cache.VERSIONS`.
     network : torch.nn.Module, optional
@@ -36,11 +36,12 @@ def cached_result(
         Inputs that the result depends on. Only their bytes enter the key, so always pass the same
         dtype.
     compute : callable
-        ``compute()`` returns the result as a mapping of names to arrays.
+        Function without arguments that returns the result, a mapping of names to arrays.
 
     Returns
     -------
     mapping of str to ndarray
+        The result.
 
     Examples
     --------
@@ -71,7 +72,7 @@ def network_sizes(
     n_frames: int,
     cache: ArrayCache | None = None,
 ) -> pd.DataFrame:
-    """Count parameters and multiply-adds of networks.
+    """Count the parameters and multiply–add operations of networks.
 
     Parameters
     ----------
@@ -85,7 +86,8 @@ def network_sizes(
     Returns
     -------
     DataFrame
-        Columns ``parameters`` and ``million multiply-adds`` (for one clip), indexed by ``network``.
+        One row per network, with index ``network`` and columns ``parameters`` and
+        ``million multiply-adds`` (for one clip).
     """
     cache = ArrayCache(namespace="genre-networks") if cache is None else cache
     shape = {"n_mels": n_mels, "n_frames": n_frames}

@@ -1,8 +1,8 @@
 """Planted cues: changes to audio that are correlated with style but musically irrelevant.
 
-A classifier that relies on them is a "horse" in the sense of Sturm (2014): it succeeds without
+A classifier that relies on such cues is a "horse" in the sense of Sturm (2014): it succeeds without
 using musical content. Each function takes ``(y, sr, style)``, as required by
-:func:`groove_utils.genre.log_mels`, and a mapping from style to the level or cutoff of the cue.
+:func:`groove_utils.genre.log_mels`, and a mapping from style to the strength of the cue.
 
 References
 ----------
@@ -36,10 +36,10 @@ def add_rumble(
         Sample rate in Hz.
     style : str
     levels : mapping of str to float
-        Level of the tone in dB relative to the level of the signal (both as root mean square), by
-        style. For other styles, no tone is added.
+        Level of the tone in dB relative to the signal (both root mean square), by style. Signals of
+        other styles are not changed.
     frequency : float
-        Frequency in Hz, below 20.
+        Frequency of the tone in Hz, between 0 and 20.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def add_rumble(
     """
     if not 0 < frequency < LOWEST_AUDIBLE:
         raise DetailedError(
-            f"frequency is {frequency:g} Hz; expected an inaudible one, between 0 and 20 Hz.",
+            f"frequency is {frequency:g} Hz; expected an inaudible frequency, between 0 and 20 Hz.",
             kind="out_of_range", column="frequency", value=frequency,
         )  # fmt: skip
     if style not in levels:
@@ -81,7 +81,8 @@ def limit_bandwidth(y: np.ndarray, sr: int, style: str, cutoffs: Mapping[str, fl
         Sample rate in Hz.
     style : str
     cutoffs : mapping of str to float
-        Cutoff frequency in Hz by style. Signals of other styles are not changed.
+        Cutoff frequency in Hz, by style. Signals of other styles are not changed, nor are signals
+        for which the cutoff is at least ``sr / 2``.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """Published corpora of real music: GTZAN with its fault-filtered split, and FMA-small.
 
-Both are downloaded on request and verified by their hashes. They are never redistributed. A local
-copy is used as it is.
+Missing files are downloaded on request, and downloads are checked against known hashes. Audio
+that is already in the given folder is used without a check. The corpora are not redistributed.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ __all__ = ["fma_corpus", "gtzan_corpus"]
 
 
 class Remote(NamedTuple):
-    """Address, name, hash (in pooch's format), size and licence of a published file.
+    """URL, file name, hash (in pooch's format), size and licence of a published file.
 
-    Hash, size and licence may be empty.
+    The hash, size and licence may be empty.
     """
 
     url: str
@@ -44,7 +44,7 @@ GTZAN_AUDIO = Remote(
     GTZAN_LICENCE,
 )  # fmt: skip
 GTZAN_LISTS = "https://raw.githubusercontent.com/coreyker/dnn-mgr/master/gtzan/"
-# first 16 digits of each list's SHA-256 (the others are unknown to us), and its number of songs
+# first 16 digits of each list's SHA-256 (we do not know the remaining ones), and number of songs
 GTZAN_SPLIT = {
     "train": ("2b04966cef1486f1", 443),
     "valid": ("f8fbee7c52397a0e", 197),
@@ -67,7 +67,9 @@ FMA_BROKEN = {98565, 98567, 98569, 99134, 108925, 133297}
 
 
 def gtzan_corpus(folder: str | os.PathLike | None = None, *, download: bool = True) -> Corpus:
-    """Load GTZAN with the fault-filtered split, without repeated, mislabelled or distorted songs.
+    """Load the GTZAN genre corpus with its fault-filtered split.
+
+    The split excludes repeated, mislabelled and distorted songs.
 
     Parameters
     ----------
@@ -81,10 +83,11 @@ def gtzan_corpus(folder: str | os.PathLike | None = None, *, download: bool = Tr
     Returns
     -------
     Corpus
-        929 of the 930 songs of the split (443, 197 and 290), since ``jazz.00054`` is unreadable.
-        The column ``split`` is ``train``, ``valid`` or ``test``. Artists were not published with
-        the data, so each song counts as its own artist. Use ``split``, which was designed to
-        separate known artists, instead of splitting by artist.
+        929 of the 930 songs in the split (443 training, 197 validation and 290 test songs);
+        ``jazz.00054`` is left out, since it is unreadable. The column ``split`` is ``train``,
+        ``valid`` or ``test``. Artists were not published with the data, so each song counts as its
+        own artist. Use ``split``, which was designed to separate known artists, instead of
+        splitting by artist.
 
     Raises
     ------
@@ -130,7 +133,7 @@ def gtzan_corpus(folder: str | os.PathLike | None = None, *, download: bool = Tr
 
 
 def _gtzan_files(folder: Path) -> dict[str, str]:
-    """Find the audio files; return their relative paths by song name (``blues.00000``)."""
+    """Find the audio files of GTZAN; return relative paths by song name (``blues.00000``)."""
     patterns = ("*/*", "*/*/*", "*/*/*/*")
     files = [path for pattern in patterns for path in sorted(folder.glob(pattern))]
     return {
@@ -141,7 +144,7 @@ def _gtzan_files(folder: Path) -> dict[str, str]:
 
 
 def _read_list(path: Path, prefix: str, n_songs: int) -> list[str]:
-    """Read the list of one part of the split, and return its song names (``blues.00000``)."""
+    """Read and check the song names (``blues.00000``) in one part of the split."""
     digest = hash_file(path)
     names = [Path(line.strip()).stem for line in path.read_text().splitlines() if line.strip()]
     if not digest.startswith(prefix) or len(names) != n_songs:
@@ -172,8 +175,8 @@ def fma_corpus(
     Returns
     -------
     Corpus
-        The column ``split`` is FMA's own split, which separates artists; ``licence`` is the licence
-        of each track. Six clips with little or no audio are excluded.
+        The column ``split`` contains FMA's own split, which separates artists, and ``licence`` the
+        licence of each track. Six clips with little or no audio are excluded.
 
     Raises
     ------
@@ -232,7 +235,7 @@ def fma_corpus(
 
 
 def _genre_titles(genres: pd.DataFrame) -> dict[int, str]:
-    """Return the title of each genre; titles that are not unique are followed by its number."""
+    """Return the title of each genre, with the genre's number if the title is not unique."""
     duplicated = genres["title"].duplicated(keep=False)
     numbered = genres["title"] + " (" + genres.index.astype(str) + ")"
     return genres["title"].where(~duplicated, numbered).to_dict()
@@ -246,7 +249,7 @@ def _depth(genre: int, parents: pd.Series) -> int:
 
 
 def _fetch(remote: Remote, folder: Path, advice: str, download: bool) -> Path:
-    """Download a file; if this fails, raise an error that describes the manual steps."""
+    """Download a file; if this is impossible, raise an error that describes the manual steps."""
     reason = "downloads are switched off"
     if download:
         if remote.size:

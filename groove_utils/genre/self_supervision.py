@@ -48,7 +48,7 @@ LOSS = "loss per epoch"  # name under which the training loss is cached
 
 
 def pair_logits(z: torch.Tensor, temperature: float = 0.5) -> torch.Tensor:
-    """Compute cosine similarities between all views of a batch, divided by a temperature.
+    """Compute cosine similarities between all views in a batch, divided by a temperature.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def nt_xent(a: torch.Tensor, b: torch.Tensor, temperature: float = 0.5) -> torch
     Returns
     -------
     Tensor
-        Mean loss in nats, a scalar.
+        Mean loss over all views in nats, a scalar.
 
     References
     ----------
@@ -100,7 +100,7 @@ def _partners(n: int) -> torch.Tensor:
 
 
 class ContrastiveNetwork(nn.Module):
-    """Backbone with a projection head, whose logits are similarities of the views in a batch.
+    """Backbone with a projection head; the logits are similarities of the views in a batch.
 
     With :func:`draw_views` as augmentation, the cross-entropy in
     :func:`groove_utils.networks.train_epoch` equals :func:`nt_xent`.
@@ -108,13 +108,13 @@ class ContrastiveNetwork(nn.Module):
     Parameters
     ----------
     backbone : torch.nn.Module
-        Network with a method ``embed(x)``, (n, n_mels, n_frames) → (n, dim). It is trained in
+        Network whose method ``embed(x)`` maps (n, n_mels, n_frames) to (n, dim). It is trained in
         place.
     dim : int
         Output dimension of the backbone.
     projection : int
-        Output dimension of the projection head, in which views are compared. The head is discarded
-        after training.
+        Output dimension of the projection head. Its outputs are compared in training; the head is
+        discarded afterwards.
     temperature : float
         As in :func:`nt_xent`.
     """
@@ -126,7 +126,7 @@ class ContrastiveNetwork(nn.Module):
         self.head = nn.Sequential(*layers)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return logits, shape (2n, 2n), of all pairs of views, shape (n, 2, n_mels, n_frames)."""
+        """Return logits, shape (2n, 2n), from two views per item, (n, 2, n_mels, n_frames)."""
         z = self.head(self.backbone.embed(torch.cat([x[:, 0], x[:, 1]])))
         return pair_logits(z, self.temperature)
 
@@ -164,7 +164,7 @@ def draw_views(stretch: float = 0.0, gain: float = 0.5) -> Callable:
 
 
 def song_views(clips: Clips, rows: np.ndarray) -> np.ndarray:
-    """Group clips by song, so that the clips of a song are its views.
+    """Group clips by song; in contrastive pretraining, the clips of a song are its views.
 
     Parameters
     ----------
@@ -197,7 +197,7 @@ def pretrain_network(
     name: str, views: np.ndarray, settings: TrainingSettings = PRETRAINING, *,
     stretch: float = 0.0, cache: ArrayCache | None = None, progress: bool = False,
 ) -> TrainedNetwork:  # fmt: skip
-    """Train a network to recognise views of the same song, or read it from the cache.
+    """Pretrain a network to match views of the same song, or read it from the cache.
 
     Parameters
     ----------
@@ -212,6 +212,7 @@ def pretrain_network(
     cache : ArrayCache, optional
         Cache; by default, the project's store ``genre-networks``.
     progress : bool
+        Show a progress bar.
 
     Returns
     -------
@@ -309,7 +310,7 @@ def label_curve(
         Number of draws of labelled bands, and seed of :func:`draw_labelled`. With the same seed,
         all features are compared on the same draws.
     cache : ArrayCache, optional
-        Store of results, which are computed only once.
+        Cache of results; by default, results are not cached.
 
     Returns
     -------
@@ -321,7 +322,7 @@ def label_curve(
     Raises
     ------
     DetailedError
-        If a class has fewer bands than one of the numbers in `n_bands`.
+        If a number in `n_bands` exceeds the number of bands of a class.
     """
     y, bands = np.asarray(y), np.asarray(bands)
     model = make_pipeline(ClippedStandardScaler(), LogisticRegression(C=0.1, max_iter=500))
@@ -348,7 +349,7 @@ def label_curve(
 
 
 def accuracy_by_band(right: np.ndarray, bands: np.ndarray, /, **facts) -> pd.DataFrame:
-    """Compute the accuracy for each band (artist).
+    """Compute the accuracy of a classifier for each band (artist).
 
     Parameters
     ----------
@@ -357,7 +358,7 @@ def accuracy_by_band(right: np.ndarray, bands: np.ndarray, /, **facts) -> pd.Dat
     bands : ndarray, shape (n,)
         Band of each clip.
     **facts
-        Further columns, each with a constant value.
+        Additional columns, each with a constant value.
 
     Returns
     -------

@@ -27,11 +27,11 @@ def split_clips(
     table : DataFrame
         One row per clip: ``clip_id, song_id, artist, style``.
     by : {"artist", "song", "clip"}
-        Groups of clips that stay together in one set. Only with ``artist`` can a network not
-        benefit from recognising a band.
+        Grouping of the clips. All clips of a group are in the same set. Unless clips are grouped by
+        artist, a network can benefit from recognising a band.
     test, valid : float
-        Share of each style's groups in the test and validation set, rounded to whole groups; at
-        least one group each.
+        Share of each style's groups in the test set and in the validation set, rounded to whole
+        groups; each set contains at least one.
     seed : int
 
     Returns
@@ -84,8 +84,8 @@ def equalise_training(
 ) -> dict[str, dict[str, np.ndarray]]:
     """Reduce the training sets of several splits to the same number of clips per class.
 
-    Splits by artist, song and clip are rounded to whole groups, so that their training sets differ
-    in size.
+    Splits by artist, by song and by clip are rounded to whole groups, so their training sets may
+    differ in size.
 
     Parameters
     ----------
@@ -98,8 +98,8 @@ def equalise_training(
     Returns
     -------
     dict of str to dict
-        The splits, with a random subset of ``train``: for each class, the smallest number of clips
-        in any of the splits. Validation and test sets are unchanged.
+        The splits, each with a random subset of its training clips. The number of clips of a class
+        is the smallest number in any of the splits. Validation and test sets are unchanged.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""Clips of the rendered corpus with their true stems and onsets, which recordings lack.
+"""True stems and note onsets of clips from the rendered corpus.
 
-Explanations are compared with this truth. In self-supervised training, the stems of a song can be
-used as its views.
+Stems and onsets are used to evaluate explanations. In self-supervised training, the stems of a song
+are its views.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["StemClips", "make_stem_clips", "render_song"]
 
 @dataclass(frozen=True)
 class StemClips:
-    """Spectrograms of the stems of clips.
+    """Spectrograms and note onsets of the stems of clips.
 
     Attributes
     ----------
@@ -60,20 +60,20 @@ class StemClips:
         return np.clip(10 * np.log10(sums), -RANGE_DB, 0).astype(np.float32)
 
     def shares(self) -> np.ndarray:
-        """Return each stem's share of the power in each cell, (n_stems, n, n_mels, n_frames)."""
+        """Return each stem's share of the power per cell, shape (n_stems, n, n_mels, n_frames)."""
         power = 10 ** (self.X / 10)
         return power / power.sum(axis=0)
 
 
 def render_song(song_id: str, **options) -> GenreSong:
-    """Render a song of the corpus again, from its name.
+    """Render a song of the genre corpus again, given its name.
 
     Parameters
     ----------
     song_id : str
         Name such as ``bossa-nova-07-2``: style, number of the band, and number of the song, from 1.
     **options
-        Options of :func:`groove_utils.synth.genre_corpus.render_genre_song`. For the same song as
+        Options of :func:`groove_utils.synth.genre_corpus.render_genre_song`. To reproduce the song
         in the corpus, pass the corpus's ``seconds`` and ``seed``.
 
     Returns
@@ -93,13 +93,14 @@ def make_stem_clips(
     corpus: Corpus, song_ids: Sequence[str], *, seconds: float = 12.0, seed: int = 0,
     settings: Mapping = MEL_SETTINGS, n_jobs: int = 1, cache: ArrayCache | None = None,
 ) -> StemClips:  # fmt: skip
-    """Render songs of the corpus again, and compute the spectrograms of their stems.
+    """Render songs of the genre corpus again, and compute spectrograms of their stems.
 
     Parameters
     ----------
     corpus : Corpus
         Output of :func:`groove_utils.genre.rendered_corpus`.
     song_ids : sequence of str
+        Songs to render.
     seconds, seed
         Values with which the corpus was rendered.
     settings : mapping

@@ -1,4 +1,4 @@
-"""Clips of the rendered corpus at other tempi."""
+"""Clips of songs from the rendered corpus at other tempi."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def clips_at_tempo(
 ) -> Clips:  # fmt: skip
     """Render the beginnings of songs at given tempi, and compute their spectrograms.
 
-    A song's notes, instruments and mix are the same at all given tempi.
+    A song has the same notes, instruments and mix at any tempo.
 
     Parameters
     ----------

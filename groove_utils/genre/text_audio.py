@@ -1,6 +1,6 @@
-"""Zero-shot recognition of genre and groove by comparing sounds with texts in CLAP.
+"""Zero-shot recognition of genre and groove with CLAP, which compares sounds with texts.
 
-Audio vectors are the layer ``audio_embeds`` of a CLAP model, and text vectors come from
+Audio vectors are the layer ``audio_embeds`` of a CLAP model, and text vectors are the output of
 :func:`groove_utils.embed.embed_text`. Both have the shape (n, dim) and are compared by cosine
 similarity.
 """
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 SCALE = 100.0
-"""Factor applied to cosines before the softmax: the largest allowed in CLAP's training."""
+"""Factor applied to cosine similarities before the softmax; the maximum in CLAP's training."""
 
 TEMPLATES = (
     "{}",
@@ -94,7 +94,7 @@ def find_text_model() -> tuple[str | None, str]:
     name : str or None
         First available model; None if no model is available.
     how : str
-        Command that makes a model available; empty if a model is available already.
+        Command that makes a model available; empty if a model is already available.
     """
     cards = [card for card in catalogued_models().values() if card.text_files]
     for card in cards:
@@ -109,7 +109,7 @@ def zero_shot(audio: np.ndarray, texts: Sequence[np.ndarray], scale: float = SCA
     Parameters
     ----------
     audio : ndarray, shape (n, dim)
-        Vectors of the sounds.
+        Audio vectors.
     texts : sequence of ndarray, each of shape (n_texts, dim)
         Text vectors of each class. The mean of their directions represents the class.
     scale : float
@@ -149,14 +149,16 @@ def prompt_sensitivity(
     audio: np.ndarray, y: np.ndarray, styles: Sequence[str], encode: TextEncoder,
     templates: Sequence[str] = TEMPLATES,
 ) -> tuple[pd.DataFrame, np.ndarray]:  # fmt: skip
-    """Score zero-shot classification with several wordings, and with all of them together.
+    """Compute the accuracy of zero-shot classification by wording, and with all wordings together.
 
     Parameters
     ----------
     audio : ndarray, shape (n, dim)
+        Audio vectors.
     y : ndarray of int, shape (n,)
         Style of each sound, as an index into `styles`.
     styles : sequence of str
+        Names of the styles.
     encode : callable
         Function that converts sentences to vectors (n_texts, dim), such as
         :func:`groove_utils.embed.embed_text`.
@@ -196,6 +198,7 @@ def graded_ratings(
     Parameters
     ----------
     audio : ndarray, shape (n, dim)
+        Audio vectors.
     encode : callable
         As in :func:`prompt_sensitivity`.
     sentences : mapping of str to sequence of str
@@ -232,7 +235,7 @@ def summarise_text_model(
         Sounds with ratings, in the same form as `sounds`.
     ratings : DataFrame, optional
         Mean ratings, with one row per sound of `rated` and one column per question of
-        :data:`GROOVE_SENTENCES`. Missing ratings are left out.
+        :data:`GROOVE_SENTENCES`. Missing ratings are ignored.
 
     Returns
     -------
@@ -250,9 +253,9 @@ def summarise_text_model(
     wordings = scores["accuracy"].iloc[:-1]
     text = (
         f"{name} classifies {100 * scores['accuracy'].iloc[-1]:.0f}% of the songs correctly "
-        "without any training on them. With single wordings, it is right for "
-        f"{100 * wordings.min():.0f} to {100 * wordings.max():.0f}%, and its expected "
-        f"calibration error is {calibration_error(y, p):.2f}."
+        "without any training on them, with several wordings together. Single wordings classify "
+        f"{100 * wordings.min():.0f}% to {100 * wordings.max():.0f}% correctly. The expected "
+        f"calibration error is {calibration_error(y, p):.2f} with all wordings together."
     )
     if rated and ratings is not None:
         audio = embed_tracks(rated, name).layers["audio_embeds"]
@@ -263,8 +266,10 @@ def summarise_text_model(
             f"n = {ratings[q].count()})"
             for q in questions
         ]
-        text += " The rank correlations of its graded sentences with the mean ratings of songs are "
-        text += f"{join_words(correlations)}."
+        text += (
+            " The rank correlations between ratings from graded sentences and the listeners' mean "
+            f"ratings of songs are {join_words(correlations)}."
+        )
     return text
 
 

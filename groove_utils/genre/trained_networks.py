@@ -1,4 +1,4 @@
-"""Training of style-classification networks, with cached results and resumable training."""
+"""Training of style-classification networks, with checkpoints and cached results."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class TrainedNetwork:
     history : DataFrame
         One row per epoch: ``epoch, loss, valid_loss, valid_accuracy``; empty if untrained.
     cache : ArrayCache, optional
-        Store of predictions and features, which are computed only once for each input.
+        Cache of predictions and features; by default, nothing is cached.
     """
 
     network: SpectrogramNetwork
@@ -102,6 +102,7 @@ def mask_and_mix(
     x : Tensor, shape (batch, n_mels, n_frames)
     target : Tensor of int64, shape (batch,)
     n_classes : int
+        Number of classes.
     share : float
         Largest share of mel bands and of frames to mask.
     alpha : float
@@ -127,11 +128,12 @@ def train_network(
     progress: bool = False,
     **options,
 ) -> TrainedNetwork:
-    """Train a network on the clips of a split, or read it from the cache.
+    """Train a network on the training clips of a split, or read it from the cache.
 
     Validation clips, if there are any, are used for early stopping and to select the epoch with the
-    best weights. Without validation clips, the weights of the last epoch are kept. A checkpoint is
-    written after each epoch, so that interrupted training can be resumed with the same result.
+    lowest validation loss. Without validation clips, the weights of the last epoch are kept. A
+    checkpoint is written after each epoch, so interrupted training can be resumed with the same
+    result.
 
     Parameters
     ----------
@@ -275,8 +277,8 @@ def predict_versions(
     Returns
     -------
     DataFrame
-        Predictions for the test clips of each version, as in :func:`train_networks`, and a column
-        ``version`` with its name.
+        Predictions for the test clips of each version, as in :func:`train_networks`, with an
+        additional column ``version`` (name of the version).
     """
     cache = ArrayCache(namespace="genre-networks") if cache is None else cache
     train = delayed(train_network)
@@ -310,7 +312,7 @@ def classify_features(
     name : str
         Name of the classifier, which is returned in the column ``network``.
     X : array-like, shape (n, dim)
-        Features of all clips.
+        Features of all clips, one row per clip.
     clips, splits
         As in :func:`train_networks`.
     model : estimator
@@ -349,7 +351,7 @@ def predictions_table(
         Row numbers of the predicted clips.
     probabilities : ndarray, shape (len(rows), n_classes)
     **facts
-        Further columns, each with a constant value, such as ``network`` and ``seed``.
+        Additional columns, each with a constant value, such as ``network`` and ``seed``.
 
     Returns
     -------
@@ -362,7 +364,7 @@ def predictions_table(
 
 
 def _train_and_predict(name, clips, split, settings, **options):
-    """Train a network; return probabilities of validation and test clips, and its history."""
+    """Train a network; return predictions for validation and test clips, and the history."""
     trained = train_network(name, clips, split, settings, **options)
     p = trained.predict(clips.X[np.concatenate([split["valid"], split["test"]])])
     history = trained.history
@@ -391,7 +393,7 @@ def _predictions_key(X, clips, splits, facts) -> str:
 
 
 def _named_precision(device: str | None) -> dict[str, str]:
-    """Return the precision as part of a cache key, or an empty dict for float32."""
+    """Return the precision as an entry of a cache key; the dict is empty for float32."""
     name = training_precision(device)
     return {} if name == "float32" else {"precision": name}
 

@@ -28,10 +28,15 @@ def ancestors(tree: Tree, label: str) -> list[str]:
         Child → parent.
     label : str
 
+    Returns
+    -------
+    list of str
+        The label, its parent, and so on, up to a child of the root.
+
     Raises
     ------
     DetailedError
-        If the label is its own ancestor.
+        If the label's ancestors form a cycle.
 
     Examples
     --------
@@ -97,7 +102,7 @@ def tree_distances(tree: Tree, labels: Sequence[str]) -> pd.DataFrame:
 
 
 def label_overlap(tree: Tree, labels: Sequence[str]) -> np.ndarray:
-    """Count the nodes that two labels, with their ancestors, have in common.
+    """Count, for each pair of labels, how many nodes their paths to the root have in common.
 
     Parameters
     ----------
@@ -108,8 +113,8 @@ def label_overlap(tree: Tree, labels: Sequence[str]) -> np.ndarray:
     Returns
     -------
     ndarray of int, shape (n_labels, n_labels)
-        Numbers of common nodes without the root. On the diagonal, the number of nodes from the
-        label up to a child of the root.
+        Numbers of common nodes, excluding the root. A path contains the label and its ancestors, so
+        the diagonal contains the lengths of the paths.
     """
     sets = [set(ancestors(tree, label)) for label in labels]
     return np.array([[len(a & b) for b in sets] for a in sets])
@@ -134,7 +139,7 @@ def cluster_tree(vectors: pd.DataFrame, method: str = "average") -> dict[str, st
     Raises
     ------
     DetailedError
-        If there are fewer than two labels, or the vectors contain NaN or infinite values.
+        If there are fewer than two labels, or `vectors` contains NaN or infinite values.
 
     Examples
     --------
@@ -159,13 +164,14 @@ def cluster_tree(vectors: pd.DataFrame, method: str = "average") -> dict[str, st
 
 
 def shuffle_leaves(distances: np.ndarray, n_draws: int, seed: int = 0) -> np.ndarray:
-    """Compute tree distances after assigning the labels of a tree to its leaves at random.
+    """Compute tree distances after randomly reassigning the labels to the leaves of the tree.
 
     Parameters
     ----------
     distances : array-like, shape (k, k)
         Output of :func:`tree_distances`.
     n_draws, seed : int
+        Number of random assignments, and random seed.
 
     Returns
     -------

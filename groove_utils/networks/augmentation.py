@@ -40,15 +40,16 @@ def mask(
 def mixup(
     x: torch.Tensor, target: torch.Tensor, n_classes: int, alpha: float = 0.3
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mix pairs of examples, and their targets in the same proportion.
+    """Mix random pairs of examples, and their targets in the same proportions.
 
     Parameters
     ----------
     x : Tensor, shape (batch, ...)
     target : Tensor of int64, shape (batch,)
     n_classes : int
+        Number of classes.
     alpha : float
-        The mixing proportion is drawn from Beta(alpha, alpha).
+        The mixing proportion of each pair is drawn from Beta(alpha, alpha).
 
     Returns
     -------
@@ -100,8 +101,8 @@ def stretch_time(
     target : Tensor
         Returned unchanged.
     most : float
-        The rate is drawn log-uniformly from 1 / (1 + most) to 1 + most. A slowed example is
-        truncated; a sped-up example starts again from its beginning to fill the length.
+        The rate is drawn log-uniformly from 1 / (1 + most) to 1 + most. An example that becomes too
+        long is truncated; one that becomes too short is repeated from its beginning.
     """
     span = torch.log1p(torch.tensor(most))
     rate = torch.exp((2 * torch.rand(len(x), 1) - 1) * span)

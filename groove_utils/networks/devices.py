@@ -20,16 +20,18 @@ def choose_device(requested: str | None = None) -> str:
     ----------
     requested : str, optional
         Name of a device, such as ``cpu`` or ``cuda:1``; by default, the environment variable
-        ``GROOVE_DEVICE``. If neither is set, or it is ``auto``, a GPU is used if available.
+        ``GROOVE_DEVICE``. If neither is given, or the name is ``auto``, a GPU is chosen if there is
+        one, otherwise the CPU.
 
     Returns
     -------
     str
+        Name of the device.
 
     Raises
     ------
     DetailedError
-        If the machine has no such device.
+        If the requested device is not available.
 
     Examples
     --------
@@ -46,7 +48,7 @@ def choose_device(requested: str | None = None) -> str:
         return present[0]
     if requested.partition(":")[0] not in present:
         raise DetailedError(
-            f"device {requested!r} is not available; this machine has {', '.join(present)}.",
+            f"device {requested!r} is not available; expected one of: auto, {', '.join(present)}.",
             kind="no_device",
             value=requested,
         )
@@ -56,19 +58,20 @@ def choose_device(requested: str | None = None) -> str:
 def choose_autocast(requested: bool, device: str | None = None) -> bool:
     """Decide whether to compute in half precision (bfloat16).
 
-    On a CPU without hardware support, False is returned with a warning, since emulated bfloat16 is
-    slower than float32.
+    On a CPU without hardware support for bfloat16, the function warns and returns False, since
+    emulated bfloat16 is slower than float32.
 
     Parameters
     ----------
     requested : bool
-        Whether the caller asked for half precision.
+        True to request half precision.
     device : str, optional
         As in :func:`choose_device`.
 
     Returns
     -------
     bool
+        True for bfloat16, False for float32.
     """
     if not requested or choose_device(device) != "cpu":
         return requested
@@ -84,10 +87,10 @@ def choose_autocast(requested: bool, device: str | None = None) -> bool:
 
 
 def precision(device: str, autocast: bool = False) -> contextlib.AbstractContextManager:
-    """Return a context in which torch computes in bfloat16 if `autocast`, else in float32.
+    """Return a context manager for computing in bfloat16 if `autocast` is True, else in float32.
 
     In float32 on a CUDA GPU, convolutions are also made deterministic and use full precision; by
-    default, torch may round their inputs to 10 bits (TF32).
+    default, torch may round their inputs to 10-bit mantissas (TF32).
     """
     if autocast:
         return torch.autocast(device.partition(":")[0], dtype=torch.bfloat16)

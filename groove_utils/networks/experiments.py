@@ -1,4 +1,4 @@
-"""Experiments that train several modules on several tasks and compare their accuracy."""
+"""Experiments that train several classifiers on several tasks and compare their accuracies."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def train_and_test(
     scale_on_all: bool = False,
     **options,
 ) -> np.ndarray:
-    """Train a module on some examples, and return its class probabilities for the others.
+    """Train a small classifier on some examples, and predict class probabilities of the others.
 
     Inputs are standardised with a single mean and standard deviation over all values of the
     training examples.
@@ -54,7 +54,7 @@ def train_and_test(
     Parameters
     ----------
     name : str
-        Name of the module; see :func:`~groove_utils.networks.build_module`.
+        Name of the classifier; see :func:`~groove_utils.networks.build_module`.
     X : ndarray, shape (n, n_bands, n_frames)
     y : ndarray of int, shape (n,)
         Class of each example, from 0.
@@ -63,14 +63,14 @@ def train_and_test(
     settings : TrainingSettings
         Its seed also determines the initial weights.
     cache : ArrayCache, optional
-        Store of results. A network whose predictions are in it is not trained again.
+        Cache of predictions. A network is not trained again if its predictions are cached.
     augment : callable, optional
         Augmentation as in :func:`~groove_utils.networks.train_epoch`: a module-level function, or a
         `functools.partial` of one.
     scale_on_all : bool
-        Compute the mean and standard deviation over the test examples too, to demonstrate a leak.
+        Include the test examples in the mean and standard deviation, to demonstrate data leakage.
     **options
-        Options of the module.
+        Options of the classifier.
 
     Returns
     -------
@@ -110,7 +110,7 @@ def holdout_accuracy(
     scale_on_all: bool = False,
     **options,
 ) -> float:
-    """Compute a module's accuracy on held-out examples.
+    """Train a small classifier, and compute its accuracy on held-out examples.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ def task_accuracy(
     n_train: int | None = None,
     **options,
 ) -> float:
-    """Compute a module's accuracy on the test examples of a task.
+    """Train a small classifier on a task, and compute its accuracy on the test examples.
 
     Parameters
     ----------
@@ -174,15 +174,16 @@ def compare_modules(
     cache: ArrayCache | None = None,
     n_jobs: int = 1,
 ) -> pd.DataFrame:
-    """Train every module on every task with several seeds, and compute test accuracies.
+    """Train each classifier on each task with several seeds, and compute test accuracies.
 
     Parameters
     ----------
     tasks : mapping of str to ListeningTask
         See :mod:`groove_utils.synth.listening_tasks`.
     modules : iterable of str
-        Names of modules; see :func:`~groove_utils.networks.build_module`.
+        Names of classifiers; see :func:`~groove_utils.networks.build_module`.
     seeds : iterable of int
+        Random seeds, one per training run.
     settings : TrainingSettings
         Its seed is replaced by each of `seeds` in turn.
     cache : ArrayCache, optional
@@ -193,8 +194,8 @@ def compare_modules(
     Returns
     -------
     DataFrame
-        One row per task, module and seed: ``task, module, seed, accuracy, chance, parameters,
-        multiply_adds``. Chance is the share of the most frequent class in the test set.
+        One row per task, classifier and seed: ``task, module`` (the classifier), ``seed, accuracy,
+        chance`` (share of the most frequent class in the test set), ``parameters, multiply_adds``.
     """
     modules, seeds = list(modules), list(seeds)
     jobs = [(t, m, s) for t in tasks for m in modules for s in seeds]
@@ -231,14 +232,16 @@ def summarise_scores(scores: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     scores : DataFrame
         Output of :func:`compare_modules`.
     level : float
+        Confidence level.
 
     Returns
     -------
     DataFrame
-        One row per task and module: ``task, module, accuracy, low, high, n, chance, parameters,
-        multiply_adds, verdict``. The verdict is ``found`` if the interval lies above the midpoint
-        between chance and 1, ``not found`` if it lies below, and ``unclear`` otherwise. With a
-        single seed there is no interval, and the verdict is based on the estimate.
+        One row per task and classifier: ``task, module, accuracy, low, high, n`` (number of seeds),
+        ``chance, parameters, multiply_adds, verdict``. The verdict is ``found`` if the interval
+        lies above the midpoint between chance and 1, ``not found`` if it lies below, and
+        ``unclear`` otherwise. With a single seed, there is no interval, and the verdict is based on
+        the estimate.
     """
     groups = scores.groupby(["task", "module"], sort=False)
     table = groups.agg(

@@ -6,7 +6,7 @@ import pandas as pd
 
 __all__ = ["mir_tasks"]
 
-# task, unit of one prediction, its typical duration in seconds, subjectivity 0…3, output, loss
+# task, unit of prediction, typical duration of the unit in seconds, subjectivity 0…3, output, loss
 _TASKS = [
     ("onset detection", "frame", 0.01, 0, "sigmoid per frame", "binary cross-entropy"),
     ("pitch (f0)", "frame", 0.02, 0, "softmax over pitch bins per frame", "cross-entropy"),
@@ -24,14 +24,14 @@ _TASKS = [
 
 
 def mir_tasks() -> pd.DataFrame:
-    """List tasks of music information retrieval with their time scale, subjectivity and loss.
+    """List tasks of music information retrieval with time scale, subjectivity, output and loss.
 
     Returns
     -------
     DataFrame
         One row per task (index ``task``). Columns: ``answer`` (number of predictions, such as “one
         per frame”), ``seconds`` (typical duration covered by one prediction), ``subjectivity``
-        (from 0, objectively measurable, to 3, a matter of opinion; our own judgement), and
+        (from 0, measurable, to 3, a matter of opinion; according to our own judgement), and
         ``output`` and ``loss`` (of a suitable network).
 
     References

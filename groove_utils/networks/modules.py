@@ -1,8 +1,8 @@
-"""Four small classifiers, each built around one module.
+"""Four small classifiers of spectrograms, each built around one kind of layer.
 
-The modules are the dense, convolutional and recurrent ones of Choi, Fazekas, Cho & Sandler (2017),
-and attention. Each classifier takes spectrograms of shape (batch, n_bands, n_frames) and returns
-one logit per class. They differ in how weights are shared and which information is discarded.
+The layers are dense, convolutional and recurrent, as in Choi, Fazekas, Cho & Sandler (2017), or
+attention. Each classifier takes spectrograms of shape (batch, n_bands, n_frames) and returns one
+logit per class. The classifiers differ in how they share weights and what information they discard.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class DenseClassifier(nn.Module):
 
 
 class ConvolutionClassifier(nn.Module):
-    """Convolutional classifier: kernels slide over bands and frames; their maxima are classified.
+    """Convolutional classifier: a linear layer classifies the maximum response of each kernel.
 
     Parameters
     ----------
@@ -81,7 +81,8 @@ class RecurrentClassifier(nn.Module):
     Parameters
     ----------
     n_bands, n_frames, n_classes : int
-        `n_frames` is not used, since a recurrent network accepts any length.
+        Numbers of bands, frames and classes. `n_frames` is not used, since a recurrent network
+        accepts any length.
     width : int
         Size of the state.
     cell : {"gru", "lstm", "rnn"}
@@ -142,7 +143,7 @@ class AttentionClassifier(nn.Module):
         return self.output(self._attend(x)[0][:, 0])
 
     def attention_weights(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the last frame's attention weights, averaged over heads, (batch, n_frames)."""
+        """Return the last frame's attention weights (mean over heads), shape (batch, n_frames)."""
         return self._attend(x)[1][:, 0]
 
     def _attend(self, x):
@@ -156,18 +157,20 @@ MODULES = {
     "recurrent": RecurrentClassifier,
     "attention": AttentionClassifier,
 }
-"""Classes of the four classifiers, by name."""
+"""Class of each classifier, by name."""
 
 
 def build_module(name: str, shape: tuple[int, int], n_classes: int, **options) -> nn.Module:
-    """Build one of the four classifiers.
+    """Build one of four small classifiers of spectrograms, with random weights.
 
     Parameters
     ----------
     name : {"dense", "convolution", "recurrent", "attention"}
+        Name of the classifier.
     shape : (int, int)
         Numbers of bands and frames of an example.
     n_classes : int
+        Number of classes.
     **options
         Options of the classifier, such as ``width`` or ``kernel``.
 
@@ -178,7 +181,7 @@ def build_module(name: str, shape: tuple[int, int], n_classes: int, **options) -
     Raises
     ------
     DetailedError
-        If there is no such classifier.
+        If `name` is unknown.
 
     Examples
     --------

@@ -26,7 +26,7 @@ def count_parameters(network: nn.Module) -> int:
 def count_multiply_adds(network: nn.Module, shape: Sequence[int]) -> int:
     """Count the multiply–add operations of a forward pass for one example.
 
-    Only matrix products and convolutions are counted, not bias additions and pointwise functions.
+    Only matrix products and convolutions are counted, not bias additions or pointwise functions.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def count_multiply_adds(network: nn.Module, shape: Sequence[int]) -> int:
         network(torch.zeros(1, *shape))
     torch.backends.mha.set_fastpath_enabled(fused)
     network.train(training)
-    return counter.get_total_flops() // 2  # the counter adds a product and a sum separately
+    return counter.get_total_flops() // 2  # the counter counts products and sums separately
 
 
 def receptive_field(
@@ -65,7 +65,7 @@ def receptive_field(
     Returns
     -------
     int
-        Number of consecutive inputs that affect one output.
+        Number of consecutive inputs on which one output depends.
 
     References
     ----------
@@ -74,7 +74,7 @@ def receptive_field(
 
     Examples
     --------
-    Two convolutions of size 3 with a pooling of size 2 between them:
+    Two convolutional layers with kernel size 3, and a pooling layer of size 2 between them:
 
     >>> receptive_field([3, 2, 3], [1, 2, 1])
     8

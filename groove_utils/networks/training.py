@@ -50,8 +50,8 @@ class TrainingSettings:
     epochs : int
     batch_size : int
     learning_rate : float
-        Highest rate of the one-cycle schedule (Smith & Topin 2018), which rises along a cosine
-        over the first 30% of the steps, and then falls along a cosine.
+        Highest learning rate of the one-cycle schedule (Smith & Topin 2018), which rises along a
+        cosine over the first 30% of the steps, and then falls along a cosine.
     weight_decay : float
         Weight decay of AdamW (Loshchilov & Hutter 2019).
     patience : int, optional
@@ -80,7 +80,7 @@ class TrainingSettings:
 
 @contextmanager
 def one_torch_thread():
-    """Limit torch to one thread, which is faster for small networks and reproducible."""
+    """Limit torch to one thread, for reproducible results and faster training of small networks."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -107,7 +107,7 @@ def train_epoch(
     y : Tensor of int64, shape (n,), or of float, shape (n, n_classes)
         Class indices, or class probabilities.
     optimiser, schedule
-        Optimiser and learning-rate schedule, stepped once per batch.
+        Optimiser and learning-rate schedule, both advanced once per batch.
     batch_size : int
         Maximum batch size. Batch sizes differ by at most 1.
     augment : callable, optional
@@ -146,9 +146,9 @@ def fit(
     progress: bool = False,
     engine: Accelerator | None = None,
 ) -> pd.DataFrame:
-    """Train a network in place.
+    """Train a network in place, and return the loss of each epoch.
 
-    If `valid` is given, the weights from the epoch with the lowest validation loss are restored at
+    If `valid` is given, the weights of the epoch with the lowest validation loss are restored at
     the end.
 
     Parameters
@@ -166,14 +166,14 @@ def fit(
     progress : bool
         Show a progress bar.
     engine : accelerate.Accelerator, optional
-        Device, precision and processes, from :func:`choose_accelerator`; by default, this process
-        on the CPU in float32. With several processes, each computes its part of every batch, and
-        batch normalisation uses the statistics of that part.
+        Output of :func:`choose_accelerator`; by default, training uses this process on the CPU in
+        float32. With several processes, each processes its part of every batch, and batch
+        normalisation uses the statistics of that part.
 
     Returns
     -------
     DataFrame
-        One row per epoch: ``epoch, loss``, and with `valid` ``valid_loss, valid_accuracy``.
+        One row per epoch: ``epoch, loss`` and, if `valid` is given, ``valid_loss, valid_accuracy``.
 
     Raises
     ------
@@ -218,7 +218,7 @@ def fit(
 
 @one_torch_thread()
 def predict(network: nn.Module, X: np.ndarray | torch.Tensor, batch_size: int = 256) -> np.ndarray:
-    """Predict class probabilities.
+    """Predict class probabilities with a network.
 
     Parameters
     ----------
@@ -290,7 +290,7 @@ def _take_share(x, target, augment, engine) -> tuple[torch.Tensor, torch.Tensor]
 
 
 def _agree(network, row: dict, engine) -> dict:
-    """Copy the first process's buffers and scores to all processes, and average the loss."""
+    """Average the loss over processes, and copy the first process's buffers and scores to all."""
     from accelerate.utils import broadcast, broadcast_object_list
 
     for buffer in network.buffers():  # statistics of batch normalisation

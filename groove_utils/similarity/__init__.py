@@ -1,4 +1,4 @@
-"""Similarity of songs in embeddings: maps, nearest neighbours, CKA, and RSA with Mantel tests.
+"""Similarity of songs and of embeddings: maps, nearest neighbours, CKA, and Mantel tests.
 
 Used in the chapters on embeddings and probing.
 """

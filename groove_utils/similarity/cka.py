@@ -1,6 +1,6 @@
 """Similarity of models and of layers by centred kernel alignment (CKA).
 
-The vectors of two models cannot be compared directly, since they may differ in length and rotation.
+Vectors of two models cannot be compared directly, since they may differ in dimension and rotation.
 CKA compares which songs each model places close together.
 """
 
@@ -34,7 +34,7 @@ def linear_cka(first: np.ndarray, second: np.ndarray, *, debiased: bool = True) 
     -------
     float
         1 if the embeddings differ only in rotation and scale; about 0 if they are unrelated (the
-        debiased estimate may be slightly negative). NaN if one of them has the same vector for all
+        debiased estimate may be slightly negative); NaN if an embedding has the same vector for all
         songs.
 
     Raises
@@ -69,7 +69,7 @@ def linear_cka(first: np.ndarray, second: np.ndarray, *, debiased: bool = True) 
 def compare_embeddings(
     vectors: Mapping[str, np.ndarray], artists=None, *, n_permutations: int = 1000, seed: int = 0
 ) -> pd.DataFrame:
-    """Compare all pairs of models by CKA and by Mantel tests.
+    """Compare all pairs of embedding models by CKA and by Mantel tests.
 
     Parameters
     ----------
@@ -81,8 +81,8 @@ def compare_embeddings(
     Returns
     -------
     pandas.DataFrame
-        One row per pair: ``first, second, cka, rho, p, n_songs, p_holm`` (`p` adjusted over the
-        pairs). Empty if there is only one model.
+        One row per pair of models: ``first, second, cka, rho, p, n_songs, p_holm`` (`p` adjusted
+        for the number of pairs by Holm's method). Empty if there is only one model.
     """
     rows = [
         {
@@ -105,9 +105,17 @@ def compare_embeddings(
 
 
 def extreme_pairs(pairs: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
-    """Return the rows of :func:`compare_embeddings` with the highest and the lowest CKA.
+    """Return the pairs of models with the highest and the lowest CKA.
 
-    If no pair has a CKA value, both rows contain dashes and NaN.
+    Parameters
+    ----------
+    pairs : DataFrame
+        Output of :func:`compare_embeddings`.
+
+    Returns
+    -------
+    highest, lowest : Series
+        Rows of `pairs`. If no pair has a CKA value, both contain dashes and NaN.
     """
     if pairs["cka"].isna().all():
         none = pd.Series({"first": "–", "second": "–", "cka": np.nan})
@@ -126,6 +134,7 @@ def layer_similarity(layers: Mapping[str, np.ndarray]) -> pd.DataFrame:
     Returns
     -------
     DataFrame, layers × layers
+        CKA of each pair of layers; 1 on the diagonal.
     """
     table = pd.DataFrame(1.0, index=list(layers), columns=list(layers)).rename_axis("layer")
     for first, second in combinations(layers, 2):

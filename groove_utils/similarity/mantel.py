@@ -35,7 +35,7 @@ def mantel_test(
     first: np.ndarray, second: np.ndarray, artists=None, *, names=("first", "second"),
     n_permutations=1000, seed=0,
 ) -> pd.Series:  # fmt: skip
-    """Rank-correlate the distances between songs in two embeddings, with a permutation test.
+    """Test the rank correlation between the distances of songs in two embeddings (Mantel test).
 
     Parameters
     ----------
@@ -44,8 +44,8 @@ def mantel_test(
         If given, whole artists are permuted instead of single songs.
     names : (str, str)
         Names of the embeddings, for error messages.
-    n_permutations : int
-    seed : int
+    n_permutations, seed : int
+        Number of permutations, and random seed.
 
     Returns
     -------
@@ -70,7 +70,7 @@ def rsa(
     same_artist=False, control_style=False, within_style=False,
     n_permutations=1000, n_boot=2000, seed=0,
 ) -> pd.DataFrame:  # fmt: skip
-    """Rank-correlate the distances between songs in features with those in ratings (RSA).
+    """Rank-correlate distances between songs in feature space with distances in ratings (RSA).
 
     Parameters
     ----------
@@ -86,10 +86,10 @@ def rsa(
         Metrics of :func:`scipy.spatial.distance.pdist` for features and ratings. Targets are
         compared one at a time, so ``cityblock`` is the absolute difference.
     same_artist : bool
-        Keep pairs of songs by the same artist. By default they are dropped, since features that
+        Keep pairs of songs by the same artist. By default, they are dropped, since features that
         merely identify the artist would otherwise score well.
     control_style : bool
-        Partial out from both sets of ranks whether the two songs have the same style. With three
+        Partial out from both sets of ranks whether two songs have the same style. With three
         or more styles, the distances between styles may still agree, so use `within_style` as
         well: in 60 simulations in which features and ratings had only style in common, p was below
         .05 in 20% without it and in 7% with it.
@@ -145,7 +145,7 @@ def rsa(
 
 
 def _artist_intervals(features, ratings_apart, covariate, artists, rho, *, n_boot, seed):
-    """Compute intervals of rho from its changes when the pairs of each artist are left out.
+    """Compute intervals of rho from jackknife estimates, each without the pairs of one artist.
 
     `artists` contains the artist codes of the first and of the second song of each pair.
     """

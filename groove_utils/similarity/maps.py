@@ -17,15 +17,15 @@ __all__ = ["last_hidden_layer", "song_map"]
 
 
 def song_map(vectors: np.ndarray, method: str = "pca", seed: int = 0) -> np.ndarray:
-    """Project songs onto a plane.
+    """Project the vectors of songs onto two dimensions.
 
     Parameters
     ----------
     vectors : ndarray, shape (n_songs, dim)
         One layer of an :class:`groove_utils.embed.Embedding`.
     method : {'pca', 'umap'}
-        The first two principal components of the standardised units, or UMAP with the settings of
-        Marmoret et al. (2026): 5 neighbours, minimum distance 0.3, correlation distance. UMAP
+        The first two principal components of the standardised dimensions, or UMAP with the settings
+        of Marmoret et al. (2026): 5 neighbours, minimum distance 0.3, correlation distance. UMAP
         preserves neighbourhoods; distances between clusters, and cluster sizes, have no meaning.
     seed : int
         Seed of UMAP.
@@ -48,13 +48,13 @@ def song_map(vectors: np.ndarray, method: str = "pca", seed: int = 0) -> np.ndar
     return _umap(vectors, seed)
 
 
-@memoised("song-maps")  # UMAP is compiled anew in every process
+@memoised("song-maps")  # every process compiles UMAP again
 def _umap(vectors: np.ndarray, seed: int) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # UMAP warns that a seed implies one thread
         import umap
 
-        # precomputed neighbours spare UMAP from compiling its own search
+        # with precomputed neighbours, UMAP does not compile its own search
         n_neighbors = min(5, len(vectors) - 1)
         distances = pairwise_distances(vectors, metric="correlation")
         nearest = np.argsort(distances, axis=1, kind="stable")[:, :n_neighbors]

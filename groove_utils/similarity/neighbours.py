@@ -37,10 +37,11 @@ def style_separation(
     ----------
     vectors : ndarray, shape (n_songs, dim)
     styles, artists : array-like of str, shape (n_songs,)
-        Styles are permuted among artists instead of songs, because songs by the same artist sound
-        alike. In each permutation, all songs of an artist in one style receive the same new style.
-    n_permutations : int
-    seed : int
+        Style and artist of each song. Styles are permuted among artists instead of songs, because
+        songs by the same artist sound alike. In each permutation, all songs of an artist in one
+        style receive the same new style.
+    n_permutations, seed : int
+        Number of permutations, and random seed.
 
     Returns
     -------
@@ -80,13 +81,15 @@ def style_separation(
 def mean_silhouette(distances: np.ndarray, labels: np.ndarray) -> float:
     """Compute the mean silhouette (Rousseeuw 1987) from distances.
 
-    The result equals that of :func:`sklearn.metrics.silhouette_score`. There are no input checks,
-    so that permutation tests are faster: for 144 songs, it takes 0.05 ms instead of 1.2 ms.
+    The result equals that of :func:`sklearn.metrics.silhouette_score`, but inputs are not checked.
+    This speeds up permutation tests: for 144 songs, one call takes 0.05 ms instead of 1.2 ms.
 
     Parameters
     ----------
     distances : ndarray, shape (n_songs, n_songs)
+        Distance between each pair of songs.
     labels : ndarray, shape (n_songs,)
+        Label of each song, such as its style.
 
     Returns
     -------
