@@ -2,7 +2,7 @@
 
 A chapter starts with :func:`open_chapter`. The functions :func:`report_value`,
 :func:`report_texts`, :func:`show_figure`, :func:`show_table` and :func:`audio_player` add its
-results to the page and save them to files. Make calls ``python -m groove_utils.book``.
+results to the page and save them to files. The Makefile calls ``python -m groove_utils.book``.
 """
 
 import lazy_loader

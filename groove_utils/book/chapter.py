@@ -92,7 +92,7 @@ class Chapter:
         write_if_changed(self._table_path(name), frame.to_parquet(write_page_checksum=True))
 
     def load_table(self, name: str) -> pd.DataFrame:
-        """Read a table of an earlier chapter.
+        """Read a table that an earlier chapter has written.
 
         Raises
         ------
@@ -120,7 +120,7 @@ class Chapter:
             ) from error
 
     def find_table(self, name: str) -> pd.DataFrame | None:
-        """Read a table of an earlier chapter, or return None if there is none for this study."""
+        """Read a table of an earlier chapter; return None if it does not exist for this study."""
         return self.load_table(name) if self.has_table(name) else None
 
     def has_table(self, name: str) -> bool:
@@ -178,7 +178,7 @@ def in_book() -> bool:
 
 
 def has_table(folder: Path, name: str) -> bool:
-    """Return True if a chapter has written a table, and not just :data:`NOT_ALLOWED`."""
+    """Return True if a table's file exists and contains more than :data:`NOT_ALLOWED`."""
     path = folder / f"{name}.parquet"
     return path.is_file() and path.read_bytes() != NOT_ALLOWED
 

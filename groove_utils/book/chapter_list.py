@@ -108,19 +108,19 @@ def remove_chapter(folder: Path, slug: str, kept: Path) -> Path:
     folder : pathlib.Path
         The folder ``analysis/``.
     slug : str
-        ``NN-short-name``.
+        Name of the chapter, such as ``12-tempo``.
     kept : pathlib.Path
         Folder to which the chapter's script and notebook are moved, so that no work is lost.
 
     Returns
     -------
     pathlib.Path
-        `kept`.
+        The folder `kept`.
 
     Raises
     ------
     BookError
-        If there is no such chapter, or another chapter reads one of its tables.
+        If the chapter does not exist, or another chapter reads one of its tables.
     """
     file = folder / "chapters.mk"
     text = file.read_text(encoding="utf-8")
@@ -150,7 +150,7 @@ def remove_chapter(folder: Path, slug: str, kept: Path) -> Path:
 
 
 def _check_unread(text: str, slug: str) -> None:
-    """Raise a BookError if another chapter reads a table that this chapter writes."""
+    """Raise a BookError if another chapter reads a table that the chapter `slug` writes."""
     tables = declared_tables(text)
     written = set(tables[slug]["writes"])
     for reader, chapter in tables.items():

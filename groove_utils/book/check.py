@@ -1,4 +1,4 @@
-"""Compare the values that the book reports with the expected ones."""
+"""Compare the values that the book reports with expected values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["compare_values", "write_expected"]
 
 
 def tolerance_of(entry: dict) -> float:
-    """Return the largest accepted deviation of a reported value.
+    """Return the largest accepted deviation of a reported value from the expected value.
 
     If the chapter gave a ``tolerance``, it is returned. Otherwise, the deviation is 5% of the
     value, or half the width of its 95% interval if that is smaller, but at least 1e-6.
@@ -43,14 +43,14 @@ def compare_values(values: dict[str, dict], expected: dict[str, dict]) -> list[s
         if name not in values:
             lines.append(f"{name}: expected, but no chapter reports it")
         elif name not in expected:
-            lines.append(f"{name}: reported, but analysis/expected/demo.json does not have it")
+            lines.append(f"{name}: reported, but analysis/expected/demo.json does not contain it")
         elif difference := _difference(values[name], expected[name]):
             lines.append(f"{name}: {difference}")
     return lines
 
 
 def _difference(reported: dict, expected: dict) -> str | None:
-    kinds = ["a number" if "value" in entry else "a text" for entry in (reported, expected)]
+    kinds = ["a number" if "value" in entry else "text" for entry in (reported, expected)]
     if kinds[0] != kinds[1]:
         return f"{kinds[0]}, expected {kinds[1]}"
     if "value" not in expected:

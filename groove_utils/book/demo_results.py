@@ -89,8 +89,8 @@ def _describe_coverage(rows: pd.DataFrame) -> str:
     share = (covered["covered"] * covered["n"]).sum() / covered["n"].sum()
     low, high = covered["covered"].min(), covered["covered"].max()
     return (
-        f"Of all these intervals, {share:.1%} contain the true value (from {low:.0%} to {high:.0%} "
-        "in single rows)."
+        f"Of all intervals in this table, {share:.1%} contain the true value (from {low:.0%} to "
+        f"{high:.0%} in single rows)."
     )
 
 
@@ -99,24 +99,25 @@ def _describe_false_finds(rows: pd.DataFrame) -> str:
     if rows.empty:
         return ""
     n_found, n = int(rows["falsely_found"].sum()), int(rows["n"].sum())
-    pooled = f"An absent effect was found in {n_found} of {n:,} tests ({n_found / n:.1%})"
+    share = f"{n_found / n:.1%}"
+    pooled = f"An effect was found in {n_found} of {n:,} tests of absent effects ({share})"
     lenient = rows[rows["low"] > 0.05]
     if lenient.empty:
-        return f"{pooled}, and in no row does the interval of this share lie above 0.05."
+        return f"{pooled}, and the interval of the share lies above 0.05 in no row."
     named = [
         f"{row.method}, {row.target} ({row.falsely_found:.0f} of {row.n}; 95% CI of the share "
         f"{row.low:.2f} to {row.high:.2f})".replace("_", " ")
         for row in lenient.itertuples()
     ]
     return (
-        f"{pooled}, but this total hides differences between methods. The 95% interval of this "
+        f"{pooled}, but this total hides differences between methods. The 95% interval of the "
         f"share lies above 0.05 in {len(lenient)} of {len(rows)} rows: {'; '.join(named)}. By "
         "chance alone, this would happen on average in at most one row out of forty."
     )
 
 
 def _describe_tags(tags: pd.DataFrame) -> str:
-    """Describe for which styles the style's own tag is most probable for songs of this style.
+    """List the styles whose own tag is more probable for them than for all other styles.
 
     Styles are compared within each tagger. The table lists only the most probable tags of each
     style; any other tag is at most as probable as the least probable listed tag of that style.
@@ -130,13 +131,16 @@ def _describe_tags(tags: pd.DataFrame) -> str:
         for style in listed:
             if style in listed[style]:
                 kinds[_is_highest(style, listed)].append(f"{style} ({tagger})")
-    words = {True: "This is the case for {}.", False: "It is not the case for {}.",
-             None: "The listed tags do not show whether it is the case for {}."}  # fmt: skip
+    words = {
+        True: "By this criterion, the tagger in brackets recognises {}.",
+        False: "By this criterion, the tagger in brackets does not recognise {}.",
+        None: "The listed tags do not show whether the tagger in brackets recognises {}.",
+    }
     return " ".join(words[kind].format(join_words(names)) for kind, names in kinds.items() if names)
 
 
 def _is_highest(style: str, listed: dict[str, dict[str, float]]) -> bool | None:
-    """Check whether a style's tag is more probable for its own songs than for other styles' songs.
+    """Check whether a style's own tag is more probable for this style than for all others.
 
     Return None if the listed tags do not show this.
     """
@@ -161,9 +165,10 @@ def _describe_gains(rows: pd.DataFrame) -> str:
     counts = [f"{cause} ({join_words(map(str, gains[cause]))})" for cause in frequent]
     listed = join_words(counts, "no cause")
     return (
-        f"We repeated this with {n} sets of songs, for {join_words(names)}. In more than half of "
-        f"the sets, the 95% interval of the gain lay above zero for {listed}; these "
-        "intervals are not corrected for the number of causes."
+        f"We repeated the comparison of trained and untrained networks with {n} sets of songs, for "
+        f"{join_words(names)}. In more than half of the sets (numbers of sets in brackets), the "
+        f"95% interval of the gain in R² lay above zero for {listed}; these intervals are not "
+        "corrected for the number of causes."
     )
 
 
@@ -171,14 +176,14 @@ def _describe_twins(rows: pd.DataFrame) -> str:
     """Describe in how many studies a network predicts groove better than its untrained twin."""
     groove = rows[rows["target"] == "groove"]
     counts = [
-        f"in {count:.0f} for {method.partition(',')[0]}"
+        f"in {count:.0f} studies for {method.partition(',')[0]}"
         for method, count in zip(groove["method"], groove["found"])
     ]
     if not counts:
         return ""
     return (
         f"In {groove['n'].min()} simulated studies with other songs and listeners, the difference "
-        "between a trained network and its untrained twin was clearly positive "
+        "in R² between a trained network and its untrained twin was clearly positive "
         f"{join_words(counts)}."
     )
 

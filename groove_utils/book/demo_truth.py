@@ -135,5 +135,5 @@ def _describe_unit(term: str) -> str:
     if term == "microtiming_x":
         return f"{listener_effects.MICROTIMING_UNIT:g} ms"
     _, centre, unit = REFERENCE[term]
-    what = " of its square root" if term == "syncopation_z" else UNITS.get(term, "")
+    what = " in the square root" if term == "syncopation_z" else UNITS.get(term, "")
     return f"{unit:g}{what}, centred on {format_number(centre, 'g')}"

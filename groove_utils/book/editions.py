@@ -61,7 +61,7 @@ class Edition:
         return self.values[name]["text"]
 
     def full(self, name: str) -> str:
-        """Return a reported value with its interval and n, as text."""
+        """Return a reported value with its interval and sample size, as text."""
         return self.values[name]["full"]
 
 
@@ -220,7 +220,7 @@ def _list_pages(edition: Edition) -> set[str]:
 def _switcher(
     edition: Edition, editions: Iterable[Edition], page: str, pages: Mapping[str, set[str]]
 ) -> str:
-    """Return HTML links to a page in all editions, or to the front page if an edition lacks it."""
+    """Return HTML links to a page in all editions, or to the front page where it is missing."""
     up = "../" * (page.count("/") + 1)
     items = [f'<li><a href="{up}index.html">All editions</a></li>']
     for other in editions:

@@ -23,7 +23,7 @@ BLOCK = 4096  # bytes per block of a file system
 ADVICE = {
     10**4: "nothing; `EXECUTOR=joblib:N` uses N cores",
     10**5: "use a GPU, or the workers of a Dask cluster (`EXECUTOR=dask://HOST:PORT`), and put "
-    "`GROOVE_CACHE` on a disk that has room for that many files and is shared by all workers",
+    "`GROOVE_CACHE` on a disk that has room for this many files and is shared by all workers",
     10**6: "embed 100,000 tracks per call of `embed_tracks`, since each call keeps all of its "
     "vectors in memory; keep only the layers that you need, and analyse a sample",
 }
@@ -69,14 +69,14 @@ def extraction_costs(folder: Path) -> dict[str, MystText | str]:
 
 
 def _progress(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return seconds and memory (MiB) of the extraction, by the number of tracks processed."""
+    """Tabulate the time (s) and memory (MiB) of the extraction by number of processed tracks."""
     columns = ["seconds", "client_mib", "worker_mib"]
     series = {name: rows.loc[(name, "extraction")].set_index("tracks")["value"] for name in columns}
     return pd.DataFrame(series).sort_index()
 
 
 def _slope(values: pd.Series) -> float:
-    """Return the growth per track from the first to the last value."""
+    """Return the average increase per track between the first and the last value."""
     return (values.iloc[-1] - values.iloc[0]) / (values.index[-1] - values.index[0])
 
 
@@ -135,7 +135,7 @@ def _describe_growth(rows: pd.DataFrame, progress: pd.DataFrame) -> str:
 
 
 def _steps(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return milliseconds per track of each step, by the number of tracks."""
+    """Tabulate the time of each step, in milliseconds per track, by number of tracks."""
     table = rows.loc[[("seconds", step) for step in STEPS]].reset_index()
     table["per_track"] = 1e3 * table["value"] / table["tracks"]
     table = table.pivot(index="subject", columns="tracks", values="per_track").loc[list(STEPS)]

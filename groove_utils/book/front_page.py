@@ -90,7 +90,8 @@ def small_map(data: dict, model: str, query: str) -> dict | None:
     data : dict
         Output of :func:`groove_utils.book.map_markup.read_map`.
     model, query : str
-        The model and the question to keep; the first one if the map does not contain it.
+        Names of the model and of the question to keep. If the map does not contain a name, its
+        first model or its first question is kept.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Post-processing of the HTML by jupyter-book: file size, descriptions and accessibility."""
+"""Post-processing of HTML from jupyter-book: file size, page descriptions and accessibility."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def finish_page(text: str, page: Path, icons: dict[str, str], terms: dict[str, s
     text : str
         HTML as written by jupyter-book.
     page : pathlib.Path
-        File of the page, relative to which images are resolved.
+        File of the page; the paths of images are relative to its folder.
     icons : dict of str to str
         Name of an icon → its SVG.
     terms : dict of str to str
@@ -104,7 +104,7 @@ def finish_page(text: str, page: Path, icons: dict[str, str], terms: dict[str, s
 
 
 def _definitions(glossary: str) -> dict[str, str]:
-    """Map each term's anchor to the first sentence of its definition."""
+    """Map the anchor of each glossary term to the first sentence of its definition."""
     soup = BeautifulSoup(glossary, "html.parser")
     terms = {}
     for term in soup.select("dl.glossary dt[id]"):
@@ -181,7 +181,7 @@ def _size_images(soup: BeautifulSoup, folder: Path) -> None:
 
 
 def _mark_scrolling(soup: BeautifulSoup) -> None:
-    """Make elements that may be wider than the page scrollable by keyboard."""
+    """Allow users to scroll elements that may be wider than the page with the keyboard."""
     for region in soup.select(".pst-scrollable-table-container, .highlight pre, div.math.equation"):
         region["tabindex"] = "0"
 

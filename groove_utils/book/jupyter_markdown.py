@@ -24,8 +24,8 @@ def plain_markdown(text: str, texts: Mapping[str, str]) -> str:
     text : str
         MyST source.
     texts : mapping of str to str
-        Reported values by their name in ``{glue:text}``. They are escaped, since some contain text
-        from a study; missing values are replaced by an ellipsis.
+        Name in ``{glue:text}`` → reported value. Values are escaped, since some contain text from a
+        study; missing values are replaced by an ellipsis.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def plain_markdown(text: str, texts: Mapping[str, str]) -> str:
 
 
 def glue_texts(chapter: str, values: Mapping[str, Mapping]) -> dict[str, str]:
-    """Return the texts of a chapter's values, by their name in ``{glue:text}``."""
+    """Map the names that a chapter can use in ``{glue:text}`` to the reported values as text."""
     texts = {}
     for key, entry in values.items():
         if key.startswith(f"{chapter}."):

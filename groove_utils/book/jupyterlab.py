@@ -49,7 +49,8 @@ def open_lab(settings: Settings, chapter: str) -> int:
         print(f"In the parameters cell, set study = {settings.study!r}.")
     print(f"Saving the notebook also writes analysis/{chapter}.py, from which the book is built.")
     print(
-        f"Then `make chapter CH={chapter}` runs it, and `make sync` removes the outputs.",
+        f"Afterwards, run `make chapter CH={chapter}` to execute the chapter for the book, and "
+        "`make sync` to remove the outputs from the notebook.",
         flush=True,
     )
     try:

@@ -63,7 +63,7 @@ def sync_pairs(folder: Path) -> list[Path]:
 
 
 def unsynced_pairs(folder: Path) -> list[str]:
-    """List the pairs of script and notebook that differ or are incomplete, one line per pair."""
+    """Describe the pairs of script and notebook that differ or are incomplete, in a line each."""
     lines = []
     for script in chapter_sources(folder):
         pair = script.with_suffix(".ipynb")
@@ -85,7 +85,7 @@ def new_chapter(folder: Path, slug: str) -> Path:
     folder : pathlib.Path
         The folder ``analysis/``.
     slug : str
-        ``NN-short-name``.
+        Name of the chapter, such as ``12-tempo``.
 
     Returns
     -------

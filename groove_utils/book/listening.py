@@ -63,7 +63,7 @@ def listening_map(
 
     Notes
     -----
-    A static figure is shown instead if JavaScript is disabled, and in Jupyter.
+    In Jupyter, or if JavaScript is disabled, a static figure is shown instead.
     """
     layers = layers or {}
     maps = {model: _positions(model, xy, len(songs)) for model, xy in maps.items()}
@@ -176,7 +176,7 @@ def _rows(model: str, rows: np.ndarray, n_songs: int) -> list[list[int]]:
 
 
 def _rating(query: str, means: pd.Series) -> dict:
-    """Return mean ratings for JSON, with None for missing ones and the number of digits to show."""
+    """Convert mean ratings on a question to JSON, with the number of decimals to show."""
     values = means.to_numpy(dtype=float, na_value=np.nan)
     rated = np.isfinite(values)
     digits = 0 if np.abs(values[rated]).max(initial=0) > 10 else 2

@@ -60,7 +60,9 @@ def read_map(page: Path) -> dict | None:
 
 
 def to_square(xy: np.ndarray) -> np.ndarray:
-    """Scale positions of shape (n_songs, 2) to 0…1 per column; a constant column becomes 0.5.
+    """Scale each column of positions to the range from 0 to 1; a constant column becomes 0.5.
+
+    Positions have the shape (n_songs, 2).
 
     Examples
     --------

@@ -38,8 +38,8 @@ def escape_text(text: object) -> str:
     Returns
     -------
     str
-        Text for a paragraph, a heading, a table or a caption in MyST, or for HTML and its attribute
-        values; not for code.
+        The escaped text. It can be used in paragraphs, headings, tables and captions in MyST, and
+        in HTML and its attribute values, but not in code.
 
     Examples
     --------

@@ -31,7 +31,7 @@ def _overview_row(card: ModelCard) -> dict[str, str]:
         "trained on": card.training.partition(";")[0],
         "rate (kHz)": f"{card.sample_rate / 1000:g}",
         "width × layers": _sizes(card),
-        "million weights": f"{card.parameters / 1e6:.2f}" if card.parameters else "–",
+        "parameters (millions)": f"{card.parameters / 1e6:.2f}" if card.parameters else "–",
         "licence of the weights": _licence(card),
         "in the paper": "yes" if card.in_paper else "",
         "available now": "yes" if available else state,
@@ -53,7 +53,8 @@ def _card(card: ModelCard) -> str:
         "weights": _origin(card),
         "note": card.note,
         "state": state,
-        "how": f"`{how}`" if how and card.factory else how or "–",  # a command, or a step
+        # a command, or a description of what to do
+        "how to obtain it": f"`{how}`" if how and card.factory else how or "–",
     }
     lines = [f"(model-{card.name})=", f"## {card.name}", ""]
     lines += [f"*{', '.join(marks)}*", ""] if marks else []

@@ -39,7 +39,7 @@ __all__ = [
 
 FIGURE_DPI = 144
 LARGEST_WEBP = 16383  # largest width or height of a WebP image, in pixels
-FULL = "_full"  # suffix of a value's name for the text with its interval and n
+FULL = "_full"  # suffix of a value's name for the text with its interval and sample size
 
 
 def report_value(
@@ -52,11 +52,11 @@ def report_value(
     fmt: str = ".2f",
     tolerance: float | None = None,
 ) -> None:
-    """Report a number, with its interval and its n, on the page and in ``values.json``.
+    """Report a number, with its interval and sample size, on the page and in ``values.json``.
 
     Write ``{glue:text}`name``` to insert the number into the text, or ``{glue:text}`name_full``` to
-    insert it with its interval and n. ``make check`` compares the demo's values with the expected
-    ones.
+    insert it with its interval and sample size. The command ``make check`` compares the values of
+    the demo study with expected values.
 
     Parameters
     ----------
@@ -119,7 +119,8 @@ def format_value(value, *, ci=None, n=None, unit="", fmt=".2f") -> dict[str, str
     Returns
     -------
     dict
-        ``text``: the number with its unit; ``full``: the same, followed by its interval and n.
+        ``text``: the number with its unit; ``full``: the same, followed by its interval and sample
+        size.
 
     Examples
     --------
@@ -376,7 +377,7 @@ def _save_figure(figure: plt.Figure, path: Path) -> None:
     edges = figure.get_tightbbox().padded(plt.rcParams["savefig.pad_inches"])
     figure.set_dpi(min(FIGURE_DPI, LARGEST_WEBP / (max(edges.size) + 1)))
     with plt.rc_context({"figure.constrained_layout.use": False}):
-        figure.set_layout_engine(None)  # `savefig` resets it, to the one that the context allows
+        figure.set_layout_engine(None)  # none in this context, so positions stay as they are
         _write_webp(figure, path, edges, "white")
         draw_dark(figure)
         _write_webp(figure, dark_twin(path), edges, GROUND)
@@ -443,8 +444,8 @@ def _take(chapter: Chapter, name: str, *names: str) -> None:
     if clashes := sorted(chapter.names.intersection(names)):
         raise BookError(
             f"{name!r} needs the name {clashes[0]!r}, which is already used in this chapter: a "
-            f"value is shown as NAME, and as NAME{FULL} with its interval and n. Choose another "
-            "name.",
+            f"value is shown as NAME, and as NAME{FULL} with its interval and sample size. Choose "
+            "another name.",
             kind="taken_name",
             value=clashes[0],
         )

@@ -19,8 +19,8 @@ WITHOUT_STUDY = "without-study"  # title tag of chapters that do not show the st
 SIMULATED = """```{admonition} Simulated listeners
 :class: important simulated
 The bands and the ratings on this page are simulated, with known effects. The numbers show how well\
- the methods recover these effects, not how people hear. See {doc}`the demo study and its truth\
- <demo-study>`.
+ the methods recover these effects, not how people perceive groove. See {doc}`the demo study and\
+ its truth <demo-study>`.
 ```"""
 
 

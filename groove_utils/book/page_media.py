@@ -26,9 +26,9 @@ def dark_twin(figure: Path) -> Path:
 
 
 def is_shown(file: Path, text: str) -> bool:
-    """Return True if a text contains the name of a figure's or sound's file.
+    """Return True if a page's text contains the name of a figure or sound file.
 
-    The dark version of a figure is shown if the text contains the name of the light version.
+    For the dark version of a figure, the name of the light version is searched for.
 
     Examples
     --------

@@ -24,7 +24,7 @@ __all__ = ["check_parameters", "fill_parameters", "read_parameters", "split_para
 SECTIONS = ("all", "chapters", "study")
 CELL = re.compile(r'^# %%[^\n]*"parameters"[^\n]*\n(.*?)(?=^# %%|\Z)', re.MULTILINE | re.DOTALL)
 WORDS = {"models": ("paper",)}  # parameter → words that it accepts instead of a list
-TYPES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text",
+TYPES = {bool: "true or false", int: "a whole number", float: "a number", str: "text",
          list: "a list", tuple: "a list", dict: "keys and values"}  # fmt: skip
 
 

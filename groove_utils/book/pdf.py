@@ -28,7 +28,7 @@ PAGE = """<!DOCTYPE html>
 
 
 def find_chromium() -> str | None:
-    """Find Chromium from ``$CHROMIUM`` or, if that is not set, in PATH; None if it is missing."""
+    """Return the path of Chromium from ``$CHROMIUM`` or, if that is unset, from PATH, or None."""
     named = os.environ.get("CHROMIUM")
     return shutil.which(named) if named else next(filter(None, map(shutil.which, CHROMIUM)), None)
 
@@ -44,7 +44,7 @@ def join_pages(html: Path) -> str:
     Returns
     -------
     str
-        The document, in which links between pages lead to anchors and solutions are visible.
+        The document. Its links between pages lead to anchors, and its solutions are visible.
     """
     front = BeautifulSoup((html / "index.html").read_text(encoding="utf-8"), "html.parser")
     listed = [link["href"] for link in front.select("nav.bd-links a.internal[href]")]
@@ -133,7 +133,7 @@ def _article(file: Path) -> Tag:
 
 
 def _rewrite_link(link: Tag, file: Path) -> None:
-    """Redirect a link to a page of the book, or to an anchor there, to the joined document."""
+    """Replace a link to a page of the book by a link to an anchor in the joined document."""
     if re.match(r"[a-z]+:", link["href"]):
         return
     page, _, anchor = link["href"].partition("#")

@@ -3,9 +3,9 @@
 A cell tagged ``needs-listeners`` is run only for a study with at least two listeners. The other
 requirements are ``audio``, ``stems``, ``embeddings``, ``stem-embeddings``, ``descriptors``,
 ``styles`` (at least two), ``simulation`` (known truth), ``controls`` (control questions), and
-``table-NAME`` for an earlier chapter's table. The requirement ``needs-audio-or-embeddings`` is met
-by either. A tag on a cell that begins with a heading applies to the whole section, and a tag on the
-first cell applies to the whole chapter.
+``table-NAME`` for an earlier chapter's table. The tag ``needs-audio-or-embeddings`` requires audio
+or embeddings. A tag on a cell that begins with a heading applies to the whole section, and a tag on
+the first cell applies to the whole chapter.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ TABLE = "table-"
 ABSENT = {
     "audio": "sound files: `tracks.csv` names none in its column `audio`",
     "stems": "stems: not every track has a folder `stems/<track_id>/`",
-    "listeners": "second listener: `ratings.csv` has no column `listener_id`, or only one listener",
+    "listeners": "second listener: `ratings.csv` has no column `listener_id`, or names only one "
+    "listener",
     "embeddings": "precomputed embeddings: there is no folder `embeddings/<model>/` with vectors",
     "stem-embeddings": "precomputed embeddings of stems: there is no folder "
     "`embeddings/<model>/<stem>/`",
@@ -46,7 +47,7 @@ def is_met(requirement: str, study: Study, tables: Path) -> bool:
     Parameters
     ----------
     requirement : str
-        A tag without ``needs-``; one of the alternatives if it contains ``-or-``.
+        A single requirement, such as ``audio``, without ``needs-`` or alternatives.
     study : Study
         The study to check.
     tables : pathlib.Path
@@ -64,7 +65,7 @@ def is_met(requirement: str, study: Study, tables: Path) -> bool:
 def fit_to_study(
     notebook: nbformat.NotebookNode, met: Callable[[str], bool]
 ) -> nbformat.NotebookNode:
-    """Replace cells with unmet requirements by boxes, one box per unmet requirement.
+    """Replace cells whose requirements are not met with boxes, one box per unmet requirement.
 
     Parameters
     ----------

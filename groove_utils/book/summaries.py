@@ -32,7 +32,7 @@ NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def rated_targets(study, wanted: Sequence[str]) -> list[str]:
-    """Select the questions for which every song has ratings.
+    """Select questions for which every song has ratings.
 
     Parameters
     ----------
@@ -286,7 +286,7 @@ def row_of(table: pd.DataFrame, **values: str) -> pd.Series:
 def control_table(
     controls: Mapping[str, pd.DataFrame], settings: Mapping[str, str]
 ) -> pd.DataFrame:
-    """Average the R² of control features over random draws, like :func:`settings_table`.
+    """Tabulate the R² of control features, averaged over random draws.
 
     Parameters
     ----------

@@ -36,7 +36,7 @@ class UnansweredChapter:
     title : str
         Title of the chapter.
     reason : MystText
-        A sentence about what the study lacks.
+        A sentence about the data that the study lacks.
     """
 
     name: str

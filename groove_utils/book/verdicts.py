@@ -229,8 +229,8 @@ def pick_shape(lines, hump: str, valley: str, unclear: str) -> str:
     lines : DataFrame
         Output of :func:`groove_utils.probe.two_lines`.
     hump, valley, unclear : str
-        Verdicts for slopes that clearly rise and then fall, fall and then rise, and for all other
-        cases.
+        Verdicts for a clear rise followed by a clear fall, for a clear fall followed by a clear
+        rise, and for all other cases.
     """
     signs = [pick_verdict(lines.loc[side], "+", "-", "0") for side in ("below", "above")]
     return {"+-": hump, "-+": valley}.get("".join(signs), unclear)

@@ -1,4 +1,4 @@
-"""Numbers and names in the cells of spreadsheets."""
+"""Conversion of the cells of spreadsheets to numbers and names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks that a study's files are regular files of readable size inside its folder."""
+"""Checks that a study's files are regular files of acceptable size in the study folder."""
 
 from __future__ import annotations
 

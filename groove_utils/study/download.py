@@ -15,7 +15,7 @@ pooch.get_logger().setLevel("WARNING")
 
 
 def download_file(url: str, path: Path, sha256: str | None = None) -> Path:
-    """Download a file unless it exists with the right hash, and return its path.
+    """Download a file unless it exists with the expected hash, and return its path.
 
     Parameters
     ----------

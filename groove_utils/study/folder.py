@@ -181,7 +181,7 @@ class Study:
 
     @cached_property
     def listeners(self) -> pd.DataFrame | None:
-        """One row per listener: listener_id, and any other columns; None without listeners."""
+        """One row per listener: listener_id, and any other columns; None if they are unknown."""
         if (self.path / "listeners.csv").is_file():
             return self._facts("listeners.csv")
         if "listener_id" in self.ratings:
@@ -291,7 +291,7 @@ class Study:
         model : str
             Name of the model's folder in ``embeddings/``.
         stems : iterable of str, optional
-            If given, return vectors of the sum of these stems instead of the full mix.
+            If given, return the vectors of the sum of these stems instead of the full mix.
 
         Returns
         -------

@@ -119,7 +119,8 @@ def read_sheet(
     query : str
         Name of the query, if the spreadsheet does not give it.
     listener, track : str, optional
-        Columns of listeners and tracks; by default inferred from names and content of columns.
+        Columns of listeners and tracks; by default, they are inferred from the columns' names and
+        content.
     questions : sequence of str
         Columns of ratings; by default, all columns that may contain ratings.
     worksheet : str, optional
@@ -167,7 +168,7 @@ def _interpret(path, cells, track_ids, query, listener, track, questions, codes)
         cells = split_keys(cells, track_ids, notes)
     cells, rating = drop_other_trials(cells, track_ids, notes, expanded)
     counts = {name: to_numbers(clean_answers(cells[name])).nunique() for name in expanded}
-    # a constant column, such as the index of a button "Continue", is no question if others vary
+    # a constant column, such as the index of a button "Continue", is not a question if others vary
     least = 2 if max(counts.values(), default=0) > 1 else 1
     expanded = [name for name in expanded if counts[name] >= least]
     if expanded and not columns_by_track(cells, track_ids):
@@ -350,14 +351,14 @@ class _Columns:
         return plain_header(name) in TRACK_FACTS or bool(STATISTIC.search(header_words(name)))
 
     def _may_be_listener(self, name: str) -> bool:
-        """Return False for a column “id” with one value per track, which may number the tracks."""
+        """Return False for a column “id” with one value per track, since it may number tracks."""
         track = self.roles["track_id"]
         if plain_header(name) != "id" or not track or name == track:
             return True
         return self.sheet.groupby(track)[name].nunique().max() > 1
 
     def _find_rating(self) -> str | None:
-        """Find the rating column by name; it may lack numbers only if no column has ratings."""
+        """Find the column of ratings by name, if possible among the columns with numbers."""
         numeric = self._find_questions()
         facts = [self._constant_within(role, numeric) for role in ("listener_id", "track_id")]
         if any(not any(name in names for names in facts) for name in numeric):
@@ -425,7 +426,7 @@ class _Columns:
         return None
 
     def _names_rows(self, name: str) -> bool:
-        """Return True for a column that may name listeners, since its values rarely recur."""
+        """Return True for a column that may name listeners, because few of its values recur."""
         cells = self.sheet[name]
         return cells.is_unique or (
             2 * cells.nunique() >= len(cells) and not self._has_numbers(name)

@@ -46,10 +46,10 @@ def start_study(
     folder : path-like
         The study folder to write; it must not already contain a study.
     audio : path-like or None
-        Directory of sound files. ``STYLE/ARTIST - TITLE.ext`` gives the style, artist and title. If
-        a file name contains no artist, the whole name is used as the artist; without a sub-folder,
-        the style is ``unknown``. Both can be corrected in ``tracks.csv``. Files without ratings are
-        left out. None for a study without audio.
+        Directory of sound files. Style, artist and title are read from paths such as
+        ``STYLE/ARTIST - TITLE.ext``. Without an artist, the whole file name is used as the artist;
+        without a sub-folder, the style is ``unknown``. Artists and styles can be corrected in
+        ``tracks.csv``. Files without ratings are left out. If None, the study has no audio.
     ratings : path-like
         CSV or XLSX file; see :func:`groove_utils.study.sheets.read_sheet`.
     embeddings : path-like, optional
@@ -59,7 +59,7 @@ def start_study(
     scale : (float, float), optional
         Lowest and highest possible rating. If given, usual codes of missing answers (-9, -99, -999,
         99, 999) outside this scale are dropped. By default, the range of the ratings; if the ranges
-        of questions differ clearly, each question gets its own scale.
+        of questions differ more than twofold, each question has its own scale.
     query : str
         Name of the query, if the spreadsheet does not give it.
     listener, track : str, optional

@@ -49,7 +49,8 @@ def stem_subsets(stems: Iterable[str] = STEMS) -> list[tuple[str, ...]]:
 def subset_name(subset: str | Iterable[str]) -> str:
     """Return a subset's name: its stems joined by plus signs, or ``'none'`` if it is empty.
 
-    The usual stems come first, in the order drums, bass, other, vocals; others follow as given.
+    The usual stems come first, in the order drums, bass, other, vocals. Other stems follow in the
+    given order.
 
     Examples
     --------

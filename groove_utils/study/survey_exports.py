@@ -24,7 +24,7 @@ def drop_second_headers(sheet: pd.DataFrame, notes: list[str]) -> tuple[pd.DataF
     """Drop rows below the header that describe the columns, such as the wordings of questions.
 
     Qualtrics writes the wordings and a row of identifiers (``{"ImportId":"QID1"}``); other software
-    writes labels or units. Such a row is recognised because it contains only text above columns of
+    writes labels or units. Such rows are recognised because they contain only text above columns of
     numbers, and no cell that recurs in later rows.
 
     Parameters
@@ -149,7 +149,7 @@ def expand_objects(sheet: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame,
 
 
 def _read_object(cell: object) -> Mapping | None:
-    """Read the JSON object in a cell, flatten nested objects, and return None if there is none."""
+    """Read a cell's JSON object as a flat mapping; return None if the cell contains no object."""
     text = str(cell).strip()
     if not text.startswith("{"):
         return None

@@ -62,7 +62,7 @@ def match_tracks(cells: pd.Series, track_ids: list[str]) -> pd.Series:
 
 
 def _numbered(track_ids: list[str]) -> dict[int, str]:
-    """Map each number to the track that it names, without numbers that name several tracks."""
+    """Map numbers to the tracks that they name, omitting numbers that name several tracks."""
     counts = Counter(int(name) for name in set(track_ids) if name.isdecimal())
     return {int(name): name for name in track_ids if name.isdecimal() and counts[int(name)] == 1}
 
@@ -89,7 +89,8 @@ def columns_by_track(sheet: pd.DataFrame, track_ids: list[str]) -> dict[str, tup
 def _splitter(track_ids: list[str]) -> Callable[[str], tuple[str, str] | None]:
     """Return a function that splits a name such as ``song1_liking`` into track and query."""
     folded = {name.casefold() for name in track_ids}
-    fold = str.casefold if len(folded) == len(set(track_ids)) else str  # some names differ by case
+    # case is not ignored if two names differ only in case
+    fold = str.casefold if len(folded) == len(set(track_ids)) else str
     by_name = {fold(name): name for name in track_ids}
     # longest names first: "song1" is also the beginning of "song10 liking"
     names = sorted(track_ids, key=len, reverse=True)
@@ -113,8 +114,8 @@ def _splitter(track_ids: list[str]) -> Callable[[str], tuple[str, str] | None]:
 def split_keys(sheet: pd.DataFrame, track_ids: list[str], notes: list[str]) -> pd.DataFrame:
     """Split a column of questions about tracks, such as ``song1_liking``, into track and query.
 
-    Gorilla names such a column Question Key, and pandas names it ``variable``. If Gorilla writes an
-    answer twice, only the row with the number is kept.
+    Gorilla names such a column “Question Key”, and pandas names it ``variable``. If Gorilla writes
+    an answer twice, only the row with the number is kept.
     """
     if not track_ids or {"track", "query"} & set(sheet):
         return sheet
@@ -139,7 +140,7 @@ def split_keys(sheet: pd.DataFrame, track_ids: list[str], notes: list[str]) -> p
 
 
 def _question_about(column: str, track: str, fold: Callable[[str], str]) -> str | None:
-    """Remove a track's name from the beginning or end of a column's name; None if it is absent."""
+    """Remove a track from the beginning or end of a column's name; None if it is not there."""
     remainder = column[len(track) :].lstrip()
     if fold(column[: len(track)]) == fold(track) and not column[len(track) :][:1].isalnum():
         suffix = SOUND_SUFFIX.match(remainder)

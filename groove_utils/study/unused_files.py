@@ -37,8 +37,8 @@ def describe_unused(folder: Path, tables: Mapping[str, pd.DataFrame | None]) -> 
     Yields
     ------
     str
-        A sentence about unread columns, misspelt names of files and folders, sound files that
-        ``tracks.csv`` does not list, files directly in ``stems/``, or unknown stems.
+        A sentence about unread columns, a misspelt file or folder, sound files that ``tracks.csv``
+        does not list, files directly in ``stems/``, or unknown stems.
     """
     for file, table in tables.items():
         if table is not None and (names := unread_columns(file, table.columns)):

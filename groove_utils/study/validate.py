@@ -224,9 +224,9 @@ def _check_track_audio(
 
 
 def _check_stem_folders(folder: Path, tracks: list[str]) -> Iterator[Problem]:
-    """Check that each folder in ``stems/`` belongs to a track, and that no track lacks one.
+    """Check that each folder in ``stems/`` belongs to a track, and that no track lacks a folder.
 
-    If no track has a folder, none is missing.
+    A study in which no track has a folder is valid.
     """
     paths = [path for path in sorted((folder / "stems").glob("[!.]*")) if path.is_dir()]
     names = {plain_text(path.name) for path in paths}

@@ -157,7 +157,8 @@ def _check_size(path: Path, archive: ZipFile | None) -> None:
 def _separator(text: str) -> str | None:
     """Find the separator that splits every line into the same number of columns.
 
-    If several separators do, the one that gives the most columns is returned; if none does, None.
+    Of several such separators, return the one that gives the most columns. If there is none, return
+    None.
     """
     lines = text.splitlines()[:100]
     widths = {s: {len(row) for row in csv.reader(lines, delimiter=s) if row} for s in ",;\t|"}

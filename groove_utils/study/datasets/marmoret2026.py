@@ -1,8 +1,8 @@
 """Convert the published data of Marmoret et al. (2026) to a study folder.
 
-The data are mean ratings, 16 descriptors and embeddings by seven models (by one model also of
-separated stems) for 148 funk, pop and rock songs. There is no audio, and there are no ratings by
-individual listeners. Files are recognised by their names, in any folder.
+The data are mean ratings of 148 funk, pop and rock songs, 16 descriptors, and embeddings by seven
+models, one of which was also applied to separated stems. There is no audio, and there are no
+ratings by individual listeners. Files are recognised by their names, in any folder.
 
 References
 ----------
@@ -202,7 +202,7 @@ def _find_file(folder: Path, source: Path, pattern: str, name: str) -> tuple[Pat
 
 
 def _drop_rows(table: pd.DataFrame, what: str) -> tuple[pd.DataFrame, list[tuple]]:
-    """Keep only the first row of each id.
+    """Keep only the first row with each id.
 
     Return the table, and rows of ``found.csv`` about the dropped rows.
     """

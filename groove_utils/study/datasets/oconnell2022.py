@@ -1,8 +1,8 @@
 """Convert the song ratings of O'Connell et al. (2022) to a study folder.
 
-In the published study, 124 listeners rated groove, liking and familiarity of 20 songs (ten with
-high and ten with low groove) from 1 to 7. There is no audio. No licence is stated, so the table is
-downloaded when it is needed, checked by its hash, and never redistributed. The chapters on
+In the published study, 124 listeners rated 20 songs (ten with high and ten with low groove) on
+groove, liking and familiarity, each from 1 to 7. There is no audio. No licence is stated, so the
+table is downloaded when it is needed, checked by its hash, and never redistributed. The chapters on
 listeners and on mixed models use this table.
 
 References
@@ -85,7 +85,7 @@ def make_oconnell2022(
 def load_oconnell2022(source: str | os.PathLike | None = None) -> Study:
     """Load the published ratings as a study, from a folder in the cache.
 
-    Parameters and errors are as in :func:`make_oconnell2022`.
+    The parameter `source` and the errors are as in :func:`make_oconnell2022`.
     """
     return load_study(make_oconnell2022(cache_folder() / "oconnell2022" / "study", source=source))
 

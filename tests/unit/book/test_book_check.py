@@ -49,9 +49,9 @@ def test_what_differs_is_named(tmp_path):
         "a: nan, expected 1 ± 0.05"
     ]
     assert compare_values({**values, "b": {"text": "no"}}, expected) == ["b: “no”, expected “yes”"]
-    assert compare_values({**values, "b": value(1.0)}, expected) == ["b: a number, expected a text"]
+    assert compare_values({**values, "b": value(1.0)}, expected) == ["b: a number, expected text"]
     assert compare_values({**values, "a": {"text": "1"}}, expected) == [
-        "a: a text, expected a number"
+        "a: text, expected a number"
     ]
     del values["c"]
     values["e"] = value(5.0)

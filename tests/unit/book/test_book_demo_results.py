@@ -61,7 +61,7 @@ def test_each_row_is_in_the_table_of_its_kind(folder):
 
 
 def test_a_row_whose_interval_lies_above_five_percent_is_named(folder):
-    assert "in no row" in demo_results(folder)["falsely_found"]
+    assert "above 0.05 in no row" in demo_results(folder)["falsely_found"]
     lenient = "probe,placebo: order,absent,50,0,0,7,0.058,0.267,,,\n"
     (folder / "demo_seeds.csv").write_text(SEEDS + lenient)
     said = demo_results(folder)["falsely_found"]
@@ -76,8 +76,10 @@ def test_a_style_is_recognised_by_a_tag_that_is_lower_for_the_others(folder):
     head = TAGS.splitlines()[:2]
     (folder / "demo_tags.csv").write_text("\n".join([*head, *rows]) + "\n")
     assert demo_results(folder)["recognised"] == (
-        "This is the case for rock (a). It is not the case for pop (a). "
-        "The listed tags do not show whether it is the case for funk (a) and pop (b)."
+        "By this criterion, the tagger in brackets recognises rock (a). "
+        "By this criterion, the tagger in brackets does not recognise pop (a). "
+        "The listed tags do not show whether the tagger in brackets recognises "
+        "funk (a) and pop (b)."
     )
 
 
