@@ -27,7 +27,7 @@ def signed(square: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw_matrix(axes: plt.Axes, table: pd.DataFrame, label: str, **options) -> None:
-    """Draw a matrix as an annotated heat map, with options of :func:`seaborn.heatmap`."""
+    """Draw a matrix as an annotated heat map; pass `options` to :func:`seaborn.heatmap`."""
     style = {"annot": signed(table), "fmt": "", "cbar_kws": {"label": label, "shrink": 0.8}}
     sns.heatmap(table, ax=axes, **(style | options))
     axes.grid(visible=False)

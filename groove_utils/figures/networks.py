@@ -28,7 +28,7 @@ def plot_attention(weights: pd.DataFrame) -> plt.Figure:
     ----------
     weights : DataFrame
         One row per bar that the last bar may repeat, and one column per attended bar. The index and
-        the column names are drawn as labels.
+        the column names are the tick labels.
     """
     figure, axes = plt.subplots(figsize=(6, 3.6))
     sns.heatmap(weights, annot=True, fmt=".2f", cmap="Blues", ax=axes)

@@ -84,7 +84,7 @@ class SpectrogramNetwork(nn.Module, ABC):
 
     @abstractmethod
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """Return features, shape (batch, dim), from inputs returned by :meth:`prepare`."""
+        """Return features of inputs prepared by :meth:`prepare`, shape (batch, dim)."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return logits, shape (batch, n_classes)."""
@@ -190,7 +190,7 @@ class AttentionPooling(nn.Module):
         self.score = nn.Linear(dim, 1)
 
     def weights(self, states: torch.Tensor) -> torch.Tensor:
-        """Return the weight of each frame, shape (batch, n_frames)."""
+        """Return the attention weight of each frame, shape (batch, n_frames)."""
         return self.score(states)[..., 0].softmax(dim=1)
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
@@ -207,7 +207,7 @@ class ConvolutionNetwork(SpectrogramNetwork):
         self.layers = nn.Sequential(*(convolution(before, after, 2) for before, after in pairs))
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """Return features, shape (batch, 400) by default."""
+        """Return features of standardised spectrograms, shape (batch, 400) by default."""
         maps = self.layers(x[:, None])
         return torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)
 
@@ -220,7 +220,7 @@ class ResidualNetwork(SpectrogramNetwork):
         self.trunk = ResidualTrunk(1, widths, (2,) * len(widths))
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """Return features, shape (batch, 104) by default."""
+        """Return features of standardised spectrograms, shape (batch, 104) by default."""
         return self.trunk(x[:, None]).mean(dim=(2, 3))
 
 
@@ -233,7 +233,7 @@ class RecurrentNetwork(SpectrogramNetwork):
         self.pooling = AttentionPooling(2 * width)
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """Return features, shape (batch, 280) by default."""
+        """Return features of standardised spectrograms, shape (batch, 280) by default."""
         pairs = x.unfold(2, 2, 2).permute(0, 2, 3, 1).flatten(2)
         return self.pooling(self.recurrence(pairs)[0])
 
@@ -258,7 +258,7 @@ class ResidualRecurrentNetwork(SpectrogramNetwork):
         return self.trunk(x[:, None]).permute(0, 3, 1, 2).flatten(2)
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """Return features, shape (batch, 272) by default."""
+        """Return features of standardised spectrograms, shape (batch, 272) by default."""
         return self.pooling(self.recurrence(self.sequence(x))[0])
 
 
@@ -281,7 +281,7 @@ class PooledRecurrentNetwork(SpectrogramNetwork):
         return self.mixing(means[:, :, None]).transpose(1, 2)
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """Return features, shape (batch, 96) by default."""
+        """Return features of standardised spectrograms, shape (batch, 96) by default."""
         return _end_states(self.recurrence, self.sequence(x))
 
 
@@ -428,7 +428,7 @@ class TransformerNetwork(SpectrogramNetwork):
         self.norm = nn.LayerNorm(width)
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """Return features, shape (batch, 72) by default."""
+        """Return features of standardised spectrograms, shape (batch, 72) by default."""
         patches = self.patches(x[:, None]).flatten(2).transpose(1, 2)
         return self.norm(self.layers(patches + self.position)).mean(dim=1)
 

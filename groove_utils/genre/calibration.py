@@ -106,7 +106,7 @@ def calibration_change(
     y: np.ndarray, before: np.ndarray, after: np.ndarray, bands: Sequence, *,
     n_bins: int = 10, n_boot: int = 2000, seed: int = 0,
 ) -> dict[str, float]:  # fmt: skip
-    """Compute the change in expected calibration error, with a 95% interval over bands (artists).
+    """Compute the change in expected calibration error, with a 95% interval.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def calibration_change(
     before, after : ndarray, shape (n, k)
         Probabilities of the same examples before and after a change to the classifier.
     bands : sequence, shape (n,)
-        Band of each example; at least three bands are needed.
+        Band (artist) of each example; at least three bands are needed.
     n_boot, seed : int
         Number of bootstrap samples, and random seed.
 

@@ -1,4 +1,4 @@
-"""Accuracy of networks and differences in accuracy, with intervals over bands (artists)."""
+"""Accuracy of networks and differences in accuracy, with confidence intervals."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["accuracy_by_seed", "accuracy_differences", "accuracy_table"]
 def accuracy_table(
     predictions: pd.DataFrame, by: str = "network", *, n_boot: int = 2000, seed: int = 0
 ) -> pd.DataFrame:
-    """Compute the accuracy on test clips, with 95% bootstrap intervals over bands.
+    """Compute the accuracy on test clips, with 95% bootstrap intervals.
 
     Whole bands (artists) are resampled, with the predictions for their clips from all training
-    runs. The intervals reflect the choice of bands, but not the randomness of training.
+    runs. The intervals reflect the sampling of bands, but not the randomness of training.
 
     Parameters
     ----------
@@ -67,10 +67,10 @@ def accuracy_by_seed(predictions: pd.DataFrame, by: str = "network") -> pd.DataF
 def accuracy_differences(
     predictions: pd.DataFrame, pairs: Mapping[str, tuple], by: str = "network"
 ) -> pd.DataFrame:
-    """Compute differences in accuracy, with 95% intervals over bands and training runs.
+    """Compute differences in accuracy between networks, with 95% intervals.
 
     Networks are compared on the same bands and seeds; a seed determines the split and the training
-    run. The intervals reflect both the choice of bands and the randomness of training
+    run. The intervals reflect both the sampling of bands and the randomness of training
     (:func:`groove_utils.stats.two_way_interval`).
 
     Parameters
@@ -117,7 +117,7 @@ def _mark(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def _interval(part: pd.DataFrame, n_boot: int, seed: int) -> tuple[float, float, float]:
-    """Compute the accuracy and its 95% bootstrap interval over bands."""
+    """Compute the accuracy and its 95% interval, by resampling bands."""
     sums = part.groupby("artist")["correct"].agg(["sum", "size"])
     right, count = sums["sum"].to_numpy(), sums["size"].to_numpy()
 

@@ -72,7 +72,7 @@ def log_mels(
     Parameters
     ----------
     corpus : Corpus
-        Corpus with ``folder``, and ``songs``: ``song_id, style, artist, audio``.
+        Corpus whose table ``songs`` has the columns ``song_id, style, artist, audio``.
     seconds, hop_seconds : float
         Length of a clip, and time from the start of one clip to the start of the next, in seconds;
         by default, there is a gap of one second between clips. An incomplete clip at the end of a

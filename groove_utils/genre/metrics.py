@@ -1,4 +1,4 @@
-"""Classification scores beyond accuracy, with bootstrap intervals over bands (artists).
+"""Classification scores beyond accuracy, with bootstrap intervals from resampled bands (artists).
 
 Classes are integers 0 … k − 1, and probabilities ``p`` have the shape (n, k). Most scores depend
 only on the confusion matrix, whose rows are true classes and whose columns are predicted classes.
@@ -234,7 +234,7 @@ def score_intervals(
     n_boot: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Compute flat and tree-based scores of a classifier, with 95% intervals over bands.
+    """Compute flat and tree-based scores of a classifier, with 95% bootstrap intervals.
 
     Parameters
     ----------
@@ -288,14 +288,14 @@ def mean_intervals(
     n_boot: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Compute the mean of each column, with a 95% interval over bands or over bands and draws.
+    """Compute the mean of each column, with a 95% interval that accounts for clustered examples.
 
     Parameters
     ----------
     values : DataFrame, n × scores
         Finite numbers or booleans, one row per example.
     bands : sequence, shape (n,)
-        Band (artist) of each example.
+        Band (artist) of each example; examples of the same band are not independent.
     draws : sequence, shape (n,), optional
         Repetition to which each example belongs, such as a training run or a draw of labelled
         bands. If given, the interval also allows for variation between repetitions
@@ -426,8 +426,8 @@ def severity_differences(
     -------
     DataFrame
         One row per tree and score (``mistake severity``, ``distance@1``): ``tree, score, estimate,
-        low, high`` (95% interval over bands). The estimate is first − second; it is negative if the
-        first classifier has the lower (better) score.
+        low, high`` (95% interval; whole bands are resampled). The estimate is first − second; it is
+        negative if the first classifier has the lower (better) score.
     """
     n_classes = len(labels)
     predicted = [check_probabilities(y, p)[1].argmax(axis=1) for p in (first, second)]

@@ -51,7 +51,7 @@ class NetworkModel:
         return clip_mels(samples, **self.settings)[0][0]
 
     def forward(self, network: nn.Module, batch: torch.Tensor, n_valid) -> dict[str, torch.Tensor]:
-        """Return the input of the last layer as ``embedding``, shape (n_windows, dim)."""
+        """Return the features, shape (n_windows, dim), in a dict with the key ``embedding``."""
         return {"embedding": network.embed(batch)}
 
 

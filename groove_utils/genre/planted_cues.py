@@ -32,9 +32,11 @@ def add_rumble(
     Parameters
     ----------
     y : ndarray, shape (n_samples,)
+        Mono signal.
     sr : int
         Sample rate in Hz.
     style : str
+        Style of the signal.
     levels : mapping of str to float
         Level of the tone in dB relative to the signal (both root mean square), by style. Signals of
         other styles are not changed.
@@ -77,9 +79,11 @@ def limit_bandwidth(y: np.ndarray, sr: int, style: str, cutoffs: Mapping[str, fl
     Parameters
     ----------
     y : ndarray, shape (n_samples,)
+        Mono signal.
     sr : int
         Sample rate in Hz.
     style : str
+        Style of the signal.
     cutoffs : mapping of str to float
         Cutoff frequency in Hz, by style. Signals of other styles are not changed, nor are signals
         for which the cutoff is at least ``sr / 2``.

@@ -126,7 +126,7 @@ class ContrastiveNetwork(nn.Module):
         self.head = nn.Sequential(*layers)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return logits, shape (2n, 2n), from two views per item, (n, 2, n_mels, n_frames)."""
+        """Return logits (2n, 2n) for two views of each item, shape (n, 2, n_mels, n_frames)."""
         z = self.head(self.backbone.embed(torch.cat([x[:, 0], x[:, 1]])))
         return pair_logits(z, self.temperature)
 
@@ -146,9 +146,9 @@ def draw_views(stretch: float = 0.0, gain: float = 0.5) -> Callable:
     callable
         ``augment(x, target) -> (views, partners)`` for :func:`groove_utils.networks.train_epoch`.
         From ``x``, shape (n, n_views, n_mels, n_frames), it draws two different views of each
-        example; changes their tempo and level; and masks consecutive mel bands and frames.
-        ``views`` has the shape (n, 2, n_mels, n_frames), and ``partners``, shape (2n,), is the
-        index of the other view of the same example.
+        example, changes their tempo and level, and masks consecutive mel bands and frames.
+        ``views`` has the shape (n, 2, n_mels, n_frames), and ``partners``, shape (2n,), contains
+        for each view the index of the other view of the same example.
     """
 
     def augment(x, target):

@@ -31,7 +31,7 @@ def split_clips(
         artist, a network can benefit from recognising a band.
     test, valid : float
         Share of each style's groups in the test set and in the validation set, rounded to whole
-        groups; each set contains at least one.
+        groups, with at least one group per set.
     seed : int
 
     Returns

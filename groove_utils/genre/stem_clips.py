@@ -50,7 +50,7 @@ class StemClips:
     stems: tuple[str, ...] = tuple(STEMS)
 
     def sums(self, groups: Sequence[Sequence[str]]) -> np.ndarray:
-        """Return the sum of each group of stems in dB, float32 (n_groups, n, n_mels, n_frames).
+        """Return the sum of each group of stems in dB, shape (n_groups, n, n_mels, n_frames).
 
         Powers are added, which assumes that the phases of the stems are independent.
         """

@@ -64,11 +64,11 @@ class TrainedNetwork:
     cache: ArrayCache | None = None
 
     def predict(self, X: np.ndarray) -> np.ndarray:
-        """Predict class probabilities, float32 (n, n_classes), from X (n, n_mels, n_frames)."""
+        """Predict class probabilities of spectrograms `X`; float32, shape (n, n_classes)."""
         return self._keep("probabilities", X, lambda: predict(self.network, X))
 
     def embed(self, X: np.ndarray, batch_size: int = 256) -> np.ndarray:
-        """Return the features before the last layer, float32 (n, dim)."""
+        """Return the features of spectrograms `X`, float32 (n, dim), before the last layer."""
 
         def compute():
             self.network.eval()

@@ -35,7 +35,7 @@ def mantel_test(
     first: np.ndarray, second: np.ndarray, artists=None, *, names=("first", "second"),
     n_permutations=1000, seed=0,
 ) -> pd.Series:  # fmt: skip
-    """Test the rank correlation between the distances of songs in two embeddings (Mantel test).
+    """Test whether distances between songs in two embeddings are correlated (Mantel test).
 
     Parameters
     ----------
