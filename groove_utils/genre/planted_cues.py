@@ -2,7 +2,7 @@
 
 A classifier that relies on such cues is a "horse" in the sense of Sturm (2014): it succeeds without
 using musical content. Each function takes ``(y, sr, style)``, as required by
-:func:`groove_utils.genre.log_mels`, and a mapping from style to the strength of the cue.
+:func:`groove_utils.genre.log_mels`, and a mapping from style to a level or a cutoff frequency.
 
 References
 ----------

@@ -179,7 +179,7 @@ def song_views(clips: Clips, rows: np.ndarray) -> np.ndarray:
     Raises
     ------
     DetailedError
-        If songs have different numbers of clips, or only one.
+        If songs have different numbers of clips, or only one clip each.
     """
     songs = clips.table["song_id"].to_numpy()[rows]
     order = np.argsort(songs, kind="stable")

@@ -68,7 +68,7 @@ class TrainedNetwork:
         return self._keep("probabilities", X, lambda: predict(self.network, X))
 
     def embed(self, X: np.ndarray, batch_size: int = 256) -> np.ndarray:
-        """Return the features of spectrograms `X`, float32 (n, dim), before the last layer."""
+        """Return features of spectrograms `X`, the input of the last layer; float32 (n, dim)."""
 
         def compute():
             self.network.eval()

@@ -290,7 +290,7 @@ def _take_share(x, target, augment, engine) -> tuple[torch.Tensor, torch.Tensor]
 
 
 def _agree(network, row: dict, engine) -> dict:
-    """Average the loss over processes, and copy the first process's buffers and scores to all."""
+    """Average the loss over processes; copy the first one's buffers and scores to the others."""
     from accelerate.utils import broadcast, broadcast_object_list
 
     for buffer in network.buffers():  # statistics of batch normalisation

@@ -91,12 +91,12 @@ def rsa(
     control_style : bool
         Partial out from both sets of ranks whether two songs have the same style. With three
         or more styles, the distances between styles may still agree, so use `within_style` as
-        well: in 60 simulations in which features and ratings had only style in common, p was below
-        .05 in 20% without it and in 7% with it.
+        well. In 60 simulations in which features and ratings had only style in common, p was below
+        .05 in 20% of cases without `within_style`, and in 7% with it.
     within_style : bool
         Permute artists only within their styles.
-    n_permutations, n_boot : int
-    seed : int
+    n_permutations, n_boot, seed : int
+        Numbers of permutations and bootstrap samples, and random seed.
 
     Returns
     -------
