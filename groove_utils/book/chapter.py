@@ -189,9 +189,9 @@ def study_tables(study: Study) -> list[Path]:
 
 
 def finish_chapter(path: str) -> None:
-    """Write the chapter's reported values and dependencies to a file.
+    """Write the reported values and dependencies of the open chapter to a file.
 
-    The runner adds a cell with this call at the end of the chapter.
+    The runner adds a cell that calls this function at the end of the chapter.
 
     Parameters
     ----------

@@ -45,7 +45,7 @@ def exercise_notebook(
     Parameters
     ----------
     script : pathlib.Path
-        ``analysis/NN-slug.py``.
+        Script of the chapter, ``analysis/NN-slug.py``.
     values : mapping of str to mapping, optional
         Reported values, as returned by :func:`groove_utils.book.build.collect_values`, to insert
         into the prose. Missing values are replaced by an ellipsis.

@@ -56,8 +56,8 @@ def published_page(
 ) -> nbformat.NotebookNode:
     """Create the page of an executed chapter.
 
-    The parameters cell shows the values of the run. Cells that the runner added and checks of
-    exercises are dropped. Unless the title is tagged ``without-study``, boxes are added about a
+    The parameters cell shows the values of the run. Cells added by the runner, and checks of
+    exercises, are dropped. Unless the title is tagged ``without-study``, boxes are added about a
     simulated study and about questions for which all ratings are equal.
 
     Parameters

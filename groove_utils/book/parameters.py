@@ -75,8 +75,7 @@ def read_parameters(params_file: Path, chapters: list[str], scripts: Path) -> di
 def split_parameters(sections: Mapping[str, dict], chapters: list[str], folder: Path) -> None:
     """Write the parameters of each chapter, and the options of each study, to separate files.
 
-    Unchanged files are not written again, so a change to one chapter's parameters re-runs only
-    that chapter.
+    Unchanged files are not written again, so only chapters with changed parameters are run again.
 
     Parameters
     ----------

@@ -56,7 +56,7 @@ def run_chapter(
     Parameters
     ----------
     script : pathlib.Path
-        ``analysis/NN-slug.py``.
+        Script of the chapter, ``analysis/NN-slug.py``.
     study : str
         Name or folder of the study.
     build : pathlib.Path

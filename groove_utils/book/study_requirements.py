@@ -115,7 +115,7 @@ def fit_to_study(
 
 
 def _unmet(cell: nbformat.NotebookNode, met: Callable[[str], bool]) -> str | None:
-    """Return the first requirement of a cell that is not met, or None."""
+    """Return a cell's first unmet requirement, or None if all of its requirements are met."""
     for tag in cell.metadata.get("tags", []):
         if not tag.startswith(TAG):
             continue

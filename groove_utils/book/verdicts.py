@@ -117,7 +117,7 @@ def describe_difference(row, second: str, *, of: str = "", p: str | None = None)
 
 
 def describe_additions(effects: Iterable[tuple[str, Sequence[str], object]]) -> str:
-    """Describe in sentences whether predictors add to other predictors in regression models.
+    """Describe in sentences whether predictors add information to other predictors.
 
     Parameters
     ----------

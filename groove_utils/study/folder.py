@@ -203,7 +203,7 @@ class Study:
         return self._table("descriptors.csv").set_index("track_id")
 
     def has(self, what: str) -> bool:
-        """Return True if the study contains an optional kind of data.
+        """Return True if the study contains the given optional kind of data.
 
         Parameters
         ----------

@@ -351,7 +351,10 @@ class _Columns:
         return plain_header(name) in TRACK_FACTS or bool(STATISTIC.search(header_words(name)))
 
     def _may_be_listener(self, name: str) -> bool:
-        """Return False for a column “id” with one value per track, since it may number tracks."""
+        """Return False for a column “id” with one value per track, True for any other column.
+
+        Such a column may number the tracks.
+        """
         track = self.roles["track_id"]
         if plain_header(name) != "id" or not track or name == track:
             return True
@@ -367,7 +370,7 @@ class _Columns:
         return self._find("rating")
 
     def _find_listener_columns(self) -> list[str]:
-        """Find columns that each contain the ratings of one listener, such as P01 or Rater 3."""
+        """Find columns, such as P01 or Rater 3, that each contain the ratings of one listener."""
         columns = [name for name in self.questions if not _is_summary(name)]
         names = [NUMBERED.fullmatch(header_words(name)) for name in columns]
         alike = all(names) and len({name[1] for name in names}) == 1
@@ -550,13 +553,13 @@ def _drop_summaries(table: pd.DataFrame, track_ids: list[str], notes: list[str])
 def _average_repetitions(
     path: Path, table: pd.DataFrame, columns: _Columns, notes: list[str]
 ) -> pd.DataFrame:
-    """Average repeated ratings of a track by a listener; return the columns of ``ratings.csv``.
+    """Average repeated ratings of a track by a listener; keep the columns of ``ratings.csv``.
 
     Raises
     ------
     StudyError
-        If the repeated ratings belong to different conditions, no column numbers the repetitions,
-        or no column names the listeners.
+        If repeated ratings belong to different conditions, or if no column identifies the
+        repetitions or the listeners.
     """
     keys = [c for c in ("track_id", "query", "listener_id") if c in table]
     kept = [*keys[:2], "rating", *keys[2:]]

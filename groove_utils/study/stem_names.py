@@ -24,7 +24,8 @@ def stem_subsets(stems: Iterable[str] = STEMS) -> list[tuple[str, ...]]:
     Returns
     -------
     list of tuple of str
-        2ⁿ − 1 subsets, sorted by size and then in the order of `stems`; the last has all stems.
+        2ⁿ − 1 subsets, sorted by size and then in the order of `stems`; the last subset contains
+        all stems.
 
     Raises
     ------

@@ -237,7 +237,7 @@ def _read_ratings(folder: Path, source: Path) -> pd.DataFrame:
 
 
 def _read_descriptors(folder: Path, source: Path) -> pd.DataFrame:
-    """Read the 16 descriptors by name, with a report of other columns in ``attrs``."""
+    """Read the 16 descriptors; rows of ``found.csv`` about other columns are in ``attrs``."""
     path, report = _find_file(folder, source, r"mir_?features.*\.csv$", "groove_MIR_features.csv")
     with reading(folder, path.name, "UTF-8 text, comma-separated"):
         table = read_csv(path, dtype=str)
