@@ -510,7 +510,8 @@ show_table(
 show_figure(
     figures.plot_task_map(mir),
     "map",
-    "Tasks by the time that one answer covers, and by how far listeners agree on the answer (our own ordering).",
+    "Tasks by the duration that one prediction covers, and by how subjective the correct answer is "
+    "(our own ordering).",
     "Names of tasks in a plane: onsets and pitch at the lower left, tempo and key at the lower "
     "right, genre, tags and groove at the upper right.",
     simulated=False,

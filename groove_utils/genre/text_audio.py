@@ -245,7 +245,7 @@ def summarise_text_model(
     name, how = find_text_model()
     if name is None:
         return (
-            "Its weights are not on this machine, so nothing was computed. "
+            "The weights of CLAP are not on this machine, so nothing was computed. "
             f"To download them, run “{how}”."
         )
     audio = embed_tracks(sounds, name).layers["audio_embeds"]
