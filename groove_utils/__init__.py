@@ -1,6 +1,6 @@
 """Helpers for the book “Can pretrained audio models hear the groove?”.
 
-Each subpackage is a family of modules that imports only the families listed below it:
+Each subpackage is a family of modules, which import only from families listed below their own:
 
 ``book``         running chapters, reporting values, figures and tables, building pages
 ``figures``      the plotting theme and the recurring plots
@@ -16,7 +16,7 @@ Each subpackage is a family of modules that imports only the families listed bel
 ``study``        study folders, their schemas, the catalogue of data sets
 ``rhythm``       syncopation, swing and microtiming
 ``audio``        decoding, windows, loudness, encoding for the web
-``stats``        resampling, multiple testing, Shapley values, numbers in words
+``stats``        resampling, multiple testing, Shapley values, wording of numbers
 
 At the bottom are the modules ``memoisation``, ``import_graph``, ``cache``, ``manifest``,
 ``packages``, ``files``, ``paths``, ``strict_yaml`` and ``errors``.
@@ -25,4 +25,4 @@ At the bottom are the modules ``memoisation``, ``import_graph``, ``cache``, ``ma
 import time
 
 __version__ = "0.1.0"
-IMPORTED_AT = time.time()  # before any module of the package is read
+IMPORTED_AT = time.time()  # before any other module of the package is imported

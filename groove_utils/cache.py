@@ -1,4 +1,4 @@
-"""A content-addressed store of arrays, shared by descriptors, embeddings and stems.
+"""Content-addressed store of arrays on disk, shared by descriptors, embeddings and stems.
 
 An entry is a dict of arrays. Its key is a hash of everything that the arrays depend on (the bytes
 of the audio, the model's fingerprint, settings, a version), so an entry never has to be updated.
@@ -127,7 +127,7 @@ class ArrayCache:
     folder : path-like, optional
         Folder that contains all stores; :func:`groove_utils.paths.cache_folder` by default.
     namespace : str
-        Sub-folder of this store; each kind of content has its own.
+        Name of this store's sub-folder; each kind of content has its own.
 
     Raises
     ------
@@ -180,7 +180,7 @@ class ArrayCache:
         return self.folder / key[:2] / f"{key}.entry"
 
     def get(self, key: str) -> dict[str, np.ndarray] | None:
-        """Read an entry.
+        """Read the arrays of an entry from the store.
 
         Parameters
         ----------
@@ -190,7 +190,7 @@ class ArrayCache:
         Returns
         -------
         dict of str to ndarray, or None
-            None if the entry does not exist or is damaged.
+            Arrays by name; None if the entry does not exist or is damaged.
 
         Warns
         -----

@@ -13,7 +13,7 @@ NOT_WRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 class ErrorDetails(Exception):
-    """Mixin class for exceptions that have the details of an error as attributes.
+    """Mixin class for exceptions that stores the details of an error as attributes.
 
     Parameters
     ----------
@@ -86,6 +86,7 @@ def describe_os_error(error: OSError, place: str | os.PathLike | None = None) ->
     Parameters
     ----------
     error : OSError
+        Error to describe.
     place : path-like, optional
         File or folder to report if `error` does not contain one.
 

@@ -82,7 +82,7 @@ def write_if_changed(path: str | os.PathLike, content: bytes | str) -> bool:
 
 
 def hash_bytes(*chunks: bytes | str) -> str:
-    """Return the SHA-256 (64 hexadecimal digits) of `chunks`, each preceded by its length."""
+    """Return the SHA-256 (64 hexadecimal digits) of `chunks`, each prefixed with its length."""
     digest = hashlib.sha256()
     for chunk in chunks:
         data = chunk.encode() if isinstance(chunk, str) else bytes(chunk)

@@ -44,7 +44,7 @@ def imported_modules(module: str) -> frozenset[str]:
     Returns
     -------
     frozenset of str
-        Full names of modules of this package and of others.
+        Full names of the imported modules, from this package and from others.
 
     Examples
     --------

@@ -4,8 +4,8 @@ A result is an executed chapter, a catalogued study, a validated study, or the c
 manifest is written last, so a result without a manifest is incomplete. A result is out of date if
 an input file or the version of a package that was used has changed; it is damaged if an output file
 has changed. File contents are compared, not only modification times, so ``touch``, a restored
-backup or a clock that was set back does no harm. Imported modules count as inputs, so packages must
-import their submodules lazily for the list of inputs to be exact.
+backup or a clock that was set back has no effect. Imported modules count as inputs, so packages
+must import their submodules lazily for the list of inputs to be exact.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def package_files() -> list[str]:
 
 
 def list_folder(folder: str | os.PathLike) -> list[str]:
-    """List the files below a folder in sorted order, except hidden files and editor backups."""
+    """List the files below a folder in sorted order, excluding hidden files and editor backups."""
     paths = []
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name[0] != "." and name != "__pycache__"]
@@ -65,7 +65,7 @@ def list_folder(folder: str | os.PathLike) -> list[str]:
 
 
 def take_stamps(*folders: str | os.PathLike) -> dict[str, tuple[int, int]]:
-    """Return the size and modification time of all files of this package and below `folders`.
+    """Return the size and modification time of every file in this package and below `folders`.
 
     Call this function before computing a result, and pass its output to :func:`write_manifest`,
     which then detects inputs that changed in the meantime.
@@ -89,7 +89,7 @@ def write_manifest(
     path : path-like
         Manifest to write.
     inputs : iterable of path-like
-        Files or folders. For a folder, only the names of all files below it are recorded.
+        Files or folders. For a folder, only the names of the files below it are recorded.
     outputs : iterable of path-like
         Files of the result.
     packages : iterable of str
@@ -127,7 +127,7 @@ def write_manifest(
 
 
 def read_manifest(path: str | os.PathLike) -> dict[str, dict] | None:
-    """Read ``inputs``, ``outputs`` and ``packages`` of a manifest.
+    """Read the ``inputs``, ``outputs`` and ``packages`` of a manifest.
 
     Return None if the manifest is missing or damaged.
     """

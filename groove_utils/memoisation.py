@@ -1,6 +1,6 @@
-"""Memoisation of slow functions in the cache on disk.
+"""Memoisation of slow functions in the on-disk cache.
 
-The key of a result is made from the function, the content of all its arguments, the source of all
+The key of a result is a hash of the function, the content of all its arguments, the source of all
 modules of this package that the function and its arguments use, and the versions of Python and of
 the packages that these modules import. If any of these changes, the result is computed again, so no
 version has to be increased by hand.
@@ -49,15 +49,15 @@ def memoised(kind: str) -> Callable:
 
     The function must depend on nothing but its arguments. A result may consist of tables, arrays,
     numbers and strings, and of lists, tuples, dicts and this package's dataclasses that contain
-    them; any other result is returned but not stored. Fields of dataclasses with ``compare=False``
-    are not part of the key. Warnings of the function are issued only when a result is computed, not
-    when it is read. The decorated function accepts the additional keyword argument ``cache``, a
-    store to use instead of the project's.
+    them; any other result is returned but not stored. Dataclass fields with ``compare=False`` are
+    not part of the key. The function's warnings are issued only when a result is computed, not when
+    it is read. The decorated function accepts the additional keyword argument ``cache``, a store to
+    use instead of the project's.
 
     Parameters
     ----------
     kind : str
-        One of :data:`groove_utils.cache.VERSIONS`, and the name of the store.
+        A key of :data:`groove_utils.cache.VERSIONS`; also the name of the store.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Strict YAML loading, for files written by hand."""
+"""Strict YAML loader for files written by hand."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BOOL = "tag:yaml.org,2002:bool"
 
 
 class StrictLoader(yaml.SafeLoader):
-    """YAML loader that rejects repeated keys and aliases; only true and false are booleans."""
+    """YAML loader that rejects repeated keys and aliases, and reads only true/false as booleans."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012
         first: [(tag, regexp) for tag, regexp in resolvers if tag != BOOL]
@@ -28,7 +28,7 @@ class StrictLoader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        """Reject repeated keys, of which PyYAML would silently use only the last."""
+        """Reject repeated keys; PyYAML would silently keep only the last value."""
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         for k, (key, _) in enumerate(node.value):
             if keys[k] in keys[:k]:

@@ -40,7 +40,7 @@ def estimate_grid(
 ) -> Grid | None:
     """Estimate the metrical grid of a signal.
 
-    Beats are tracked at the given or estimated tempo, the downbeat is chosen by the usual drum
+    Beats are tracked at the given or estimated tempo, the downbeat is located by the usual drum
     pattern of popular music, and the grid is then fitted to all onsets near sixteenths. The second
     sixteenth of each pair may be late (swing).
 
@@ -76,7 +76,7 @@ def estimate_grid(
     steps = divide_beats(beats)
     allowed = np.arange(STEPS)
     if late < -CLEAR_SWING and _is_odd(beats, clear).mean() > 0.3:
-        # swing is long–short, never short–long, so what was tracked as beats are odd steps
+        # swing is long–short, never short–long, so the tracked beats are in fact odd steps
         steps = steps + late * np.gradient(steps)
         allowed = allowed[1::2]
     played = steps[steps < clear[-1] + np.median(np.diff(steps)) / 2]

@@ -1,4 +1,4 @@
-"""Cards of the descriptors: title, formula, unit and source.
+"""Definitions of the descriptors: title, formula, unit and source.
 
 The names are defined only here: :func:`groove_utils.descriptors.describe` computes exactly these
 descriptors.
@@ -93,7 +93,7 @@ PORTRAIT = (
 
 
 def descriptor_table() -> pd.DataFrame:
-    """Tabulate all descriptors.
+    """Tabulate the title, formula, unit and source of every descriptor.
 
     Returns
     -------
@@ -113,7 +113,7 @@ def axis_titles() -> pd.Series:
 
 
 def prose_titles() -> pd.Series:
-    """Return the titles of descriptors for use in a sentence: “event density”, but “RMS”."""
+    """Return the titles of descriptors for use in a sentence, such as “event density” or “RMS”."""
     return descriptor_table()["title"].map(
         lambda title: title if title[1].isupper() else title[0].lower() + title[1:]
     )

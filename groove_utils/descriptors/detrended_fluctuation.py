@@ -7,7 +7,7 @@ import numpy as np
 __all__ = ["danceability"]
 
 FRAME = 0.01  # s
-SHORTEST, LONGEST, GROWTH = 0.31, 8.8, 1.1  # s, s, factor: spans after Streich & Herrera
+SHORTEST, LONGEST, GROWTH = 0.31, 8.8, 1.1  # s, s, factor: spans as in Streich & Herrera
 
 
 def danceability(y: np.ndarray, sr: int) -> float:

@@ -19,7 +19,7 @@ from groove_utils.rhythm.syncopation import lhl_syncopation, witek_syncopation
 __all__ = ["drum_pattern", "syncopation"]
 
 CYMBAL_HZ = 5000.0
-CYMBAL_THRESHOLD = 0.1  # of strong cymbal strokes; hi-hats are soft
+CYMBAL_THRESHOLD = 0.1  # as a fraction of strong cymbal strokes; hi-hats are soft
 BACKBEATS = (4, 12)
 BACKBEAT_GAIN = 1.3  # of the highs at a bass drum with a snare, over the median at bass drums
 

@@ -1,4 +1,4 @@
-"""Descriptors of one signal."""
+"""Computation of all descriptors of one signal."""
 
 from __future__ import annotations
 

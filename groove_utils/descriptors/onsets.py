@@ -38,7 +38,7 @@ CLEAR = 0.25  # of the median strength; the times of weaker onsets are uncertain
 
 
 def rise_of_mel(spectra: Spectra) -> np.ndarray:
-    """Compute the rise of each log mel band over 25 ms, (n_mels, n_frames).
+    """Compute the rise in each log mel band over 25 ms, shape (n_mels, n_frames).
 
     Silence is assumed before the signal.
     """
@@ -85,7 +85,7 @@ def region_strength(spectra: Spectra) -> dict[str, np.ndarray]:
 def level_rise(spectra: Spectra, bands: slice = slice(None)) -> np.ndarray:
     """Compute the rise in magnitude of some octave bands over 25 ms, as in :func:`region_strength`.
 
-    Computed over all bands, it is the onset curve for a stem with a single instrument, in which
+    The rise over all bands serves as the onset curve of a stem with a single instrument, in which
     instruments cannot mask each other.
     """
     rise = _rise(np.sqrt((spectra.octaves[bands].astype(np.float64) ** 2).sum(axis=0)))

@@ -68,7 +68,7 @@ def pulse_clarity(curve: np.ndarray, hop: float) -> float:
 
 
 def attack_slopes(y: np.ndarray, sr: int) -> np.ndarray:
-    """Compute the slopes of all attacks in the amplitude envelope.
+    """Compute the slopes of all attacks in the amplitude envelope of a signal.
 
     The envelope is scaled to a maximum of 1. An attack leads from a valley to the next peak with a
     prominence of at least 0.1; its slope is the rise divided by the duration (MIRtoolbox's

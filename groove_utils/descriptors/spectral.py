@@ -82,7 +82,7 @@ class Spectra:
 
 
 def frame_sizes(sr: int) -> tuple[int, int]:
-    """Return the lengths of frame (about 50 ms) and hop (about 5 ms); a frame is ten hops."""
+    """Return the lengths of a frame (about 50 ms) and of a hop (a tenth of a frame) in samples."""
     hop = max(1, round(sr / 200))
     return HOPS_PER_FRAME * hop, hop
 
@@ -229,9 +229,10 @@ def subband_flux(y: np.ndarray, sr: int) -> np.ndarray:
 def subband_flux_of_sums(
     parts: Sequence[np.ndarray], sums: Sequence[Sequence[int]], sr: int
 ) -> np.ndarray:
-    """Compute :func:`subband_flux` of sums of signals, each filtered and transformed only once.
+    """Compute the sub-band flux of sums of signals; each signal is filtered only once.
 
-    Filters and Fourier transforms are linear, so the spectrum of a sum is the sum of the spectra.
+    See :func:`subband_flux` for the method. Filters and Fourier transforms are linear, so the
+    spectrum of a sum is the sum of the spectra.
 
     Parameters
     ----------

@@ -61,9 +61,9 @@ def estimate_tempo(curve: np.ndarray, hop: float) -> float:
     -----
     Accuracy was measured on 180 simulated drum patterns from 60 to 200 BPM. From 80 to 150 BPM, all
     estimates are correct within 4%. At 60 and 70 BPM, all estimates are twice the tempo; from 170
-    BPM, all are half the tempo, and so are half of the estimates at 160 BPM. In total, 57% of the
-    estimates are correct and 43% are wrong by an octave; of those of ``librosa.feature.tempo``, 44%
-    are correct and 38% are wrong by an octave. For 29 click tracks, which have no accents, 17
+    BPM, all estimates are half the tempo; at 160 BPM, half of them are. In total, 57% of the
+    estimates are correct and 43% are wrong by an octave. For ``librosa.feature.tempo``, 44% are
+    correct and 38% are wrong by an octave. For 29 click tracks, which have no accents, 17
     estimates are correct (librosa: 25), and the others are wrong by an octave. Listeners do not
     agree on the octave either (McKinney & Moelants, 2006). For three of eight recorded metal songs
     (170–190 BPM), the estimate is half the tempo; ``librosa.beat.beat_track`` is correct for all

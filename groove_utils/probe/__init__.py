@@ -1,7 +1,7 @@
 """Probes of embeddings: folds, nested ridge, scores, comparisons, controls and stem ablation.
 
 The chapters on descriptors, probing and stem ablation use this family. Features are an array of
-shape (n_songs, d) or a mapping of layer → such arrays; targets are a Series or DataFrame of
+shape (n_songs, d) or a mapping of layer names to such arrays; targets are a Series or DataFrame of
 song-level ratings. By default, all songs of an artist are in the same fold, and folds are balanced
 over styles. Settings are stored in a :class:`Protocol`.
 """

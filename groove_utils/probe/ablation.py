@@ -1,4 +1,4 @@
-"""Probes of subsets of stems: fit, out-of-fold predictions and influences.
+"""Probes of subsets of stems: out-of-fold predictions, scores and influences of artists.
 
 A probe *trained on the mix* and tested on a subset of the stems shows what the model uses in a mix;
 a probe *trained and tested on the subset* shows what can be predicted from these stems. Both use
@@ -50,8 +50,8 @@ class Ablation:
     predicted : ndarray, shape (n_subsets, n, n_targets)
         Out-of-fold predictions, averaged over repeats.
     parts : list of str
-        Parts of the R²: over ``all`` songs and, if there are several styles, also ``within``
-        styles and in each style, by name.
+        Names of the scores in `r2`: ``all`` (R² over all songs) and, if there are several styles,
+        ``within`` (R² within styles) and the name of each style (R² in this style).
     r2 : ndarray, shape (n_subsets, n_parts, n_targets)
         Pooled out-of-fold R², averaged over repeats.
     influence : ndarray, shape (n_artists, n_subsets, n_parts, n_targets)
@@ -107,11 +107,11 @@ def ablate(
     folds=None,
     n_jobs=1,
 ) -> Ablation:
-    """Probe the features of each subset of stems, with the same folds for all subsets.
+    """Predict ratings from the features of each subset of stems, on the same folds for all subsets.
 
     Parameters
     ----------
-    features : mapping of tuple of str → features
+    features : mapping of tuple of str to features
         Features of each subset of stems: an array of shape (n, d), or a mapping of layer → such
         arrays. The largest subset is used as the mix; it must contain every stem.
     y, artists, styles, protocol, folds
@@ -128,6 +128,7 @@ def ablate(
     Returns
     -------
     Ablation
+        Out-of-fold predictions and scores for every subset, including the empty one.
 
     Notes
     -----
@@ -176,7 +177,7 @@ def _check_subsets(blocks) -> tuple[Subset, list[Subset]]:
 
 
 def _train_on_mix(blocks, stems, subsets, songs, protocol, empty, centre, n_jobs):
-    """Train probes on the mix, with the rows of all subsets appended as test songs only."""
+    """Train probes on the mix, and use them to predict held-out songs from every subset."""
     n, m = songs.ratings.shape
     mix, folds = blocks[stems], empty.folds
     for subset in subsets:

@@ -39,21 +39,21 @@ def nested_estimator(
     folds=None,
     n_jobs=1,
 ) -> ProbeResult:
-    """Probe with another regressor, tuned on the same inner folds as :func:`nested_ridge`.
+    """Predict targets with a regressor other than ridge, tuned on the inner folds of a protocol.
 
     Parameters
     ----------
     X, y, artists, styles, protocol, folds
-        See :func:`nested_ridge`. Layers are concatenated; `layers`, `alphas` and `pca` of the
-        protocol are not used.
+        See :func:`nested_ridge`, which uses the same folds. Layers are concatenated; `layers`,
+        `alphas` and `pca` of the protocol are not used.
     estimator : {"kernel", "pls", "boosting"}, or scikit-learn regressor for one target
         ``kernel``: kernel ridge regression in closed form, with a Gaussian kernel centred in
         feature space; its penalty and its gamma (0.1, 0.3, 1 or 3 divided by the number of
-        features) are tuned. ``pls``: partial least squares with 1–10 components. ``boosting``:
-        25–200 gradient-boosted trees of depth 1 or 3, for a few descriptors rather than thousands
-        of features.
-    grid : mapping of parameter → values, optional
-        Values to choose from, by parameter of a scikit-learn regressor given as `estimator`.
+        features) are tuned. ``pls``: partial least squares with 1, 2, 3, 5 or 10 components.
+        ``boosting``: 25, 75 or 200 gradient-boosted trees of depth 1 or 3, suitable for a few
+        descriptors rather than thousands of features.
+    grid : mapping of str to sequence, optional
+        Values to try for each parameter, if `estimator` is a scikit-learn regressor.
     n_jobs : int
         Number of threads over outer folds for ``kernel``; otherwise, number of processes over outer
         folds and targets.
@@ -138,10 +138,10 @@ def random_projection_control(
     n_draws=10,
     n_jobs=1,
 ) -> pd.DataFrame:
-    """Score randomly projected features, and random features of the same dimension.
+    """Score probes of randomly projected features, and of random features of the same dimension.
 
     The projection tests whether a high-dimensional model keeps its advantage when all models have
-    the same dimension; the random features show which R² pure noise of this dimension reaches.
+    the same dimension; the random features show the R² that pure noise of this dimension reaches.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def random_projection_control(
         Number of dimensions after the standardised features are multiplied by a random Gaussian
         matrix, which is independent of the data.
     n_draws : int
-        Number of random matrices, and of sets of random features.
+        Number of random matrices, and number of sets of random features.
 
     Returns
     -------

@@ -42,27 +42,28 @@ def compare_models(
 
     Parameters
     ----------
-    results : mapping of name → ProbeResult
+    results : mapping of str to ProbeResult
     score, n_boot, seed
         See :func:`bootstrap_scores`.
     reference : str, optional
-        Compare all other models with this one, whatever `pairs` is.
+        Model with which all others are compared. If given, `pairs` is ignored.
     pairs : sequence of (first, second), optional
-        Pairs to compare, such as each model with its untrained twin; may be empty. By default, all
-        pairs are compared.
+        Pairs to compare, such as each model and its untrained version; may be empty. By default,
+        all pairs are compared.
 
     Returns
     -------
     DataFrame
         One row per target and pair: ``target, first, second, difference`` (first − second), ``low,
         high`` (95%), ``se, p, p_holm, refit``. Holm's correction is applied over the pairs of each
-        target. `refit` is true if both probes have a closed form for leaving out an artist, so that
-        the interval accounts for the sampling of training songs.
+        target. `refit` is true if both probes have a closed form for leaving out an artist; the
+        interval then accounts for the sampling of training songs.
 
     Notes
     -----
     An artist's influence on a difference is the difference between the artist's influences on the
-    two scores. The difficulty of an artist that both models share therefore cancels out.
+    two scores. If an artist's songs are equally difficult for both models, this difficulty
+    therefore cancels out.
     """
     names = list(results)
     if len(names) < 2:
@@ -101,11 +102,11 @@ def songs_needed(
 
     Parameters
     ----------
-    results : mapping of name → ProbeResult
+    results : mapping of str to ProbeResult
         Exactly two results with the same songs and folds.
     difference : float
         Smallest difference of interest, above 0, fixed before the results are seen. Do not use the
-        observed difference, whose power follows from its p-value (Hoenig & Heisey 2001).
+        observed difference: its power is a function of its p-value (Hoenig & Heisey 2001).
     score : str
         See :func:`bootstrap_scores`.
     power : sequence of float
@@ -159,11 +160,11 @@ def mean_difference(
     n_boot=2000,
     seed=0,
 ) -> pd.DataFrame:
-    """Average the difference in a score over pairs of probes, such as models in two settings.
+    """Average the difference in a score over pairs of probes, such as one model in two settings.
 
     Parameters
     ----------
-    first, second : sequence of ProbeResult, or mapping of name → ProbeResult
+    first, second : sequence of ProbeResult, or mapping of str to ProbeResult
         Pairs of results for the same songs and targets; their folds may differ. Mappings are paired
         by name and must have the same names.
     score, n_boot, seed

@@ -1,8 +1,9 @@
 """Correlations of single features with ratings, with artists as the sampling unit.
 
 Songs by one artist share a drummer, a room and a producer, so ninety songs by twenty-four artists
-are worth fewer than ninety independent observations. Intervals are therefore based on a bootstrap
-over whole artists: the standard error of r is transformed to Fisher's z by the delta method.
+carry less information than ninety independent observations. Intervals are therefore based on a
+bootstrap over whole artists: the standard error of r is transformed to the scale of Fisher's z by
+the delta method.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ def fisher_interval(r, n) -> tuple[np.ndarray, np.ndarray]:
     Returns
     -------
     low, high : ndarray of float64
+        Lower and upper bounds of the intervals.
 
     Examples
     --------

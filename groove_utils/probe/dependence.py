@@ -29,11 +29,12 @@ def partial_dependence(
     n_refits: int = 30,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Compute partial dependence on a feature, with a bootstrap band over artists.
+    """Compute the partial dependence of ratings on a feature, with a bootstrap band over artists.
 
     Parameters
     ----------
     X : DataFrame, shape (n, d)
+        Features of n songs.
     y : array-like of shape (n,)
         Target, such as mean ratings.
     artists : array-like of shape (n,), optional
@@ -47,21 +48,21 @@ def partial_dependence(
         Number of values of the feature, at equally spaced quantiles from the 5th to the 95th
         percentile.
     n_refits : int
-        Number of bootstrap samples of artists, to each of which the estimator is fitted.
+        Number of bootstrap samples of artists; the estimator is fitted to each of them.
     seed : int
         Random seed.
 
     Returns
     -------
     DataFrame
-        Columns ``x``, values of the feature; ``estimate``, the curve minus its mean, so that only
-        its shape matters; ``low, high``, 2.5% and 97.5% quantiles over the bootstrap samples.
+        Columns: ``x`` (values of the feature); ``estimate`` (the curve minus its mean, since only
+        its shape matters); ``low, high`` (2.5% and 97.5% quantiles over the bootstrap samples).
 
     Notes
     -----
-    Friedman (2001), Annals of Statistics 29(5), section 8.2. If features are correlated, the
-    average includes combinations of values that could not occur. The band shows how the curve
-    depends on the sampled artists; it is not a test of the shape of the curve.
+    The method is described by Friedman (2001), Annals of Statistics 29(5), section 8.2. If features
+    are correlated, the average includes combinations of values that could not occur. The band shows
+    how the curve depends on the sampled artists; it is not a test of the shape of the curve.
     """
     songs, blocks = as_data(X, y, artists)
     if feature not in X.columns:
@@ -143,9 +144,9 @@ def parabola(x, y, artists=None, covariates=None, *, points=None) -> tuple[pd.Da
 
 
 def two_lines(x, y, artists=None, covariates=None) -> pd.DataFrame:
-    """Test for a U or an inverted U with two lines of opposite slope, one on each side of a break.
+    """Test for a U or an inverted U by fitting two lines, one on each side of a break point.
 
-    A significant quadratic term does not show a U: it also occurs if a curve merely flattens.
+    A significant quadratic term is not evidence of a U: it also occurs if a curve merely flattens.
 
     Parameters
     ----------
@@ -163,14 +164,13 @@ def two_lines(x, y, artists=None, covariates=None) -> pd.DataFrame:
 
     Notes
     -----
-    Simonsohn (2018), Advances in Methods and Practices in Psychological Science 1(4), 538–555. The
-    break is found by his "Robin Hood" rule: fit a cubic spline; find its most extreme value between
-    the 10th and 90th percentiles of `x`; take the songs in this range whose fitted value is within
-    one standard error of it; place the break at the quantile of these songs that gives more songs
-    to the weaker of the two lines. The lines need not meet at the break. In 300 simulations of 24
-    artists with four songs each, a logarithmic curve was mistaken for an inverted U in 1% of cases,
-    and a curve that rises to a plateau in 8%; the quadratic term was negative in 54% and 87% of
-    cases, respectively.
+    The test was proposed by Simonsohn (2018), Advances in Methods and Practices in Psychological
+    Science 1(4), 538–555. The break is found by his “Robin Hood” rule: fit a cubic spline; find its
+    most extreme value between the 10th and 90th percentiles of `x`; take the songs in this range
+    whose fitted value is within one standard error of it; place the break at the quantile of these
+    songs that gives more songs to the weaker of the two lines. The lines need not meet at the
+    break. In simulations of 24 artists with four songs each, the test mistook a logarithmic curve,
+    or a curve that rises to a plateau, for an inverted U in at most 8% of cases.
 
     Examples
     --------

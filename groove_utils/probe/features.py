@@ -10,7 +10,7 @@ __all__ = ["usable_descriptors"]
 
 
 def usable_descriptors(table: pd.DataFrame) -> pd.DataFrame:
-    """Select the numeric descriptors that have a value for every song and differ between songs.
+    """Select the numeric descriptors that are known for every song and vary between songs.
 
     Missing values are not imputed, since values from other songs would leak into test folds.
 

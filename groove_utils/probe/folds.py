@@ -34,10 +34,10 @@ class Split:
 def artist_folds(artists, styles=None, *, n_splits=4, n_repeats=1, seed=0) -> np.ndarray:
     """Assign whole artists to folds of similar size and similar proportions of styles.
 
-    Artists with the most songs are assigned first, and artists with equally many songs in random
-    order. Each artist is added to the fold where this least increases the sum of squared deviations
-    from an equal share of every style and of all songs, relative to the share; ties are broken at
-    random.
+    Artists are assigned in descending order of their numbers of songs; ties are ordered at random.
+    Each artist is assigned to a fold for which the sum of squared deviations from equal shares of
+    songs (of each style and in total), relative to these shares, increases least; ties are broken
+    at random.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def artist_folds(artists, styles=None, *, n_splits=4, n_repeats=1, seed=0) -> np
 
 
 def check_folds(folds, artists) -> None:
-    """Raise an error if an artist is in several folds of a repeat, or a fold is empty.
+    """Raise an error if an artist is in several folds of the same repeat, or if a fold is empty.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def check_folds(folds, artists) -> None:
     if folds.shape[1] != len(labels) or not np.issubdtype(folds.dtype, np.integer):
         raise ProbeError(
             f"folds have shape {folds.shape} and type {folds.dtype}; expected one integer per song "
-            f"({len(labels)} songs), the fold in which the song is held out",
+            f"({len(labels)} songs): the fold in which the song is held out",
             kind="shape", column="folds",
         )  # fmt: skip
     for repeat, fold in enumerate(folds):

@@ -1,4 +1,4 @@
-"""Confidence intervals of scores, for the sampling of artists in both training and test sets.
+"""Confidence intervals of scores that account for the sampling of training and test artists.
 
 A bootstrap that resamples test songs with fixed predictions ignores the uncertainty due to the
 training songs. In simulated studies of 80–150 songs, such intervals contained the true R² in 65–85%
@@ -61,7 +61,7 @@ def artist_influence(
 
 
 def result_interval(result, statistic, *, refit=True, n_boot=2000, seed=0):
-    """Compute estimate, low, high and SE of a statistic, and whether probes were refitted."""
+    """Return a statistic's estimate, low, high and SE, and whether the probe was refitted."""
     if refit and result.leave_artist_out is not None:
         estimate, influence = artist_influence(result, statistic)
         low, high, se, _ = influence_interval(estimate, influence, n_boot=n_boot, seed=seed)
@@ -77,6 +77,7 @@ def bootstrap_scores(
     Parameters
     ----------
     result : ProbeResult
+        Out-of-fold predictions to score.
     scores : sequence of {"r2", "spearman", "rmse", "fold_r2", "fold_rmse", "r2_over_baseline", \
 "within_r", "within_r2"}
         See :meth:`groove_utils.probe.ProbeResult.scores`.

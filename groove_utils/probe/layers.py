@@ -41,12 +41,12 @@ def layer_profile(
 
     Parameters
     ----------
-    layers : mapping of layer → array of shape (n, d)
+    layers : mapping of layer names to arrays of shape (n, d)
         Features of two or more layers.
     y, artists, styles, protocol, n_jobs
         See :func:`nested_ridge`; `protocol.layers` is not used.
     n_permutations : int
-        Number of permutations for p-values, which are omitted if it is 0.
+        Number of permutations for the p-values. If it is 0, the p-values are omitted.
     n_boot : int
         Number of bootstrap samples of artists for the 95% intervals, with the protocol's seed.
 
@@ -60,7 +60,7 @@ def layer_profile(
         nested_high`` (with the layer chosen in the inner folds; the same for all layers).
     """
     if not isinstance(layers, Mapping) or len(layers) < 2:
-        raise ProbeError("layers must be a mapping of two or more names of layers → features",
+        raise ProbeError("layers must be a mapping of two or more layer names to features",
                          kind="too_few", column="layers")  # fmt: skip
     protocol = replace(protocol, layers="select")
     songs, options = (y, artists, styles, protocol), {"n_jobs": n_jobs}

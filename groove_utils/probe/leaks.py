@@ -1,7 +1,7 @@
 """Detection of data leaks from held-out songs to the model that predicts them.
 
 Data that the model must not see are changed. If its predictions then change too, there is a leak.
-This works for any probe, including a reader's own.
+The check works for any probe, including one written by the reader.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ def find_leaks(
     Parameters
     ----------
     probe : callable
-        Deterministic function ``probe(X, y, folds)`` of a dict ``X`` of layer → array (n, d),
-        targets ``y`` (n, m) and ``folds`` (n,). It returns out-of-fold predictions (n,) or (n, m),
-        or a :class:`ProbeResult` with one repeat.
+        Deterministic function ``probe(X, y, folds)`` of features ``X`` (a dict of arrays (n, d) by
+        layer), targets ``y`` (n, m) and ``folds`` (n,). It returns out-of-fold predictions (n,) or
+        (n, m), or a :class:`ProbeResult` with one repeat.
     X, y, artists
         See :func:`nested_ridge`.
     folds : ndarray of int, shape (n,)

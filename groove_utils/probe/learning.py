@@ -37,7 +37,7 @@ def learning_curve(
     X, y, artists, styles, protocol, n_jobs
         See :func:`nested_ridge`. Folds and training artists are drawn again for each repeat.
     shares : sequence of float
-        Share of the training artists to keep in each fold, above 0 and at most 1.
+        Shares of the training artists to keep in each fold, above 0 and at most 1.
 
     Returns
     -------
@@ -104,7 +104,7 @@ def rater_learning_curve(
         Numbers of raters, limited to the largest number of raters of any song. Songs with fewer
         raters keep all of them.
     n_draws : int
-        Number of panels, which are drawn independently for each song.
+        Number of panels for each number of raters; they are drawn independently for each song.
 
     Returns
     -------

@@ -27,7 +27,7 @@ def paper_protocol(
 
     Parameters
     ----------
-    X : array-like of shape (n, d), or mapping of layer → such arrays
+    X : array-like of shape (n, d), or mapping of layer names to such arrays
         Features. Layers are concatenated in the order of the mapping.
     y : Series, DataFrame or array-like of shape (n,) or (n, m)
         Targets, indexed by song id.

@@ -44,7 +44,7 @@ def variance_partition(
 
     Parameters
     ----------
-    blocks : mapping of name → features or labels
+    blocks : mapping of str to features or labels
         Two or three blocks: features (n, d), or labels (n,) such as style, which are converted to
         indicators.
     y, artists, styles, protocol, n_jobs
@@ -64,7 +64,7 @@ def variance_partition(
     -----
     This is commonality analysis by inclusion and exclusion (Mood 1971). R² is ``1 − SSE/SSE of the
     training mean``, which is exactly 0 without blocks. A component may be negative: out of fold, a
-    block can reduce R², or two blocks together can add more than the sum of what each adds.
+    block can reduce R², and two blocks can increase it more together than separately.
 
     References
     ----------

@@ -56,18 +56,18 @@ def permutation_test(
 
     Parameters
     ----------
-    models : mapping of name → features
+    models : mapping of str to features
         Features as in :func:`nested_ridge`: an array, or a mapping of layers.
     y, artists, styles, protocol, nuisance, n_jobs
         See :func:`nested_ridge`.
     n_permutations : int
+        Number of permutations.
     within_style : bool
         Permute only within styles, to test for effects beyond style.
     unit : {"artist", "song"}
         Permute whole artists or single songs; see the module's docstring.
     score : {"r2", "within_r"}
-        R² over all songs, or the correlation of ratings and predictions within styles (the null
-        distribution of R² within styles lies below 0).
+        R² over all songs, or the correlation of ratings and predictions within styles.
     each_layer : bool
         Test each layer of each model separately instead of selecting or concatenating layers.
     return_null : bool
@@ -83,7 +83,7 @@ def permutation_test(
     null : ndarray, shape (n_permutations, n_rows), only with `return_null`
     """
     if not isinstance(models, Mapping):
-        raise ProbeError("models must be a mapping of name → features, such as {'MERT': X}",
+        raise ProbeError("models must be a mapping of names to features, such as {'MERT': X}",
                          kind="type", column="models")  # fmt: skip
     for name, value, allowed in (("unit", unit, UNITS), ("score", score, SCORES)):
         if value not in allowed:

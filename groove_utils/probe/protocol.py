@@ -24,11 +24,11 @@ class Protocol:
     Parameters
     ----------
     n_splits, n_repeats, n_inner : int
-        Number of outer folds, of repeats with other outer folds, and of inner folds (fewer if a
+        Numbers of outer folds, of repeats with new outer folds, and of inner folds (fewer if a
         training set has fewer artists).
     layers : {"select", "concat"} or str or sequence of str
-        Choose one layer in the inner folds, concatenate all standardised layers, use one layer
-        given by name, or choose among several layers given by name.
+        ``select``: choose one layer in the inner folds. ``concat``: concatenate all standardised
+        layers. One name: use this layer. Several names: choose one of these layers.
     alphas : float or sequence of float
         Ridge penalties above 0, on standardised features.
     pca : int or sequence of (int or None), optional

@@ -23,14 +23,14 @@ class ProbeResult:
     songs : Songs
         ``ids``, ``targets``, ``ratings``, ``artists`` and ``styles``.
     predicted, baseline : ndarray, shape (n_repeats, n, n_targets)
-        Prediction for each song when it was held out, and baseline of the same fold: the mean of
-        the training songs, or the prediction from nuisance variables.
+        Out-of-fold prediction for each song, and baseline of the same fold: the mean of the
+        training songs, or the prediction from nuisance variables.
     folds : ndarray, shape (n_repeats, n), dtype int
         The fold in which each song was held out.
     choices : DataFrame
         One row per repeat, fold and target: ``layer``, ``alpha``, ``pca`` (missing if all
-        components are used) and ``inner_mse``. For other regressors than ridge, columns name the
-        parameters.
+        components are used) and ``inner_mse``. For regressors other than ridge, there is one column
+        per tuned parameter.
     leave_artist_out : ndarray, shape (n_artists, n_repeats, n, n_targets), or None
         Predictions with each artist (in sorted order) left out of the training set. Intervals use
         these predictions to account for the sampling of training songs.
@@ -47,8 +47,8 @@ class ProbeResult:
     def predictions(self) -> pd.DataFrame:
         """Tidy table of predictions, with one row per repeat, song and target.
 
-        Columns ``repeat``, ``fold``, ``track_id``, ``artist``, ``style``, ``target``,
-        ``observed``, ``predicted``, ``baseline``.
+        The columns are ``repeat``, ``fold``, ``track_id``, ``artist``, ``style``, ``target``,
+        ``observed``, ``predicted`` and ``baseline``.
         """
         songs, shape = self.songs, self.predicted.shape
         columns = {

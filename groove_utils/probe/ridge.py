@@ -64,7 +64,7 @@ def nested_ridge(
 
     Parameters
     ----------
-    X : array-like of shape (n, d), or mapping of layer → such arrays
+    X : array-like of shape (n, d), or mapping of layer names to such arrays
         Features of n songs.
     y : Series, DataFrame or array-like of shape (n,) or (n, m)
         One or several targets.
@@ -84,6 +84,7 @@ def nested_ridge(
     Returns
     -------
     ProbeResult
+        Out-of-fold predictions, and the settings chosen in the inner folds.
 
     Raises
     ------
@@ -121,9 +122,9 @@ def nested_ridges(
 ) -> dict[str, ProbeResult]:
     """Run :func:`nested_ridge` on several representations of the same songs.
 
-    `features` maps names to features, and results have the same names. `n_jobs` is the number of
-    threads over representations. Results are stored in `cache`, by default in the project's store
-    (:mod:`groove_utils.memoisation`).
+    `features` maps names to features; the result maps the same names to probe results. `n_jobs` is
+    the number of threads over representations. Results are stored in `cache`, by default in the
+    project's store (:mod:`groove_utils.memoisation`).
     """
     probe = delayed(_memoised_ridge)
     results = Parallel(n_jobs, prefer="threads")(
@@ -157,7 +158,7 @@ class Plan:
     equalise : bool
         Divide each block's Gram matrix by its mean diagonal, so that blocks have equal weight
         whatever their dimension.
-    project : dict of str → ndarray of shape (d, k)
+    project : dict of str to ndarray of shape (d, k)
         Matrix with which each block is multiplied after standardisation.
     kernel : callable, optional
         ``kernel(A, B, candidate)``, used instead of the linear Gram matrix of standardised
@@ -175,7 +176,7 @@ class Plan:
 
 
 def make_plan(blocks: dict[str, np.ndarray], protocol: Protocol) -> Plan:
-    """Build the plan of a protocol for the given layers of features."""
+    """List the candidate models that a protocol defines for the given layers of features."""
     names, layers = list(blocks), protocol.layers
     chosen, weights = names, np.eye(len(names))
     if layers == "concat":
@@ -194,7 +195,7 @@ def make_plan(blocks: dict[str, np.ndarray], protocol: Protocol) -> Plan:
 
 
 def nuisance_design(nuisance, n: int) -> np.ndarray | None:
-    """Return an intercept and one indicator per label of a nuisance variable, (n, q)."""
+    """Return an intercept and one indicator per label of a nuisance variable, shape (n, q)."""
     if nuisance is None:
         return None
     labels = as_labels(nuisance, n, "nuisance", None).astype(str)
@@ -211,7 +212,7 @@ def run_plan(
     nuisance=None,
     n_jobs=1,
 ) -> ProbeResult:
-    """Probe blocks of features with the candidates of a plan, on the folds of a protocol."""
+    """Run a nested ridge probe with the candidates of a plan, on the folds of a protocol."""
     folds = outer_folds(songs, protocol, folds)
     splits = nested_splits(songs, folds, protocol)
     n = len(songs)
@@ -255,7 +256,7 @@ def run_ridge(
 
     Parameters
     ----------
-    blocks : dict of str → ndarray of shape (n, d)
+    blocks : dict of str to ndarray of shape (n, d)
         Blocks of features, such as layers.
     Y : ndarray, shape (n, m)
         Targets; permuted copies of a target are additional columns.
@@ -288,7 +289,7 @@ def run_ridge(
 
 
 def assemble(splits: Sequence[Split], fits: Sequence[dict], name: str, n: int) -> np.ndarray:
-    """Arrange one output of :func:`run_ridge` by repeat and song, (..., n_repeats, n, m)."""
+    """Arrange one output of :func:`run_ridge` in an array of shape (..., n_repeats, n, m)."""
     *groups, _, m = fits[0][name].shape
     values = np.full((*groups, 1 + max(split.repeat for split in splits), n, m), np.nan)
     for split, fit in zip(splits, fits, strict=True):

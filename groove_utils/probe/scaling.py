@@ -1,8 +1,8 @@
 """Standardisation that is robust to near-constant units.
 
 Some units of pretrained networks are almost constant over the training songs, but not over the test
-songs. After division by the tiny standard deviation, one such value would dominate all other
-features.
+songs. After division by the tiny standard deviation, a single value of such a unit would
+dominate all other features.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["ClippedStandardScaler", "scale_facts"]
 
 
 class ClippedStandardScaler(TransformerMixin, BaseEstimator):
-    """Standardise features by training mean and SD, with a floor on the SD and a limit on z.
+    """Standardise features by training mean and SD, with a lower bound on the SD, and clip them.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class ClippedStandardScaler(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X):
-        """Standardise the features of songs, shape (n, d) → (n, d)."""
+        """Standardise features of shape (n, d); return an array of the same shape."""
         Z = np.asarray(X, dtype=np.float64) - self.mean_
         Z /= self.scale_
         return np.clip(Z, -self.clip, self.clip, out=Z)
@@ -71,7 +71,8 @@ def scale_facts(X, folds, *, floor=1e-4, clip=5.0) -> dict[str, float]:
 
     Parameters
     ----------
-    X : array-like of shape (n, d), or mapping of layer → such arrays
+    X : array-like of shape (n, d), or mapping of layer names to such arrays
+        Features of n songs.
     folds : ndarray of int, shape (n_repeats, n)
         Fold in which each song is held out.
     floor, clip : float

@@ -22,7 +22,7 @@ SCORES = (
 
 
 def score_statistic(result, score: str):
-    """Return a function of song weights (n_draws, n) that computes a score (n_draws, n_targets).
+    """Return a function that computes a score (n_draws, n_targets) from song weights (n_draws, n).
 
     The scores are described in :meth:`groove_utils.probe.ProbeResult.scores`.
     """
@@ -86,7 +86,7 @@ def within_style_r(y, predicted, styles, w) -> np.ndarray:
 
 
 def r2_by_repeat(result, w) -> np.ndarray:
-    """Average R² over the folds of each repeat; return (n_repeats, n_draws, n_targets)."""
+    """Average R² over the folds of each repeat; the shape is (n_repeats, n_draws, n_targets)."""
 
     def r2(y, predicted, w):
         return 1 - _ratio(w @ (y - predicted) ** 2, _spread(w, y - y.mean(axis=0)))
@@ -95,7 +95,7 @@ def r2_by_repeat(result, w) -> np.ndarray:
 
 
 def rmse_by_repeat(result, w) -> np.ndarray:
-    """Average RMSE over the folds of each repeat; return (n_repeats, n_draws, n_targets)."""
+    """Average RMSE over the folds of each repeat; the shape is (n_repeats, n_draws, n_targets)."""
 
     def rmse(y, predicted, w):
         return np.sqrt(_ratio(w @ (y - predicted) ** 2, w.sum(axis=1, keepdims=True)))
@@ -114,7 +114,7 @@ def _fold_means(result, w, score) -> np.ndarray:
 
 
 def style_statistic(result):
-    """Return a function of song weights (n_draws, n) that computes R² overall and by style.
+    """Return a function that computes R² overall and by style from song weights (n_draws, n).
 
     The function returns an array of shape (n_draws, (3 + n_styles) · n_targets): R² over all songs,
     between styles, within styles, and in each style.

@@ -18,18 +18,18 @@ __all__ = ["inner_errors", "select_by_inner_folds"]
 
 
 def inner_errors(results: Mapping[str, ProbeResult]) -> pd.DataFrame:
-    """Average mean squared errors in the inner folds, in units of each target's variance.
+    """Average the mean squared errors of the inner folds, in units of each target's variance.
 
     Parameters
     ----------
-    results : mapping of name → ProbeResult
+    results : mapping of str to ProbeResult
         Outputs of :func:`nested_ridge`, with the same songs and folds.
 
     Returns
     -------
     DataFrame
-        Indexed by name, with one column per target. In each column, the smallest value is that of
-        the representation preferred in the inner folds.
+        One row per name and one column per target. In each column, the representation with the
+        smallest value is the one preferred in the inner folds.
     """
     check_paired(results)
     songs = next(iter(results.values())).songs
@@ -52,7 +52,7 @@ def select_by_inner_folds(results: Mapping[str, ProbeResult]) -> ProbeResult:
 
     Parameters
     ----------
-    results : mapping of name → ProbeResult
+    results : mapping of str to ProbeResult
         As in :func:`inner_errors`.
 
     Returns

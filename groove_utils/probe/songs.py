@@ -45,12 +45,12 @@ class Songs:
 
     @property
     def artist_codes(self) -> np.ndarray:
-        """Artist of each song, encoded as an integer in sorted order."""
+        """Integer code of each song's artist, in the sorted order of the names."""
         return label_codes(self.artists)
 
     @property
     def style_codes(self) -> np.ndarray:
-        """Style of each song, encoded as an integer in sorted order."""
+        """Integer code of each song's style, in the sorted order of the names."""
         return label_codes(self.styles)
 
     @property

@@ -21,7 +21,7 @@ def attribute_songs(
     n_boot=2000,
     seed=0,
 ) -> pd.DataFrame:
-    """Attribute each song's predicted rating to its stems.
+    """Attribute each song's predicted rating to its stems by Shapley values.
 
     Parameters
     ----------
@@ -30,9 +30,10 @@ def attribute_songs(
     target : str
         Name of the target.
     silent : DataFrame of bool, shape (n, n_stems), optional
-        Marks silent stems; indexed by song id, with one column per stem. Each subset is replaced by
-        the subset of its non-silent stems, so that the value of a silent stem is exactly 0. Without
-        this table, its value depends on what the probe predicts from silence.
+        True for silent stems; indexed by song id, with one column per stem. Each subset is replaced
+        by the subset of its non-silent stems, so that the value of a silent stem is exactly 0.
+        Without this table, the value of a silent stem depends on what the probe predicts from
+        silence.
     n_boot, seed : int
         Number of bootstrap samples of training artists for the 95% interval, and random seed.
 

@@ -33,7 +33,7 @@ def paper_scores(
 
     Parameters
     ----------
-    features : mapping of tuple of str → features
+    features : mapping of tuple of str to features
         Features of each subset of stems.
     y, artists, styles
         See :func:`groove_utils.probe.paper_protocol`.
@@ -58,6 +58,7 @@ def ablation_scores(ablation: Ablation, *, n_boot=2000, seed=0) -> pd.DataFrame:
     Parameters
     ----------
     ablation : Ablation
+        Output of :func:`groove_utils.probe.ablate`.
     n_boot, seed
         See :func:`contributions`.
 
@@ -79,6 +80,7 @@ def contributions(ablation: Ablation, *, n_boot=2000, seed=0) -> pd.DataFrame:
     Parameters
     ----------
     ablation : Ablation
+        Output of :func:`groove_utils.probe.ablate`.
     n_boot, seed : int
         Number of bootstrap samples of artists, and random seed.
 
@@ -141,9 +143,9 @@ def contrast(
     Parameters
     ----------
     terms : sequence of (weight, Ablation, subset)
-        For example, the interaction of drums and bass is ``[(1, a, ("drums", "bass")), (-1, a,
-        ("drums",)), (-1, a, ("bass",)), (1, a, ())]``, and the difference between raw and
-        loudness-matched stems is ``[(1, raw, s), (-1, matched, s)]``.
+        Weighted terms. For example, the interaction of drums and bass is ``[(1, a, ("drums",
+        "bass")), (-1, a, ("drums",)), (-1, a, ("bass",)), (1, a, ())]``, and the difference between
+        raw and loudness-matched stems is ``[(1, raw, s), (-1, matched, s)]``.
     n_boot, seed
         See :func:`contributions`.
 
@@ -151,7 +153,7 @@ def contrast(
     -------
     DataFrame
         One row per part and target: ``part, target, estimate, low, high`` (95%), ``se, p, n_songs,
-        n_artists``. The difficulty of an artist that all terms share cancels out.
+        n_artists``. Difficulties of an artist that are the same for all terms cancel out.
     """
     if not terms:
         raise ProbeError("no terms given; expected one or more of (weight, ablation, subset)",

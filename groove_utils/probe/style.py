@@ -50,6 +50,7 @@ def style_scores(result: ProbeResult, *, n_boot=2000, seed=0) -> pd.DataFrame:
     Parameters
     ----------
     result : ProbeResult
+        Out-of-fold predictions to score.
     n_boot, seed : int
         Number of bootstrap samples of artists, and random seed.
 

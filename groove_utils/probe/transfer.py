@@ -20,7 +20,7 @@ from groove_utils.stats.bootstrap import influence_interval
 
 __all__ = ["matched_transfer"]
 
-FEWEST_ARTISTS = 4  # of a style
+FEWEST_ARTISTS = 4  # per style
 SCORES = ("r2", "spearman")
 SOURCES = ("same style", "another style", "mixed styles")
 
@@ -29,7 +29,7 @@ SOURCES = ("same style", "another style", "mixed styles")
 def matched_transfer(
     X, y, artists=None, styles=None, protocol: Protocol = Protocol(), *, n_boot=2000, n_jobs=1
 ) -> pd.DataFrame:
-    """Test on one style after training on the same style, another style, or a mix of styles.
+    """Score probes on one style after training on the same style, another style or mixed styles.
 
     For each fold of the tested style's artists, all training sets have the same number of artists:
     other artists of the same style, artists of one other style, or artists from all styles in equal
@@ -56,7 +56,7 @@ def matched_transfer(
     Raises
     ------
     ProbeError
-        If fewer than two styles have four artists.
+        If fewer than two styles have four or more artists.
     """
     songs, blocks = as_data(X, y, artists, styles)
     plan = make_plan(blocks, protocol)

@@ -1,6 +1,6 @@
 """Notes of the demo study's songs: drums, bass, chords and a lead voice.
 
-Each part chooses among rhythmic figures of the song's style. A figure is a bar of sixteenths (see
+Each part is built from rhythmic figures of the song's style. A figure is a bar of sixteenths (see
 :func:`groove_utils.synth.patterns.from_text`).
 """
 
@@ -31,7 +31,7 @@ DRUM_KEYS = {
     "tom_low": 43, "clap": 39, "rim": 37, "tambourine": 54, "cowbell": 56, "shaker": 70,
     "conga_high": 63, "conga_low": 64,
 }  # fmt: skip
-# player whose timing offset applies to a drum; to all others, the kick's applies
+# player whose timing offset applies to a drum; all other drums use the offset of the kick
 PLAYERS = {
     "snare": "snare", "clap": "snare", "rim": "snare", "hat": "hat", "open_hat": "hat",
     "ride": "hat", "shaker": "hat", "tambourine": "hat",
@@ -168,7 +168,7 @@ def voice_chord(chord: tuple[int, str], key: int, centre: int) -> list[int]:
 
 
 class Hands:
-    """Hands of a chord player; the notes that they strike are collected in `notes`."""
+    """Player of chords; the notes that it plays are collected in the list `notes`."""
 
     def __init__(self, rng, clock: Clock):
         self.rng, self.clock, self.notes = rng, clock, []
@@ -216,7 +216,7 @@ def play_chords(
 def _play_second(hands: Hands, band: Band, chords, key: int) -> None:
     """Add the second chord part: stabs in funk, long chords in pop, half-bar chords in rock.
 
-    A second distorted guitar in rock doubles the first instead.
+    In rock, a second distorted guitar doubles the first chord part instead.
     """
     rng, program = hands.rng, band.parts["second"].program
     if band.style == "funk":
@@ -251,7 +251,7 @@ def play_lead(
     phrases: Sequence[str] = PHRASES,
     centres: tuple[int, int] = (64, 70),
 ) -> list[Note]:
-    """Generate a lead melody: a two-bar phrase that is repeated with different endings, and rests.
+    """Generate a lead melody from a two-bar phrase that is repeated with varied endings and rests.
 
     By default, the scale is that of the band's style.
     """

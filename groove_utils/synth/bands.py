@@ -95,7 +95,9 @@ class Band:
 
 
 def draw_band(seed: int, index: int) -> Band:
-    """Draw one band of a study; with a multiple of 3 bands, all styles are equally frequent.
+    """Draw the instruments, sounds and timing habits of one band at random.
+
+    Styles take turns, so all styles are equally frequent if the number of bands is a multiple of 3.
 
     Parameters
     ----------
@@ -131,7 +133,7 @@ def draw_band(seed: int, index: int) -> Band:
 def _draw_parts(rng, kit: int, bass: int, chords: int, second: int) -> dict[str, Part]:
     """Draw the sound of each part for given instruments.
 
-    Another order of the random draws would change all songs.
+    The order of the random draws must not be changed: all songs depend on it.
     """
     lead, side = int(rng.choice([52, 53, 54, 85])), rng.choice([-1, 1])
     room = float(rng.uniform(0.05, 0.22))

@@ -56,7 +56,9 @@ def score_features(song: Song) -> dict[str, float]:
 
 
 def level_features(stems: dict[str, np.ndarray]) -> dict[str, float]:
-    """Measure levels of the output of :func:`groove_utils.synth.rendering.render`.
+    """Measure the loudness, low-frequency energy and peak of a rendered song.
+
+    `stems` is the output of :func:`groove_utils.synth.rendering.render`.
 
     Returns
     -------

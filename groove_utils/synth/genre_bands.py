@@ -35,7 +35,7 @@ class GenreBand:
     sources : dict of str to str
         Style that the band follows in each of :data:`ROLES`.
     figures : dict of str to list
-        Figures that songs of the band choose from, by role.
+        Figures that the band's songs are built from, by role.
     mix : dict of str to float
         Settings of the mixing desk.
     """

@@ -39,7 +39,7 @@ def compose_genre_song(
     band, song : int
         Index of the band within its style, and of the song within the band (0, 1, …).
     seconds : float
-        Length to fill with bars; the last bar may be cut off.
+        Length in seconds to fill with bars; the last bar may be cut off.
     seed : int
         Seed of the corpus.
     tempo : float, optional
@@ -118,7 +118,7 @@ def _pick(rng, options: list):
 
 
 def _draw_drums(rng, group: GenreBand, n_bars: int, density: float) -> dict[str, np.ndarray]:
-    """Draw two bars from one of the band's figures, with a varied second bar and fills."""
+    """Draw a drum part: one of the band's figures, with a varied second bar and fills."""
     sheet, figure = group.sheet("drums"), _pick(rng, group.figures["drums"])
     parts = {name: np.zeros((n_bars, STEPS), int) for name in DRUM_KEYS}
     for name, text in figure.items():

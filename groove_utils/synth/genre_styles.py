@@ -93,7 +93,7 @@ def check_figure(figure: str) -> str:
 
 
 def parse_progression(text: str) -> list[tuple[int, str]]:
-    """Parse chords as (semitones above the key, kind).
+    """Parse a chord progression into pairs (semitones above the key, kind of chord).
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Simulated listeners, whose ratings have known effects, so that every method can be tested.
+"""Simulated listeners, whose ratings depend on known effects, so that methods can be tested.
 
 Ratings follow a linear mixed model: fixed effects of song covariates, song and listener intercepts,
 listener-specific slopes and style preferences, and a residual. There are six questions with
@@ -47,6 +47,7 @@ def draw_design(styles: np.ndarray, n_listeners: int, per_listener: int, rng) ->
     n_listeners, per_listener : int
         Number of listeners, and of songs per listener.
     rng : numpy.random.Generator
+        Random number generator.
 
     Returns
     -------

@@ -157,7 +157,7 @@ def drum_loop(events: Sequence[tuple[float, int, float]], seconds: float, kit: i
     events : sequence of (float, int, float)
         Time in seconds, General MIDI drum key, and gain of each stroke.
     seconds : float
-        Length of the loop.
+        Length of the loop in seconds.
     kit : int
         Program of a drum kit.
 
@@ -186,6 +186,7 @@ def tom_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
     n_train, n_test : int
         Numbers of training and test examples.
     seed : int
+        Random seed.
 
     Returns
     -------
@@ -205,16 +206,17 @@ def tom_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
 
 @_cached
 def chord_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
-    """Generate the task of identifying a chord, with different roots in training and test.
+    """Generate the task of identifying a chord, with different roots in the training and test sets.
 
-    Training roots are A2 to G♯3, test roots A3 to G♯4. Features are as in :func:`tom_task`, from 65
-    Hz.
+    Training roots are A2 to G♯3, test roots A3 to G♯4. Features are as in :func:`tom_task`, but
+    start at 65 Hz.
 
     Parameters
     ----------
     n_train, n_test : int
         Numbers of training and test examples.
     seed : int
+        Random seed.
 
     Returns
     -------
@@ -248,6 +250,7 @@ def swing_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
     n_train, n_test : int
         Numbers of training and test examples.
     seed : int
+        Random seed.
 
     Returns
     -------
@@ -266,15 +269,16 @@ def swing_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
 def repeat_task(n_train: int, n_test: int, seed: int = 0, n_bars: int = 6) -> ListeningTask:
     """Generate the task of finding the earlier bar that the last bar repeats.
 
-    Bars of eight steps contain random strokes of kick, snare and hi-hat; the repeated bar has other
-    gains. Features are the levels (in units of 20 dB) of 3 frequency bands at the 8 steps, so each
-    frame is one bar with 24 numbers.
+    Bars of eight steps contain random strokes of kick, snare and hi-hat; the strokes of the last
+    bar have new gains. Features are the levels (in units of 20 dB) of 3 frequency bands at the 8
+    steps, so each frame is one bar with 24 numbers.
 
     Parameters
     ----------
     n_train, n_test : int
         Numbers of training and test examples.
     seed : int
+        Random seed.
     n_bars : int
         Number of bars of each sound, including the last.
 
@@ -309,14 +313,15 @@ def repeat_task(n_train: int, n_test: int, seed: int = 0, n_bars: int = 6) -> Li
 def tempo_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
     """Generate the task of deciding whether a drum loop is slow, medium or fast.
 
-    Tempi are 84 to 96, 102 to 114 and 120 to 132 BPM; both straight and swung loops occur. All else
-    is as in :func:`swing_task`.
+    Tempi are 84 to 96, 102 to 114 and 120 to 132 BPM; both straight and swung loops occur.
+    Everything else is as in :func:`swing_task`.
 
     Parameters
     ----------
     n_train, n_test : int
         Numbers of training and test examples.
     seed : int
+        Random seed.
 
     Returns
     -------
@@ -337,6 +342,7 @@ def draw_tasks(seed: int = 0, *, share: float = 1.0) -> dict[str, ListeningTask]
     Parameters
     ----------
     seed : int
+        Random seed.
     share : float
         Fraction of the default number of examples, for quick trials.
 
@@ -363,6 +369,7 @@ def kick_frames(n_loops: int = 20, seed: int = 0) -> tuple[np.ndarray, np.ndarra
     n_loops : int
         Number of loops; each has 32 frames, one per sixteenth at 100 BPM.
     seed : int
+        Random seed.
 
     Returns
     -------
@@ -396,6 +403,7 @@ def draw_notes(n: int = 480, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.
     n : int
         Number of notes.
     seed : int
+        Random seed.
 
     Returns
     -------
@@ -425,6 +433,7 @@ def draw_phrases(n: int = 240, seed: int = 0) -> tuple[np.ndarray, np.ndarray, n
     n : int
         Number of phrases.
     seed : int
+        Random seed.
 
     Returns
     -------
@@ -462,6 +471,7 @@ def draw_band_loops(
     n_bands, n_loops : int
         Number of bands, and of loops per band.
     seed : int
+        Random seed.
 
     Returns
     -------
@@ -515,7 +525,7 @@ def _log_mel(sounds: list[np.ndarray]) -> np.ndarray:
 
 
 def _step_levels(loop: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Measure low, middle and high bands after given times: levels in units of 20 dB, (n, 3)."""
+    """Measure low, middle and high levels in the 46 ms after each time, in 20 dB units, (n, 3)."""
     edges = np.searchsorted(np.fft.rfftfreq(1024, 1 / RATE), [30, 150, 2500, 10000])
     starts = np.round(times * RATE).astype(int)
     frames = loop[starts[:, None] + np.arange(1024)] * np.hanning(1024)

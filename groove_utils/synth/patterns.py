@@ -57,12 +57,14 @@ def draw_drums(
     Parameters
     ----------
     rng : numpy.random.Generator
+        Random number generator.
     style : {"funk", "pop", "rock"}
+        Style of the song.
     n_bars : int
         Number of bars. A pattern of two bars, the second a variation of the first, is repeated;
         every fourth bar and the last bar end with a fill.
     syncopation, density : float
-        Amount of syncopation and of strokes, from 0 (on the beats; few strokes) to 1.
+        Amounts of syncopation and of strokes, from 0 (on the beats; few strokes) to 1.
     timekeeper : {"hat", "ride", "open", "offbeat"}
         Right-hand part: closed hi-hat, ride cymbal, half-open hi-hat, or off-beat hi-hat.
 

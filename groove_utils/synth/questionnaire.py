@@ -28,7 +28,7 @@ QUESTIONS = MappingProxyType(
 CONTROLS = MappingProxyType({"placebo": "none", "style_only": "style"})
 RATED = tuple(query for query in QUESTIONS if query != "groove")
 SCALE = (1, 100)
-_FACETS = ["dance", "listen", "party", "rhythm"]  # questions of which the groove score is the mean
+_FACETS = ["dance", "listen", "party", "rhythm"]  # questions averaged in the groove score
 _CENTRE, _UNIT = 53, 24
 
 
@@ -53,7 +53,8 @@ def describe_score(study, query: str) -> str:
     Returns
     -------
     str
-        Two sentences; empty for queries other than ``groove``, and for studies without ``truth/``.
+        Two sentences, or an empty string for queries other than ``groove`` and for studies without
+        ``truth/``.
     """
     if query != "groove" or not study.has("truth"):
         return ""

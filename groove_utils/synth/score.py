@@ -20,7 +20,7 @@ RING_OUT = 0.5  # seconds after the last bar
 
 
 class Note(NamedTuple):
-    """One note of a score; `time` and `duration` in seconds, `velocity` 1–127."""
+    """One note of a score; `time` and `duration` are in seconds, and `velocity` is 1–127."""
 
     stem: str
     part: str
@@ -66,7 +66,7 @@ class Song:
 
 
 class Clock:
-    """Generator of note times: a swung grid plus offset and random jitter of the players, in ms."""
+    """Generator of note times: a swung grid plus each player's offset and random jitter."""
 
     def __init__(self, rng, n_bars, tempo, swing_ratio, offsets, jitter_ms):
         self.rng, self.sixteenth = rng, 15 / tempo
