@@ -107,7 +107,7 @@ def plot_medley(
     true, found : sequence of float
         Times of the true and the detected changes of style, in seconds.
     played : sequence of str
-        True styles of the songs in playing order; one more than `true` has elements.
+        True styles of the songs in playing order, with one more element than `true`.
     """
     figure, axes = plt.subplots(figsize=(8.5, 3.6))
     colors = sns.color_palette("husl", len(styles))

@@ -41,7 +41,8 @@ def plot_forest(
     x : str
         Column of the estimates.
     interval : (str, str)
-        Columns of the lower and upper bounds. If they are absent, only dots are drawn.
+        Columns of the lower and upper bounds. If the table lacks these columns, only dots are
+        drawn.
     panel, hue : str, optional
         Columns whose values define the panels and the colours.
     xlabel : str
@@ -160,8 +161,7 @@ def draw_panels(
     columns : int, optional
         Number of panels per row; by default, all panels are in one row.
     row_height : float
-        Height of a row in inches. With two or more colours, it is multiplied by 0.55 times their
-        number.
+        Height of a row in inches. With n ≥ 2 colours, the height is multiplied by 0.55 n.
     floor : float
         See :func:`draw_rows`.
     share_x : bool
@@ -222,7 +222,8 @@ def draw_rows(
     axes : matplotlib.axes.Axes
     table : DataFrame
         One row per estimate, with the columns named by `y`, `x`, `hue` and, optionally, `interval`.
-        Bounds may be NaN, except that a colour must have bounds if another colour has any.
+        Bounds may be NaN, but if one colour has bounds, every colour must have bounds in at least
+        one row.
     rows : sequence of str
         Names of the rows, with the first at the top.
     x, y, interval, hue
@@ -236,7 +237,7 @@ def draw_rows(
     Raises
     ------
     DetailedError
-        If all bounds of one colour are NaN, but not all bounds of another colour.
+        If one colour has no bounds although another colour has some.
     """
     _check_bounds(table, x, interval, hue)
     low, high = interval
@@ -266,7 +267,7 @@ def draw_rows(
 
 
 def _check_bounds(table: pd.DataFrame, x: str, interval: tuple[str, str], hue: str | None) -> None:
-    """Raise an error if all intervals of one colour are missing, but not those of another."""
+    """Raise an error if one colour has no intervals although another colour has some."""
     if hue is None or not set(interval) <= set(table):
         return
     drawn = table[table[x].notna()]

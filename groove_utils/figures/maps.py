@@ -82,7 +82,7 @@ def plot_song_maps(
     styles : list of str
         Order of the styles.
     rating : str
-        Column of the ratings that colour the lower row.
+        Column of the ratings, which are shown as colours in the lower row.
     columns : str
         Column that names the maps.
     """

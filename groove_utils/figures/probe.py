@@ -69,10 +69,10 @@ def plot_gains(table: pd.DataFrame, level: float = 0.05) -> plt.Figure:
     Parameters
     ----------
     table : DataFrame
-        One row per model and predicted property: ``task`` (on which the model was trained),
-        ``first`` (the model), ``target`` (the property), ``difference`` (R², trained − untrained),
-        ``low``, ``high`` and ``p_holm``. Rows and columns of the heat map are in order of
-        appearance.
+        One row per model and predicted property: ``task`` (the task for which the model was
+        trained), ``first`` (the model), ``target`` (the property), ``difference`` (R², trained −
+        untrained), ``low``, ``high`` and ``p_holm``. Rows and columns of the heat map are in order
+        of appearance.
     level : float
         Differences with ``p_holm`` below `level` are printed in bold, with an asterisk.
     """

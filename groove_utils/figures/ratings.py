@@ -114,7 +114,7 @@ def plot_rater_curve(curve: pd.DataFrame, raters: float) -> plt.Figure:
 
 
 def plot_scale_use(listeners: pd.DataFrame, scale: tuple[float, float]) -> plt.Figure:
-    """Plot the standard deviation of each listener's ratings against their mean.
+    """Plot the standard deviation of each listener's ratings against the listener's mean rating.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def plot_scale_use(listeners: pd.DataFrame, scale: tuple[float, float]) -> plt.F
 
 
 def plot_halves(halves: pd.DataFrame, styles: list[str]) -> plt.Figure:
-    """Plot songs' mean ratings by one half of the listeners against those by the other half.
+    """Plot songs' mean ratings from one half of the listeners against those from the other half.
 
     Parameters
     ----------

@@ -37,7 +37,7 @@ def plot_subset_scores(
     ----------
     table : DataFrame
         Columns ``subset`` (such as ``drums+bass`` or ``none``), ``estimate``, ``low``, ``high`` and
-        the one named by `hue`. Subsets are drawn in order of appearance, the first at the top.
+        the column named by `hue`. Subsets are drawn in order of appearance, the first at the top.
     stems : sequence of str
         Columns of the grid of dots.
     hue : str, optional

@@ -2,8 +2,8 @@
 
 Each network takes log-mel spectrograms in dB, shape (batch, n_mels, n_frames), and has two methods:
 ``embed(x)`` returns features, shape (batch, dim), and ``forward(x)`` applies a linear layer to them
-and returns logits. With default settings, each network has about 200,000 parameters, which makes
-comparisons between them fair.
+and returns logits. To make comparisons fair, all networks have about 200,000 parameters with their
+default settings.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class SpectrogramNetwork(nn.Module, ABC):
         self.output = nn.Linear(dim, n_classes)
 
     def scale_by(self, X: np.ndarray) -> None:
-        """Use the mean and standard deviation of training examples `X` to standardise inputs."""
+        """Compute the mean and standard deviation of `X`, and use them to standardise inputs."""
         self.mean.fill_(float(X.mean()))
         self.deviation.fill_(max(float(X.std()), 1e-6))
 
@@ -134,14 +134,14 @@ class ResidualTrunk(nn.Sequential):
     n_inputs : int
         Number of input channels: 1 for a spectrogram, 3 for a colour image.
     widths : sequence of int
-        Number of channels of each stage; the first convolution has as many channels as the first
+        Number of channels in each stage; the first convolution has as many channels as the first
         stage.
     strides : sequence of int or (int, int)
         Stride of the first block of each stage.
     depth : int
         Number of blocks per stage.
     kernel : int
-        Kernel size of the first convolution, whose stride is 2.
+        Kernel size of the first convolution, which has a stride of 2.
     pool : bool
         Apply max pooling with stride 2 before the first stage, as in ResNet-18.
 
@@ -316,10 +316,10 @@ class ViridisPicture(nn.Module):
 
 
 class ParallelNetwork(SpectrogramNetwork):
-    """Network ``resnet-bigru-parallel``: a ResNet and a GRU in parallel, on a colour image.
+    """Network ``resnet-bigru-parallel``: a ResNet and a GRU in parallel, applied to a colour image.
 
     Reimplementation of the code of arXiv:2307.10773, including its reshaping error: the image,
-    shape (3, height, width), is transposed to (3, width, height) and reshaped to ``width`` rows.
+    shape (3, height, width), is transposed to (3, width, height) and reshaped into ``width`` rows.
     Each row then contains three frames of one colour channel, and the GRU reads the clip three
     times: in red, in green and in blue.
 
@@ -329,7 +329,7 @@ class ParallelNetwork(SpectrogramNetwork):
     widths, strides, depth, kernel, pool
         See :class:`ResidualTrunk`.
     branch : int
-        Number of features of each branch.
+        Number of features from each branch.
     width : int
         Size of the GRU's state in each direction.
     dropout : float
@@ -399,7 +399,7 @@ class ConvolutionRecurrentNetwork(SpectrogramNetwork):
 
 
 class TransformerNetwork(SpectrogramNetwork):
-    """Network ``transformer``: a transformer on patches of the spectrogram.
+    """Network ``transformer``: a transformer applied to patches of the spectrogram.
 
     References
     ----------
@@ -457,7 +457,7 @@ def build_network(
         Key of :data:`NETWORKS`.
     n_classes : int
     n_mels, n_frames : int
-        Numbers of mel bands and frames of an example.
+        Numbers of mel bands and frames in an example.
     seed : int
         Seed of the initial weights.
     **options

@@ -88,7 +88,7 @@ def calibration_error(y: np.ndarray, p: np.ndarray, n_bins: int = 10) -> float:
 
 
 def _weighted_errors(y, p, weights: np.ndarray, n_bins: int) -> np.ndarray:
-    """Compute expected calibration errors, shape (n_draws,), with weights of shape (n_draws, n)."""
+    """Compute weighted expected calibration errors, one per row of `weights` (n_draws, n)."""
     y, p = check_probabilities(y, p)
     confidence = p.max(axis=1)
     gaps = (p.argmax(axis=1) == y) - confidence
@@ -113,7 +113,7 @@ def calibration_change(
     y, n_bins
         As in :func:`calibration_error`.
     before, after : ndarray, shape (n, k)
-        Probabilities of the same examples before and after a change to the classifier.
+        Predicted probabilities for the same examples before and after a change to the classifier.
     bands : sequence, shape (n,)
         Band (artist) of each example; at least three bands are needed.
     n_boot, seed : int

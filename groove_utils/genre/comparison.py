@@ -17,8 +17,8 @@ def accuracy_table(
 ) -> pd.DataFrame:
     """Compute the accuracy on test clips, with 95% bootstrap intervals.
 
-    Whole bands (artists) are resampled, with the predictions for their clips from all training
-    runs. The intervals reflect the sampling of bands, but not the randomness of training.
+    Whole bands (artists) are resampled, together with all predictions for their clips from all
+    training runs. The intervals reflect the sampling of bands, but not the randomness of training.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ REQUIRED = ("song_id", "style", "artist", "audio")
 
 
 class CorpusError(DetailedError):
-    """Error raised for a corpus that is incomplete, malformed or not on this machine."""
+    """Error raised for a corpus that is incomplete, malformed or not available on this machine."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Corpus:
     folder : pathlib.Path
         Folder to which the paths in `songs` are relative.
     songs : DataFrame
-        One row per song: ``song_id, style, artist, audio`` (relative path), and any other known
-        properties.
+        One row per song: ``song_id, style, artist, audio`` (relative path), and optional further
+        columns.
     tree : dict of str to str
         Genre tree, child → parent; see :mod:`groove_utils.genre.trees`. Empty if the styles have no
         hierarchy.
@@ -80,8 +80,8 @@ def load_corpus(folder: str | os.PathLike) -> Corpus:
     ----------
     folder : path-like
         Folder with the audio files. It may also contain ``songs.csv`` (at least ``song_id, style,
-        artist, audio``), which replaces the search for audio files, and ``tree.yml``, which lists
-        the parent of each style.
+        artist, audio``), which is then used instead of a search for audio files, and ``tree.yml``,
+        which lists the parent of each style.
 
     Returns
     -------
@@ -91,7 +91,8 @@ def load_corpus(folder: str | os.PathLike) -> Corpus:
     ------
     CorpusError
         If the folder is missing or contains no songs, ``songs.csv`` or ``tree.yml`` is invalid, an
-        audio file is missing, or the name of a style contains markup (which would change captions).
+        audio file is missing, or the name of a style contains markup (which would corrupt
+        captions).
 
     Examples
     --------

@@ -52,7 +52,7 @@ def explain(
     Parameters
     ----------
     network : torch.nn.Module
-        Network that maps (n, n_mels, n_frames) to logits; used in evaluation mode.
+        Network that maps (n, n_mels, n_frames) to logits. It is run in evaluation mode.
     X : ndarray of float32, shape (n, n_mels, n_frames)
     targets : sequence of int, shape (n,)
         Class whose logit is explained, for each example.
@@ -62,13 +62,14 @@ def explain(
         averaged over the windows that contain a cell. *Edges* is the gradient magnitude of the
         spectrogram. *Random* is Gaussian noise.
     baseline : float or ndarray
-        Value of a hidden cell.
+        Value assigned to hidden cells.
     steps : int
-        Number of steps with which integrated gradients approximate the integral.
+        Number of steps used to approximate the integral in integrated gradients.
     window : (int, int)
-        Numbers of bands and frames that occlusion hides at once; windows overlap by half.
+        Size of the window that is hidden in occlusion, in bands and frames. Neighbouring windows
+        overlap by half.
     seed : int
-        Seed of *random*.
+        Random seed for the method *random*.
 
     Returns
     -------
@@ -150,7 +151,7 @@ def explain_all(
     cache : ArrayCache, optional
         Cache; by default, the project's store ``explanations``.
     **options
-        Options of :func:`explain`: numbers, tuples of numbers or arrays.
+        Options passed to :func:`explain`: numbers, tuples of numbers or arrays.
 
     Returns
     -------
@@ -386,7 +387,7 @@ def shuffled_layers(
     Parameters
     ----------
     network : torch.nn.Module
-        The network; it is not modified.
+        Network to randomise. The function works on a copy.
     X : ndarray of float32, shape (n, n_mels, n_frames)
         Examples; the first is used to find the order of the layers.
     seed : int
@@ -396,7 +397,7 @@ def shuffled_layers(
     name : str
         Name of the layer shuffled last.
     network : torch.nn.Module
-        The partly shuffled copy, in evaluation mode; the same object at every step.
+        Partly shuffled copy in evaluation mode. Each step modifies and yields the same copy.
 
     References
     ----------
@@ -464,8 +465,8 @@ def masked_sound(
 
     Notes
     -----
-    The gain of a frequency bin is the mean gain of the mel bands that contain it, weighted by their
-    filters. Bins outside all mel bands are silent.
+    The gain of a frequency bin is the mean gain of the mel bands that contain it, weighted by the
+    mel filters. Bins outside all mel bands are silent.
     """
     y, mask = np.asarray(y, dtype=np.float32), np.asarray(mask, dtype=np.float32)
 

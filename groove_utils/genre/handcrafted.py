@@ -1,7 +1,7 @@
 """Handcrafted features of 581 real songs, and classifiers for any table of features.
 
-Used in the chapter on genre networks. The features come with the package pyAudioAnalysis, in which
-they are the training set of a classifier.
+Used in the chapter on genre networks. The features come with the package pyAudioAnalysis, where
+they serve as the training set of a classifier.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def pyaudioanalysis_features(
     References
     ----------
     Giannakopoulos (2015), "pyAudioAnalysis: an open-source Python library for audio signal
-    analysis", PLoS ONE 10(12). Code and file are licensed under the Apache License 2.0.
+    analysis", PLoS ONE 10(12). The code and the file are licensed under the Apache License 2.0.
 
     Examples
     --------
@@ -170,7 +170,7 @@ def compare_classifiers(
     Returns
     -------
     DataFrame
-        One row per row of `X` and classifier, in the format of
+        One row for each combination of a row of `X` and a classifier, in the format of
         :func:`groove_utils.genre.train_networks`: ``row, artist, style, network`` (the classifier),
         ``seed, fold, split`` (always ``test``) and ``p_<style>`` (probability of the style,
         predicted by a classifier trained on the other folds). For a classifier without

@@ -125,7 +125,7 @@ def log_mels(
 
 
 def clip_sources(corpus, table: pd.DataFrame, seconds: float = 3.0) -> dict[str, FileSource]:
-    """Return the audio of clips for models that take audio; files are decoded only when needed.
+    """Return clips as audio sources for embedding models; files are decoded only when needed.
 
     Parameters
     ----------
@@ -182,7 +182,7 @@ def clip_mels(
     y : ndarray, shape (n_samples,)
         Mono signal with the sample rate `sr`.
     seconds, hop_seconds, sr, n_mels, n_fft, hop_length
-        As in :func:`log_mels`; :data:`MEL_SETTINGS` contains its defaults.
+        As in :func:`log_mels`. The default settings are in :data:`MEL_SETTINGS`.
     loudest : float, optional
         Reference power for 0 dB; by default, the highest power in the spectrograms.
 
@@ -211,7 +211,7 @@ def clip_mels(
 
 
 def _song_clips(path, style, change, settings) -> np.ndarray:
-    """Compute the spectrograms of one song's clips, float32 (n_clips, n_mels, n_frames)."""
+    """Compute the spectrograms of a song's clips; float32, shape (n_clips, n_mels, n_frames)."""
     y, sr = load_audio(path, settings["sr"])
     if change is not None:
         y = np.asarray(change(y, sr, style), dtype=np.float32)

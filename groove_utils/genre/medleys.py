@@ -25,10 +25,11 @@ __all__ = [
 
 
 def draw_programmes(songs: pd.DataFrame, n_songs: int = 5, seed: int = 0) -> list[pd.DataFrame]:
-    """Draw the songs of several medleys, with each band in at most one medley.
+    """Draw songs for several medleys, with each band in at most one medley.
 
-    Medleys that share a band would not be independent, and intervals over medleys would be too
-    narrow. Each medley contains one song from each of the styles with the most unused bands.
+    If medleys shared a band, they would not be independent, and confidence intervals computed from
+    them would be too narrow. Each medley contains one song from each of the styles with the most
+    unused bands.
 
     Parameters
     ----------
@@ -169,7 +170,8 @@ def follow_signal(
     step : float
         Time from the start of one window to the start of the next, in seconds.
     settings : mapping
-        Settings of :func:`groove_utils.genre.inputs.clip_mels`, the same as in training.
+        Settings of :func:`groove_utils.genre.inputs.clip_mels`, which must be the same as in
+        training.
 
     Returns
     -------
@@ -197,14 +199,15 @@ def follow_signal(
 def boundary_scores(
     found: Sequence[float], true: Sequence[float], tolerance: float = 1.5
 ) -> dict[str, float]:
-    """Score detected times of change against the true times, with one-to-one matching.
+    """Score detected times of change by one-to-one matching with the true times.
 
     Parameters
     ----------
     found, true : sequence of float
         Times of the detected and the true changes, in seconds.
     tolerance : float
-        Largest time between a detected change and the true change matched to it, in seconds.
+        Largest time difference between a detected change and the true change matched to it, in
+        seconds.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Classification scores beyond accuracy, with bootstrap intervals from resampled bands (artists).
+"""Classification scores beyond accuracy, with intervals from a bootstrap over bands (artists).
 
 Classes are integers 0 … k − 1, and probabilities ``p`` have the shape (n, k). Most scores depend
 only on the confusion matrix, whose rows are true classes and whose columns are predicted classes.
@@ -50,8 +50,8 @@ def check_probabilities(y: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.nd
     Raises
     ------
     DetailedError
-        If shapes do not match, there are no examples, a class is unknown, or `p` does not contain
-        probabilities.
+        If the shapes do not match, there are no examples, a class is not an integer in 0 … k − 1,
+        or `p` does not contain probabilities.
     """
     y, p = np.asarray(y), np.asarray(p, dtype=np.float64)
     if p.ndim != 2 or y.shape != p.shape[:1] or not len(y):
@@ -293,7 +293,7 @@ def mean_intervals(
     Parameters
     ----------
     values : DataFrame, n × scores
-        Finite numbers or booleans, one row per example.
+        Finite numbers or booleans, with one row per example and one column per score.
     bands : sequence, shape (n,)
         Band (artist) of each example; examples of the same band are not independent.
     draws : sequence, shape (n,), optional
@@ -346,9 +346,10 @@ def severity_by_chance(
     Returns
     -------
     dict
-        ``severity``; ``chance``, ``chance_low`` and ``chance_high``: mean and central 95% of
-        severity over the shuffled trees; ``p``: one-sided p-value, low if mistakes are less severe
-        than in shuffled trees. All values are NaN if there are no mistakes.
+        ``severity``; ``chance``, ``chance_low`` and ``chance_high``: mean, and limits of the
+        central 95% range, of the severity over the shuffled trees; ``p``: one-sided p-value, low if
+        mistakes are less severe than in shuffled trees. All values are NaN if there are no
+        mistakes.
     """
     severity = float(mistake_severity(counts, distances))
     if np.isnan(severity):
@@ -378,7 +379,7 @@ def compare_in_trees(
     labels : sequence of str
         Names of the k classes.
     top : int
-        Value of k in distance@k, in addition to 1.
+        Value of k in distance@k, which is reported in addition to distance@1.
     n_draws, seed : int
         As in :func:`severity_by_chance`.
 

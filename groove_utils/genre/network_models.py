@@ -30,7 +30,8 @@ class NetworkModel:
     network : SpectrogramNetwork
         Trained network.
     settings : mapping
-        Settings of :func:`groove_utils.genre.inputs.clip_mels`, the same as in training.
+        Settings of :func:`groove_utils.genre.inputs.clip_mels`, which must be the same as in
+        training.
     """
 
     concurrent = True

@@ -33,8 +33,8 @@ def cached_result(
     facts : sequence
         Settings that the result depends on: text, numbers, arrays, and lists and mappings of these.
     arrays : sequence of ndarray
-        Inputs that the result depends on. Only their bytes enter the key, so always pass the same
-        dtype.
+        Inputs that the result depends on. Only their bytes are part of the cache key, so always
+        pass arrays with the same dtype.
     compute : callable
         Function without arguments that returns the result, a mapping of names to arrays.
 

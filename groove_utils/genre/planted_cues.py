@@ -38,8 +38,8 @@ def add_rumble(
     style : str
         Style of the signal.
     levels : mapping of str to float
-        Level of the tone in dB relative to the signal (both root mean square), by style. Signals of
-        other styles are not changed.
+        Level of the tone for each style, in dB relative to the level of the signal (both are root
+        mean squares). Signals of styles that are not listed are not changed.
     frequency : float
         Frequency of the tone in Hz, between 0 and 20.
 
@@ -85,8 +85,8 @@ def limit_bandwidth(y: np.ndarray, sr: int, style: str, cutoffs: Mapping[str, fl
     style : str
         Style of the signal.
     cutoffs : mapping of str to float
-        Cutoff frequency in Hz, by style. Signals of other styles are not changed, nor are signals
-        for which the cutoff is at least ``sr / 2``.
+        Cutoff frequency for each style, in Hz. Signals of styles that are not listed, and signals
+        for which the cutoff is at least ``sr / 2``, are not changed.
 
     Returns
     -------

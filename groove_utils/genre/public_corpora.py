@@ -175,8 +175,9 @@ def fma_corpus(
     Returns
     -------
     Corpus
-        The column ``split`` contains FMA's own split, which separates artists, and ``licence`` the
-        licence of each track. Six clips with little or no audio are excluded.
+        The column ``split`` contains FMA's own split, which separates artists. The column
+        ``licence`` contains the licence of each track. Six clips with little or no audio are
+        excluded.
 
     Raises
     ------

@@ -197,7 +197,7 @@ def pretrain_network(
     name: str, views: np.ndarray, settings: TrainingSettings = PRETRAINING, *,
     stretch: float = 0.0, cache: ArrayCache | None = None, progress: bool = False,
 ) -> TrainedNetwork:  # fmt: skip
-    """Pretrain a network to match views of the same song, or read it from the cache.
+    """Pretrain a network to match views of the same song, or load it if it is cached.
 
     Parameters
     ----------
@@ -206,7 +206,7 @@ def pretrain_network(
     views : ndarray of float32, shape (n_songs, n_views, n_mels, n_frames)
         Log-mel spectrograms in dB.
     settings : TrainingSettings
-        Its seed also determines the initial weights.
+        Settings of the training run. The seed also determines the initial weights.
     stretch : float
         As in :func:`draw_views`.
     cache : ArrayCache, optional
@@ -248,8 +248,8 @@ def draw_labelled(
 ) -> np.ndarray:
     """Draw bands (artists) from each class at random, and return the rows of their clips.
 
-    In a given draw, the bands for a larger `n_bands` include those for a smaller one. Methods that
-    are compared with each other should be trained on the same draws.
+    If `n_bands` is increased, further bands are added to those already drawn. Methods that are
+    compared with each other should be trained on the same draws.
 
     Parameters
     ----------
@@ -262,7 +262,7 @@ def draw_labelled(
     n_bands : int
         Number of bands per class.
     draw, seed : int
-        Index of the draw, and random seed of all draws.
+        Index of the draw, and random seed for all draws.
 
     Returns
     -------
@@ -315,9 +315,10 @@ def label_curve(
     Returns
     -------
     DataFrame
-        One row per number of labelled bands, draw and test band: ``bands`` (labelled per class),
-        ``draw``, ``n_clips`` (labelled), ``artist`` (test band) and ``accuracy`` (on its clips). If
-        all bands are labelled, there is only one draw.
+        One row per number of labelled bands, draw and test band: ``bands`` (number of labelled
+        bands per class), ``draw``, ``n_clips`` (number of labelled clips), ``artist`` (the test
+        band) and ``accuracy`` (on the clips of the test band). If all bands are labelled, there is
+        only one draw.
 
     Raises
     ------

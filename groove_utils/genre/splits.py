@@ -28,7 +28,7 @@ def split_clips(
         One row per clip: ``clip_id, song_id, artist, style``.
     by : {"artist", "song", "clip"}
         Grouping of the clips. All clips of a group are in the same set. Unless clips are grouped by
-        artist, a network can benefit from recognising a band.
+        artist, a network can benefit from recognising the bands.
     test, valid : float
         Share of each style's groups in the test set and in the validation set, rounded to whole
         groups, with at least one group per set.

@@ -1,7 +1,7 @@
 """True stems and note onsets of clips from the rendered corpus.
 
 Stems and onsets are used to evaluate explanations. In self-supervised training, the stems of a song
-are its views.
+serve as its views.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class StemClips:
         Log-mel spectrogram of each stem in dB relative to the maximum of the song's complete mix,
         from −80 to 0.
     without : ndarray of float32, shape (n_stems, n, n_mels, n_frames)
-        Log-mel spectrogram of the mix without each stem, also in dB relative to the maximum of the
-        complete mix, so that the level of the other stems does not change.
+        For each stem, log-mel spectrogram of the mix without that stem, also in dB relative to the
+        maximum of the complete mix, so that the level of the other stems does not change.
     onsets : ndarray of bool, shape (n_stems, n, n_frames)
         True for frames in which a note of the stem begins.
     song_ids : ndarray of str, shape (n,)
@@ -60,7 +60,7 @@ class StemClips:
         return np.clip(10 * np.log10(sums), -RANGE_DB, 0).astype(np.float32)
 
     def shares(self) -> np.ndarray:
-        """Return each stem's share of the power per cell, shape (n_stems, n, n_mels, n_frames)."""
+        """Return each stem's share of the power in each cell; same shape as :attr:`X`."""
         power = 10 ** (self.X / 10)
         return power / power.sum(axis=0)
 

@@ -1,8 +1,8 @@
 """Zero-shot recognition of genre and groove with CLAP, which compares sounds with texts.
 
-Audio vectors are the layer ``audio_embeds`` of a CLAP model, and text vectors are the output of
-:func:`groove_utils.embed.embed_text`. Both have the shape (n, dim) and are compared by cosine
-similarity.
+Audio vectors are taken from the layer ``audio_embeds`` of a CLAP model, and text vectors are the
+output of :func:`groove_utils.embed.embed_text`. Both have the shape (n, dim) and are compared by
+cosine similarity.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def zero_shot(audio: np.ndarray, texts: Sequence[np.ndarray], scale: float = SCA
     audio : ndarray, shape (n, dim)
         Audio vectors.
     texts : sequence of ndarray, each of shape (n_texts, dim)
-        Text vectors of each class. The mean of their directions represents the class.
+        Text vectors of each class. They are normalised, and their mean represents the class.
     scale : float
         Factor by which cosine similarities are multiplied before the softmax. If labels are
         available, it can be calibrated with :func:`groove_utils.genre.fit_temperature`.
@@ -149,7 +149,7 @@ def prompt_sensitivity(
     audio: np.ndarray, y: np.ndarray, styles: Sequence[str], encode: TextEncoder,
     templates: Sequence[str] = TEMPLATES,
 ) -> tuple[pd.DataFrame, np.ndarray]:  # fmt: skip
-    """Compute the accuracy of zero-shot classification by wording, and with all wordings together.
+    """Compute zero-shot accuracy with each wording, and with all wordings combined.
 
     Parameters
     ----------
@@ -240,7 +240,8 @@ def summarise_text_model(
     Returns
     -------
     str
-        A few sentences for the page. If no model is available, they explain how to download one.
+        A few sentences for use in a chapter. If no model is available, they explain how to download
+        one.
     """
     name, how = find_text_model()
     if name is None:

@@ -68,7 +68,7 @@ class TrainedNetwork:
         return self._keep("probabilities", X, lambda: predict(self.network, X))
 
     def embed(self, X: np.ndarray, batch_size: int = 256) -> np.ndarray:
-        """Return features of spectrograms `X`, the input of the last layer; float32 (n, dim)."""
+        """Return features of spectrograms `X`, taken before the last layer; float32 (n, dim)."""
 
         def compute():
             self.network.eval()
@@ -128,7 +128,7 @@ def train_network(
     progress: bool = False,
     **options,
 ) -> TrainedNetwork:
-    """Train a network on the training clips of a split, or read it from the cache.
+    """Train a network on the training clips of a split, or load it if it is cached.
 
     Validation clips, if there are any, are used for early stopping and to select the epoch with the
     lowest validation loss. Without validation clips, the weights of the last epoch are kept. A
@@ -144,7 +144,7 @@ def train_network(
         Row numbers of the clips: ``train`` and, optionally, ``valid``; see
         :func:`groove_utils.genre.split_clips`. Without ``valid``, ``settings.patience`` is ignored.
     settings : TrainingSettings
-        Its seed also determines the initial weights.
+        Settings of the training run. The seed also determines the initial weights.
     augment : callable, None or 'mask_and_mix'
         As in :func:`groove_utils.networks.train_epoch`; :func:`mask_and_mix` by default, and no
         augmentation if None.
@@ -197,7 +197,7 @@ def train_networks(
     n_jobs: int = 1,
     **options,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Train several networks on several splits, and predict the validation and test clips.
+    """Train several networks on several splits, and classify the validation and test clips.
 
     Parameters
     ----------
@@ -205,10 +205,10 @@ def train_networks(
         As in :func:`train_network`.
     clips : Clips
     splits : mapping of int to split
-        Split for each seed, with ``train``, ``valid`` and ``test``. The seed determines the initial
+        Splits by seed, each with ``train``, ``valid`` and ``test``. The seed determines the initial
         weights and the order of examples.
     settings : TrainingSettings
-        Its seed is replaced by the seed of each split.
+        Settings of the training runs. The seed is replaced by the seed of each split.
     n_jobs : int
         Number of processes.
     **options
@@ -305,7 +305,7 @@ def classify_features(
     *,
     cache: ArrayCache | None = None,
 ) -> pd.DataFrame:
-    """Fit a scikit-learn classifier to features of training clips, and predict the other clips.
+    """Fit a scikit-learn classifier to features of training clips, and classify the other clips.
 
     Parameters
     ----------
@@ -393,7 +393,7 @@ def _predictions_key(X, clips, splits, facts) -> str:
 
 
 def _named_precision(device: str | None) -> dict[str, str]:
-    """Return the precision as an entry of a cache key; the dict is empty for float32."""
+    """Return the precision as a dict to add to a cache key; empty for float32."""
     name = training_precision(device)
     return {} if name == "float32" else {"precision": name}
 

@@ -46,7 +46,7 @@ def train_and_test(
     scale_on_all: bool = False,
     **options,
 ) -> np.ndarray:
-    """Train a small classifier on some examples, and predict class probabilities of the others.
+    """Train a small classifier on some examples, and predict class probabilities for the others.
 
     Inputs are standardised with a single mean and standard deviation over all values of the
     training examples.
@@ -61,7 +61,7 @@ def train_and_test(
     held_out : ndarray of bool, shape (n,)
         True for test examples.
     settings : TrainingSettings
-        Its seed also determines the initial weights.
+        Settings of the training run. The seed also determines the initial weights.
     cache : ArrayCache, optional
         Cache of predictions. A network is not trained again if its predictions are cached.
     augment : callable, optional
@@ -185,7 +185,7 @@ def compare_modules(
     seeds : iterable of int
         Random seeds, one per training run.
     settings : TrainingSettings
-        Its seed is replaced by each of `seeds` in turn.
+        Settings of the training runs. The seed is replaced by each of `seeds` in turn.
     cache : ArrayCache, optional
         As in :func:`train_and_test`.
     n_jobs : int

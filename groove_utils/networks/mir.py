@@ -24,15 +24,15 @@ _TASKS = [
 
 
 def mir_tasks() -> pd.DataFrame:
-    """List tasks of music information retrieval with time scale, subjectivity, output and loss.
+    """List tasks of music information retrieval and their properties, such as a suitable loss.
 
     Returns
     -------
     DataFrame
         One row per task (index ``task``). Columns: ``answer`` (number of predictions, such as “one
-        per frame”), ``seconds`` (typical duration covered by one prediction), ``subjectivity``
-        (from 0, measurable, to 3, a matter of opinion; according to our own judgement), and
-        ``output`` and ``loss`` (of a suitable network).
+        per frame”), ``seconds`` (typical duration covered by one prediction), ``subjectivity`` (our
+        own judgement, from 0, measurable, to 3, a matter of opinion), and ``output`` and ``loss``
+        of a suitable network.
 
     References
     ----------

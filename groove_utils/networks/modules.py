@@ -1,8 +1,9 @@
 """Four small classifiers of spectrograms, each built around one kind of layer.
 
-The layers are dense, convolutional and recurrent, as in Choi, Fazekas, Cho & Sandler (2017), or
-attention. Each classifier takes spectrograms of shape (batch, n_bands, n_frames) and returns one
-logit per class. The classifiers differ in how they share weights and what information they discard.
+Dense, convolutional and recurrent layers are described by Choi, Fazekas, Cho & Sandler (2017); the
+fourth kind is attention. Each classifier takes spectrograms of shape (batch, n_bands, n_frames) and
+returns one logit per class. The classifiers differ in how they share weights and what information
+they discard.
 """
 
 from __future__ import annotations

@@ -158,7 +158,7 @@ def fit(
     y : array-like of int, shape (n,)
     settings : TrainingSettings
     valid : pair of array-like, optional
-        Validation examples and their classes; never the test set.
+        Validation examples and their classes. Do not use the test set here.
     augment : callable, optional
         As in :func:`train_epoch`.
     checkpoint : path-like, optional
@@ -167,8 +167,8 @@ def fit(
         Show a progress bar.
     engine : accelerate.Accelerator, optional
         Output of :func:`choose_accelerator`; by default, training uses this process on the CPU in
-        float32. With several processes, each processes its part of every batch, and batch
-        normalisation uses the statistics of that part.
+        float32. With several processes, every batch is divided among them, and each process uses
+        only the statistics of its own part for batch normalisation.
 
     Returns
     -------
@@ -290,7 +290,7 @@ def _take_share(x, target, augment, engine) -> tuple[torch.Tensor, torch.Tensor]
 
 
 def _agree(network, row: dict, engine) -> dict:
-    """Average the loss over processes; copy the first one's buffers and scores to the others."""
+    """Average the loss over processes; copy buffers and scores from the first to the others."""
     from accelerate.utils import broadcast, broadcast_object_list
 
     for buffer in network.buffers():  # statistics of batch normalisation

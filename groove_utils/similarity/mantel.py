@@ -101,9 +101,9 @@ def rsa(
     Returns
     -------
     DataFrame
-        One row per layer and target: ``layer, target, rho, low, high`` (95%, over artists; NaN with
-        fewer than three artists), ``p, p_layers`` (against the maximum over layers), ``n_pairs``.
-        Both p-values are one-sided.
+        One row per layer and target: ``layer, target, rho``, ``low, high`` (95% interval over
+        artists; NaN with fewer than three artists), ``p``, ``p_layers`` (tested against the maximum
+        over layers) and ``n_pairs``. Both p-values are one-sided.
 
     Raises
     ------
@@ -145,7 +145,7 @@ def rsa(
 
 
 def _artist_intervals(features, ratings_apart, covariate, artists, rho, *, n_boot, seed):
-    """Compute intervals of rho from jackknife estimates, each without the pairs of one artist.
+    """Compute intervals for rho from jackknife estimates that leave out one artist at a time.
 
     `artists` contains the artist codes of the first and of the second song of each pair.
     """

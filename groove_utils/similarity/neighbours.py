@@ -1,7 +1,7 @@
 """Nearest neighbours of songs in embeddings, and separation of styles.
 
-Distances are correlation distances, 1 − Pearson's r between the vectors of two songs, so neither
-the mean nor the scale of a vector matters.
+Distances are correlation distances, 1 − Pearson's r between the vectors of two songs, so results do
+not depend on the mean or the scale of a vector.
 """
 
 from __future__ import annotations
