@@ -1,6 +1,6 @@
 """Linear mixed models with crossed random effects of listeners and tracks, and rating reliability.
 
-:func:`fit_lmm` fits a model that is given by a formula in lme4's notation. It returns an
+:func:`fit_lmm` fits a model specified by a formula in lme4's notation. It returns an
 :class:`LmmResult`, which computes fixed effects with Satterthwaite degrees of freedom, variance
 components, R², marginal means and slopes, conditional modes, predictions and a written report.
 Other functions estimate the reliability and the noise ceiling of ratings.

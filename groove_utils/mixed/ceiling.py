@@ -42,16 +42,17 @@ def noise_ceiling(ratings, *, n_splits=500, n_boot=1000, level=0.95, seed=0) -> 
     Raises
     ------
     LmmError
-        If there are no listener ids, too few ratings, or ratings without variance.
+        If there are no listener ids, there are too few ratings, or the ratings do not vary.
 
     Notes
     -----
-    With variances S of songs, L of listeners and E of the residual, the noise of the song means has
-    the covariance N = L·AAᵀ + E·diag(1/k), where the matrix A averages over the listeners of each
-    song, and k contains their numbers. A shift of all songs does not change R², so the expected
-    noise variance over n songs is v = tr(MN)/(n − 1), where M is the centring matrix. The ceiling
-    is S/(S + v). If all listeners rated all songs, it equals ICC(C,k). The interval of the ceiling
-    follows from the interval of S/E, with L/E fixed at its estimate.
+    Let S, L and E be the variances of songs, listeners and residuals. The noise in the song means
+    has the covariance N = L·AAᵀ + E·diag(1/k), where the matrix A averages over the listeners of
+    each song, and k contains the number of listeners of each song. Noise that is the same for all
+    songs does not change R², so the expected noise variance over n songs is v = tr(MN)/(n − 1),
+    where M is the centring matrix. The ceiling is S/(S + v). If all listeners rated all songs, the
+    ceiling equals ICC(C,k). The interval of the ceiling follows from the interval of S/E, with L/E
+    fixed at its estimate.
     """
     if isinstance(ratings, pd.DataFrame) and "query" in ratings and "rating" in ratings:
         options = {"n_splits": n_splits, "n_boot": n_boot, "level": level, "seed": seed}

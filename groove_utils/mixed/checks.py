@@ -1,6 +1,6 @@
-"""Checks of a mixed model's design before fitting, and of the fitted solution.
+"""Check the design of a mixed model before fitting, and the solution after fitting.
 
-:func:`groove_utils.mixed.fit_lmm` issues the warnings. Each warning states a problem, its
+:func:`groove_utils.mixed.fit_lmm` issues the resulting warnings. Each warning states a problem, its
 consequence and a remedy.
 """
 
@@ -26,8 +26,8 @@ def check_design(frame: ModelFrame) -> list[str]:
     Returns
     -------
     list of str
-        Warnings about dropped rows, groups with a single row, levels of a fixed factor with a
-        single group, and collinear predictors.
+        Warnings about dropped rows, groups with a single row, levels of a fixed factor that
+        occur in a single group, and collinear predictors.
 
     Raises
     ------
@@ -145,7 +145,7 @@ def _near_collinear(frame: ModelFrame) -> list[str]:
 
 
 def check_fit(frame: ModelFrame, deviance: CrossedDeviance, theta) -> list[str]:
-    """Check a fitted mixed model for lack of convergence, zero coefficients and singularity.
+    """Check a fitted mixed model for non-convergence, zero coefficients and singularity.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def check_fit(frame: ModelFrame, deviance: CrossedDeviance, theta) -> list[str]:
     Returns
     -------
     list of str
-        Warnings about lack of convergence, coefficients of exactly 0, and singular fits.
+        Warnings about non-convergence, coefficients of exactly 0, and singular fits.
 
     Raises
     ------

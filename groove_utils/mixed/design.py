@@ -52,7 +52,7 @@ class RandomTerm:
 
 
 def random_intercept(factor: str, codes: np.ndarray) -> RandomTerm:
-    """Create random intercepts from the codes of a factor's levels; all of 0 … n − 1 must occur."""
+    """Create random intercepts from level codes; every code 0 … n_levels − 1 must occur."""
     levels = list(range(codes.max() + 1))
     return RandomTerm(factor, ["Intercept"], codes, levels, np.ones((len(codes), 1)))
 
@@ -84,7 +84,10 @@ class ModelFrame:
         return sorted(str(name) for name in self.spec.required_variables)
 
     def fixed_design(self, rows: pd.DataFrame) -> np.ndarray:
-        """Build the fixed design matrix of new rows, (n_rows, n_fixed), coded as in the fit."""
+        """Build the fixed design matrix for new rows, coded as in the fit.
+
+        The shape is (n_rows, n_fixed).
+        """
         return self._design(self.spec, rows)
 
     def random_design(self, term: RandomTerm, rows: pd.DataFrame) -> np.ndarray:
@@ -171,7 +174,7 @@ def _as_label(values: pd.Series) -> pd.Series:
 
 
 def group_keys(rows: pd.DataFrame, columns: list[str]) -> pd.Series:
-    """Return the group of each row; the values of several grouping columns are joined by ``:``."""
+    """Return the group label of each row; values of several columns are joined by ``:``."""
     if len(columns) == 1:
         return _as_label(rows[columns[0]])
     return rows[columns].astype(str).agg(":".join, axis=1)
@@ -260,7 +263,7 @@ def build_frame(formula: str, data: pd.DataFrame) -> ModelFrame:
 def _complete_rows(data, names: list[str], formula: str) -> tuple[pd.DataFrame, int]:
     """Return the rows without missing values in the named columns, and the number of dropped rows.
 
-    The table has only the named columns.
+    The returned table contains only the named columns.
     """
     if not isinstance(data, pd.DataFrame):
         raise LmmError(
@@ -308,7 +311,7 @@ def _check_finite(what: str, values: np.ndarray, index) -> None:
 
 
 def _random_terms(left: str, factor: str, correlated: bool, used) -> list[RandomTerm]:
-    """Create the random term ``(left | factor)``; if uncorrelated, one per summand of `left`."""
+    """Create the random term ``(left | factor)``, or one term per summand if uncorrelated."""
     keys = group_keys(used, factor.split(":"))
     levels = _sorted_levels(keys, factor)
     codes = pd.Index(levels).get_indexer(keys)
@@ -354,7 +357,7 @@ def _check_duplicates(terms: list[RandomTerm]) -> None:
 
 
 def _check_rank(frame: ModelFrame) -> None:
-    """Raise an error if columns of the fixed design are collinear, zero or too many."""
+    """Raise an error if columns of the fixed design are collinear, all zero or too numerous."""
     X = frame.X
     if X.shape[1] == 0 or X.shape[0] <= X.shape[1]:
         raise LmmError(

@@ -52,8 +52,8 @@ class CrossedDeviance:
 
     For each random term, θ contains the lower triangle, column by column, of the Cholesky factor of
     its covariance divided by σ². The columns of the random design are first scaled to a root mean
-    square of 1, so that all entries of θ have similar magnitude in any units. `unpack` returns the
-    factors in the units of the data.
+    square of 1, so the units of the data do not affect the magnitude of the entries of θ. `unpack`
+    returns the factors in the units of the data.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class CrossedDeviance:
     diagonal : ndarray of bool, shape (n_theta,)
         True for the entries of θ that are on the diagonal of a Cholesky factor.
     n_levels : ndarray of int, shape (n_theta,)
-        Number of levels of the grouping factor that each entry of θ belongs to.
+        Number of levels of the grouping factor to which each entry of θ belongs.
 
     Notes
     -----

@@ -62,11 +62,11 @@ def residual_table(result: LmmResult) -> pd.DataFrame:
 
 
 def check_residuals(result: LmmResult) -> pd.DataFrame:
-    """Check the distributional assumptions of a mixed model by effect sizes and tests.
+    """Check the distributional assumptions of a mixed model with effect sizes and tests.
 
     The checks are: skewness and excess kurtosis of the residuals; heteroscedasticity (correlation
     of absolute residuals and fitted values, with the p-value of the Breusch–Pagan test); the share
-    of residuals beyond 3 SD (0.3% if normal); and the skewness of the conditional modes of each
+    of residuals beyond ±3 SD (0.3% if normal); and the skewness of the conditional modes of each
     random coefficient. With thousands of ratings, p is small even for negligible deviations, so
     rely on the effect sizes.
 
@@ -116,7 +116,7 @@ def check_residuals(result: LmmResult) -> pd.DataFrame:
 
 
 def leave_one_group_out(result: LmmResult, factor: str, n_jobs: int = 1) -> pd.DataFrame:
-    """Refit a mixed model without each level of a factor, to find influential listeners or songs.
+    """Refit a mixed model without each level of a factor in turn, to find influential levels.
 
     Parameters
     ----------
@@ -186,8 +186,8 @@ def share_at_ends(ratings, scale: tuple[float, float]) -> float:
     ratings : array-like, shape (n_ratings,) or (n_ratings, n_items)
         Ratings. If a rating consists of several items, it is counted if any item is at an end.
     scale : (float, float)
-        Lowest and highest possible rating. Because files contain rounded numbers, the tolerance is
-        0.001% of the range.
+        Lowest and highest possible rating. The tolerance is 0.001% of the range, because files
+        contain rounded numbers.
 
     Returns
     -------

@@ -49,7 +49,7 @@ def compare_error_models(formula: str, data: pd.DataFrame, level: float = 0.95) 
     -------
     DataFrame
         One row per model and coefficient. Columns ``model, term, estimate, se, df, t, p, low,
-        high`` and ``se_ratio`` (standard error divided by that of the full model).
+        high`` and ``se_ratio`` (standard error divided by the standard error in the full model).
     """
     check_level(level)
     frame = build_frame(formula, data)

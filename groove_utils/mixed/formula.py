@@ -1,4 +1,4 @@
-"""Parse mixed-model formulas: this module reads the random terms, formulaic the other terms.
+"""Parse mixed-model formulas, using the package formulaic for all but the random terms.
 
 Formulas follow lme4, as in ``rating ~ style * x + (1 + x | listener) + (1 | track)``. They may
 contain ``scale(x)``, ``poly(x, 2)``, ``bs(x, df=4)``, ``np.log(x)``, ``a / b``, ``-1`` or
@@ -119,7 +119,7 @@ def _syntax(formula, fault: str) -> LmmError:
 
 
 def variables(part: str) -> set[str]:
-    """Return the names of all table columns in a part of a formula, also those inside functions.
+    """Return the names of all table columns used in a part of a formula, also inside functions.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Profile-likelihood and parametric-bootstrap intervals of a fitted mixed model.
+"""Profile-likelihood and parametric-bootstrap intervals for a fitted mixed model.
 
 Profiles are computed as in Bates et al. (2015, section 5.1). Chapter 09-mixed-models uses them
 through :meth:`groove_utils.mixed.LmmResult.variance_components`.
@@ -48,8 +48,8 @@ def _hold_angle(t: int, j: int):
     """Create a `hold` function that fixes the correlation of coefficients 0 and j of term t.
 
     The correlation is the cosine of the angle between rows 0 and j of the Cholesky factor, and
-    `value` is this angle. In the optimisation, the first entry of row j is its length, and the
-    other entries are its direction.
+    `value` is this angle. During optimisation, the first entry of row j stores the length of the
+    row, and the other entries store its direction.
     """
 
     def hold(L, sigma, value):
@@ -126,8 +126,8 @@ class _Profile:
     def bound(self, hold, best, side: int, limit, step: float, height: float, now=None) -> float:
         """Find the value at which the profiled deviance exceeds its minimum by `height`.
 
-        If it remains lower up to `limit`, return `limit`. Newton's method is applied to the square
-        root of the difference, which is nearly a linear function of the value.
+        If the deviance does not rise that far before `limit`, return `limit`. Newton's method is
+        applied to the square root of the rise, which is nearly a linear function of the value.
         """
         inner, outer, value = best, limit, best + side * step
         now = self.best if now is None else now
@@ -147,7 +147,7 @@ class _Profile:
 
 @one_thread
 def profile_intervals(result, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Compute profile-likelihood intervals of standard deviations and correlations.
+    """Compute profile-likelihood intervals for standard deviations and correlations.
 
     For a REML fit, the restricted likelihood is profiled. In lme4, ``confint`` always profiles the
     unrestricted likelihood; pass ``result.refit(reml=False)`` to reproduce those intervals.
@@ -238,7 +238,7 @@ def bootstrap(result, n_boot: int = 500, seed: int = 0, n_jobs: int = 1) -> pd.D
 
 
 def bootstrap_intervals(result, level=0.95, n_boot=500, seed=0, n_jobs=1):
-    """Compute bootstrap percentile intervals of standard deviations and correlations."""
+    """Compute bootstrap percentile intervals for standard deviations and correlations."""
     check_level(level)
     draws = bootstrap(result, n_boot, seed, n_jobs)["variance"].to_numpy(dtype=float)
     tail = (1 - level) / 2

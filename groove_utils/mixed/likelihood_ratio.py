@@ -1,4 +1,4 @@
-"""Likelihood-ratio tests of mixed models, corrected for variances on the boundary of their range.
+"""Likelihood-ratio tests of mixed models, corrected for null values on the boundary.
 
 References
 ----------
@@ -21,7 +21,7 @@ __all__ = ["likelihood_ratio_test", "random_effect_tests"]
 
 @one_thread
 def likelihood_ratio_test(smaller: LmmResult, larger: LmmResult) -> pd.DataFrame:
-    """Compare two nested mixed models of the same rows by a likelihood-ratio test.
+    """Compare two nested mixed models, fitted to the same rows, by a likelihood-ratio test.
 
     Models that differ in their fixed part are refitted by maximum likelihood. If the larger model
     has additional variances, their null value of zero is on the boundary of the parameter space.
@@ -38,7 +38,7 @@ def likelihood_ratio_test(smaller: LmmResult, larger: LmmResult) -> pd.DataFrame
     DataFrame
         One row, with the columns ``criterion`` (REML or ML), ``loglik_smaller``,
         ``loglik_larger``, ``chisq``, ``df``, ``p`` (with the boundary taken into account),
-        ``p_naive`` (from a single χ² distribution with `df`) and ``reference`` (description of the
+        ``p_naive`` (from a single χ² distribution) and ``reference`` (description of the
         reference distribution).
 
     Raises
@@ -125,9 +125,10 @@ def _boundary_p(chisq: float, fixed_df: int, extra) -> tuple[float, str]:
 
 @one_thread
 def random_effect_tests(result: LmmResult) -> pd.DataFrame:
-    """Test each random slope or intercept by a likelihood ratio, like ``ranova`` in lmerTest.
+    """Test random slopes and intercepts by likelihood-ratio tests, like ``ranova`` in lmerTest.
 
-    Slopes are left out one at a time. A random term with a single coefficient is left out entirely.
+    Each test compares the model with a smaller model that lacks one random slope or, if a random
+    term has a single coefficient, the entire term.
 
     Parameters
     ----------
@@ -137,9 +138,9 @@ def random_effect_tests(result: LmmResult) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per test, with the columns ``term`` (coefficient or term that is left out),
-        ``loglik`` (of the model without it), and ``chisq, df, p, p_naive, reference`` as in
-        :func:`likelihood_ratio_test`.
+        One row per test, with the columns ``term`` (coefficient or term that is removed),
+        ``loglik`` (log-likelihood of the smaller model), and ``chisq, df, p, p_naive, reference``
+        as in :func:`likelihood_ratio_test`.
     """
     deviance, theta = result.deviance, result.theta
     rows = []

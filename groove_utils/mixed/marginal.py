@@ -52,8 +52,8 @@ class MarginalMeans:
             of freedom of each contrast, and its intervals are simultaneous.
         equivalence : float, optional
             Smallest relevant difference, above 0. If given, two one-sided tests (Schuirmann 1987)
-            are used to test whether each contrast is smaller in absolute value. Their p-values are
-            corrected by Holm's method unless `adjust` is ``"none"``.
+            test whether the absolute value of each contrast is smaller than this. Their p-values
+            are corrected by Holm's method unless `adjust` is ``"none"``.
 
         Returns
         -------

@@ -21,7 +21,7 @@ def join_facts(
     """Add standardised numeric listener variables (“facts”) to a table of ratings.
 
     If there are several `styles`, and a column ``taste_<style>`` for each, these columns are
-    combined into one fact ``taste``: how much the listener likes the style of the rated song.
+    combined into one fact, ``taste``: how much the listener likes the style of the rated song.
 
     Parameters
     ----------
@@ -36,7 +36,8 @@ def join_facts(
     Returns
     -------
     rows : DataFrame
-        `rows` with one column per fact, in SD over listeners (``taste`` in SD over ratings).
+        `rows` with one additional column per fact, standardised over listeners (``taste`` over
+        ratings).
     facts : list of str
         Names of these columns. A fact is left out if it is constant, if it is missing for any
         listener, if it is a linear combination of previous facts (such as the year of birth, if age
@@ -61,7 +62,7 @@ def join_facts(
 
 
 def _is_variable(name: str) -> bool:
-    """Return True if `name` can be a variable in a formula, unlike names such as ``C``."""
+    """Return True if `name` can be used as a variable in a formula (``C``, for example, cannot)."""
     return name.isidentifier() and not keyword.iskeyword(name) and variables(name) == {name}
 
 
@@ -78,7 +79,7 @@ def _independent(facts: pd.DataFrame) -> list[str]:
 def slopes_by_fact(
     rows: pd.DataFrame, facts: list[str], predictor: str, random: str, response: str = "rating"
 ) -> pd.DataFrame:
-    """Estimate how a slope changes with each of several listener variables, in a joint mixed model.
+    """Estimate in one mixed model how a slope changes with each of several listener variables.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Slopes of the ratings on several questions about the same songs, and differences between them."""
+"""Slopes for ratings on several questions about the same songs, and their differences."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def slopes_by_question(
     rows : DataFrame
         One row per rating, with the columns ``question, rating`` and those of the formula.
     fixed, random : str
-        Fixed and random part of the formula, such as ``predicted + style`` and
+        Fixed and random parts of the formula, such as ``predicted + style`` and
         ``(1 | listener) + (1 | track)``.
     term : str
         Coefficient to return.
@@ -44,7 +44,7 @@ def slopes_by_question(
 def compare_questions(
     rows: pd.DataFrame, fixed: str, random: str, term: str = "predicted"
 ) -> pd.DataFrame:
-    """Estimate the difference between the slopes of each pair of questions.
+    """Estimate the difference in slope for each pair of questions.
 
     For each pair, the mixed model is fitted to the differences between a listener's ratings of the
     same song on the two questions. The slope of this model estimates the difference between the

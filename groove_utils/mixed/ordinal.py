@@ -32,8 +32,8 @@ def cumulative_link_check(
 
     The cumulative logit model is population-averaged: it has the same fixed effects, but no random
     effects. Its standard errors are clustered by all grouping factors simultaneously. A factor that
-    is nested in another, such as songs in artists, is left out, because the clusters of the outer
-    factor contain those of the inner factor.
+    is nested in another (for example, songs in artists) is left out, because the clusters of the
+    outer factor contain the clusters of the inner factor.
 
     Parameters
     ----------
@@ -49,8 +49,8 @@ def cumulative_link_check(
     DataFrame
         One row per coefficient except the intercept. Columns ``term``, ``linear``, ``linear_se``,
         ``linear_p``, ``linear_sd`` (linear estimate divided by the residual SD), ``ordinal`` (log
-        odds), ``ordinal_se``, ``ordinal_p`` and ``agree`` (True if sign and significance are the
-        same in both models).
+        odds), ``ordinal_se``, ``ordinal_p`` and ``agree`` (True if the sign and the significance
+        are the same in both models).
 
     Raises
     ------

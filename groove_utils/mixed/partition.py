@@ -25,7 +25,7 @@ def variance_partition(result: LmmResult) -> pd.DataFrame:
     DataFrame
         Columns ``part`` (name of the term or factor, or ``Residual``), ``kind`` (fixed, random or
         residual), ``variance`` and ``share``; the shares sum to one. The variance of a fixed term
-        is the covariance of its contribution with the prediction of all fixed effects. Such a
+        is the covariance of its contribution with the prediction from all fixed effects. Such a
         covariance may be negative. The covariances sum to the variance of the fixed part.
     """
     parts = result.mean_variances()
@@ -54,9 +54,10 @@ def partition_by_question(formula: str, rows: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Shares of variance, with one row per question (index ``question``) and one column per part
-        of `variance_partition`. Each row sums to one. If the share of a fixed term is negative for
-        any question, all fixed terms are combined in one column, with their names joined by “and”.
+        Shares of variance, with one row per question (index ``question``) and one column per
+        ``part`` in the output of `variance_partition`. Each row sums to one. If the share of a
+        fixed term is negative for any question, all fixed terms are combined in one column, with
+        their names joined by “and”.
     """
     shares, fixed = {}, []
     for question in dict.fromkeys(rows["question"]):

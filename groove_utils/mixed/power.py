@@ -2,7 +2,7 @@
 
 References
 ----------
-Newcombe (1998), Statistics in Medicine 17, 873–890 (intervals of differences of proportions).
+Newcombe (1998), Statistics in Medicine 17, 873–890 (intervals for differences of proportions).
 Westfall, Kenny & Judd (2014), Journal of Experimental Psychology: General 143, 2020–2045.
 """
 
@@ -86,14 +86,14 @@ def assume_slope(
 ) -> dict[str, float]:
     """Compute parameters for a power simulation that assumes a different song-level slope.
 
-    The total variance between songs is kept as in the data. If the assumed slope is smaller than
-    the fitted one, the covariate explains less of this variance, so the variances of song and
-    artist effects increase.
+    The total variance between songs remains as estimated from the data. If the assumed slope is
+    smaller than the fitted slope, the covariate explains less of this variance, so the variances of
+    song and artist effects increase.
 
     Parameters
     ----------
     result : LmmResult
-        Fit with the term as a fixed effect, and random intercepts of listeners and songs.
+        Fit with the term as a fixed effect, and with random intercepts for listeners and songs.
     term : str
         Name of the covariate, a column with one value per song.
     slope : float
@@ -106,7 +106,7 @@ def assume_slope(
     Returns
     -------
     dict
-        Arguments of :func:`power_simulation`: ``effect``, the five standard deviations,
+        Arguments for :func:`power_simulation`: ``effect``, the five standard deviations,
         ``correlation``, ``songs_per_artist`` and ``artist_share``. The effect and the slopes are
         per SD of the covariate over songs. Negative variances are set to 0.
     """
@@ -173,7 +173,7 @@ def power_simulation(
 
     For each combination, ratings are simulated, ``rating ~ x + (1 + x | listener) + (1 | song) +
     (1 | artist)`` is fitted by REML, and x is tested with Satterthwaite degrees of freedom. The
-    model has random slopes only if `sd_slope` > 0, and artists only if `sd_artist` > 0.
+    model has random slopes only if `sd_slope` > 0, and artist effects only if `sd_artist` > 0.
 
     Parameters
     ----------
@@ -206,7 +206,7 @@ def power_simulation(
     -------
     DataFrame
         One row per combination. Columns ``n_listeners, n_songs, songs_per_listener, effect``,
-        ``power``, ``low, high`` (Wilson's 95% interval of the power), ``coverage`` (proportion of
+        ``power``, ``low, high`` (Wilson's 95% interval for the power), ``coverage`` (proportion of
         1 − `alpha` intervals that contain the effect), ``se`` (mean standard error) and
         ``n_simulations``.
     """

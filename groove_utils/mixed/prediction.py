@@ -1,4 +1,4 @@
-"""Predictions of a fitted mixed model for known and for new levels of the grouping factors."""
+"""Predictions from a fitted mixed model, for fitted and for new levels of the grouping factors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MOST = 6000  # largest number of rows of a matrix that is inverted
 def predict(
     result, rows: pd.DataFrame | None = None, random="all", level: float = 0.95
 ) -> pd.DataFrame:
-    """Predict responses with or without random effects, also for new listeners and tracks.
+    """Predict responses, with or without random effects, for fitted or new listeners and tracks.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def predict(
 
 
 def _variance(result, X: np.ndarray, designs) -> np.ndarray:
-    """Compute the variance of x'β̂ + z'b̂ − z'b for each row and the included random effects."""
+    """Compute the variance of x'β̂ + z'b̂ − z'b for each row; b contains the included effects."""
     if all((codes < 0).all() for _, codes in designs):
         return np.einsum("ni,ij,nj->n", X, result.solution.vcov, X)
     frame, relative = result.frame, result.deviance.unpack(result.theta)

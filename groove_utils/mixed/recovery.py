@@ -41,8 +41,8 @@ def recovery_table(
     DataFrame
         One row per value. Columns ``kind`` (``Fixed effects`` or ``Standard deviations``), ``term,
         estimate, low, high, truth``, ``within`` (True if the interval contains the truth), ``z``
-        (truth minus estimate, divided by a standard error derived from the bound of the interval on
-        the side of the truth) and ``p_holm`` (two-sided p-value of ``z``, corrected for the number
+        (truth minus estimate, divided by a standard error derived from the interval bound on the
+        side of the truth) and ``p_holm`` (two-sided p-value of ``z``, corrected for the number
         of values).
 
     Raises

@@ -1,4 +1,4 @@
-"""Reliability of ratings: intraclass correlations, split halves and numbers of raters."""
+"""Reliability of ratings: intraclass correlations, split halves and the effect of more raters."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def _profile_interval(best, profile, cut):
 
 
 def spearman_brown(reliability, times):
-    """Compute the reliability of a mean of `times` times as many ratings (Spearman–Brown)."""
+    """Predict the reliability of a mean over `times` times as many raters (Spearman–Brown)."""
     return times * reliability / (1 + (times - 1) * reliability)
 
 
@@ -134,9 +134,9 @@ def spearman_brown(reliability, times):
 def split_half(ratings, *, n_splits=500, n_boot=1000, level=0.95, seed=0) -> pd.Series:
     """Estimate the split-half reliability of song means with the Spearman–Brown correction.
 
-    Listeners (not single ratings) are divided at random into two halves, and song means are
-    correlated between the halves. The mean correlation over all splits is then corrected for the
-    full number of listeners. (If ratings are unreliable, the mean of corrected correlations would
+    Listeners (not single ratings) are divided at random into two halves, and the song means of the
+    two halves are correlated. The mean correlation over all splits is then corrected for the full
+    number of listeners. (If ratings are unreliable, the mean of corrected correlations would
     be dominated by a few extreme splits.) The interval is computed by resampling songs.
 
     Parameters
@@ -206,7 +206,7 @@ def _weighted_r(weights, a, b, both):
 def rater_curve(
     ratings, n_raters: Sequence[int] | None = None, *, n_draws=200, level=0.95, seed=0
 ) -> pd.DataFrame:
-    """Compute the reliability of song means for several numbers of raters, in two designs.
+    """Compute the reliability of song means for several numbers of raters and two designs.
 
     If the same k raters rate all songs, differences between their average ratings shift all songs
     equally. The reliability then follows from ICC(C,1) by the Spearman–Brown formula. If each song
@@ -230,7 +230,7 @@ def rater_curve(
     DataFrame
         One row per design and k. Columns ``raters`` (``the same`` or ``different``), ``k``,
         ``reliability, low, high``, and for ``different`` also ``observed`` and ``observed_sd``:
-        mean and SD over draws of the correlation between the song means of two panels. They are
+        mean and SD over draws of the correlation between the song means of two panels. Both are
         missing if fewer than 3 songs, or fewer than half of the songs, have at least 2k raters.
     """
     single = icc(ratings, level=level).set_index("type")

@@ -1,4 +1,4 @@
-"""Results of a linear mixed model: coefficients, tests, variances, random effects, predictions.
+"""Results of a linear mixed model: coefficients, tests, variances and random effects.
 
 References
 ----------
@@ -49,7 +49,7 @@ class LmmResult:
     n_obs : int
         Number of fitted rows.
     n_params : int
-        Number of fixed coefficients, covariance parameters and the residual variance.
+        Number of parameters: fixed coefficients, covariance parameters and the residual variance.
     loglik : float
         Log-likelihood (restricted for REML).
     aic, bic : float
@@ -80,7 +80,7 @@ class LmmResult:
 
     @cached_property
     def solution(self) -> Solution:
-        """Fixed coefficients, their covariance, and the conditional modes of the random effects."""
+        """Fixed coefficients with their covariance, and conditional modes of the random effects."""
         return self.deviance.solve(self.theta)
 
     @cached_property
@@ -209,7 +209,7 @@ class LmmResult:
         Parameters
         ----------
         interval : {None, "profile", "bootstrap"}
-            Add profile-likelihood intervals or percentile intervals of the parametric bootstrap.
+            Add profile-likelihood intervals or parametric-bootstrap percentile intervals.
         level : float
             Coverage of the intervals.
         n_boot : int
@@ -220,7 +220,7 @@ class LmmResult:
         Returns
         -------
         DataFrame
-            One row per random coefficient, per pair of correlated coefficients, and for the
+            One row per random coefficient, one per pair of correlated coefficients, and one for the
             residual. Columns ``factor, term, other, variance, sd``. For a pair, ``other`` is the
             second coefficient, ``variance`` is the covariance, and ``sd`` is the correlation;
             otherwise ``other`` is missing. With `interval`, ``low, high`` are bounds of ``sd``.
@@ -280,7 +280,7 @@ class LmmResult:
 
     @cached_property
     def fitted(self) -> np.ndarray:
-        """Predictions for the fitted rows, including the random effects, shape (n_rows,)."""
+        """Predictions for the fitted rows, including the random effects; shape (n_rows,)."""
         out = self.frame.X @ self.beta
         for term, b in zip(self.frame.random, self.solution.b):
             out = out + (term.Z * b[term.codes]).sum(axis=1)
@@ -288,7 +288,7 @@ class LmmResult:
 
     @property
     def residuals(self) -> np.ndarray:
-        """Response minus `fitted`, shape (n_rows,)."""
+        """Residuals: response minus `fitted`, shape (n_rows,)."""
         return self.frame.y - self.fitted
 
     predict = predict
@@ -296,7 +296,7 @@ class LmmResult:
     # other fits ---------------------------------------------------------------------------------
 
     def refit(self, y=None, reml: bool | None = None) -> LmmResult:
-        """Fit the same model to a different response or by a different criterion.
+        """Fit the same model to a different response, or with a different criterion.
 
         Parameters
         ----------

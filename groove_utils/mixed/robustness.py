@@ -40,8 +40,8 @@ def robustness_table(
 
     The variants are: the other criterion (ML or REML); no random slopes (if there are any); ratings
     z-scored within each level of the first grouping factor; ratings beyond 2.5 residual SD removed;
-    for each grouping factor, one level removed (the one without which the effect is weakest); and a
-    population-averaged cumulative logit model with clustered standard errors.
+    for each grouping factor, one level removed (the level whose removal weakens the effect most);
+    and a population-averaged cumulative logit model with clustered standard errors.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def robustness_table(
 
 
 def _linear_variants(result: LmmResult):
-    """Yield the name, unit, formula, rows and ``reml`` of each variant that is a mixed model."""
+    """Yield the name, unit, formula, rows and ``reml`` setting of each mixed-model variant."""
     frame = result.frame
     bars = " + ".join(random_bars(frame.random))
     formula, reml = f"{frame.response} ~ {frame.fixed} + {bars}", result.reml

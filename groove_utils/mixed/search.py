@@ -70,7 +70,7 @@ def minimise(
 
 
 def _descend(model, theta, free, tol) -> tuple[np.ndarray, float, float]:
-    """Minimise from one starting point; return θ, deviance and the largest gradient component."""
+    """Minimise from one starting point; return θ, deviance and largest gradient component."""
 
     def expand(entries):
         full = np.zeros(model.n_theta)
@@ -92,7 +92,7 @@ def _descend(model, theta, free, tol) -> tuple[np.ndarray, float, float]:
 
 
 def _snap(model, theta, value) -> tuple[np.ndarray, float]:
-    """Make the diagonal non-negative, and small entries 0 unless this raises the deviance."""
+    """Make the diagonal non-negative; set small entries to 0 unless this raises the deviance."""
     theta = model.join([L * np.where(np.diag(L) < 0, -1.0, 1.0) for L in model.scaled(theta)])
     for i in np.flatnonzero(model.diagonal & (theta < 5e-3) & (theta > 0)):
         trial = theta.copy()

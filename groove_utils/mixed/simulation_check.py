@@ -1,4 +1,4 @@
-"""Comparison of simulated ratings with published statistics and public data of real listeners."""
+"""Comparison of simulated ratings with published statistics and public data from real listeners."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _LABELS = {
 
 
 def simulation_table(ratings: pd.DataFrame) -> pd.DataFrame:
-    """Compare statistics of simulated ratings with those of real listeners.
+    """Compare statistics of simulated ratings with statistics of real listeners' ratings.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ def positive_share(
     Parameters
     ----------
     result : LmmResult
-        Fit with a random slope of the term over one grouping factor.
+        Fit in which the slope of the term varies randomly over one grouping factor.
     term : str
         Name of a coefficient with a fixed and a random effect.
     draws : DataFrame, optional
@@ -54,5 +54,5 @@ def positive_share(
 
 
 def _share(mean, sd):
-    """Compute the proportion of a normal distribution that is above 0; the SD may be 0."""
+    """Compute the proportion of a normal distribution that lies above 0; the SD may be 0."""
     return stats.norm.cdf(mean / np.maximum(sd, 1e-9))

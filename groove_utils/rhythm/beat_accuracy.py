@@ -1,4 +1,4 @@
-"""Accuracy of beat trackers: F-measure of beats, correct tempi, and octave errors of the tempo.
+"""Accuracy of beat trackers: F-measure of beats, correct tempi, and octave errors in tempo.
 
 References
 ----------
@@ -72,7 +72,7 @@ def compare_trackers(accuracy: pd.DataFrame, *, n_boot: int = 2000, seed: int = 
     -------
     DataFrame, indexed by tracker
         Columns ``f, right, octave, wrong`` (means over songs), ``low, high`` (95% interval of
-        ``f``), ``gain`` (mean ``f`` minus that of the first tracker in `accuracy`), and
+        ``f``), ``gain`` (mean ``f`` minus the mean ``f`` of the first tracker in `accuracy`), and
         ``gain_low, gain_high`` (95% interval of ``gain``). The bounds of the intervals are NaN if
         there are fewer than three artists.
     """

@@ -71,8 +71,8 @@ def swung_bars(
     tempo : float
         Beats per minute.
     swing_ratio : float
-        Length of the first sixteenth of each eighth note divided by that of the second; 1 for a
-        straight rhythm.
+        Length of the first sixteenth of each eighth note divided by the length of the second; 1 for
+        a straight rhythm.
     start : float
         Time of the first downbeat in seconds.
 

@@ -1,4 +1,4 @@
-"""Syncopation indices of Longuet-Higgins & Lee (1984) and of Witek et al. (2014).
+"""Syncopation indices by Longuet-Higgins & Lee (1984) and by Witek et al. (2014).
 
 Both indices compare the metrical weight of each note with the weights of the positions before the
 next note. The first index is defined for one stream of onsets. The second index combines the
@@ -33,7 +33,7 @@ class RhythmError(DetailedError):
 
 
 def metrical_weights(n_steps: int = 16, divisions: Sequence[int] | None = None) -> np.ndarray:
-    """Compute the metrical weight of each step in a bar: 0 for the downbeat, negative for others.
+    """Compute the metrical weight of each step in a bar: 0 for the downbeat, negative otherwise.
 
     The weight decreases by 1 from each metrical level to the next lower level.
 
@@ -77,7 +77,7 @@ def metrical_weights(n_steps: int = 16, divisions: Sequence[int] | None = None) 
 
 
 def lhl_syncopation(onsets: ArrayLike, weights: ArrayLike | None = None) -> float:
-    """Compute Longuet-Higgins & Lee's syncopation of one stream of onsets.
+    """Compute the syncopation index of Longuet-Higgins & Lee for one stream of onsets.
 
     A rest is a step without an onset. Each note is compared with the heaviest rest before the next
     note. If the metrical weight of this rest is greater than that of the note, the difference is
@@ -122,7 +122,7 @@ ONE_STREAM, TWO_STREAM, KICK_AGAINST_TWO, SNARE_AGAINST_TWO = 6, 5, 2, 1
 def witek_syncopation(
     kick: ArrayLike, snare: ArrayLike, hat: ArrayLike, weights: ArrayLike | None = None
 ) -> float:
-    """Compute Witek et al.'s polyphonic syncopation of a drum-kit pattern.
+    """Compute the polyphonic syncopation index of Witek et al. for a drum-kit pattern.
 
     A stroke N of the kick or snare is syncopated if a metrically heavier position R comes before
     the next stroke of the same instrument. It contributes the metrical weight of R minus that of N,

@@ -60,10 +60,10 @@ def microtiming(
     -------
     mean : float
         Median deviation from the grid, in ms, of the onsets on steps without a bass-drum stroke,
-        minus that of the onsets on steps with one. A positive value means that the former are
-        late relative to the bass drum. (The mean deviation of all onsets would be about 0, because
-        the grid was fitted to them.) NaN without `anchors`, or if there are fewer than four onsets
-        on steps with, or on steps without, a bass-drum stroke.
+        minus the median deviation of the onsets on steps with a bass-drum stroke. A positive value
+        means that onsets without a bass-drum stroke are late relative to the bass drum. (The mean
+        deviation of all onsets would be about 0, because the grid was fitted to the onsets.) NaN
+        without `anchors`, or if either group has fewer than four onsets.
     spread : float
         Robust standard deviation (1.4826 × MAD) of the deviations of all onsets, in ms. The onset
         detector itself contributes about 3 ms.
@@ -86,8 +86,8 @@ def microtiming(
 def swing_ratio(grid: Grid) -> float:
     """Compute the swing ratio of sixteenth notes.
 
-    The swing ratio is the length of the first sixteenth of each eighth note divided by that of the
-    second. Swing of eighth notes (a shuffle) is not measured.
+    The swing ratio is the length of the first sixteenth of each eighth note divided by the length
+    of the second. Swing of eighth notes (a shuffle) is not measured.
 
     Parameters
     ----------

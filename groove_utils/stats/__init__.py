@@ -1,4 +1,4 @@
-"""General statistics: resampling, multiple testing, Mantel tests, Shapley values, number formats.
+"""Statistics and number formats: resampling, multiple testing, Mantel tests, Shapley values.
 
 None of these methods is specific to music.
 """

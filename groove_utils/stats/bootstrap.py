@@ -1,8 +1,8 @@
-"""Cluster bootstrap intervals: whole clusters, such as all songs of an artist, are resampled.
+"""Cluster bootstrap intervals, which resample whole clusters, such as all songs by an artist.
 
 :func:`influence_interval` resamples the influence of each cluster on a statistic. This is a
 first-order approximation of the bootstrap (Efron 1982, chapter 6). The influence of a cluster may
-include its effect on the training of the model that is scored.
+include the effect of this cluster on training the model that is scored.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ FEWEST_CLUSTERS = 3
 class Interval(NamedTuple):
     """Confidence bounds, standard errors and p-values of k statistics, each of shape (k,).
 
-    The p-values are those of two-sided tests of the statistics against 0.
+    The p-values come from two-sided tests of each statistic against 0.
     """
 
     low: np.ndarray
@@ -79,7 +79,7 @@ def cluster_weights(clusters, n_draws: int, seed: int = 0) -> np.ndarray:
     Returns
     -------
     ndarray of float64, shape (n_draws, n)
-        Number of times that each unit is drawn, the same for all units of a cluster.
+        Number of times that each unit is drawn; all units of a cluster have the same number.
     """
     codes, count = cluster_codes(clusters)
     return _draw(count, n_draws, seed)[:, codes]
@@ -116,11 +116,11 @@ def influence_draws(influence: np.ndarray, n_boot: int, seed: int) -> np.ndarray
 
 
 def influence_interval(estimate, influence, *, n_boot=2000, level=0.95, seed=0) -> Interval:
-    """Compute confidence intervals of k statistics from the influence of each cluster.
+    """Compute confidence intervals for k statistics from the influence of each cluster.
 
     The bounds are basic bootstrap bounds: quantiles of :func:`influence_draws`, reflected about the
     estimate. They are widened by the ratio of the quantiles of Student's t with g − 1 degrees of
-    freedom to those of the normal distribution.
+    freedom to the quantiles of the normal distribution.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ def bca_interval(statistic, clusters, *, n_boot=2000, level=0.95, seed=0):
     Returns
     -------
     estimate, low, high, se : ndarray, shape (k,)
-        Values of the statistics, bounds of their intervals, and standard errors.
+        Values of the statistics, interval bounds, and standard errors.
     """
     codes, count = cluster_codes(clusters)
     estimate = statistic(np.ones((1, len(codes))))[0]

@@ -1,4 +1,4 @@
-"""Mantel tests: rank correlation of two sets of distances between the same units.
+"""Mantel tests: rank correlations between two sets of distances between the same units.
 
 The n(n − 1)/2 pairs of n units are not independent, since each unit is in n − 1 pairs. The null
 distribution is therefore computed by permuting units, not pairs (Mantel 1967, Cancer Research
@@ -29,8 +29,8 @@ def order_codes(values) -> np.ndarray:
 def unit_ranks(codes: np.ndarray, covariate=None) -> np.ndarray:
     """Rank values, centre the ranks, and scale them to unit length.
 
-    The dot product of two such vectors is Spearman's correlation. With a covariate, it is a partial
-    correlation.
+    The dot product of two outputs is Spearman's correlation or, with a covariate, Spearman's
+    partial correlation.
 
     Parameters
     ----------

@@ -1,11 +1,11 @@
-"""Shapley values: the share of each player in the value of a coalition.
+"""Shapley values: each player's share of the value of a coalition.
 
-The value of a player alone ignores interactions with other players. The loss when the player is
-left out ignores that other players may replace its contribution. The Shapley value is the change
-when a player joins, averaged over all orders in which the players can join. It is the only rule
-that is additive over games, sums to the total, treats equal players alike, and gives nothing to a
-player that never changes the value. The chapter on stem ablation uses it to attribute scores to
-stems.
+The value that a player achieves alone ignores interactions with other players. The loss when a
+player is removed ignores that other players may replace the contribution of this player. The
+Shapley value is the change in value when a player joins, averaged over all orders in which the
+players can join. It is the only rule that is additive over games, distributes exactly the total
+value, treats equal players alike, and gives nothing to a player that never changes the value. The
+chapter on stem ablation uses Shapley values to attribute scores to stems.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def shapley_values(
         The value of every subset of players, including the empty subset ``()``. All values have the
         same shape. A subset may list its players in any order.
     players : sequence, optional
-        At most 6 players; by default, those of the largest subset, in the order of that subset.
+        At most 6 players; by default, the players in the largest subset, in its order.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """A decorator that limits BLAS to one thread while a function runs.
 
-It speeds up functions that compute many small matrix products, in which several threads would spend
-more time waiting for each other than computing.
+The decorator speeds up functions that compute many small matrix products. With several threads,
+such a function would spend more time on synchronisation than on computation.
 """
 
 from __future__ import annotations

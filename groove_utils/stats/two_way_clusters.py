@@ -1,6 +1,6 @@
 """Confidence intervals for data clustered in two ways, such as by band and by training run.
 
-Songs of one band resemble each other, and the predictions of one trained network share the
+Songs by the same band resemble each other, and the predictions of one trained network share the
 randomness of its training. An interval that resamples only bands does not generalise to other
 training runs, and an interval that resamples only training runs does not generalise to other bands.
 """
@@ -21,7 +21,7 @@ __all__ = ["TwoWayInterval", "two_way_interval"]
 class TwoWayInterval(NamedTuple):
     """Estimates, bounds, degrees of freedom and p-values of k statistics, each of shape (k,).
 
-    The p-values are those of two-sided tests of the statistics against 0.
+    The p-values come from two-sided tests of each statistic against 0.
     """
 
     estimate: np.ndarray
@@ -32,12 +32,12 @@ class TwoWayInterval(NamedTuple):
 
 
 def two_way_interval(statistic, first, second, *, level: float = 0.95) -> TwoWayInterval:
-    """Compute confidence intervals that account for two crossed kinds of clusters.
+    """Compute confidence intervals that account for two crossed types of clusters.
 
-    The variance is the sum of the jackknife variances over the first and over the second kind of
+    The variance is the sum of the jackknife variances over the first and over the second type of
     clusters. Variance between single examples enters both terms, so the intervals are slightly
     conservative if clusters hardly differ. The bounds use Student's t with Satterthwaite's degrees
-    of freedom, so a small number of clusters of either kind gives a wide interval.
+    of freedom, so a small number of clusters of either type gives a wide interval.
 
     Parameters
     ----------
@@ -45,8 +45,8 @@ def two_way_interval(statistic, first, second, *, level: float = 0.95) -> TwoWay
         ``statistic(weights)`` takes weights of the examples, shape (n_draws, n), and returns the
         values of k statistics, shape (n_draws, k).
     first, second : array-like, shape (n,)
-        The two cluster labels of each example, such as its band and the seed of the training run.
-        Labels are compared as text, and none may be missing.
+        The two cluster labels of each example, such as the band and the seed of the training run.
+        Labels are compared as text, and no label may be missing.
     level : float
         Nominal coverage, between 0 and 1.
 
@@ -54,13 +54,13 @@ def two_way_interval(statistic, first, second, *, level: float = 0.95) -> TwoWay
     -------
     TwoWayInterval
         Estimates with intervals and tests. Bounds, degrees of freedom and p-values are NaN if there
-        is a single cluster of either kind, because the variance cannot be estimated.
+        is only one cluster of either type, because the variance cannot be estimated.
 
     Notes
     -----
     ``tests/unit/stats/test_stats_two_way_clusters.py`` measures the coverage of nominal 95%
     intervals in a simulation of 3 training runs, each tested on 48 of 192 bands: 98% if training
-    runs do not differ, and 93% if their standard deviation is twice that of bands.
+    runs do not differ, and 93% if the SD of training runs is twice the SD of bands.
 
     References
     ----------
@@ -69,8 +69,8 @@ def two_way_interval(statistic, first, second, *, level: float = 0.95) -> TwoWay
 
     Examples
     --------
-    Two networks are trained three times each. The first is better by 2, 5 and 8 percentage points,
-    for all bands alike.
+    Two networks are trained three times each. The first network is better by 2, 5 and 8 percentage
+    points, and these differences are the same for all bands.
 
     >>> difference = np.repeat([0.02, 0.05, 0.08], 4)
     >>> interval = two_way_interval(

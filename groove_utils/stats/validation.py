@@ -24,7 +24,7 @@ def as_blocks(X, n: int | None = None, ids=None) -> dict[str, np.ndarray]:
     X : array-like of shape (n, d) or (n,), DataFrame, or mapping of names to such blocks
         A block that is not in a mapping is named ``features``.
     n : int, optional
-        Expected number of rows; by default, that of the first block.
+        Expected number of rows; by default, the number of rows of the first block.
     ids : array-like of shape (n,), optional
         Row identifiers of the targets. A data frame with a different index is rejected, because its
         rows would be paired with the wrong targets. A default index (0, 1, 2 …) is not compared.
@@ -125,13 +125,13 @@ def as_labels(labels, n: int, name: str, default, ids=None) -> np.ndarray:
     default : array-like of shape (n,)
         Labels to use if `labels` is None.
     ids : array-like of shape (n,), optional
-        Identifiers of the rows. If `labels` is a series whose index contains any of these
+        Identifiers of the rows. If `labels` is a series and its index contains any of these
         identifiers, the index must equal `ids`.
 
     Raises
     ------
     StatsError
-        If the number or the index of the labels is wrong, or labels are missing.
+        If the number or the index of the labels is wrong, or if labels are missing.
     """
     if isinstance(labels, pd.Series) and ids is not None:
         index, ids = list(labels.index), list(ids)
@@ -154,14 +154,14 @@ def as_labels(labels, n: int, name: str, default, ids=None) -> np.ndarray:
 
 
 def _as_numbers(values) -> np.ndarray:
-    """Return numbers as float64, with NaN for every type of missing value in pandas."""
+    """Convert numbers to float64, and all missing values of pandas to NaN."""
     if isinstance(values, pd.Series | pd.DataFrame):
         return values.to_numpy(dtype=np.float64, na_value=np.nan)
     return np.asarray(values, dtype=np.float64)
 
 
 def label_codes(labels) -> np.ndarray:
-    """Encode labels as integers 0 … k − 1, in the sorted order of the labels as text.
+    """Encode labels as integers 0 … k − 1, in the order of the labels sorted as text.
 
     Examples
     --------
