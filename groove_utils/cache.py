@@ -138,7 +138,7 @@ class ArrayCache:
     -----
     An entry is the file ``<folder>/<namespace>/<key[:2]>/<key>.entry``. It contains the arrays in
     the safetensors format, followed by the SHA-256 of these bytes. Reading many small arrays is
-    twenty times faster than from a NumPy archive.
+    twenty times faster than reading them from a NumPy archive.
 
     Examples
     --------

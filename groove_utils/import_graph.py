@@ -86,7 +86,7 @@ def _statements(module: str) -> tuple[tuple[str, str], ...]:
 
 
 def _lazy_names(module: str) -> tuple[tuple[str, str], ...]:
-    """Return (name, full name of its submodule) for each name that a package loads lazily."""
+    """Return pairs of a name that a package loads lazily and the full name of its submodule."""
     if not module_path(module):
         return ()
     return tuple((name, f"{module}.{part}") for name, part in _parse(*_version(module))[1])

@@ -108,7 +108,7 @@ def memoised(kind: str) -> Callable:
 
 
 def _hash_code(modules: set[str]) -> str | None:
-    """Hash modules and their imports; None if a file was edited after this package was imported."""
+    """Hash modules and their imports; return None if any was edited since the package import."""
     try:
         names, digest = _hash_modules(frozenset(modules))
         files = [module_path(name).stat() for name in names]
@@ -185,7 +185,7 @@ def _content(value: object, modules: set[str]) -> object:
 
 
 def _to_arrays(result: object, function: str) -> dict[str, np.ndarray] | None:
-    """Convert a result to the arrays of an entry; None if it cannot be read back unchanged."""
+    """Convert a result to the arrays of an entry; return None if this would change it."""
     arrays: dict[str, np.ndarray] = {}
     try:
         structure = json.dumps(_take_apart(result, arrays))

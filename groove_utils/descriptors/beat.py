@@ -139,7 +139,7 @@ def _find_downbeat(
 
 
 def _is_odd(beats: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Mark the onsets whose nearest sixteenth has an odd number."""
+    """Return a mask of the onsets that are nearest to an odd-numbered sixteenth."""
     return np.round(4 * np.interp(times, beats, np.arange(beats.size))) % 2 == 1
 
 

@@ -127,7 +127,7 @@ def _measure(
     values["danceability"] = danceability(y, sr)
     grid = estimate_grid(curve, regions, spectra.hop)
     if grid is None:
-        return "no regular beat of eight beats or more was found"
+        return "no regular pulse of at least eight beats was found"
     kicks = find_kicks(regions["low"], spectra.hop)
     mean, spread, percent = microtiming(clear_onsets(times, strengths), grid, kicks)
     values |= {

@@ -121,7 +121,7 @@ def correlate(X: pd.DataFrame, y, artists=None, styles=None, *, n_boot=2000, see
 
 
 def error_table(estimates: pd.DataFrame, *, n_boot=2000, seed=0) -> pd.DataFrame:
-    """Compare estimates with true values, by quantity.
+    """Measure the agreement between estimates and true values, for each quantity.
 
     Parameters
     ----------

@@ -33,7 +33,7 @@ def layer_profile(
     n_boot=2000,
     n_jobs=1,
 ) -> pd.DataFrame:
-    """Score each layer separately, and test the best one.
+    """Compute the R² of each layer of a model, and test the best layer.
 
     The highest of many noisy scores is biased upwards. The table offers three remedies: the R² of
     the layer chosen in inner folds (without the test songs), a p-value against the maximum over

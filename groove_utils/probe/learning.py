@@ -110,7 +110,7 @@ def rater_learning_curve(
     -------
     DataFrame
         One row per number of raters: ``n_raters``; ``r2, r2_sd`` (mean and SD over panels);
-        ``r2_all``, for the same predictions tested on the mean ratings of all raters; ``ceiling``,
+        ``r2_all``, the R² of the same predictions on the mean ratings of all raters; ``ceiling``,
         the reliability of the panels' mean ratings (computed with the harmonic mean of the songs'
         numbers of raters).
     """

@@ -39,7 +39,7 @@ class Protocol:
         SD, and limit of standardised values.
     whole_artists : bool
         Hold out all songs of an artist together. If False, single songs are assigned to outer and
-        inner folds, so that a probe can recognise artists; intervals still resample whole artists.
+        inner folds, so a probe can recognise artists; intervals still resample whole artists.
     seed : int
         Random seed of folds, permutations and bootstrap samples.
 

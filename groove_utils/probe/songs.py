@@ -45,12 +45,12 @@ class Songs:
 
     @property
     def artist_codes(self) -> np.ndarray:
-        """Integer code of each song's artist, in the sorted order of the names."""
+        """Integer code of each song's artist, assigned in the sorted order of the names."""
         return label_codes(self.artists)
 
     @property
     def style_codes(self) -> np.ndarray:
-        """Integer code of each song's style, in the sorted order of the names."""
+        """Integer code of each song's style, assigned in the sorted order of the names."""
         return label_codes(self.styles)
 
     @property

@@ -31,9 +31,8 @@ def attribute_songs(
         Name of the target.
     silent : DataFrame of bool, shape (n, n_stems), optional
         True for silent stems; indexed by song id, with one column per stem. Each subset is replaced
-        by the subset of its non-silent stems, so that the value of a silent stem is exactly 0.
-        Without this table, the value of a silent stem depends on what the probe predicts from
-        silence.
+        by the subset of its non-silent stems, so the value of a silent stem is exactly 0. Without
+        this table, the value of a silent stem depends on what the probe predicts from silence.
     n_boot, seed : int
         Number of bootstrap samples of training artists for the 95% interval, and random seed.
 
@@ -83,7 +82,7 @@ def attribute_songs(
 
 
 def _sounding_places(ablation: Ablation, silent: pd.DataFrame) -> np.ndarray:
-    """Return the position of the subset without silent stems, for each subset and song."""
+    """Return the position of each subset after the removal of silent stems, for each song."""
     missing = [stem for stem in ablation.stems if stem not in silent.columns]
     unknown = [track for track in ablation.songs.ids if track not in silent.index]
     if missing or unknown:

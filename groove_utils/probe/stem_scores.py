@@ -169,7 +169,7 @@ def contrast(
 def share_difference(
     ablation: Ablation, first: Sequence[str], second: Sequence[str], *, n_boot=2000, seed=0
 ) -> pd.DataFrame:
-    """Compute the sum of the Shapley values of some stems minus that of others.
+    """Compute the difference between the summed Shapley values of two groups of stems.
 
     Parameters
     ----------

@@ -96,7 +96,7 @@ def matched_transfer(
 
 
 def _training_sets(songs: Songs, test: str, names, protocol: Protocol):
-    """List (source of training songs, splits), with equal numbers of artists in all sources."""
+    """Return (source, splits) for each source of training songs, with equal numbers of artists."""
     style, artist = songs.styles.astype(str), songs.artist_codes
     of_style = {name: np.flatnonzero(style == name) for name in names}
     inside = of_style[test]

@@ -187,7 +187,7 @@ class Hands:
 def play_chords(
     rng, band: Band, chords: list[tuple[int, str]], key: int, density: float, clock: Clock
 ) -> list[Note]:
-    """Generate two chord parts: the first from figures, the second typical of the style."""
+    """Generate two chord parts: the first follows figures, the second is typical of the style."""
     style, first = band.style, band.parts["chords"].program
     figures = CHORD_FIGURES[style]
     two_bars = [from_text(figures[i]) > 0 for i in rng.integers(len(figures), size=2)]

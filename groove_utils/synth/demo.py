@@ -205,7 +205,7 @@ def _remove_other_songs(folder: Path, wanted: set[str]) -> None:
 
 
 def _remove_temporary_files(folder: Path) -> None:
-    """Remove partial files that are older than a minute, which interrupted runs have left."""
+    """Remove partial files left by interrupted runs, if they are older than a minute."""
     for path in folder.rglob(".*-*"):
         if path.is_file() and time.time() - path.stat().st_mtime > 60:
             path.unlink(missing_ok=True)

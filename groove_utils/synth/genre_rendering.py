@@ -1,7 +1,8 @@
 """Rendering of the genre corpus: mono stems whose sum is the mix.
 
-This is several times faster than :mod:`groove_utils.synth.rendering`, which renders the demo study
-in stereo: notes are summed in mono at the sampler's rate, and each part is resampled once.
+This renderer is several times faster than :mod:`groove_utils.synth.rendering`, which renders the
+demo study in stereo: notes are summed in mono at the sampler's rate, and each part is resampled
+once.
 """
 
 from __future__ import annotations

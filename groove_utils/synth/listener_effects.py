@@ -1,9 +1,9 @@
 """Known effects behind simulated ratings (appendix "The demo study and its truth").
 
-The form of the effects follows the literature: ratings are an inverted U over syncopation (Witek et
-al. 2014), are highest near 110 BPM (Etani et al. 2018), are lower for exaggerated microtiming (Senn
-et al. 2016), and increase with low-frequency energy and event density (Stupacher, Hove & Janata
-2016); listeners differ in how much they like a style (Senn et al. 2018).
+The form of the effects follows the literature: ratings are an inverted-U-shaped function of
+syncopation (Witek et al. 2014), are highest near 110 BPM (Etani et al. 2018), are lower for
+exaggerated microtiming (Senn et al. 2016), and increase with low-frequency energy and event density
+(Stupacher, Hove & Janata 2016); listeners differ in how much they like a style (Senn et al. 2018).
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ class ListeningTask:
 
 
 def _cached(draw: Callable) -> Callable:
-    """Cache the results of a function that returns arrays or a task, by its arguments."""
+    """Cache the results of a function that returns arrays or a task, keyed by its arguments."""
     arguments = signature(draw)
 
     @wraps(draw)
@@ -337,7 +337,7 @@ def tempo_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
 
 
 def draw_tasks(seed: int = 0, *, share: float = 1.0) -> dict[str, ListeningTask]:
-    """Generate the four tasks of 03-networks: ``tom``, ``chord``, ``swing`` and ``repeat``.
+    """Generate the four tasks of chapter 03-networks: ``tom``, ``chord``, ``swing`` and ``repeat``.
 
     Parameters
     ----------

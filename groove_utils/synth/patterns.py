@@ -158,7 +158,7 @@ def _timekeeping(rng, style, density, timekeeper):
 
 
 def play_fill(rng, parts, bar, density):
-    """Replace the last beats of a bar by a fill: a crescendo of snare and toms."""
+    """Replace the last beats of a bar with a fill: a crescendo of snare and toms."""
     start = int(rng.choice([8, 10, 12], p=[0.2, 0.3, 0.5]))
     steps = np.arange(start, STEPS)
     for part in parts.values():

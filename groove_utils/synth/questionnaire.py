@@ -63,8 +63,9 @@ def describe_score(study, query: str) -> str:
     unit = (last - first) / (high - low)
     names = join_words(f"“{part}”" for part in parts)
     return (
-        f"The score is the mean of the ratings on {names}, minus {first - low * unit:.0f} and "
-        f"divided by {unit:.0f}. One point of “groove” is {unit:.0f} points of these ratings."
+        f"To compute the score, the ratings on {names} are averaged, {first - low * unit:.0f} is "
+        f"subtracted, and the result is divided by {unit:.0f}. One point of “groove” "
+        f"corresponds to {unit:.0f} rating points."
     )
 
 
@@ -93,7 +94,7 @@ def question_table() -> pd.DataFrame:
 
 
 def fixed_effects(effects: pd.DataFrame, question: str) -> pd.Series:
-    """Return the known fixed effects on a question, or on the groove score derived from four.
+    """Return the known fixed effects on the ratings of a question, or on the groove score.
 
     Parameters
     ----------

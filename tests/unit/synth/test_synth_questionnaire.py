@@ -28,11 +28,11 @@ class Simulated:
 def test_words_and_numbers_describe_the_same_score():
     text = describe_score(Simulated(), "groove")
     parts = re.findall("“(.*?)”", text)[:4]
-    centre, unit = map(int, re.search(r"minus (\d+) and divided by (\d+)", text).groups())
+    centre, unit = map(int, re.search(r"(\d+) is subtracted.*divided by (\d+)", text).groups())
     answers = pd.DataFrame([{query: 11.0 * n for n, query in enumerate(QUESTIONS)}])
     by_words = (answers[parts].mean(axis=1) - centre) / unit
     assert by_words[0] == pytest.approx(groove_score(answers)[0])
-    assert f"One point of “groove” is {unit} points" in text
+    assert f"One point of “groove” corresponds to {unit} rating points" in text
 
 
 def test_only_a_simulated_score_is_described():
