@@ -49,7 +49,7 @@ data
 # %% [markdown]
 # A study is a folder with a short description, a few small tables, and sound files; {doc}`adapt` lists
 # these files. The chapters read all their data from this folder, so you can run them on your own
-# ratings by giving them another folder.
+# ratings by specifying another folder.
 #
 # ## The songs
 #
@@ -188,7 +188,7 @@ rated = matrix.notna()
 show_figure(
     figures.plot_design(matrix, style),
     "design",
-    f"Ratings of “{query}”: one row per listener, one column per song. Blank cells: not rated.",
+    f"Ratings of “{query}”: one row per listener, one column per song. Blank: not rated.",
     "Matrix of listeners by songs, coloured where rated; rows differ in overall brightness.",
 )
 report_counts(n_listeners=len(matrix))
@@ -229,17 +229,17 @@ show_figure(
 #
 # $$ x_{ij} = \mu + s_i + l_j + e_{ij} $$
 #
-# The variance of the song effects is $S$, that of the listener effects is $L$, and that of the
-# residuals is $E$. The {term}`intraclass correlation` of single ratings is the share of the variance
-# that is due to songs: ICC(C,1) is the songs' share of the variance *within listeners*, and ICC(A,1) is
-# their share of the total variance:
+# The variances of the song effects, the listener effects and the residuals are $S$, $L$ and $E$. The
+# {term}`intraclass correlation` of single ratings is the share of the variance that is due to songs:
+# ICC(C,1) is the songs' share of the variance *within listeners*, and ICC(A,1) is their share of the
+# total variance:
 #
 # $$ \mathrm{ICC}(C,1) = \frac{S}{S + E}, \qquad \mathrm{ICC}(A,1) = \frac{S}{S + L + E} $$
 #
 # ICC(C), for consistency, ignores differences between listeners' average ratings; ICC(A), for
 # agreement, counts such differences as disagreement. We apply the formulas to the best-known example in
 # the literature: six targets rated by four judges {cite}`shrout1979`. If every judge rates every
-# target, $S$ and $E$ follow from two mean squares: that of the targets, and that of the residuals.
+# target, $S$ and $E$ follow from the mean square of the targets and the mean square of the residuals.
 
 # %% tags=["needs-listeners"]
 A, B = [9, 6, 8, 7, 10, 6], [2, 1, 4, 1, 5, 2]
@@ -257,16 +257,17 @@ print(f"ICC(C,1) = {single:.2f}")
 # %% [markdown] tags=["needs-listeners"]
 # The published value of ICC(C,1) for this example is .71. The *mean* of several judges is more reliable
 # than a single judge, because differences in taste and chance average out. If $k$ judges rate all
-# targets, the reliability of their mean is ICC(C,k), which psychologists call Cronbach's alpha. This
-# reliability follows from ICC(C,1), written $\rho_1$ below, by the Spearman–Brown formula. The
-# reliability also follows from the variances of the judges' ratings $x_j$ and of their sum:
+# targets, the reliability of their mean is ICC(C,k), which psychologists call Cronbach's alpha. The
+# Spearman–Brown formula computes this reliability from ICC(C,1), written $\rho_1$ below. The
+# reliability can also be computed from the variance of each judge's ratings $x_j$ and the variance of
+# the sum of all judges' ratings:
 #
 # $$ \rho_k = \frac{k \, \rho_1}{1 + (k - 1) \, \rho_1} = \frac{k}{k - 1}
 # \left( 1 - \frac{\sum_j \mathrm{var}(x_j)}{\mathrm{var}(\sum_j x_j)} \right) $$
 #
 # The first two lines of the next cell compute ICC(C,k) by these two formulas. `assert_allclose` is a
 # live check: the build of this page stops if our function `icc` does not give the same numbers to
-# $10^{-8}$.
+# within $10^{-8}$.
 
 # %% tags=["needs-listeners"]
 stepped_up = k * single / (1 + (k - 1) * single)
@@ -414,14 +415,14 @@ report_texts(ceiling_word=pick_verdict(ceiling, *words, reference=0.5))
 # %% [markdown] tags=["needs-simulation"]
 # ### Two control questions
 #
-# The simulation has two further questions, and we know exactly what the answers to them depend on. The
-# answers to “placebo” depend on nothing in the sound: some songs are rated higher than others, but at
-# random. The answers to “style only” depend on the style alone. Listeners agree on both questions, so
-# the song means of both are reliable ({numref}`fig-ceilings`). Reliable ratings are therefore no
-# evidence that anything can be predicted from the audio. Later chapters test their methods on both
-# questions: a valid method finds nothing in the answers to “placebo”, and nothing but style in the
-# answers to “style only”. The next cell computes the share of the variance of the song means that is
-# due to differences between styles:
+# The simulation has two further questions, and we know exactly what determines the answers. The answers
+# to “placebo” depend on nothing in the sound: some songs are rated higher than others, but these
+# differences are random. The answers to “style only” depend on the style alone. Listeners agree on both
+# questions, so the song means of both are reliable ({numref}`fig-ceilings`). Reliable ratings are
+# therefore no evidence that anything can be predicted from the audio. Later chapters test their methods
+# on both questions: a valid method finds nothing in the answers to “placebo”, and nothing but style in
+# the answers to “style only”. The next cell computes the share of the variance of the song means that
+# is due to differences between styles:
 
 # %% tags=["needs-simulation"]
 controls = {name: style_share(data.song_means(name)) for name in data.controls}
@@ -433,10 +434,10 @@ pd.Series(controls, dtype=float).round(2)
 # The effect of the number of raters depends on the design. If the same people rate all songs, their
 # average levels shift the means of all songs by the same amount and do not matter. If each song has its
 # own raters, a song may happen to get generous or strict raters, which adds noise. In both designs, the
-# reliability follows from the agreement of individual listeners by the Spearman–Brown formula: from
+# Spearman–Brown formula computes the reliability from the agreement of individual listeners: from
 # ICC(C,1) in the first design, and from ICC(A,1) in the second. {numref}`fig-rater-curve` shows both
 # curves. The crosses check the curve for different raters: they show the mean correlation between the
-# song means of two panels of raters, drawn at random for each song.
+# song means of two panels of raters that were drawn at random for each song.
 
 # %% tags=["needs-listeners"]
 curve = mixed.rater_curve(ratings, seed=seed)
@@ -518,7 +519,7 @@ report_counts(n_ceilings=len(paired))
 #
 # The listeners are simulated. Results about methods carry over to people only if simulated listeners
 # disagree as much as real listeners do. {numref}`tab-simulated-beside-real` compares the simulated
-# ratings with those of real studies.
+# ratings with the ratings from real studies.
 
 # %% tags=["needs-simulation", "hide-input"]
 show_table(
@@ -530,9 +531,9 @@ show_table(
 # %% [markdown]
 # ## What could be wrong here
 #
-# - **The ceiling applies to these songs only.** If half of the songs are chosen for high and half for
-#   low groove, listeners agree far better than on an ordinary range of songs {cite}`oconnell2022`. The
-#   ceiling of one selection of songs does not apply to another selection.
+# - **The ceiling applies to these songs only.** If half of the songs are chosen for high groove and
+#   half for low groove, listeners agree far better than on an ordinary range of songs
+#   {cite}`oconnell2022`. The ceiling of one selection of songs does not apply to another selection.
 # - **Means hide individual listeners.** Even a model that predicts song means perfectly does not show
 #   which listeners want to move to a song. {doc}`09-mixed-models` predicts individual ratings.
 # - **Consistency or agreement?** ICC(C,1) and ICC(C,k) ignore differences between listeners' average
@@ -595,8 +596,8 @@ n_raters = int(np.ceil(0.95 * (1 - rho) / (rho * (1 - 0.95))))
 n_raters
 
 # %% [markdown] tags=["needs-listeners"]
-# Raising the reliability from .90 to .95 roughly doubles the number of raters. In
-# {numref}`fig-rater-curve`, the curve is almost flat for so many raters. Beyond some point, more
+# Raising the reliability from .90 to .95 roughly doubles the number of raters that are needed. In
+# {numref}`fig-rater-curve`, the curve is almost flat at this number of raters. Beyond some point, more
 # *songs* are a better investment than more raters, because more songs narrow the interval of every
 # model's score.
 #
@@ -652,7 +653,7 @@ assert chosen.set_index("track_id").loc[extremes, "style"].nunique() == 1, (
 #
 # This is an open question. Some researchers subtract each listener's mean rating before they average
 # over listeners. When does this subtraction help, when does it have no effect, and when does it do
-# harm? Try it here, and think of a listener who heard only songs with a strong groove.
+# harm? Try the subtraction here, and think of a listener who heard only songs with a strong groove.
 # ```
 #
 # ```{solution-start} ex-levels
@@ -677,9 +678,9 @@ pd.DataFrame({"as rated": matrix.mean(), "centred": centred.mean()}).corr()
 # ## Summary
 #
 # **Asked**: who rated which songs, and how well these ratings can be predicted at best. **Found**:
-# {glue:text}`style_share` of the variance of song means lies between styles, so a model that recognises
-# only the style can already predict the ratings to some extent. The questions are correlated, so
-# similar results for two questions are not two independent confirmations.
+# {glue:text}`style_share` of the variance of song means is due to differences between styles, so a
+# model that recognises only the style can already predict the ratings to some extent. The questions are
+# correlated, so similar results for two questions are not two independent confirmations.
 
 # %% [markdown] tags=["needs-listeners"]
 # The expected correlation between the ratings of two listeners, ICC(C,1), is {glue:text}`icc_single`. A

@@ -23,7 +23,7 @@
 # %% tags=["parameters"]
 study = "demo"  # a study's name, or a folder with a study.yml
 seed = 2026
-songs = []  # two track ids; empty: the first songs of the first and last style
+songs = []  # two track ids; if empty: songs of the first and last style
 seconds = 8  # duration of each excerpt
 n_iter = 32  # iterations of the Griffin–Lim algorithm, which estimates phases
 
@@ -89,7 +89,7 @@ report_value("rate", sr, fmt=",.0f")
 # $$ X[k, m] = \sum_{n=0}^{N-1} x[n + mH] \, w[n] \, e^{-2 \pi i k n / N} $$
 #
 # Here $k$ is the index of the frequency, $m$ is the index of the window, and $w$ is a window function
-# that fades in and out. In librosa, the STFT takes a single call. To see what this call does, we
+# that fades in and out. In librosa, a single call computes the STFT. To see what this call does, we
 # compute one column by hand:
 
 # %%
@@ -192,8 +192,8 @@ show_figure(
 #
 # An STFT has two settings, the window and the hop. A long window separates close frequencies but smears
 # a stroke over the whole length of the window; a short window does the opposite. No window is precise
-# in both time and frequency: for a given window shape, the product of its widths in time and in
-# frequency is constant ({numref}`tab-resolution`).
+# in both time and frequency: for a given window shape, the product of the window's widths in time and
+# in frequency is constant ({numref}`tab-resolution`).
 
 # %%
 sizes = [256, 1024, 4096]
@@ -239,8 +239,8 @@ report_value("coarse_hop", 2048 / sr * 1000, fmt=".0f", unit=" ms")
 
 # %% [markdown]
 # A window of 256 samples locates a stroke to within {glue:text}`short_ms` but smears each frequency
-# over {glue:text}`short_hz`. A window of 4096 samples separates tones {glue:text}`long_hz` apart but
-# smears a stroke over {glue:text}`long_ms`. A sixteenth note of the first song lasts
+# over {glue:text}`short_hz`. A window of 4096 samples separates tones that are {glue:text}`long_hz`
+# apart, but smears a stroke over {glue:text}`long_ms`. A sixteenth note of the first song lasts
 # {glue:text}`sixteenth`, and the {term}`microtiming` that drummers care about is about a tenth of this
 # duration.
 #
@@ -248,7 +248,7 @@ report_value("coarse_hop", 2048 / sr * 1000, fmt=".0f", unit=" ms")
 # of 2048 samples, there is one column every {glue:text}`coarse_hop`, and no model can recover a finer
 # rhythm from these columns.
 #
-# ## Which task needs which?
+# ## Which task needs which representation?
 #
 # {cite:t}`choi2017` sort the tasks of music information retrieval by what they need from a
 # representation. {numref}`tab-tasks` lists what each representation keeps and loses, the tasks that it
@@ -289,8 +289,8 @@ audio_player({"original": (y, sr), "from its magnitudes alone": (estimate, sr)})
 
 # %% [markdown]
 # For the other representations, the reconstruction needs one more step. The power of a mel band is
-# spread over its frequencies; a chromagram is played with {cite:t}`shepard1964` tones, which contain
-# all octaves at once; and onset strength controls the level of white noise.
+# spread over the frequencies in this band; a chromagram is played with {cite:t}`shepard1964` tones,
+# which contain all octaves at once; and onset strength controls the level of white noise.
 
 # %%
 reconstructed = {}
@@ -362,16 +362,16 @@ report_texts(
 )
 
 # %% [markdown]
-# First, **two sounds can be alike to the ear although their samples differ**. For the sounds
-# reconstructed from STFT magnitudes, the mean agreement of samples is {glue:text}`stft_db`, because
-# their phases are different (for an unrelated sound, it would be about −3 dB). The mean error of their
-# spectrum is {glue:text}`stft_spectrum`. Which of the two numbers agrees with what you heard?
+# First, **two signals can sound alike although their samples differ**. For the sounds reconstructed
+# from STFT magnitudes, the mean agreement of samples is {glue:text}`stft_db`, because their phases are
+# different (for unrelated sounds, it would be about −3 dB). The mean error of the spectrum is
+# {glue:text}`stft_spectrum`. Which of the two numbers agrees with what you heard?
 #
 # Second, **each representation loses something different**. For the sounds reconstructed from 24 mel
 # bands, the mean correlation with the original is {glue:text}`mel_rhythm` for rhythm and
-# {glue:text}`mel_harmony` for harmony. For the sounds reconstructed from the chromagram, it is
-# {glue:text}`chroma_rhythm` for rhythm and {glue:text}`chroma_harmony` for harmony. For these songs,
-# the two representations {glue:text}`opposites`.
+# {glue:text}`mel_harmony` for harmony. For the sounds reconstructed from the chromagram, the mean
+# correlation is {glue:text}`chroma_rhythm` for rhythm and {glue:text}`chroma_harmony` for harmony. For
+# these songs, the two representations {glue:text}`opposites`.
 #
 # ## Does phase matter, then?
 #
@@ -449,10 +449,10 @@ show_table(
 #
 # ## What a low sample rate removes
 #
-# At a sample rate of $r$ per second, a signal can contain frequencies up to $r/2$. Most models in
-# {doc}`05-embeddings` work at 16 kHz. What would be lost at 8 kHz? Listen to the cymbals. For the third
-# sound, samples were dropped without a filter, so high frequencies reappear as lower ones. This error
-# is called *aliasing*; a filter before resampling prevents it.
+# At a sample rate of $r$ samples per second, a signal can contain frequencies up to $r/2$. Most models
+# in {doc}`05-embeddings` work at 16 kHz. What would be lost at 8 kHz? Listen to the cymbals. For the
+# third sound, samples were dropped without a filter, so high frequencies reappear as lower ones. This
+# error is called *aliasing*; a filter before resampling prevents it.
 
 # %%
 full, full_sr = load_audio(data.audio_path(tracks[0]))
@@ -477,18 +477,19 @@ report_value("energy_above", 100 * power[above].sum() / power.sum(), unit="%")
 report_value("share_high", share_high, fmt=".0f", unit="%")
 
 # %% [markdown]
-# Only {glue:text}`energy_above` of the energy of the first song is above 4 kHz. But of the onsets found
-# in three regions of the spectrum, {glue:text}`share_high` are in the region above 3.2 kHz. The hi-hat
-# is quiet, but it carries much of the pulse.
+# Only {glue:text}`energy_above` of the energy of the first song is above 4 kHz. But if onsets are
+# detected separately in three regions of the spectrum, {glue:text}`share_high` of these onsets are in
+# the region above 3.2 kHz. The hi-hat is quiet, but it carries much of the pulse.
 #
 # ## Where the groove is visible
 #
 # {numref}`fig-bar` averages the onset strength of three regions of the spectrum over all bars,
 # sixteenth note by sixteenth note. The result resembles drum notation: bass drum and bass are in the
 # lowest region and the hi-hat in the highest. The middle region contains the strokes of all
-# instruments. A tall column in the middle region without one in the lowest region is a stroke of the
-# snare; in most rock music, the snare is struck on beats 2 and 4. A tall column *between* the beats,
-# followed by a lower one on the next beat, is what {doc}`04-descriptors` counts as {term}`syncopation`.
+# instruments. A tall column in the middle region without a tall column in the lowest region is a stroke
+# of the snare; in most rock music, the snare is struck on beats 2 and 4. A tall column *between* the
+# beats, followed by a lower column on the next beat, is what {doc}`04-descriptors` counts as
+# {term}`syncopation`.
 
 # %%
 by_song = {
@@ -517,8 +518,8 @@ show_figure(
 #   spectrogram shows the rhythm, but a model that averages the spectrogram over time loses it.
 # - **A bad reconstruction proves less than it seems to.** Another algorithm might reconstruct more from
 #   the same chromagram.
-# - **There are only two songs.** We took the first songs of two styles and did not select them in any
-#   other way, but two songs are a small sample.
+# - **There are only two songs.** We took the first song of each of two styles and did not select them
+#   in any other way, but two songs are a small sample.
 # - **The beats were estimated.** Where the beat tracker is wrong, {numref}`fig-bar` is wrong too.
 #   {doc}`04-descriptors` measures how often the tracker is wrong.
 #
@@ -567,9 +568,9 @@ fragments = np.where(in_window, y, 0)
 audio_player({"original": (y, sr), "in a window": (fragments, sr)})
 
 # %% [markdown]
-# Three quarters of the samples are in no window. The STFT contains no information about these samples,
-# and no algorithm can restore them. What is left is a series of short fragments. In practice, the hop
-# is therefore shorter than the window, often a quarter of its length.
+# Three quarters of the samples do not belong to any window. The STFT contains no information about
+# these samples, and no algorithm can restore them. What is left is a series of short fragments. In
+# practice, the hop is therefore shorter than the window, often a quarter of its length.
 #
 # ```{solution-end}
 # ```
@@ -610,9 +611,9 @@ view.rows[highest].round(1)  # beats per minute
 # rhythm. A longer window is less precise in time and more precise in frequency, and the hop limits how
 # fine a rhythm can be represented. Songs can be compared only at the same loudness and sample rate.
 # **True in the simulation**: the drum pattern of a simulated song is known from its score, and
-# {numref}`fig-bar` should show this pattern. **What would change our mind**: songs with a rhythm of
-# changing pitches or timbres rather than of strokes. For such songs, onset strength would keep the
-# wrong information.
+# {numref}`fig-bar` should show this pattern. **What would change our mind**: songs whose rhythm
+# consists of changes in pitch or timbre rather than of strokes. For such songs, onset strength would
+# keep the wrong information.
 #
 # **Next:** {doc}`03-networks` asks what a network can learn from such representations.
 # {doc}`04-descriptors` reduces songs to single numbers and asks how well these predict groove.

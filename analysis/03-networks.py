@@ -137,7 +137,8 @@ report_value("last_loss", losses[-1])
 # of a neuron that always predicts a probability of 50%. The trained neuron is right for
 # {glue:text}`kick_accuracy` of the test frames; always giving the more frequent answer would be right
 # for {glue:text}`kick_guess`. {numref}`fig-neuron` shows why the neuron is not always right: it
-# separates the frames by one straight line, and some frames with a kick lie among those without one.
+# separates the frames by one straight line, and some frames with a kick lie among the frames without a
+# kick.
 
 # %% tags=["hide-input"]
 show_figure(
@@ -162,8 +163,8 @@ show_figure(
 #   training chords.
 # - **Straight or swung?** The answer is a *pattern in time*: how late each off-beat comes. The tempo
 #   and the starting point vary between examples.
-# - **Which bar does the last one repeat?** One of five earlier bars is played again. The answer is
-#   a *match* between distant moments.
+# - **Which bar does the last bar repeat?** One of five earlier bars is played again. The answer is a
+#   *match* between distant moments.
 #
 # Listen to two examples for each question.
 
@@ -203,8 +204,8 @@ Code(inspect.getsource(networks.train_epoch), language="python")
 
 # %% [markdown]
 # Each module is now trained on each question with several random seeds. A seed determines the initial
-# weights and the order of the examples. The baseline is the accuracy of always giving the most frequent
-# answer.
+# weights and the order of the examples. The baseline is the accuracy that always giving the most
+# frequent answer would achieve.
 
 # %%
 storage = {"cache": cache, "n_jobs": n_jobs}
@@ -323,10 +324,10 @@ show_figure(
 networks.receptive_field([3, 2, 3], strides=[1, 2, 1])
 
 # %% [markdown]
-# Two convolutions of 3 frames with a pooling of 2 between them cover as much as one kernel of 8 frames.
-# Pooling is a cheap way to cover more time: pooling over two frames halves the number of frames, so
-# every later kernel spans twice the time. {numref}`fig-field` shows what happens on the swing question
-# when a single kernel gets wider.
+# Two convolutions of 3 frames each, with pooling over 2 frames between them, cover as much as one
+# kernel of 8 frames. Pooling is a cheap way to cover more time: pooling over two frames halves the
+# number of frames, so every later kernel spans twice the time. {numref}`fig-field` shows what happens
+# on the swing question when a single kernel gets wider.
 
 # %%
 swing = tasks["swing"]
@@ -389,7 +390,7 @@ labelled = by_bar.set_axis(bars, axis=1).set_axis(repeat.classes)
 show_figure(
     figures.plot_attention(labelled),
     "attention",
-    "Mean attention weight that the last bar gives each bar, by the bar that it repeats (test set).",
+    "Mean attention weight of each bar, by the bar that the last bar repeats (test set).",
     "A table of weights, one row per repeated bar and one column per bar. The diagonal stands "
     "out from the other earlier bars.",
     simulated=False,
@@ -737,8 +738,8 @@ report_percentages(shares, tolerance=10)
 #
 # ## How to fool yourself
 #
-# We use twelve loops by each of 24 bands, and call half of the bands “good”. These bands are drawn at
-# random, so the sound of a new band cannot show whether it is good, and the expected accuracy is one
+# We use twelve loops by each of 24 bands, and call half of the bands “good”. The good bands are drawn
+# at random, so the sound of a new band cannot show whether it is good, and the expected accuracy is one
 # half. We repeat the draw several times, and train the same kind of network each time. We compute the
 # accuracy of these networks in five ways:
 
@@ -812,7 +813,7 @@ report_percentages(dict(zip(keys, ways.iloc[1:])), tolerance=10)
 # %% [markdown]
 # With whole bands held out, the mean accuracy is {glue:text}`honest_full`. With a split by clip, the
 # mean accuracy is {glue:text}`clip_split`, although the labels are random, because the network
-# recognises the bands. Choosing the number of epochs by the test set gives an accuracy of
+# recognises the bands. Choosing the number of epochs on the test set gives an accuracy of
 # {glue:text}`stopped`, and reporting only the best honest run gives an accuracy of
 # {glue:text}`best_run`. Scaling with the test set gives an accuracy of {glue:text}`leaked`. A mean over
 # hundreds of loops depends little on the test loops among them, but it is easier to avoid such a leak
@@ -829,8 +830,8 @@ report_percentages(dict(zip(keys, ways.iloc[1:])), tolerance=10)
 #   layers: depth or pooling can add a property that another module has by design.
 # - **One way of training.** All modules are trained with the same optimiser, learning rate and small
 #   number of epochs. A module that learns slowly looks worse here than it is.
-# - **The intervals are over seeds.** They reflect chance in training, but not the choice of examples
-#   and questions.
+# - **The intervals are computed over seeds.** They reflect chance in training, but not the choice of
+#   examples and questions.
 #
 # ## Exercises
 #
@@ -861,7 +862,7 @@ moved_toms = replace(tom, X=rolled)
 # A kernel as tall as the input fits at only one position, so the convolution has become a dense layer.
 # The four toms differ in position, and the random shifts erase this difference. Small differences in
 # shape remain, but a dense network would have to learn them separately at every position. The accuracy
-# of the dense network falls to little more than that of guessing.
+# of the dense network falls to slightly above chance level.
 #
 # ```{solution-end}
 # ```
@@ -884,9 +885,9 @@ shuffled = replace(swing, X=np.take_along_axis(swing.X, order, axis=2))
 networks.task_accuracy(shuffled, "recurrent", seed, cache)
 
 # %% [markdown]
-# The times between strokes are lost, and the accuracy falls to about the accuracy of guessing. All
-# information that does not depend on the order of the frames, such as the number, the levels and the
-# drums of the strokes, is still there.
+# The times between strokes are lost, and the accuracy falls to about chance level. All information that
+# does not depend on the order of the frames, such as the number, the levels and the drums of the
+# strokes, is still there.
 #
 # ```{solution-end}
 # ```

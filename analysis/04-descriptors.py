@@ -78,7 +78,7 @@ target = target if target in data.queries else next(iter(data.queries))
 
 # %% tags=["needs-audio"]
 tempi = descriptors.describe_study(data)["tempo"]
-track = tempi.index[tempi.notna().argmax()]  # the first with a tempo
+track = tempi.index[tempi.notna().argmax()]  # the first song with a tempo
 
 # %% [markdown] tags=["needs-audio"]
 # All descriptors of rhythm are computed from an onset curve, which is similar to the onset strength of
@@ -90,7 +90,7 @@ track = tempi.index[tempi.notna().argmax()]  # the first with a tempo
 # o_t = \frac{1}{B} \sum_{b=1}^{B} \max (0, \; L_{b,t} - L_{b,t-5}) $$
 #
 # The logarithm approximates perceived loudness, and dividing by the mean makes the curve independent of
-# the gain. In librosa, the onset curve takes two calls. (A sound shorter than 4 s is repeated, and we
+# the gain. In librosa, two calls compute the onset curve. (A sound shorter than 4 s is repeated, and we
 # assume silence before the sound.)
 
 # %% tags=["needs-audio"]
@@ -174,7 +174,7 @@ rms = librosa.feature.rms(y=y, **frames)
 # %% [markdown] tags=["needs-audio"]
 # The function `describe` computes these three descriptors and all others from one spectrogram, which
 # saves most of the computing time. The next cell checks that `describe` gives the same numbers as above
-# (to $10^{-5}$, because audio is kept in single precision):
+# (to within $10^{-5}$, because audio is kept in single precision):
 
 # %% tags=["needs-audio"]
 values = descriptors.describe(y, sr)
@@ -267,7 +267,7 @@ audio_player(sounds)
 # %% tags=["needs-styles"]
 centred = features - features.groupby(styles).transform("mean")
 share = (1 - centred.var() / features.var()).sort_values(ascending=False)
-portrait = list(descriptors.PORTRAIT)  # one or two of each kind
+portrait = list(descriptors.PORTRAIT)  # one or two descriptors of each kind
 
 # %% tags=["needs-styles", "hide-input"]
 show_figure(
@@ -283,9 +283,9 @@ report_percentages({"styled_share": share.iloc[0], "median_share": share.median(
 
 # %% [markdown] tags=["needs-styles"]
 # The descriptor that depends most on style is {glue:text}`styled`: {glue:text}`styled_share` of its
-# variance is due to differences between styles. The median over all descriptors of the share that is
-# due to styles is {glue:text}`median_share`. If one style is rated higher than another, everything that
-# is typical of this style correlates with the ratings, whether or not it affects them.
+# variance is due to differences between styles. The median of this share over all descriptors is
+# {glue:text}`median_share`. If one style is rated higher than another, everything that is typical of
+# this style correlates with the ratings, whether or not it affects them.
 #
 # ## What correlates with the ratings?
 
@@ -302,7 +302,7 @@ overall = probe.correlate(features, rating, artists, **boot)
 clear = clear_rows(overall).sort_values("p")  # p < .05 after the correction
 
 # %% [markdown]
-# {numref}`fig-classical` compares our correlations with published ones: {cite:t}`stupacher2014`
+# {numref}`fig-classical` compares our correlations with published correlations: {cite:t}`stupacher2014`
 # correlated the same descriptors with the groove ratings of 80 clips. The authors report no intervals,
 # but we can compute intervals from the correlations and the number of clips. ({cite:t}`stupacher2016`
 # analysed these data further.)
@@ -340,8 +340,8 @@ report_texts(target=target, top=words[top["feature"]], sure=strongest)
 # strongest correlation is that of {glue:text}`top`: {glue:text}`top_r_full`. (The interval comes from
 # resampling artists; n is the number of songs.)
 #
-# How many of our correlations have the same sign as the published ones, and how many of our intervals
-# lie on the other side of zero?
+# How many of our correlations have the same sign as the published correlations, and how many of our
+# intervals lie on the other side of zero?
 
 # %%
 shared = overall.set_index("feature").reindex(published.index).dropna()
@@ -355,9 +355,9 @@ report_texts(opposite=join_words(words[opposite.index]))
 # %% [markdown]
 # Of the {glue:text}`n_published` descriptors with a published correlation, {glue:text}`n_agree` have a
 # correlation with the same sign here. If signs were random, about half of the signs would agree. For
-# these descriptors, the whole interval, without correction for multiple comparisons, lies on the other
-# side of zero: {glue:text}`opposite`. The published values come from the abstract of a paper. If the
-# authors reported only significant correlations, the published values are too large on average.
+# the following descriptors, the whole interval, without correction for multiple comparisons, lies on
+# the other side of zero: {glue:text}`opposite`. The published values come from the abstract of a paper.
+# If the authors reported only significant correlations, the published values are too large on average.
 #
 # We do not expect full agreement with the published correlations. The published study used different
 # songs, with similar instrumentation, and these songs were rated by 19 people. A descriptor that hardly
@@ -390,8 +390,8 @@ report_counts(n_smaller=smaller.sum(), n_sure_within=len(clear_rows(within)))
 # %% [markdown] tags=["needs-styles"]
 # Within styles, {glue:text}`n_smaller` of the {glue:text}`n_features` correlations are weaker than over
 # all songs, and {glue:text}`n_sure_within` differ clearly from zero after correction. Descriptors are
-# tested one at a time here; {doc}`07-objections` tests within styles how well all of them predict the
-# ratings together.
+# tested one at a time here; {doc}`07-objections` tests how well all descriptors together predict the
+# ratings within styles.
 
 # %% [markdown]
 # ## Descriptors are correlated
@@ -423,8 +423,8 @@ report_counts(n_inflated=(inflation > 10).sum())
 # %% [markdown]
 # According to the eigenvalues, the {glue:text}`n_features` descriptors span about
 # {glue:text}`n_effective` independent dimensions. Of these descriptors, {glue:text}`n_inflated` have a
-# variance inflation factor above 10: in a joint regression, the standard error of their coefficient is
-# more than three times as large as it would be if the descriptors were uncorrelated. Single
+# variance inflation factor above 10: in a joint regression, the standard errors of their coefficients
+# are more than three times as large as they would be if the descriptors were uncorrelated. Single
 # coefficients of such a regression cannot be interpreted, not even their sign. The useful question is
 # how well the descriptors *predict* together.
 #
@@ -461,7 +461,7 @@ r2 = 1 - errors / ((rating - rating.mean()) ** 2).sum()
 
 # %% [markdown]
 # With the same folds and the same penalty, and without clipping the features or repeating the folds,
-# our `nested_ridge` gives the same predictions to $10^{-8}$:
+# our `nested_ridge` gives the same predictions to within $10^{-8}$:
 
 # %%
 folds = np.empty(len(songs), dtype=int)
@@ -526,8 +526,8 @@ report_texts(
     style_verdict=describe_difference(leads.loc["over_style"], "style alone"),
     trees_verdict=pick_verdict(
         leads.loc["trees_lead"],
-        "Curves and interactions may improve the prediction; a full interval could include zero.",
-        "Trees may be worse; a full interval could include zero.",
+        "Curves and interactions may help, but a correct, wider interval could include zero.",
+        "Trees may be worse, but a correct, wider interval could include zero.",
         "These songs are too few to decide whether trees are better.",
     ),
 )
@@ -536,10 +536,10 @@ report_texts(
 # Ridge regression on all descriptors reaches an R² of {glue:text}`ridge_r2_full` for
 # “{glue:text}`target`”; ridge regression on the sixteen classical descriptors reaches
 # {glue:text}`classical_r2_full`. Predicting the rating of each song by the mean of its style gives an
-# R² of {glue:text}`style_r2_full`. The R² of all descriptors minus that of style alone is
+# R² of {glue:text}`style_r2_full`. The R² with all descriptors minus the R² with style alone is
 # {glue:text}`over_style_full`: the descriptors are {glue:text}`style_verdict`. The trees reach an R² of
-# {glue:text}`trees_r2_full`; the difference between the R² of the trees and that of ridge regression on
-# all descriptors is {glue:text}`trees_lead_full`. {glue:text}`trees_verdict`
+# {glue:text}`trees_r2_full`; the R² of the trees minus the R² of ridge regression on all descriptors is
+# {glue:text}`trees_lead_full`. {glue:text}`trees_verdict`
 #
 # The intervals for style alone and for ridge regression come from resampling the artists of both
 # training and test songs. For trees, resampling the training songs would require many more fits, so
@@ -584,7 +584,7 @@ show_table(
 report_texts(controls=join_words(f"“{question}”" for question in above_zero))
 
 # %% [markdown] tags=["needs-simulation"]
-# The whole interval of the R² of ridge regression lies above 0 for these questions:
+# The whole interval of the R² of ridge regression lies above 0 for the following questions:
 # {glue:text}`controls`. Descriptors can predict the answers to “style only” only to the extent that
 # they identify the style, because nothing else affects these answers. An R² above 0 is therefore not
 # yet evidence that listeners respond to a descriptor; a correlation *within* styles is better evidence.
@@ -608,9 +608,9 @@ report_texts(controls=join_words(f"“{question}”" for question in above_zero)
 # fitted smooth curve, and is placed so that the weaker of the two lines is fitted to more songs.
 #
 # The result may depend on the other variables in the regression. Songs with much syncopation may also
-# have many events, be fast, or be of one style, and the data do not show what should be held constant.
-# We therefore repeat the test with several sets of covariates, and report a shape only if all tests
-# agree.
+# have many events, be fast, or belong to one style, and the data do not show what should be held
+# constant. We therefore repeat the test with several sets of covariates, and report a shape only if all
+# tests agree.
 
 # %% tags=["needs-audio"]
 syncopation = table["syncopation"].dropna()
@@ -733,13 +733,13 @@ report_texts(
 
 # %% [markdown] tags=["needs-audio"]
 # With event density and low-frequency energy held constant, the break point lies at a syncopation of
-# {glue:text}`break_at`. The slope on the square root of syncopation is {glue:text}`slope_below_full`
-# below the break point and {glue:text}`slope_above_full` above it (n counts bands). The test finds an
-# inverted U with {glue:text}`n_humps` of the {glue:text}`n_sets` sets of covariates in
-# {numref}`tab-two-lines`. {glue:text}`u_verdict`
+# {glue:text}`break_at`. The slope with respect to the square root of syncopation is
+# {glue:text}`slope_below_full` below the break point and {glue:text}`slope_above_full` above it (n
+# counts bands). The test finds an inverted U with {glue:text}`n_humps` of the {glue:text}`n_sets` sets
+# of covariates in {numref}`tab-two-lines`. {glue:text}`u_verdict`
 #
 # Three more results matter here. First, {glue:text}`n_beyond` songs by {glue:text}`bands_beyond` bands
-# lie above the break point ({glue:text}`style_beyond`). If most of these songs are of one style, the
+# lie above the break point ({glue:text}`style_beyond`). If most of these songs belong to one style, the
 # effect of syncopation can hardly be separated from that of the style. Second, the test mistakes a
 # plateau for an inverted U in {glue:text}`false_humps` of the simulations. Third, the coefficient of
 # the parabola's squared term is {glue:text}`bend_verdict`: {glue:text}`bend_full` points per squared
@@ -884,10 +884,11 @@ report_texts(
 # For {glue:text}`tempo_right` of the {glue:text}`n_songs` songs, the estimated tempo is within 4% of
 # the true tempo; the number of songs for which it is off by an octave, that is, by a factor of two, is
 # {glue:text}`tempo_octave`. The correlation between estimated and true tempo is
-# {glue:text}`tempo_r_full`. In standard deviations of the true values, the largest error is that of
-# “{glue:text}`weakest`”, especially in {glue:text}`weakest_style`; for this descriptor, the correlation
-# between estimates and true values over all songs is {glue:text}`weakest_r_full`. The largest bias is
-# that of “{glue:text}`drifting`”; a positive bias means that the estimates are too high.
+# {glue:text}`tempo_r_full`. If errors are measured in standard deviations of the true values, the
+# descriptor with the largest error is “{glue:text}`weakest`”; its error is largest in
+# {glue:text}`weakest_style`. For this descriptor, the correlation between estimates and true values
+# over all songs is {glue:text}`weakest_r_full`. The descriptor with the largest bias is
+# “{glue:text}`drifting`”; a positive bias means that the estimates are too high.
 #
 # {numref}`fig-descriptor-estimates` shows two kinds of error. If the bar of a dot is *long*, a longer
 # excerpt would help: a short excerpt contains too few strokes to estimate a spread or a ratio. If a dot
@@ -954,7 +955,7 @@ verdicts = "better than", "worse than", "not clearly different from"
 report_effects({"beatnet_gain": gain}, len(songs), words=verdicts)
 
 # %% [markdown] tags=["needs-simulation"]
-# The F-measure of the beats from BeatNet's curve minus that of the grid is
+# The F-measure of the beats from BeatNet's curve minus the F-measure of the beats from the grid is
 # {glue:text}`beatnet_gain_full`: in the simulation, BeatNet's curve is
 # {glue:text}`beatnet_gain_verdict` the grid. The descriptors use the grid, because a network would have
 # to be clearly better to be worth its cost. The grid has an advantage here, because it expects a drum
@@ -1029,9 +1030,10 @@ assert np.isclose(1 - ((rating - leaky) ** 2).sum() / total, leaky_r2), (
 # ```{exercise} Hear a descriptor
 # :label: ex-hear
 #
-# Which descriptor do you trust? Choose one that correlates strongly with the ratings, and listen to the
-# songs with its lowest and its highest value *within one style*. Can you hear what the formula
-# measures? Put the two track ids into `extremes`, and the name of the descriptor into `name`.
+# Which descriptor do you trust? Choose a descriptor that correlates strongly with the ratings. *Within
+# one style*, listen to the songs with the lowest and the highest value of this descriptor. Can you hear
+# what the formula measures? Put the two track ids into `extremes`, and the name of the descriptor into
+# `name`.
 # ```
 #
 # ```{solution-start} ex-hear
