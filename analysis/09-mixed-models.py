@@ -91,9 +91,9 @@ on_prediction = f"Slope of “{query}” on the prediction"
 # ## Two samples, not one
 #
 # Each rating is given by one listener to one song. Songs differ, and listeners differ too: some give
-# high ratings to everything. Averaging over listeners discards the sample of listeners, so we can no
-# longer test whether a result would hold for *other* listeners. Averaging over songs discards the sample
-# of songs in the same way.
+# high ratings to everything. Averaging over listeners discards the differences between listeners, so we
+# can no longer test whether a result would hold for *other* listeners. In the same way, averaging over
+# songs discards the differences between songs.
 
 # %%
 answers = data.ratings.rename(columns=short_names).join(facts, on="track")
@@ -126,8 +126,8 @@ spreads = empty_model.variance_components(
 ).set_index("factor")
 
 # %% [markdown]
-# The share of each of the three variances, and the agreement between individual listeners, follow from
-# the same model:
+# From the same model, we compute the share of each of the three variances in their sum, and the
+# agreement between individual listeners:
 
 # %%
 variances = mixed.crossed_variances(rows)
@@ -292,7 +292,7 @@ report_values(ratios.add_prefix("se_"), len(rows))
 # {glue:text}`se_song_only` with songs as the only random factor. A ratio below 1 means that the standard
 # error is too small. More listeners cannot replace more songs, because the prediction varies only
 # between songs. For a predictor that varies between listeners, a model with songs as the only random
-# factor would make the same mistake.
+# factor would underestimate the standard error in the same way.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## From the probe to the listener
@@ -474,10 +474,10 @@ report_texts(
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
 # Could listeners' slopes appear to differ for another reason? The prediction is higher for some styles
-# than for others. A listener who likes the styles with high predictions gives higher ratings where the
-# prediction is high, and appears to have a steeper slope. A random intercept for each pair of listener
-# and style, `(1 | listener:style)`, measures how much a listener prefers a style, regardless of the song
-# {cite}`senn2018`. We add this intercept to the model:
+# than for others. A listener who likes the styles with high predictions gives higher ratings to songs
+# with high predictions, and therefore appears to have a steeper slope. A random intercept for each pair
+# of listener and style, `(1 | listener:style)`, measures how much a listener prefers a style, regardless
+# of the song {cite}`senn2018`. We add this intercept to the model:
 
 # %% tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
 preferring = mixed.fit_lmm(
@@ -668,13 +668,13 @@ show_table(
 report_texts(control_note=join_words(names))
 
 # %% [markdown]
-# Slopes in {numref}`tab-control-slopes` that clearly differ from zero: {glue:text}`control_note`. If the
-# slope of “style only” is clear in the model without the style but not in the model with the style,
-# adding the style removes the slope, as it should. If the slope of “style only” is clear in neither
-# model, these songs do not show whether adding the style removes such a slope. In the model with the
-# style, the slope of “style only” should not be clear. A few control questions cannot show that
-# intervals have the right coverage. The tests of `groove_utils.mixed` check the coverage with many
-# simulated studies.
+# The following slopes in {numref}`tab-control-slopes` clearly differ from zero:
+# {glue:text}`control_note`. If the slope of “style only” is clear in the model without the style but not
+# in the model with the style, adding the style removes the slope, as it should. If the slope of “style
+# only” is clear in neither model, these songs do not show whether adding the style removes such a slope.
+# In the model with the style, the slope of “style only” should not be clear. A few control questions
+# cannot show that intervals have the right coverage. The tests of `groove_utils.mixed` check the
+# coverage with many simulated studies.
 
 # %% [markdown] tags=["needs-listeners"]
 # ## How much variance is unexplained?
@@ -713,20 +713,20 @@ report_percentages(of_query.set_axis(["left", "left_songs"]), len(rows))
 # %% [markdown]
 # Of the variance of single ratings of “{glue:text}`query`”, {glue:text}`left` is residual: it comes from
 # each listener's individual response to each song, and from chance. No model of songs and of listeners'
-# general habits can explain this residual variance. Another {glue:text}`left_songs` is due to
-# differences between songs (including differences between artists) that the prediction and the style do
-# not explain. Better models of the audio could explain these differences only to the extent that they
-# have a cause in the sound.
+# general habits can explain this residual variance. Another {glue:text}`left_songs` of the variance is
+# due to differences between songs (including differences between artists) that the prediction and the
+# style do not explain. Better models of the audio could explain these differences only to the extent
+# that they have a cause in the sound.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## Does the conclusion depend on the analysis?
 #
-# An analysis consists of many choices {cite}`steegen2016`. {numref}`tab-robustness` repeats our analysis
-# with other reasonable choices. We use maximum likelihood instead of REML, leave out the random slopes,
-# standardise ratings within each listener, leave out outliers, leave out the most influential listener,
-# song or artist, treat ratings as ordered categories, and leave out the intercepts of artists. The model
-# with the style, and the model with the style and the descriptors, answer a different question. The
-# table shows these two models as well, but we do not count them.
+# An analysis consists of many choices {cite}`steegen2016`. {numref}`tab-robustness` shows the results of
+# our analysis with other reasonable choices. In turn, we use maximum likelihood instead of REML, leave
+# out the random slopes, standardise ratings within each listener, leave out outliers, leave out the most
+# influential listener, song or artist, treat ratings as ordered categories, and leave out the intercepts
+# of artists. The model with the style, and the model with the style and the descriptors, answer a
+# different question. The table shows these two models as well, but we do not count them.
 
 # %%
 extra = {label: fits["predicted", label] for label in list(sets)[1:]}
@@ -761,11 +761,12 @@ report_value("at_ends", 100 * at_ends, unit="%", fmt=".1f", n=len(rows))
 
 # %% [markdown]
 # Of {glue:text}`n_variants` variants of the analysis, {glue:text}`n_same` lead to the same conclusion as
-# the model above. Variants with a different conclusion: {glue:text}`changed`. {numref}`tab-checks`
-# describes the residuals. The share of ratings at the ends of the scale, where a linear model cannot be
-# quite right, is {glue:text}`at_ends_full`. The ordinal model uses only the order of the ratings, in
-# seven classes, so the ends of the scale cause no problem. The slope of the ordinal model is in log
-# odds, so its sign and its p-value can be compared with those in the other rows, but its size cannot.
+# the model above. The following variants lead to a different conclusion: {glue:text}`changed`.
+# {numref}`tab-checks` describes the residuals. The share of ratings at the ends of the scale, where a
+# linear model cannot be quite right, is {glue:text}`at_ends_full`. The ordinal model uses only the order
+# of the ratings, in seven classes, so the ends of the scale cause no problem. The slope of the ordinal
+# model is in log odds, so its sign and its p-value can be compared with those in the other rows, but its
+# size cannot.
 
 # %% [markdown] tags=["needs-simulation"]
 # The demo's groove score is computed from the ratings on several questions, and these ratings are
@@ -787,13 +788,13 @@ report_percentages({"score_at_ends": score_at_ends})
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## How many listeners, how many songs?
 #
-# We compute power by simulation: we draw studies of a given size, fit the same model, and count how
-# often the slope is detected. The simulated slope is the smallest slope that would matter
+# We compute power by simulation: we simulate studies of a given size, fit the same model to each, and
+# count how often the slope is detected. The simulated slope is the smallest slope that would matter
 # ({glue:text}`matters` points), which was fixed beforehand. The power to detect the *observed* slope
 # would only restate its p-value {cite}`hoenig2001`.
 #
 # In the simulation, listeners and residuals vary as estimated above, and songs vary as much as in the
-# data. A smaller slope explains less of the variance between songs, so more of this variance is left to
+# data. A smaller slope explains less of the variance between songs, so more of this variance remains for
 # the intercepts $v_j$ and $w_{a(j)}$. With the estimated slope, the intercepts of songs and artists
 # together have a standard deviation of {glue:text}`sd_left` points; with the smallest slope that would
 # matter, this standard deviation would be {glue:text}`sd_left_assumed`. The simulated songs are grouped
@@ -850,8 +851,8 @@ report_texts(buy=pick_verdict(songs_or_people, *words))
 # %% [markdown]
 # At the size of this study, the power is {glue:text}`power_here_full`. Compared with 30 listeners and 48
 # songs, four times as many listeners increase the power by {glue:text}`more_people_full`, and four times
-# as many songs (without more ratings per listener) by {glue:text}`more_songs_full`. (The intervals of
-# power describe only the error due to the limited number of simulated studies.) With variances like
+# as many songs (without more ratings per listener) by {glue:text}`more_songs_full`. (The intervals for
+# the power describe only the error due to the limited number of simulated studies.) With variances like
 # those in this study, {glue:text}`buy`. Enlarging one sample cannot replace enlarging the other
 # {cite}`westfall2014`.
 
@@ -868,7 +869,7 @@ report_texts(buy=pick_verdict(songs_or_people, *words))
 # clipping, computed from very large simulated studies. We make two comparisons. First, we compare
 # estimates from the demo's ratings with the effects after rounding and clipping. Second, we draw ratings
 # of the same songs by new listeners with another seed, neither round nor clip these ratings, and compare
-# estimates from them with the parameters themselves. Intervals of standard deviations are
+# the estimates from these ratings with the parameters themselves. Intervals for standard deviations are
 # profile-likelihood intervals: they contain the values that a likelihood-ratio test does not reject.
 
 # %%
@@ -925,7 +926,7 @@ show_figure(
     figures.plot_recovery(recovered[recovered["term"] != "Intercept"]),
     "recovery",
     f"Known effects on “{truth_query}” (diamonds) and the estimates of the mixed model, from "
-    "the demo's ratings and from those of new listeners, neither rounded nor clipped.",
+    "the demo's ratings and from ratings by new listeners that were not rounded or clipped.",
     "Two panels of estimates with intervals: fixed effects above, standard deviations below. "
     "There is one colour for each set of ratings, and a diamond at each true value.",
     table=recovered,
@@ -1023,8 +1024,9 @@ except ConnectionError:
 # %% [markdown] tags=["needs-table-predictions"]
 # ## If all you have is song means
 #
-# Some studies publish only one mean per song {cite}`marmoret2026`. Each row of the data is then a song,
-# and artists and styles are the remaining samples. We add random intercepts for artists and for styles.
+# Some studies publish only one mean per song {cite}`marmoret2026`. Each row of the data is then a song.
+# The data contain no listeners, but songs are still grouped by artist and style. We add random
+# intercepts for artists and for styles.
 
 # %%
 means = predictions[predictions["best"] & (predictions["target"] == query)]
@@ -1057,11 +1059,12 @@ report_effects({"song_level_slope": song_level.iloc[-1]}, len(means))
 # %% [markdown]
 # ## What could be wrong here
 #
-# - **The prediction is itself estimated.** The error of the prediction makes the slope smaller than that
-#   of a perfect prediction, and the model does not account for this error.
+# - **The prediction is itself estimated.** The error of the prediction makes the slope smaller than it
+#   would be with a perfect prediction, and the model does not account for this error.
 # - **The scale has ends.** Ratings near the ends of the scale are compressed, which a linear model
 #   ignores.
-# - **A line is assumed.** A listener's ratings may follow a curve within the range of these songs.
+# - **A straight line is assumed.** A listener's ratings may follow a curve within the range of these
+#   songs.
 # - **Shrunk slopes do not test individual listeners.** A flat line may belong to a listener for whom the
 #   model does not work, or to a listener who rated too few songs.
 #
@@ -1151,8 +1154,8 @@ for track in (levels.index[-1], levels.index[0]):
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-audio"]
 # These intercepts are the differences between songs that the prediction does not explain. In the demo,
-# part of these differences has no acoustic cause at all, so you may believe that you hear a reason where
-# there is none.
+# some of these differences have no acoustic cause at all, so you may believe that you hear a reason
+# where there is none.
 #
 # ```{solution-end}
 # ```
@@ -1193,9 +1196,9 @@ show_figure(
 # ```
 
 # %% [markdown]
-# **An open question**: if songs differed twice as much as here, would you rather pay for more listeners
-# or for more songs? Write down what you expect, then call `power_of` with other values of `sd_song` and
-# `sd_artist`.
+# **An open question**: if songs differed twice as much as they do here, would you rather pay for more
+# listeners or for more songs? Write down what you expect, then call `power_of` with other values of
+# `sd_song` and `sd_artist`.
 #
 # ## Summary
 #

@@ -4,10 +4,10 @@
 # A listener recognises funk, reggae or techno within a few seconds. A network that recognises styles may
 # rely on the rhythm section, but also on the sound of the band, or on the codec of the file. In this
 # chapter, ten classifiers learn eight styles. One of them is modelled on a published network that
-# combines a residual network with a recurrent one {cite}`zhang2023`. We rebuild the published network,
-# find a fault in it and another one in its serial variant, and repair the serial variant. Then we
-# compare all classifiers on bands that were not in the training set. At the end, we show how a network
-# can reach a good score for a bad reason.
+# combines a residual network with a recurrent network {cite}`zhang2023`. We rebuild the published
+# network, find one fault in it and another fault in its serial variant, and repair the serial variant.
+# Then we compare all classifiers on bands that were not in the training set. At the end, we show how a
+# network can reach a good score for a bad reason.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
@@ -28,7 +28,7 @@ seed = 2026
 n_bands = 24  # bands per style
 songs_per_band = 2
 song_seconds = 12
-n_seeds = 3  # trainings of each network, each with its own split
+n_seeds = 3  # training runs of each network, each with its own split
 epochs = 8
 tone_db = 6.0  # level of the planted tone, relative to the song
 tempo_factor = 1.2  # songs are played faster or slower by this factor
@@ -373,9 +373,9 @@ chapter.save_table(tagger.frame("penultimate"), "genre_tagger")
 #
 # Accuracy is the share of test clips that are classified correctly. For the intervals, we resample
 # *bands*, each with all of its clips and all seeds. The intervals therefore generalise to other bands,
-# but not beyond these {glue:text}`n_seeds` trainings of each network. The rings in
-# {numref}`fig-genre-accuracy` show how much the trainings differ: each ring is one seed, with its own
-# split and initial weights.
+# but not beyond these {glue:text}`n_seeds` training runs of each network. The rings in
+# {numref}`fig-genre-accuracy` show how much the training runs differ: each ring is one seed, with its
+# own split and initial weights.
 
 # %%
 accuracies = score(predictions)
@@ -388,7 +388,7 @@ show_figure(
     figures.plot_accuracies(accuracies, "network", chance, shares),
     "genre-accuracy",
     "Accuracy on bands that were not in training, with 95% intervals over bands. Rings: single "
-    "trainings. The line marks random guessing.",
+    "training runs. The line marks random guessing.",
     "Ten rows with dots, rings and intervals, all far to the right of the line for guessing; several "
     "intervals overlap, and the rings of some networks are as far apart as their intervals are wide.",
     table=accuracies,
@@ -424,9 +424,9 @@ report_texts(clearly_behind=join_words(behind), most_accurate=most_accurate)
 # {glue:text}`highest_full`, reached by {glue:text}`top`; n is the number of bands. The accuracies of
 # {glue:text}`n_near` other classifiers lie within the 95% interval of this accuracy: {glue:text}`near`.
 # The lowest accuracy is {glue:text}`lowest_full`, reached by {glue:text}`bottom`. We compare
-# {glue:text}`top` with each of the {glue:text}`n_rest` others, over bands and trainings, and correct for
-# the number of comparisons. Classifiers that are clearly less accurate than {glue:text}`top`:
-# {glue:text}`clearly_behind`.
+# {glue:text}`top` with each of the {glue:text}`n_rest` others, over bands and training runs, and correct
+# for the number of comparisons. The following classifiers are clearly less accurate than
+# {glue:text}`top`: {glue:text}`clearly_behind`.
 #
 # The repaired serial network classifies {glue:text}`accuracy_resnet-bigru_full` of the clips correctly.
 # The parallel network, rebuilt at the same size with its fault, reaches an accuracy of
@@ -435,13 +435,13 @@ report_texts(clearly_behind=join_words(behind), most_accurate=most_accurate)
 # {glue:text}`accuracy_tagger_linear_full`, and boosted trees on handcrafted features
 # {glue:text}`accuracy_handcrafted_boosting_full`.
 #
-# The accuracies of two trainings of the same network differ by up to {glue:text}`seeds_apart` percentage
-# points. A difference between two networks may therefore be due to chance in their trainings, however
-# many bands are tested. On the other hand, both networks use the same split for each seed, and difficult
-# bands are difficult for both networks. We therefore subtract one accuracy from the other, and compute
-# an interval for the difference over bands *and* seeds. The variance over bands and the variance over
-# seeds are added {cite}`cameron2011`; with few seeds, the interval is wide. The p-values of the four
-# comparisons are corrected by Holm's method.
+# The accuracies of two training runs of the same network differ by up to {glue:text}`seeds_apart`
+# percentage points. A difference between two networks may therefore be due to chance in their training
+# runs, however many bands are tested. On the other hand, both networks use the same split for each seed,
+# and difficult bands are difficult for both networks. We therefore subtract one accuracy from the other,
+# and compute an interval for the difference over bands *and* seeds. The variance over bands and the
+# variance over seeds are added {cite}`cameron2011`; with few seeds, the interval is wide. The p-values
+# of the four comparisons are corrected by Holm's method.
 
 # %%
 pairs = {
@@ -458,8 +458,8 @@ per_seed = (100 * per_seed).add_prefix("seed ")
 show_table(
     per_seed.assign(p_holm=gaps["p_holm"].to_numpy()).rename_axis("resnet-bigru minus"),
     "genre-gaps",
-    "Difference in accuracy in each training, in percentage points. p is Holm-corrected for four "
-    "comparisons over bands and trainings.",
+    "Difference in accuracy in each training run, in percentage points. p is Holm-corrected for four "
+    "comparisons over bands and training runs.",
     fmt="{:+.0f}",
     simulated=False,
 )
@@ -474,10 +474,10 @@ report_gaps(gaps, "n_bands", words=words, tolerance=6)
 # | resnet, no GRU | {glue:text}`gap_recurrence_full` | {glue:text}`gap_recurrence_verdict` |
 # | tagger + linear | {glue:text}`gap_pretraining_full` | {glue:text}`gap_pretraining_verdict` |
 #
-# Again, n is the number of bands. {numref}`tab-genre-gaps` lists the difference in each training. A
-# difference with the same sign in all {glue:text}`n_seeds` trainings is a reason to train the networks
-# more often, but not a proof: {glue:text}`n_seeds` fair coins all land on the same side in one out of
-# {glue:text}`agree` throws.
+# Again, n is the number of bands. {numref}`tab-genre-gaps` lists the difference in each training run. A
+# difference with the same sign in all {glue:text}`n_seeds` training runs is a reason to train the
+# networks more often, but not a proof: {glue:text}`n_seeds` fair coins all land on the same side in one
+# out of {glue:text}`agree` throws.
 #
 # The first difference in the table combines two effects: the effect of the fault, and the effect of all
 # other differences between a parallel network on colour pictures and a serial network on spectrograms.
@@ -487,7 +487,7 @@ report_gaps(gaps, "n_bands", words=words, tolerance=6)
 #
 # ## Real songs with handcrafted features
 #
-# The package pyAudioAnalysis contains 138 features for each of 581 real songs in six genres, without the
+# The package pyAudioAnalysis contains 138 features for each of 581 real songs in six genres, but not the
 # audio. We test three standard classifiers on songs that were not used in training:
 
 # %%
@@ -559,7 +559,7 @@ show_figure(
     figures.plot_accuracies(leak_scores, "way", by_seed=by_seed),
     "genre-leaks",
     "Accuracy of one network (mel-cnn) by type of split, with 95% intervals over bands. Rings: "
-    "single trainings.",
+    "single training runs.",
     "Four rows with dots, rings and intervals: “by band”, “by song” and “stopped by the test set” "
     "are close together; “by clip” is farther to the right.",
     table=leak_scores,
@@ -569,8 +569,8 @@ words = "higher", "lower", "not clearly higher"
 report_gaps(leak_gaps, "n_bands", words=words, tolerance=6)
 
 # %% [markdown]
-# This table compares each of the other splits with the split by band. As above, intervals are over bands
-# and trainings, and p-values are corrected, here for three comparisons:
+# The following table compares each of the other splits with the split by band. As above, intervals are
+# over bands and training runs, and p-values are corrected, here for three comparisons:
 #
 # | split | difference | accuracy is |
 # |:--|:--|:--|
@@ -676,8 +676,8 @@ show_figure(
     figures.plot_accuracies(horse_scores, "version", chance, by_seed),
     "horse",
     "Accuracy of a network trained with a tone of 12 Hz in half of the styles, and (first row) of "
-    "one trained and tested without it. 95% intervals over bands; rings: single trainings; the line "
-    "marks guessing.",
+    "a network trained and tested without it. 95% intervals over bands; rings: single training runs; "
+    "the line marks guessing.",
     "Four rows with dots, rings and intervals: no tone at all, the tone as in training, the tone "
     "removed, and the tone swapped. The last two are far to the left of the first two.",
     table=horse_scores,
@@ -690,16 +690,17 @@ words = "rises", "falls", "does not clearly change"
 report_gaps(horse_gaps, n_tested, words=words, tolerance=8)
 
 # %% [markdown]
-# Trained and tested with the tone, the network classifies {glue:text}`horse_tone_as_in_training_full` of
-# the clips correctly; trained and tested without it, {glue:text}`horse_no_tone_at_all_full`. When the
-# tone is added to training and test clips, accuracy {glue:text}`horse_gain_verdict`
-# ({glue:text}`horse_gain_full`). If all recordings came from the same turntable, we would publish this
-# result. With the tone removed, the accuracy of the same network {glue:text}`horse_fall_verdict`
-# ({glue:text}`horse_fall_full`) to {glue:text}`horse_removed_full`. Compared with the accuracy of the
-# network that was trained without the tone, the difference is {glue:text}`horse_loss_full`. The
-# intervals of all three differences are over bands and trainings. With the tone swapped, accuracy is
-# {glue:text}`horse_swapped_full`, and {glue:text}`horse_crossed_full` of the clips are assigned to a
-# style from the wrong half. In this paragraph, n is the number of bands.
+# The network that was trained and tested with the tone classifies
+# {glue:text}`horse_tone_as_in_training_full` of the clips correctly; the network that was trained and
+# tested without the tone, {glue:text}`horse_no_tone_at_all_full`. When the tone is added to training and
+# test clips, accuracy {glue:text}`horse_gain_verdict` ({glue:text}`horse_gain_full`). If all recordings
+# came from the same turntable, we would publish this result. With the tone removed, the accuracy of the
+# network that was trained with the tone {glue:text}`horse_fall_verdict` ({glue:text}`horse_fall_full`)
+# to {glue:text}`horse_removed_full`. This accuracy minus the accuracy of the network that was trained
+# without the tone is {glue:text}`horse_loss_full`. The intervals of all three differences are over bands
+# and training runs. With the tone swapped, accuracy is {glue:text}`horse_swapped_full`, and
+# {glue:text}`horse_crossed_full` of the clips are assigned to a style from the wrong half. In this
+# paragraph, n is the number of bands.
 #
 # A test set that contains the same cue cannot reveal that a network relies on the cue. An
 # **intervention** can: we change something that should not matter, and see whether the predictions
@@ -710,11 +711,11 @@ report_gaps(horse_gaps, n_tested, words=words, tolerance=8)
 #
 # Misleading cues need not be inaudible. Listeners hear the tempo of a song, but few would assign the
 # song to another style only because it is played faster. Suppose that a collection was compiled
-# carelessly: in each of the four groups, all songs of one style are slow, and all songs of the other are
-# fast. The renderer can make such a collection. We render three seconds of each song twice: once at
-# {glue:text}`slow_tempo` and once at {glue:text}`fast_tempo` of the mean tempo of its group. The ratio
-# of the two tempi is {glue:text}`tempo_ratio`. The notes, the instruments and the mix are the same in
-# both versions.
+# carelessly: in each of the four groups, all songs of one style are slow, and all songs of the other
+# style are fast. The renderer can make such a collection. We render three seconds of each song twice:
+# once at {glue:text}`slow_tempo` and once at {glue:text}`fast_tempo` of the mean tempo of its group. The
+# ratio of the two tempi is {glue:text}`tempo_ratio`. The notes, the instruments and the mix are the same
+# in both versions.
 
 # %%
 songs = corpus.songs.set_index("song_id")
@@ -725,10 +726,10 @@ factors = 1 / tempo_factor, tempo_factor
 slow, fast = (at_tempo((mean_tempo * f).round(1)) for f in factors)
 
 # %% [markdown]
-# The tempi are **tied** to the styles in training: {glue:text}`rumbling` are fast. Tempi are **swapped**
-# when the other styles are fast instead. Tempi are **mixed** when every second song of each style is
-# fast. Mixed tempi still differ between the groups, but within a group they carry no information about
-# the style.
+# The tempi are **tied** to the styles in training: {glue:text}`rumbling` are fast. The tempi are
+# **swapped** when the other styles are fast instead. The tempi are **mixed** when every second song of
+# each style is fast. Mixed tempi still differ between the groups, but within a group they carry no
+# information about the style.
 
 
 # %%
@@ -768,9 +769,9 @@ by_seed = genre.accuracy_by_seed(tempo_runs, "version")
 show_figure(
     figures.plot_accuracies(tempo_scores, "version", chance, by_seed),
     "tempo-horse",
-    "Accuracy of a network trained with tempi that are tied to the styles, and (first row) of one "
-    "trained and tested with mixed tempi. 95% intervals over bands; rings: single trainings; the line "
-    "marks guessing.",
+    "Accuracy of a network trained with tempi that are tied to the styles, and (first row) of a "
+    "network trained and tested with mixed tempi. 95% intervals over bands; rings: single training "
+    "runs; the line marks guessing.",
     "Forest plot of four rows with dots, rings and intervals: mixed in training and test, tied as in "
     "training, mixed, and swapped.",
     table=tempo_scores,
@@ -784,17 +785,17 @@ report_value("slow_tempo", 100 / tempo_factor, fmt=".0f", unit="%")
 report_value("fast_tempo", 100 * tempo_factor, fmt=".0f", unit="%")
 
 # %% [markdown]
-# Trained and tested with mixed tempi, the network classifies
-# {glue:text}`tempo_mixed_in_training_and_test_full` of the clips correctly; trained and tested with tied
-# tempi, {glue:text}`tempo_tied_as_in_training_full`. With tied tempi, accuracy
+# The network that was trained and tested with mixed tempi classifies
+# {glue:text}`tempo_mixed_in_training_and_test_full` of the clips correctly; the network that was trained
+# and tested with tied tempi, {glue:text}`tempo_tied_as_in_training_full`. With tied tempi, accuracy
 # {glue:text}`tempo_gain_verdict` ({glue:text}`tempo_gain_full`). When the tempi are swapped, the
-# accuracy of the same network {glue:text}`tempo_fall_verdict` ({glue:text}`tempo_fall_full`): the
-# accuracy is now {glue:text}`tempo_swapped_full`. The bands still play the same notes on the same
-# instruments. On clips with mixed tempi, the accuracy of this network is {glue:text}`tempo_mixed_full`:
-# compared with the network that was trained on mixed tempi, the accuracy {glue:text}`tempo_loss_verdict`
-# ({glue:text}`tempo_loss_full`). In half of the clips with mixed tempi, the style has the same tempo as
-# in training. Again, intervals of differences are over bands and over the {glue:text}`n_seeds`
-# trainings, and n is the number of bands.
+# accuracy of the network that was trained with tied tempi {glue:text}`tempo_fall_verdict`
+# ({glue:text}`tempo_fall_full`): the accuracy is now {glue:text}`tempo_swapped_full`. The bands still
+# play the same notes on the same instruments. On clips with mixed tempi, the accuracy of this network is
+# {glue:text}`tempo_mixed_full`: compared with the network that was trained on mixed tempi, the accuracy
+# {glue:text}`tempo_loss_verdict` ({glue:text}`tempo_loss_full`). Half of the clips with mixed tempi have
+# the tempo that all songs of their style had in training. Again, intervals of differences are over bands
+# and over the {glue:text}`n_seeds` training runs, and n is the number of bands.
 #
 # Unlike the tone, the tempo is a musical property, and real styles differ in tempo. Relying on tempo is
 # a fault only if the link between tempo and style is a property of the collection rather than of the
@@ -810,10 +811,11 @@ report_value("fast_tempo", 100 * tempo_factor, fmt=".0f", unit="%")
 #   transformer usually needs more data and longer training than in this chapter.
 # - **The published scores are not tested here.** We trained the architecture at a sixtieth of its size,
 #   without pretraining on photographs. Our numbers say nothing about the scores in the paper.
-# - **Trainings are few.** Intervals of differences generalise to other bands and other trainings;
-#   intervals of accuracies generalise only to other bands. With {glue:text}`n_seeds` seeds, only large
-#   differences can be detected. The splits share bands, so the results of different seeds are not fully
-#   independent. No interval covers another choice of styles or another simulator.
+# - **There are few training runs.** Intervals of differences generalise to other bands and other
+#   training runs; intervals of accuracies generalise only to other bands. With {glue:text}`n_seeds`
+#   seeds, only large differences can be detected. The splits share bands, so the results of different
+#   seeds are not fully independent. None of the intervals accounts for a different choice of styles or a
+#   different simulator.
 #
 # ## Exercises
 #
@@ -869,9 +871,9 @@ for name in ("mel-cnn", "bigru", "resnet-bigru"):
         print(name, order, right.mean().round(2))
 
 # %% [markdown]
-# All three networks lose accuracy, even the convolutional network, because the output of a kernel of
-# three frames depends on their order. The remaining accuracy does not depend on the order of frames; it
-# may come from timbre, register or mix, for example.
+# All three networks lose accuracy, even the convolutional network, because the output of a kernel that
+# spans three frames depends on the order of these frames. The remaining accuracy does not depend on the
+# order of frames; it may come from timbre, register or mix, for example.
 #
 # ```{solution-end}
 # ```
@@ -907,8 +909,8 @@ audio_player({"as it was": (y, rate), "cut off": (cut, rate)})
 # have a fault that raises no error. In the parallel network, the GRU receives the three colours of a
 # clip one after the other, with three frames per step, instead of one frame with all its colours per
 # step. In the serial network, the GRU receives a single step. Of {glue:text}`n_classifiers` classifiers,
-# {glue:text}`most_accurate`. At equal size and over {glue:text}`n_seeds` trainings, the repaired serial
-# network is {glue:text}`gap_repaired_verdict` when compared with the parallel network
+# {glue:text}`most_accurate`. At equal size and over {glue:text}`n_seeds` training runs, the repaired
+# serial network is {glue:text}`gap_repaired_verdict` when compared with the parallel network
 # ({glue:text}`gap_repaired_full`), {glue:text}`gap_steps_verdict` when compared with a serial network
 # whose GRU receives a single step ({glue:text}`gap_steps_full`), and {glue:text}`gap_recurrence_verdict`
 # when compared with the ResNet alone ({glue:text}`gap_recurrence_full`). With a split by clip instead of
@@ -918,7 +920,7 @@ audio_player({"as it was": (y, rate), "cut off": (cut, rate)})
 # removed. If tempi are tied to styles in training, accuracy {glue:text}`tempo_fall_verdict` when the
 # tempi are swapped ({glue:text}`tempo_fall_full`). **True by construction**: we designed the styles, the
 # bands, the tone and the link between tempo and style. **What would change our mind**: a comparison with
-# more trainings, on recordings with known artists, in which the parallel network is more accurate
+# more training runs, on recordings with known artists, in which the parallel network is more accurate
 # despite its fault.
 #
 # **Next**: {doc}`11-beyond-accuracy` asks which errors are serious, and which cues the networks rely on.

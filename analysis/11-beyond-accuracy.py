@@ -12,7 +12,7 @@
 # ```{admonition} In this chapter
 # :class: tip lesson
 # **You will learn** to score mistakes by their size; to calibrate probabilities; to test explanations
-# against a known truth; to pretrain a network without labels; and to find out what such a network
+# against a known ground truth; to pretrain a network without labels; and to find out what such a network
 # ignores.
 #
 # **You need** {doc}`10-genre-networks`, because we use its networks and songs again, and
@@ -235,8 +235,8 @@ by_hand = genre.tree_distances(corpus.tree, styles)
 by_hand["disco"].sort_values()
 
 # %% [markdown]
-# In this tree, mistaking disco for funk has the size {glue:text}`disco_funk`, and mistaking disco for
-# reggae has the size {glue:text}`disco_reggae`.
+# In this tree, mistaking disco for funk is a mistake of size {glue:text}`disco_funk`, and mistaking
+# disco for reggae is a mistake of size {glue:text}`disco_reggae`.
 #
 # Let α be the set of nodes from the predicted style up to the root, without the root itself, and β the
 # same set for the true style. {cite:t}`silla2011` define
@@ -316,10 +316,11 @@ report_texts(**by_tree["mistakes are"].add_prefix("small_"))
 # %% [markdown]
 # A severity alone is hard to interpret: in a tree whose branches join only near the root, nearly all
 # mistakes are large. We therefore assign the styles to random leaves of the same tree, 2,000 times. The
-# p-value is the share of these trees in which the mistakes are at least as small, corrected for three
-# trees by Holm's method. {numref}`tab-tree-severity` shows the results for resnet-bigru: in the tree
-# made by hand, its mistakes are {glue:text}`small_hand`; in the tree from embeddings, they are
-# {glue:text}`small_embeddings`; and in the tree from causes, they are {glue:text}`small_causes`.
+# p-value is the share of these trees in which the mistakes are on average no larger than in the original
+# tree; it is corrected for three trees by Holm's method. {numref}`tab-tree-severity` shows the results
+# for resnet-bigru: in the tree made by hand, its mistakes are {glue:text}`small_hand`; in the tree from
+# embeddings, they are {glue:text}`small_embeddings`; and in the tree from causes, they are
+# {glue:text}`small_causes`.
 #
 # Does the choice of the tree decide which network is better? We subtract the scores of mel-cnn from
 # those of resnet-bigru, with the same resamples of bands in every tree.
@@ -336,13 +337,13 @@ by_tree = gaps[gaps["score"] == "mistake severity"]
 show_table(
     gaps.set_index(["tree", "score"]),
     "severity-differences",
-    "Score of resnet-bigru minus that of mel-cnn, with 95% intervals over bands.",
+    "Score of resnet-bigru minus the score of mel-cnn, with 95% intervals over bands.",
     simulated=False,
 )
 report_texts(tree_verdicts=join_words(by_tree["resnet-bigru has"].unique()))
 
 # %% [markdown]
-# Verdicts on mistake severity in the three trees, for resnet-bigru compared with mel-cnn:
+# For mistake severity in the three trees, the verdicts on resnet-bigru, compared with mel-cnn, are:
 # {glue:text}`tree_verdicts` ({numref}`tab-severity-differences`). If the sign of the estimate differs
 # between trees, a report without intervals could favour either network by the choice of the tree. When
 # you report such a score, name the tree and its source.
@@ -400,12 +401,13 @@ report_effects(mean_f, len(medleys), prefix="medley_", tolerance=0.2)
 report_counts(n_medleys=len(medleys), n_medley_songs=songs_per_medley)
 
 # %% [markdown]
-# To detect changes, we merge neighbouring windows, the most similar first, until the true number of
-# changes is left. A detected change counts as correct if it is within 1.5 seconds (half a window) of a
-# true change. Over {glue:text}`n_medleys` medleys, the mean F score is {glue:text}`medley_network_full`;
-# for random moments, the mean F score is {glue:text}`medley_random_moments_full`. Here, n is the number
-# of medleys; no band appears in two medleys. A window that contains parts of two songs has no single
-# style: between two styles, the network may predict a third one that is not in the medley at all.
+# To detect changes, we merge neighbouring windows, the most similar first, until the number of changes
+# between the merged windows equals the true number of changes. A detected change counts as correct if it
+# is within 1.5 seconds (half a window) of a true change. Over {glue:text}`n_medleys` medleys, the mean F
+# score is {glue:text}`medley_network_full`; for random moments, the mean F score is
+# {glue:text}`medley_random_moments_full`. Here, n is the number of medleys; no band appears in two
+# medleys. A window that contains parts of two songs has no single style: between two styles, the network
+# may predict a third style that is not in the medley at all.
 #
 # ### How long does a clip have to be?
 #
@@ -522,7 +524,7 @@ tied = faith.index[faith["FF"].round(2) == round(faith["FF"].max(), 2)]
 show_table(
     scored,
     "faithfulness",
-    f"Faithfulness of explanations of {len(X)} clips, with the top 20% of the cells; the last two "
+    f"Faithfulness of explanations of {len(X)} clips, for the top 20% of the cells; the last two "
     "columns are areas under curves. Lower is better for AD and deletion; higher is better for the "
     "others.",
     simulated=False,
@@ -550,10 +552,10 @@ show_figure(
 # the lowest rank correlation between two scores is {glue:text}`least_agreement`, for
 # {glue:text}`least_agreeing`.
 #
-# ### Tests against a known truth
+# ### Tests against a known ground truth
 #
 # We rendered the songs, so we can render them again with changes, and test explanations against a known
-# truth.
+# ground truth.
 #
 # 1. **The right stem.** We render each song without the drums, and measure how much the log-odds
 #    $\log (p / (1 - p))$ of the predicted style fall. We do the same for bass, vocals and the remaining
@@ -662,7 +664,8 @@ met = (conditions["low"] > 0).groupby(level=1).all()
 verdict = met.map({True: "yes", False: "not shown"})
 
 # %% [markdown]
-# For the test of the right stem, we subtract the results of two baselines on the same clips:
+# For the test of the right stem, we subtract the results of two baselines on the same clips from the
+# results of each method:
 
 # %%
 gains = {
@@ -674,9 +677,8 @@ stem_gains = genre.mean_intervals(pd.DataFrame(gains), who, **resampled)
 stem_gains = stem_gains.set_index("score")
 
 # %% [markdown]
-# {numref}`fig-explanation-truth` compares the explanations in three panels, each with the level of
-# guessing. {numref}`fig-explanation-maps` shows the clip that was classified with the highest
-# probability.
+# The three panels of {numref}`fig-explanation-truth` compare each explanation with guessing.
+# {numref}`fig-explanation-maps` shows the clip that was classified with the highest probability.
 
 # %%
 titles = {
@@ -707,8 +709,8 @@ show_figure(
         band_label="guessing",
     ),
     "explanation-truth",
-    f"Explanations of {len(X)} clips tested against two known truths, with 95% intervals over bands. "
-    "The last panel is the control for the second: network and clips without the tone.",
+    f"Two tests of the explanations of {len(X)} clips, with 95% intervals over bands. "
+    "The last panel is the control for the second panel: a network and clips without the tone.",
     "Three panels, each with an interval for each explanation and a grey band for guessing.",
     table=shown,
     simulated=False,
@@ -767,8 +769,8 @@ show_figure(
 # | edges | {glue:text}`horse_edges_full` | {glue:text}`clean_edges_full` | {glue:text}`found_edges_full` |
 # | untrained | {glue:text}`horse_untrained_full` | {glue:text}`clean_untrained_full` | {glue:text}`found_untrained_full` |
 #
-# The tone is found if all four differences in a row are clearly above 0, that is, if their intervals lie
-# above 0:
+# An explanation has found the tone if all four differences in its row of the next table are clearly
+# above 0, that is, if their intervals lie above 0:
 #
 # | explanation | AUC − 0.5 | rise | rise − rise for edges | rise − rise for untrained | tone found? |
 # |:--|:--|:--|:--|:--|:--|
@@ -779,11 +781,11 @@ show_figure(
 # {glue:text}`horse_planted_full` of the test clips correctly with the tone and
 # {glue:text}`horse_removed_full` without the tone; the difference is {glue:text}`horse_fall_full`.
 # Integrated gradients add up contributions along the whole path from silence to the clip, so evidence
-# for a style and evidence against it may cancel out. An exercise tries another starting point for the
-# path.
+# for a style and evidence against it may cancel out. One of the exercises uses another starting point
+# for the path.
 #
-# Whether an explanation is faithful and whether it is true are different questions. Rounded to two
-# decimal places, the highest FF is reached by {glue:text}`ff_best`. When the tone is added, the AUC
+# Whether an explanation is faithful and whether it is true are different questions. The highest FF,
+# rounded to two decimal places, is reached by {glue:text}`ff_best`. When the tone is added, the AUC
 # rises most for {glue:text}`cue_best`. Small differences in either score do not establish a ranking of
 # the methods. Whether an explanation is true can only be tested with rendered songs.
 #
@@ -815,8 +817,8 @@ as_points(on_drums, n_drummed, prefix="onset_", words=words, fmt="+.1f", toleran
 # {glue:text}`onset_integrated_gradients_verdict` of the evidence than expected from their share of the
 # frames ({glue:text}`onset_integrated_gradients_full`). But strokes are loud, and a path from silence
 # gives loud cells more weight in any network: for the untrained network, the difference is
-# {glue:text}`onset_untrained_full`. Compared with the untrained network, strokes receive
-# {glue:text}`onset_learnt_verdict` of the evidence in the trained network
+# {glue:text}`onset_untrained_full`. In the trained network, strokes receive
+# {glue:text}`onset_learnt_verdict` of the evidence than in the untrained network
 # ({glue:text}`onset_learnt_full`). Evidence on strokes need not be about rhythm, because a stroke also
 # has a timbre.
 #
@@ -966,9 +968,9 @@ per_draw = curve.groupby(["features", "bands", "draw"], sort=False)["accuracy"]
 means = per_draw.mean().reset_index()
 
 # %% [markdown]
-# For a small number of labelled bands, we compare each set of features with the features of random
-# weights, on the same test bands and in the same draws. We leave out the features that were trained on
-# all labels.
+# For a small number of labelled bands, we compare each set of features with the features of the network
+# with random weights, on the same test bands and in the same draws. We leave out the features that were
+# trained on all labels.
 
 # %%
 small_count = label_counts[min(1, len(label_counts) - 1)]
@@ -1006,7 +1008,7 @@ as_points(gain, n_bands, prefix="gain_", words=words, p="p_holm", tolerance=12)
 # method. The verdict can therefore be “not clearly different” even if the interval of the difference
 # lies above 0. Random guessing is right for one clip in {glue:text}`n_styles`.
 #
-# | features | accuracy | minus that of random weights | compared with random weights |
+# | features | accuracy | minus accuracy with random weights | compared with random weights |
 # |:--|:--|:--|:--|
 # | moments | {glue:text}`few_moments_full` | {glue:text}`gain_moments_full` | {glue:text}`gain_moments_verdict` |
 # | moments, stretched | {glue:text}`few_moments_stretched_full` | {glue:text}`gain_moments_stretched_full` | {glue:text}`gain_moments_stretched_verdict` |
@@ -1092,11 +1094,11 @@ report_texts(to_lose=pick_verdict(tempo.loc["moments"], *words))
 # | supervised, all labels | {glue:text}`tempo_supervised_all_labels_full` |
 # | random weights | {glue:text}`tempo_random_weights_full` |
 #
-# Stretching {glue:text}`deaf_verdict` within styles: the R² without stretching minus that with
+# Stretching {glue:text}`deaf_verdict` within styles: the R² without stretching minus the R² with
 # stretching is {glue:text}`deaf_full`. {glue:text}`to_lose`. {numref}`tab-heard-causes` shows the other
-# properties. If every R² in a column is below 0, no set of features predicts this property better than a
-# constant, so the sets of features cannot be compared on this property. This is the case for the
-# following properties: {glue:text}`not_predicted`.
+# properties. If every R² in a column is below 0, no set of features predicts the property in this column
+# better than a constant does, so the sets of features cannot be compared on this property. This is the
+# case for the following properties: {glue:text}`not_predicted`.
 #
 # Augmentations determine what a network learns to ignore. This example is too small to show how large
 # the effect is. Before you probe a pretrained model for groove, find out which augmentations were used
@@ -1208,10 +1210,10 @@ report_texts(gain_verdict=pick_verdict(gain, *words))
 #   stems.
 #
 # Styles differ in their mean ratings, so any feature that separates styles predicts part of the ratings.
-# The correlation of predictions and ratings *within* styles is therefore more informative. As in
+# The correlation between predictions and ratings *within* styles is therefore more informative. As in
 # {doc}`07-objections`, we compute p from permutations that exchange all ratings of one artist with all
-# ratings of another artist of the same style. In each permutation, we take the highest correlation of
-# all networks, so that p is corrected for the number of networks.
+# ratings of another artist of the same style. In each permutation, we take the highest correlation
+# across all networks, so that p is corrected for the number of networks.
 
 # %% tags=["needs-audio"]
 once = replace(protocol, n_repeats=1)
@@ -1254,7 +1256,7 @@ report_texts(beyond_style=join_words(beyond_style))
 #   fails on rendered songs is unlikely to do better on real recordings; an explanation that succeeds on
 #   rendered songs may still fail on real recordings.
 # - **Most of this chapter uses one split and one seed.** Intervals show the variation over bands, not
-#   over trainings; {doc}`10-genre-networks` shows how much trainings differ.
+#   over training runs; {doc}`10-genre-networks` shows how much training runs differ.
 #
 # ## Exercises
 #
@@ -1340,9 +1342,9 @@ far_curve["accuracy"].mean().round(2)
 
 # %% [markdown]
 # Compare the R² with {numref}`tab-heard-causes`. Compare the accuracy with
-# {glue:text}`few_moments_stretched`, the accuracy for a stretch by a factor of up to 1.4 and the same
-# number of labelled bands. Stretching encourages the network to ignore tempo. If the R² for tempo is
-# already near zero, stretching further has nothing left to remove.
+# {glue:text}`few_moments_stretched`, which is the accuracy for a stretch by a factor of up to 1.4 and
+# the same number of labelled bands. Stretching encourages the network to ignore tempo. If the R² for
+# tempo is already near zero, stretching further has nothing left to remove.
 #
 # ```{solution-end}
 # ```
@@ -1363,7 +1365,7 @@ far_curve["accuracy"].mean().round(2)
 # ({glue:text}`deaf_full`). In this paragraph, n is the number of bands.
 
 # %% [markdown] tags=["needs-audio"]
-# **Can these networks hear the groove?** For “{glue:text}`query`”, the features of genre-resnet-bigru
+# **Do these networks predict groove?** For “{glue:text}`query`”, the features of genre-resnet-bigru
 # predict ratings with an R² of {glue:text}`groove_genre-resnet-bigru_full`. Predicting the mean rating
 # of each song's style gives an R² of {glue:text}`groove_style_alone_full`. The following networks of
 # this chapter predict which songs of a style are rated higher: {glue:text}`beyond_style`. For another
@@ -1372,5 +1374,5 @@ far_curve["accuracy"].mean().round(2)
 
 # %% [markdown]
 # **True by construction**: we designed the stems, the causes and the tone. **What would change our
-# mind**: an explanation that scores as well against known truths as it does on faithfulness, or a
-# network that was trained on styles and predicts groove within styles for real recordings.
+# mind**: an explanation that scores as well against a known ground truth as it does on faithfulness, or
+# a network that was trained to recognise styles and predicts groove within styles on real recordings.
