@@ -101,11 +101,11 @@ def stream_audio(
     ------
     AudioError
         If the file does not exist (``kind="missing_file"``), has no decodable audio
-        (``"undecodable"``, ``"web_page"``, ``"pointer"`` to Git LFS, ``"empty_file"``,
-        ``"no_audio"``, ``"no_samples"``), is damaged (``"damaged"``), is more than 0.1 s shorter
-        than its stated length (``"cut_short"``), or has invalid samples (``"not_finite"``,
-        ``"wrong_scale"``); or if the excerpt is empty or starts after the end of the file
-        (``"out_of_range"``).
+        (``"undecodable"``, ``"web_page"``, ``"pointer"`` for a Git LFS pointer file,
+        ``"empty_file"``, ``"no_audio"``, ``"no_samples"``), is damaged (``"damaged"``), is more
+        than 0.1 s shorter than its stated length (``"cut_short"``), or has invalid samples
+        (``"not_finite"``, ``"wrong_scale"``); or if the excerpt is empty or starts after the end of
+        the file (``"out_of_range"``).
     """
     check_excerpt(path, start, duration)
     with closing(open_audio(path)) as file:
@@ -139,7 +139,7 @@ def open_audio(path: str | os.PathLike) -> _SoundFile | _MediaFile:
     Raises
     ------
     AudioError
-        If the file is missing, cannot be decoded, or is recognised as cut short.
+        If the file is missing, cannot be decoded, or is recognised as incomplete.
     """
     path = Path(path)
     if not path.is_file():
@@ -257,7 +257,7 @@ class _MediaFile:
             raise _cut_short(self.path, seconds, f"states {stated:.2f} s")
 
     def _stated_seconds(self) -> float:
-        """Return the stated duration in seconds, FFmpeg's estimate, or 0 if neither exists."""
+        """Return the stated duration in seconds, or else FFmpeg's estimate; 0 if unknown."""
         if self.stream.duration:
             return float(self.stream.duration * self.stream.time_base)
         duration = self.container.duration if len(self.container.streams) == 1 else None

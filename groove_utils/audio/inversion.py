@@ -178,7 +178,7 @@ def from_onsets(
 def randomise_phase(
     y: np.ndarray, *, n_fft: int | None = 2048, hop_length: int | None = None, seed: int = 0
 ) -> np.ndarray:
-    """Replace the phases of a signal's STFT by random phases, and keep the magnitudes.
+    """Replace the phases of a signal's STFT with random phases, and keep the magnitudes.
 
     Parameters
     ----------
@@ -244,7 +244,7 @@ def invert(y: np.ndarray, sr: int, *, n_iter: int = 32, seed: int = 0) -> dict[s
 
 
 def reconstruction_error(y: np.ndarray, made: np.ndarray, sr: int) -> dict[str, float]:
-    """Compare a reconstructed signal with the original in four measures.
+    """Compare a reconstructed signal with the original, using four measures.
 
     Parameters
     ----------

@@ -127,7 +127,7 @@ def match_loudness(y: np.ndarray, sr: int, lufs: float = TARGET_LUFS) -> np.ndar
 
     Returns
     -------
-    ndarray of float32, of the shape of `y`
+    ndarray of float32, with the shape of `y`
         The scaled signal; silence is returned unchanged. If peaks would exceed −1 dBFS, the signal
         is scaled to a peak of −1 dBFS instead and remains quieter than the target.
     """

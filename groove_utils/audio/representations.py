@@ -107,7 +107,7 @@ def represent(
 
 
 def representation_table() -> pd.DataFrame:
-    """Tabulate the information that each representation keeps and loses, and its typical tasks.
+    """Tabulate what information each representation keeps and loses, and its typical uses.
 
     Returns
     -------
@@ -142,7 +142,7 @@ def window_resolution(n_fft: int, sr: int) -> tuple[float, float]:
     Returns
     -------
     seconds : float
-        Width of a click in the spectrogram at half power.
+        Width of a click in the spectrogram at half power, in seconds.
     hertz : float
         Width of the spectral peak of a sine wave at half power, in Hz. ``seconds * hertz`` is about
         0.52 for every `n_fft`.

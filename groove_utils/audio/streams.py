@@ -1,7 +1,7 @@
 """Read signals of any length block by block from files or arrays.
 
-Memory use does not depend on the length of the signal. To compute embeddings, signals are mixed to
-mono and resampled to the sample rates of the models. For source separation, all channels are read.
+Memory use does not depend on the length of the signal. For embeddings, signals are mixed to mono
+and resampled to the sample rates of the models. For source separation, all channels are read.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class ArraySource(Source):
     Raises
     ------
     AudioError
-        See :func:`groove_utils.audio.check_signal`.
+        If the signal is not usable; see :func:`groove_utils.audio.check_signal`.
     """
 
     def __init__(self, y: np.ndarray, sr: int):

@@ -1,9 +1,9 @@
-"""List, describe, download or record pretrained models: ``python -m groove_utils.embed COMMAND``.
+"""List, describe and download pretrained models: ``python -m groove_utils.embed COMMAND``.
 
 The commands are ``list``, ``card NAME``, ``fetch NAME`` and ``record NAME``. ``record`` stores a
-model's fingerprint and outputs, with which the model is compared whenever it is loaded. ``fetch
---paper`` downloads and records the models of Marmoret et al. (2026) that are on the Hugging Face
-hub.
+model's fingerprint (a hash of its weights) and its outputs for a test signal; the model is compared
+with this record whenever it is loaded. ``fetch --paper`` downloads and records the models of
+Marmoret et al. (2026) that are on the Hugging Face hub.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def _overview() -> pd.DataFrame:
 
 
 def _nothing_to_fetch(card: ModelCard) -> int:
-    """Print instructions for a model that is not on the hub; return 0 if it is available, or 1."""
+    """Print instructions for a model that is not on the hub; return 0 if available, else 1."""
     available, _, how = availability(card)
     if available:
         drawn = card.name.endswith("-untrained")

@@ -1,4 +1,4 @@
-"""Interface of a model to the extraction engine, with an example of a reader's own model.
+"""Interface between models and the extraction engine, with an example of a user-defined model.
 
 An adapter is any object with the attributes of :class:`Adapter`. Twenty lines are enough::
 
@@ -22,8 +22,8 @@ An adapter is any object with the attributes of :class:`Adapter`. Twenty lines a
     register_model("loudness", Loudness)
     embed_audio(y, sr, "loudness")
 
-A model that is registered in a notebook or in a file is cached, batched and pooled like any other.
-The page "How to run and adapt" has an example.
+Embeddings by a model that is registered in a notebook or in a file are batched, pooled and cached
+like those by any other model. The page "How to run and adapt" has an example.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class ModelUnavailableError(ErrorDetails, RuntimeError):
 
 
 class ModelRefusedError(ErrorDetails, RuntimeError):
-    """Error raised if a model's weights, outputs or fingerprint differ from those expected."""
+    """Error raised if a model's weights, outputs or fingerprint differ from the expected ones."""
 
 
 @runtime_checkable
@@ -77,8 +77,8 @@ class Adapter(Protocol):
         Number of windows per batch on a CPU; 8 by default.
     concurrent : bool, optional
         True if several threads may call :meth:`forward` at the same time, which is faster on a CPU;
-        False by default. Set it only if :meth:`forward` keeps no state between calls, unlike, for
-        example, a hook that stores activations.
+        False by default. Set it to True only if :meth:`forward` keeps no state between calls. (A
+        hook that stores activations, for example, keeps state.)
     version : str, optional
         Version of the weights and of the adapter's processing; change it when either changes.
     trained : bool, optional

@@ -100,7 +100,7 @@ def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str])
 
 @dataclass(frozen=True)
 class _Sounds:
-    """Audio files that count as equal if their contents are equal, whatever their paths."""
+    """Set of audio files, compared with other sets by the contents of the files, not by paths."""
 
     paths: Mapping[str, str] = field(compare=False)  # by track
     hashes: list[str]  # of the files' bytes

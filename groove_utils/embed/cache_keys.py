@@ -58,7 +58,7 @@ def vector_key(recipe: str, content: str) -> str:
 
 
 def difference_key(total: str, mix: str) -> str:
-    """Return the cache key of the difference between a sum of stems and a mix, given as hashes."""
+    """Return the cache key for comparing a sum of stems with a mix, given their hashes."""
     return hash_bytes("difference", total, mix)
 
 
@@ -78,7 +78,7 @@ def adapter_key(model: str, adapter: Adapter) -> str:
     """Return the key of a model's record: the name and version of the model.
 
     If an adapter has no version, a hash of its code and its plain attributes is used instead.
-    Vectors are therefore computed again if readers edit and re-register their own model.
+    Vectors are therefore computed again if a user-defined model is edited and registered again.
     """
     version = getattr(adapter, "version", None)
     if not version:  # hash a new adapter, because loading may have changed this one
@@ -136,9 +136,9 @@ def weights_key(model: str, adapter: Adapter) -> str | None:
 def adapter_files(kind: type) -> list[Path]:
     """List the source files of an adapter's class and of the local modules that it imports.
 
-    The local modules of the package's adapters are the modules of
-    :mod:`groove_utils.embed.models` that they import directly or indirectly. The local modules of a
-    reader's own adapter are those in its folder and below.
+    For an adapter in this package, the local modules are the modules of
+    :mod:`groove_utils.embed.models` that it imports directly or indirectly. For a user-defined
+    adapter, they are the imported modules in its folder and subfolders.
 
     Raises
     ------

@@ -35,9 +35,9 @@ class ModelCard:
     window, hop : float
         Length of a window, and time between the starts of consecutive windows, in seconds.
     layers : dict of str to int or None
-        Number of dimensions of each layer; None if only published vectors define it.
+        Number of dimensions of each layer; None if it is known only from published vectors.
     parameters : int or None
-        Number of parameters of the part of the network that is used, such as the audio tower; None
+        Number of parameters in the part of the network that is used, such as the audio tower; None
         if unknown. For a model from a package, they are counted in the loaded network; for a model
         from the hub, in a network built from the published configuration.
     source : str
@@ -54,22 +54,22 @@ class ModelCard:
     repository : str
         Repository on the Hugging Face hub; empty for models from a package.
     opt_in : bool
-        True if the model runs code by its authors, which requires the reader's permission.
+        True if the model runs code by its authors, which requires the user's permission.
     in_paper : bool
         True for the seven models of Marmoret et al. (2026).
     files : tuple of str
         Name patterns of the files that are needed for loading, other than the weights.
     weights : str
-        Name of the weights file, for messages.
+        Name of the weights file, used in messages.
     text_files : tuple of str
         Further files that :func:`groove_utils.embed.embed_text` needs.
     parts : tuple of str
-        Other repositories whose ``config.json`` is needed for loading; their revision is not
+        Other repositories whose ``config.json`` is needed for loading; their revisions are not
         pinned.
     note : str
         Remarks, for example on the licence or the requirements.
     fault : str
-        Reason why a reader's own model cannot be created, and how to fix it; otherwise empty.
+        Reason why a user-defined model cannot be created, and how to fix it; otherwise empty.
     """
 
     name: str
@@ -100,7 +100,7 @@ class ModelCard:
 
     @property
     def terms(self) -> str:
-        """Restriction by the licence of the weights, such as ``research only``; empty if none."""
+        """Restriction imposed by the licence, such as ``research only``; empty if there is none."""
         return {True: "research only", False: "", None: "terms not recorded here"}[
             self.research_only
         ]

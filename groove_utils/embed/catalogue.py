@@ -1,4 +1,4 @@
-"""Cards and adapters of the catalogued models and of models that readers register."""
+"""Cards and adapters of the catalogued models and of user-defined models."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def list_models() -> pd.DataFrame:
     -------
     pandas.DataFrame, indexed by name
         One row per model. The columns are the fields of :class:`ModelCard`, except technical fields
-        such as `files`; `n_layers`, the number of layers; `dims`, the range of their numbers of
-        dimensions; and `available`, `state` and `how`, the results of
+        such as `files`; `n_layers`, the number of layers; `dims`, the range of the layers' numbers
+        of dimensions; and `available`, `state` and `how`, the results of
         :func:`groove_utils.embed.weights.availability`.
 
     Examples
@@ -141,12 +141,12 @@ def registered_models() -> dict[str, Callable[..., Adapter]]:
 
 
 def registration(name: str) -> int:
-    """Return the number of times that a model, not always the same, was registered under a name."""
+    """Return the number of times that a model has been registered under a name."""
     return _REGISTRATIONS.get(name, 0)
 
 
 def _own_card(name: str) -> ModelCard:
-    """Create the model card of a reader's own model from the attributes of its adapter."""
+    """Create the model card of a user-defined model from the attributes of its adapter."""
     fields = {"architecture": "–", "sample_rate": 0, "window": 0.0, "hop": 0.0, "layers": {}}
     fields |= {"training": "a model of your own", "source": "register_model()", "revision": "–"}
     fields |= {"licence": "–", "research_only": False, "paper": "–", "parameters": None}
@@ -176,8 +176,8 @@ def make_adapter(name: str, seed: int = 0) -> Adapter:
     EmbedError
         If there is no such model, or the registered factory does not return an adapter.
     ModelUnavailableError
-        If the model needs a package that is not installed or the reader's consent, or only its
-        precomputed vectors can be used.
+        If the model needs a missing package or the user's consent, or is available only as
+        precomputed vectors.
     """
     if name in _REGISTERED:
         adapter = _REGISTERED[name]()

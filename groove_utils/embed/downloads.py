@@ -85,7 +85,7 @@ def plan_download(card: ModelCard) -> Download:
     Raises
     ------
     ModelUnavailableError
-        If the model runs its authors' code without the reader's permission
+        If the model needs its authors' code, but the user has not allowed it
         (``kind="needs_consent"``), the hub does not respond (``"hub_unreachable"``), or the hub
         returns an error (``"not_fetched"``).
     """
@@ -148,8 +148,8 @@ def _not_fetched(
 def fetch_weights(card: ModelCard, download: Download | None = None) -> Path:
     """Download a model's files from the hub at the pinned revision, and return their folder.
 
-    Code by the model's authors is downloaded only if the model needs it and the reader has allowed
-    it in ``$GROOVE_REMOTE_CODE``.
+    Code by the model's authors is downloaded only if the model needs it and the user has allowed it
+    in ``$GROOVE_REMOTE_CODE``.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ def fetch_weights(card: ModelCard, download: Download | None = None) -> Path:
     Raises
     ------
     ModelUnavailableError
-        If the reader has not allowed code that the model needs, the hub cannot be reached, or the
+        If the user has not allowed code that the model needs, the hub cannot be reached, or the
         repository lacks required files.
     ModelRefusedError
         If the hash of a file differs from the hash that the hub provides.

@@ -85,9 +85,9 @@ def _embed_bundle(settings, place, factories, work, todo) -> tuple[int, dict[str
 
 @contextlib.contextmanager
 def pickled_by_value(factories: Iterable[Callable]) -> Iterator[None]:
-    """Pickle the code of readers' adapter factories with each job, within a ``with`` block.
+    """Pickle the code of user-defined adapter factories with each job, within a ``with`` block.
 
-    This is necessary because a worker may run on another machine, without the reader's files.
+    This is necessary because a worker may run on another machine, without the user's files.
     Packages that are installed on this machine must also be installed on the other machine.
     """
     installed = {Path(sysconfig.get_path(kind)) for kind in ("stdlib", "purelib", "platlib")}

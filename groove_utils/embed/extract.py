@@ -47,7 +47,8 @@ def embed_audio(
     seed : int
         Seed of the random weights of models named ``…-untrained``; other models ignore it.
     device : str, optional
-        ``cpu``, ``cuda`` or ``mps``; by default ``$GROOVE_DEVICE``, or else a GPU if there is one.
+        ``cpu``, ``cuda`` or ``mps``; by default, ``$GROOVE_DEVICE`` if it is set, otherwise a GPU
+        if there is one.
 
     Returns
     -------
@@ -79,7 +80,7 @@ def embed_audio(
 
 
 def embed_tracks(tracks: Mapping[str, Signal], model: str, **options) -> Embedding:
-    """Embed audio files or signals with one model, one vector per track and layer.
+    """Embed audio files or signals with one model: one vector per track and layer.
 
     Parameters
     ----------
@@ -137,14 +138,15 @@ def embed_models(
     cache : ArrayCache, optional
         Cache of vectors; the project's cache by default. Identical audio is embedded only once.
     device : str, optional
-        ``cpu``, ``cuda`` or ``mps``; by default ``$GROOVE_DEVICE``, or else a GPU if there is one.
+        ``cpu``, ``cuda`` or ``mps``; by default, ``$GROOVE_DEVICE`` if it is set, otherwise a GPU
+        if there is one.
     autocast : bool
         Compute matrix products in bfloat16 if the device supports it in hardware. This is faster,
         and changes a layer by less than 2% of its norm.
     executor : str, optional
         ``dask://HOST:PORT`` (a Dask scheduler) or ``joblib:N`` (N local processes); all workers
-        must have access to the cache. By default ``$EXECUTOR``, or else this process, with all
-        cores.
+        must have access to the cache. By default, ``$EXECUTOR`` if it is set, otherwise this
+        process with all cores.
     progress : bool
         Show a progress bar.
 
@@ -194,7 +196,7 @@ def embed_models(
 def _missing(
     keys: Mapping[str, Mapping[str, str]], tracks: Iterable[str], entries: Mapping
 ) -> tuple[dict[str, list[str]], set[str]]:
-    """Return the models without cached vectors by track, and the cache keys of missing vectors."""
+    """Return the models to be run for each track, and the cache keys of the missing vectors."""
     todo: dict[str, list[str]] = {}
     missing: set[str] = set()
     for track in tracks:
@@ -293,7 +295,7 @@ def embed_study(
 
 
 def pick_stems(study, track: str, parts: Mapping[str, T], stems: Sequence[str]) -> list[T]:
-    """Return a track's `parts` for `stems`; raise an EmbedError if one is missing or repeated."""
+    """Return a track's `parts` for given stems; raise an error if one is missing or repeated."""
     if not stems or len(set(stems)) < len(stems) or not set(stems) <= set(parts):
         raise EmbedError(
             f"{study.path}: the stems chosen for track {track!r} are {', '.join(stems) or 'none'}; "

@@ -1,7 +1,7 @@
 """Verify each loaded model against its recorded fingerprint and outputs.
 
-Three faults raise no error and give plausible numbers: random weights, an uninitialised buffer, and
-a random step in the preprocessing. Every model is therefore checked when it is loaded:
+Three faults raise no error and still give plausible numbers: random weights, an uninitialised
+buffer, and a random step in the preprocessing. Every model is therefore checked when it is loaded:
 
 - Its fingerprint, a hash of weights and buffers, must equal the recorded fingerprint.
 - A probe signal is embedded twice. Both results must be equal, and must equal the recorded result.
@@ -148,7 +148,7 @@ def check_model(model, key: str, *, registry: Path | None = None) -> None:
         Key of the record: name and version of the model, as returned by
         :func:`groove_utils.embed.cache_keys.adapter_key`.
     registry : pathlib.Path, optional
-        File with the committed records; :data:`REGISTRY` by default.
+        File with the version-controlled records; :data:`REGISTRY` by default.
 
     Raises
     ------
@@ -225,7 +225,7 @@ def write_record(key: str, record: Mapping) -> None:
 
 
 def read_registry(path: Path | None = None) -> dict[str, dict]:
-    """Return all committed records by key; they are read from :data:`REGISTRY` by default."""
+    """Return all version-controlled records by key, by default those in :data:`REGISTRY`."""
     path = path or REGISTRY
     return _read_registry(path, path.stat().st_mtime_ns) if path.is_file() else {}
 
@@ -236,7 +236,7 @@ def _read_registry(path: Path, _mtime: int) -> dict:
 
 
 def write_records(records: Mapping[str, dict], path: Path | None = None) -> None:
-    """Add records, given by key, to the committed registry, a file with one line per model."""
+    """Add records, given by key, to the version-controlled file, which has one line per model."""
     path = path or REGISTRY
     registry = read_registry(path) | records
     lines = [f"{json.dumps(key)}: {json.dumps(registry[key])}" for key in sorted(registry)]

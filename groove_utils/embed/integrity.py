@@ -29,8 +29,8 @@ def check_weights(name: str, network, stored: Mapping[str, Any]) -> None:
     """Compare a network's parameters and buffers with the file from which they were loaded.
 
     Each tensor must equal the tensor of the same name in the file. If the file has no tensor of
-    this name, a parameter must equal any tensor in the file, because libraries rename parameters. A
-    buffer is then checked by :func:`check_buffers` instead.
+    this name, a parameter must equal at least one tensor in the file, because libraries rename
+    parameters; a buffer is checked by :func:`check_buffers` instead.
 
     Parameters
     ----------
@@ -93,8 +93,8 @@ def check_buffers(name: str, network, stored: Mapping[str, Any], build: Callable
     Raises
     ------
     ModelRefusedError
-        If a buffer was not initialised: it differs from the buffer of the new network, or contains
-        NaN.
+        If a buffer differs from the buffer of the new network or contains NaN, which means that it
+        was not initialised.
     """
     namesakes = _namesakes(network, stored)
     computed = {key: tensor for key, tensor in network.named_buffers() if key not in namesakes}

@@ -54,9 +54,9 @@ def compute_missing(
     Parameters
     ----------
     work : mapping of str to Source
-        Audio by track.
+        Audio sources by track.
     todo : mapping of str to sequence of str
-        Models whose embedding is missing, by track.
+        Names of the models whose embeddings are missing, by track.
     settings : Settings
         Options that affect the vectors.
     cache : ArrayCache

@@ -24,7 +24,7 @@ def read_precomputed(archives: Mapping[str, Path], model: str, ids: Sequence[str
     Parameters
     ----------
     archives : mapping of str to pathlib.Path
-        Paths of the archives by track_id, not empty; see
+        Paths of the archives by track_id, at least one; see
         :meth:`groove_utils.study.Study.vector_paths`.
     model : str
         Name of the model.

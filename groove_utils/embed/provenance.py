@@ -26,7 +26,7 @@ def model_facts(embeddings: Mapping[str, Embedding]) -> pd.DataFrame:
     pandas.DataFrame
         One row per model, with the columns ``model, source, licence, fingerprint``. The fingerprint
         is a hash of the loaded weights and buffers, or a dash if the study contains precomputed
-        vectors of the model.
+        vectors from the model.
     """
     rows = []
     for name, embedding in embeddings.items():

@@ -69,7 +69,7 @@ def embed_stem_sums(
     ------
     EmbedError
         If a track lacks a stem of a sum, a sum is empty or contains a stem twice, the study has
-        neither stems nor precomputed vectors of a sum, or `pooling` is not ``'mean'`` although the
+        neither stems nor precomputed vectors for a sum, or `pooling` is not ``'mean'`` although the
         vectors are precomputed.
 
     Notes

@@ -1,4 +1,4 @@
-"""Select models for a study, in the chapters on embeddings, probing and stem ablation."""
+"""Selection of models for a study, as used in the chapters on embeddings, probing and stems."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ def models_for(study, named: str | Sequence[str] = ()) -> list[str]:
     study : Study
         See :func:`groove_utils.study.load_study`.
     named : str or sequence of str
-        Models that the reader has chosen. ``paper`` stands for the models of Marmoret et al.
-        (2026). A model of the paper that needs missing audio, missing vectors or the reader's
-        consent is left out with a warning.
+        Models that the user has chosen. ``paper`` stands for the models of Marmoret et al. (2026).
+        A model of the paper is left out with a warning if it needs the user's consent, or if its
+        audio or vectors are missing.
 
     Returns
     -------
@@ -135,8 +135,8 @@ def runnable_models(study, models: Sequence[str]) -> tuple[list[str], str]:
     runnable : list of str
         Names of the models that can run.
     note : str
-        Sentence for the reader that names the models that cannot run and the commands that add
-        them, or states that all models were run.
+        Sentence that names the models that cannot run and the commands that install them, or states
+        that all models were run.
     """
     if not study.has("audio"):
         return [], "The study has no audio, so no other models can be run."
@@ -180,8 +180,8 @@ def precomputed_sums(study, model: str) -> list[str]:
     Returns
     -------
     list of str
-        Names such as ``drums`` and ``drums+bass``. The sums of the published study come first, in
-        the order of that study.
+        Names such as ``drums`` and ``drums+bass``. The sums in the study by Marmoret et al. (2026)
+        come first, in the order of that study.
     """
     folder = Path(study.path) / "embeddings" / model
     names = [place.name for place in sorted(folder.glob("*")) if place.is_dir()]
@@ -197,14 +197,14 @@ def stem_models(study, preferred: Sequence[str] = ()) -> list[str]:
     study : Study
         See :func:`groove_utils.study.load_study`.
     preferred : sequence of str
-        Models to list first, for example the models of the chapter on probing from best to worst.
+        Models to list first, for example the models in the chapter on probing, from best to worst.
 
     Returns
     -------
     list of str
-        If the study has audio, all models in `preferred`, :func:`models_for` and :data:`OFFLINE`
-        that can run on this machine; otherwise, the models for which the study has precomputed
-        vectors of stems.
+        If the study has audio, all models in `preferred`, in the result of :func:`models_for` and
+        in :data:`OFFLINE` that can run on this machine; otherwise, the models for which the study
+        has precomputed vectors of stems.
     """
     models = list(dict.fromkeys([*preferred, *models_for(study)]))
     if not study.has("audio"):

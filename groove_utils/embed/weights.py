@@ -95,7 +95,7 @@ def find_part(card: ModelCard, part: str) -> Path | None:
     card : ModelCard
         Card of the model.
     part : str
-        Other repository, such as ``owner/name``.
+        Name of the other repository, such as ``owner/name``.
 
     Returns
     -------
@@ -239,7 +239,7 @@ def read_tensors(name: str, folder: Path) -> dict:
     name : str
         Name of the model, for the error message.
     folder : pathlib.Path
-        Folder of the weights files.
+        Folder that contains the weights files.
 
     Raises
     ------

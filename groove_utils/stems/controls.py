@@ -36,7 +36,7 @@ def load_stems(
     stems : dict of stem → ndarray of float32, shape (n_channels, n_samples)
         Arrays of equal shape. Shorter stems are padded with silence. If some stems are mono and all
         others have the same number of channels, the mono stems are copied to every channel. If the
-        numbers of channels differ otherwise, all stems are averaged to mono.
+        numbers of channels differ in any other way, all stems are averaged to mono.
     sr : int
         Sample rate of all stems in Hz.
 
@@ -96,8 +96,8 @@ def tempo_partners(
     artists : array-like of shape (n,)
         Artist of each song.
     styles : array-like of shape (n,), optional
-        Style of each song. If given, partners have the same style, so exchanging their stems does
-        not change the style.
+        Style of each song. If given, partners have the same style, so exchanging stems between
+        partners does not change the style.
 
     Returns
     -------
@@ -144,7 +144,7 @@ def tempo_partners(
 def swap_stem(
     stems: Mapping[str, Mapping[str, str | PathLike]], stem: str, partners: Mapping[str, str]
 ) -> dict[str, dict[str, str | PathLike]]:
-    """Replace one stem of each song by the same stem of its partner.
+    """Replace one stem of each song with the same stem of its partner song.
 
     Parameters
     ----------
@@ -158,6 +158,6 @@ def swap_stem(
     Returns
     -------
     dict of track_id → dict of stem → path
-        Paths after the replacement; no file is decoded.
+        Paths of the stems after the replacement. No file is decoded.
     """
     return {track: {**paths, stem: stems[partners[track]][stem]} for track, paths in stems.items()}

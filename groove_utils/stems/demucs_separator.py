@@ -155,7 +155,7 @@ class Demucs:
 
 
 def _statistics(source: Source, sr: int) -> tuple[int, np.float32, np.float32]:
-    """Return a source's length in samples, and mean and SD of its mono mix resampled to `sr`."""
+    """Return the length of a source, and the mean and SD of its mono mix resampled to `sr`."""
     n_in, sums = 0, np.zeros(3)
 
     def counted() -> Iterator[np.ndarray]:

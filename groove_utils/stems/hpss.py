@@ -30,7 +30,7 @@ CONTEXT = 24 * HOP
 
 
 class Hpss:
-    """Harmonic–percussive separator like :func:`librosa.effects.hpss` that needs less memory."""
+    """Harmonic–percussive separator as in :func:`librosa.effects.hpss`, but using less memory."""
 
     stems = ("percussive", "harmonic")
     uses_all_cores = False

@@ -33,7 +33,7 @@ Stems = Mapping[str, Mapping[str, str | os.PathLike]]
 def describe_coupling(
     stems: Stems, *, n_jobs: int = 2, cache: ArrayCache | None = None
 ) -> pd.DataFrame:
-    """Measure the coincidence of bass onsets with bass-drum strokes, and both onset densities.
+    """Measure onset densities, and the coincidence of bass onsets with bass-drum strokes.
 
     Parameters
     ----------

@@ -88,7 +88,7 @@ def separation_checks(
     sr : int
         Sample rate in Hz.
     silent_below : float
-        Threshold of power in dB relative to the mix. A stem at or below the threshold counts as
+        Power threshold in dB relative to the mix. A stem at or below the threshold counts as
         silent.
 
     Returns

@@ -150,11 +150,11 @@ def separate_tracks(
 
     Notes
     -----
-    The cache key of a track is a hash of the bytes of its file, the separator's weights and
-    settings, and a version number. Tracks with the same bytes are separated once. An interrupted
-    run can be resumed, because an entry counts as complete only after all of its stems have been
-    written. Each stem is checked against its SHA-256 hash when it is requested; if a stem is
-    damaged, the track is separated again. ``make clean-cache`` removes all stems.
+    The cache key of a track is a hash of the bytes of its file, the separator's weights
+    and settings, and a version number. Tracks with identical files are separated only once. An
+    interrupted run can be resumed, because an entry counts as complete only after all of its stems
+    have been written. Each stem is checked against its SHA-256 hash when it is requested; if a stem
+    is damaged, the track is separated again. ``make clean-cache`` removes all stems.
     """
     cache = ArrayCache(namespace="stems") if cache is None else cache
     engine = _engine(separator, **settings)
@@ -270,7 +270,7 @@ def _seconds_bar(seconds: float, separator, progress: bool) -> tqdm:
 def _separate_files(
     work: Mapping[str, FileSource], engine, cache: ArrayCache, separator, progress: bool
 ) -> Iterator[tuple[str, dict[str, Path] | ValueError]]:
-    """Separate the file of each key; yield the key with the paths of the stems or an error.
+    """Separate the file for each key; yield the key, and the paths of the stems or an error.
 
     Raises
     ------
@@ -335,7 +335,7 @@ def _stem_path(cache: ArrayCache, key: str, stem: str) -> Path:
 
 
 def _kept(cache: ArrayCache, key: str) -> dict[str, Path] | None:
-    """Return the paths of the stems, or None if the cache entry is incomplete or damaged."""
+    """Return the paths of the cached stems, or None if the entry is incomplete or damaged."""
     entry = cache.get(key)
     if entry is None:
         return None

@@ -41,7 +41,7 @@ def run(
         Positions of the track in `sources` and of the model in `models`.
     result : (dict of str to ndarray, float) or ValueError
         Vectors by layer, float32 (dim,) or (2·dim,), and the track's largest absolute sample; or an
-        error if the audio of this track cannot be used, which does not affect other tracks.
+        error if the audio of this track cannot be used. An error does not affect other tracks.
     """
     with WorkerPool() as workers:
         batches = _Batches(models, workers, spread)
@@ -83,7 +83,7 @@ class _Batches:
                 yield from self._start(group)
 
     def close_track(self, reader: TrackReader) -> Iterator[Result]:
-        """Mark a track as read to its end or until an error, and yield its finished results."""
+        """Record that a track has been read to its end or to an error; yield finished results."""
         self.read[reader.track] = reader.peak, reader.error
         for key in [(reader.track, i) for i in range(len(self.models))]:
             pool = self.pools.setdefault(key, TrackPool())
@@ -103,7 +103,7 @@ class _Batches:
         yield from self._collect(2 * self.workers.count)
 
     def _collect(self, n_running: int) -> Iterator[Result]:
-        """Wait for batches, oldest first, until `n_running` are left; yield finished results."""
+        """Wait, oldest batch first, until at most `n_running` batches are left; yield results."""
         while len(self.running) > n_running:
             windows, batch = self.running.popleft()
             layers = batch.result()

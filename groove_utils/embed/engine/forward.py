@@ -2,7 +2,8 @@
 
 The rounding of matrix products depends on their shape. Therefore, all batches of a model with
 windows of the same length have the same shape, and incomplete batches are padded. The vectors of a
-track then depend neither on other tracks in the same batch nor on an earlier, interrupted run.
+track then depend neither on other tracks in the same batch nor on whether an earlier run was
+interrupted.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ class Model:
         return padded
 
     def forward(self, windows: Sequence[np.ndarray], n_valid: Sequence[int]) -> Layers:
-        """Compute pooled outputs for prepared windows of one length by :func:`forward_windows`."""
+        """Compute pooled outputs for windows of equal length, using :func:`forward_windows`."""
         size = max(self.batch_size, len(windows))
         batch = np.zeros((size, *windows[0].shape), np.float32)
         valid = np.full(size, self.bucket(n_valid[0]))
@@ -100,7 +101,7 @@ def forward_windows(model: Model, batch: np.ndarray, n_valid: np.ndarray) -> Lay
     model : Model
         Loaded model.
     batch : ndarray of float32, shape (n_windows, n_samples)
-        Windows, or their results from the adapter's method `prepare`.
+        Windows, or the results of the adapter's method `prepare` for these windows.
     n_valid : ndarray of int, shape (n_windows,)
         Number of samples in each window before the end of the signal.
 

@@ -26,8 +26,8 @@ def pool_frames(
     Parameters
     ----------
     values : Tensor of float32, shape (n_windows, n_frames, dim) or (n_windows, dim)
-        Outputs of a layer; NaN is ignored. Outputs without an axis of frames are returned
-        unchanged, with zero variance.
+        Outputs of a layer; NaN is ignored. Outputs without a frame axis are returned unchanged,
+        with zero variance.
     n_valid : Tensor of int, shape (n_windows,)
         Number of samples in each window before the end of the signal.
     n_samples : int
@@ -109,7 +109,7 @@ class TrackPool:
             self._squares[name] += variance * weight + step**2 * (before * weight / self._weight)
 
     def result(self, spread: bool) -> dict[str, np.ndarray] | EmbedError:
-        """Return a track's vectors by layer, or an error if they are not finite.
+        """Return a track's vectors by layer, or an EmbedError if some values are not finite.
 
         Vectors are means, float32 (dim,); with `spread`, means and standard deviations, (2·dim,).
         """

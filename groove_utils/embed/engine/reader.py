@@ -1,4 +1,4 @@
-"""Read tracks ahead in threads: decode, resample and cut them into windows."""
+"""Read tracks in advance, in threads: decode them, resample them and cut them into windows."""
 
 from __future__ import annotations
 
@@ -103,10 +103,10 @@ class TrackReader(threading.Thread):
 def read_windows(
     sources: Iterable[Source], models: Sequence[Model]
 ) -> Iterator[Window | TrackReader]:
-    """Yield the windows of all tracks in order, and each track's reader after its windows.
+    """Yield the windows of all tracks in order; after a track's windows, yield its reader.
 
-    Errors that occur in a reader are raised, except ValueErrors, which mean that the audio of the
-    track cannot be used. They are only stored in the reader's attribute `error`.
+    A ValueError in a reader means that the audio of the track cannot be used. Other errors are
+    raised, but a ValueError is only stored in the reader's attribute `error`.
     """
     readers: deque[TrackReader] = deque()
     numbered = enumerate(sources)

@@ -43,7 +43,7 @@ class WorkerPool:
         torch.set_num_threads(self._threads)  # the default for new threads
 
     def submit(self, function: Callable, *arguments, concurrent: bool = True) -> Future:
-        """Call a function in the next free thread or, if not `concurrent`, in this thread."""
+        """Call a function in the next free thread, or in the calling thread if not `concurrent`."""
         if concurrent:
             return self._pool.submit(function, *arguments)
         done: Future = Future()

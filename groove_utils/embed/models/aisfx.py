@@ -32,11 +32,11 @@ CHANNELS = (64, 128, 256, 512)
 
 
 class MelSpectrogram(nn.Module):
-    """Log-mel spectrogram as defined in Essentia, the input on which aiSFX was trained.
+    """Log-mel spectrogram as defined in Essentia and as used to train aiSFX.
 
     Power spectra of 2048 points, 1024 samples apart, are reduced to 96 bands of the HTK mel scale
     up to 22,050 Hz. Filters are triangular on the mel scale, and their weights sum to 1. Values are
-    compressed by log10(10000·x + 1), and divided by the largest value of the training data.
+    compressed by log10(10000·x + 1), and divided by the largest value in the training data.
     """
 
     def __init__(self):
@@ -83,9 +83,8 @@ class AiSFXNetwork(nn.Module):
         """Compute the feature maps, averaged over frequency, and the embedding.
 
         ``block1``, ``block2`` and ``block3`` have shape (n_windows, n_positions, n_channels), with
-        NaN after the end of the signal. ``embedding``, shape (n_windows, 512), is the maximum of
-        the last block's feature maps over time.
-        For the parameters, see :class:`PackagedNetwork`.
+        NaN after the end of the signal. ``embedding``, shape (n_windows, 512), is the maximum over
+        time of the last block's feature maps. For the parameters, see :class:`PackagedNetwork`.
         """
         x = self.spectrogram(batch)
         mask = FRAMING.valid(n_valid)
@@ -102,7 +101,7 @@ class AiSFXNetwork(nn.Module):
 
 
 class AiSFX(PackagedNetwork):
-    """Adapter of aiSFX (``aisfx``), or of its untrained twin (``aisfx-untrained``)."""
+    """Adapter for aiSFX (``aisfx``), or for a copy with random weights (``aisfx-untrained``)."""
 
     architecture, framing = AiSFXNetwork, FRAMING
     version = "0.1.2"

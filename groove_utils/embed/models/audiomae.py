@@ -1,9 +1,9 @@
 """AudioMAE (Huang et al., 2022), published by hance-ai together with its code.
 
-The code is not part of any library. It is downloaded with the weights and run only with the
-reader's permission, ``GROOVE_REMOTE_CODE=audiomae``. This module builds the network, and copies and
-checks each weight, because the library ``transformers`` left weights and buffers of such networks
-uninitialised.
+The code is not part of any library. It is downloaded with the weights and run only with the user's
+permission, ``GROOVE_REMOTE_CODE=audiomae``. This module builds the network, and copies and checks
+each weight, because the library ``transformers`` was found to leave weights and buffers of such
+networks uninitialised.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ N_FFT = 400  # samples per frame of the spectrogram
 
 
 class AudioMAE(HubModel):
-    """Adapter of AudioMAE (``audiomae``): 6144 dimensions per window of 10 s at 16 kHz.
+    """Adapter for AudioMAE (``audiomae``): 6144 dimensions per window of 10 s at 16 kHz.
 
     The embedding is the mean over time of 768 values in each of eight frequency bands.
     """
@@ -41,7 +41,7 @@ class AudioMAE(HubModel):
         Raises
         ------
         ModelUnavailableError
-            If the reader has not allowed the authors' code, or a package that it needs is missing.
+            If the user has not allowed the authors' code, or a package that it needs is missing.
         ModelRefusedError
             If the files belong to another model.
         """

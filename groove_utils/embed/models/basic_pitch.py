@@ -5,7 +5,7 @@ harmonically stacked constant-Q transform of a two-second window. For each of 17
 network estimates the probability that each of 88 piano keys sounds (``note``) or begins to sound
 (``onset``), and that a pitch is present in each third of a semitone (``contour``). The embedding
 consists of the means and standard deviations of these probabilities over time. The model was
-trained on notes, not on tags or styles.
+trained to recognise notes, not tags or styles.
 
 References
 ----------
@@ -44,7 +44,7 @@ VECTOR_LENGTH = 16  # number of channels that a convolution on a CPU computes at
 
 
 class BasicPitch(PackagedGraph):
-    """Adapter of Basic Pitch, trained (``basic-pitch``) or untrained (``basic-pitch-untrained``).
+    """Adapter for Basic Pitch, trained (``basic-pitch``) or untrained (``basic-pitch-untrained``).
 
     The untrained network has random weights, except in the constant-Q transform, which is not
     learnt.

@@ -1,15 +1,15 @@
 """BeatNet (Heydari, Cwitkowitz & Duan, 2021): real-time tracking of beats and downbeats.
 
-The network has 400 thousand parameters. Its input is a spectrum every 20 ms, in 24 bands per
-octave, and the increase of each band since the previous frame. A convolution over frequency and a
-dense layer reduce a frame to 150 values. Two LSTM layers follow, which use past frames only. The
+The network has 400 thousand parameters. Its input consists of a spectrum every 20 ms, with 24 bands
+per octave, and the increase in each band since the previous frame. A convolution over frequency and
+a dense layer reduce a frame to 150 values. Two LSTM layers follow, which use past frames only. The
 network estimates the probability that a frame is a beat, a downbeat or neither. The embedding
 consists of the means and standard deviations of the layers over time.
 
-The package ``BeatNet`` contains the weights; its own code is not used. The spectrum is defined as
-in the library madmom, with which the network was trained. madmom's own beat trackers are not in the
-catalogue, because the licence of their weights (CC BY-NC-SA) excludes commercial use. The chapter
-on descriptors compares the beats of BeatNet with those of other trackers.
+The package ``BeatNet`` contains the weights; its own code is not used. The spectrum is computed as
+in the library madmom, whose spectra were used for training. madmom's own beat trackers are not in
+the catalogue, because the licence of their weights (CC BY-NC-SA) excludes commercial use. The
+chapter on descriptors compares the beats of BeatNet with those of other trackers.
 
 References
 ----------
@@ -81,10 +81,10 @@ class BeatNetNetwork(nn.Module):
 
 
 class BeatNet(PackagedNetwork):
-    """Adapter of BeatNet (``beatnet``), or of its untrained twin (``beatnet-untrained``).
+    """Adapter for BeatNet (``beatnet``), or for a copy with random weights (``beatnet-untrained``).
 
     The package contains three sets of weights. The adapter uses the first set, which was trained
-    without the data set GTZAN. The twin has PyTorch's random initial weights.
+    without the data set GTZAN. The untrained copy has PyTorch's random initial weights.
     """
 
     architecture = BeatNetNetwork

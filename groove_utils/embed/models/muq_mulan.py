@@ -23,7 +23,7 @@ __all__ = ["MuQMuLan"]
 
 
 class MuQMuLan(HubModel):
-    """Adapter of the audio tower of MuQ-MuLan: 512 dimensions per window of 10 s at 24 kHz."""
+    """Adapter for the audio tower of MuQ-MuLan: 512 dimensions per window of 10 s at 24 kHz."""
 
     concurrent = False  # the package may not be thread-safe
     ignored = r"text\."
@@ -59,7 +59,7 @@ class MuQMuLan(HubModel):
             return self.load_built(lambda: _build_tower(config, muq_config), stored)
 
     def _check_config(self, config: dict) -> None:
-        """Raise an error if the configuration is not that of the expected model."""
+        """Raise an error if the configuration belongs to a different model."""
         audio, space = config.get("audio_model", {}), config.get("mulan", {})
         path = self.folder / "config.json"
         hierarchical = bool(space.get("hierarchical_contrastive_loss"))

@@ -117,7 +117,7 @@ def add_outputs(graph: bytes, names: Iterable[str]) -> bytes:
 
 
 def randomise_graph(graph: bytes, seed: int, fixed: Iterable[str] = ()) -> bytes:
-    """Replace the weights of an ONNX model by random weights.
+    """Replace the weights of an ONNX model with random weights.
 
     Parameters
     ----------

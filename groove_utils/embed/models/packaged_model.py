@@ -22,7 +22,8 @@ class PackagedModel:
     Parameters
     ----------
     name : str
-        Name of the model in the catalogue, with ``-untrained`` for the twin.
+        Name of the model in the catalogue, with ``-untrained`` for the twin, which has random
+        weights.
     seed : int
         Seed of the twin's random weights; trained models ignore it.
 
@@ -31,7 +32,7 @@ class PackagedModel:
     file : str
         Path of the weights file, relative to the first of the packages on the model card.
     sha256 : str
-        SHA-256 (hex) of that file.
+        SHA-256 hash (hex) of the weights file.
 
     Examples
     --------
@@ -51,7 +52,7 @@ class PackagedModel:
         self.layers = dict(catalogued_models()[name].layers)
 
     def files(self) -> list[Path]:
-        """Return a list with the weights file; it is empty for the untrained twin.
+        """Return a list with the path of the weights file, or an empty list for the untrained twin.
 
         Raises
         ------

@@ -31,7 +31,7 @@ BN_EPSILON = 1e-3
 
 
 class _Block(nn.Module):
-    """Convolutions over five and three frames, each with ReLU and batch norm; then max-pooling."""
+    """Convolutions over five and three frames, each with ReLU and batch norm; max-pooling."""
 
     def __init__(self, n_in: int, n_out: int, n_bands: int):
         super().__init__()
@@ -87,7 +87,7 @@ class TempoNetwork(nn.Module):
 
 
 class TempoCNN(PackagedNetwork):
-    """Adapter of Tempo-CNN (``tempo-cnn``), or of its untrained twin (``tempo-cnn-untrained``).
+    """Adapter for Tempo-CNN (``tempo-cnn``), or its copy with random weights (``…-untrained``).
 
     The package and the weights are under the GNU Affero licence, so they are not installed by
     default.

@@ -52,12 +52,12 @@ LIKELIHOODS = [ATTRIBUTES.index(name) for name in ("acousticness", "instrumental
 
 
 class VibeNet(PackagedGraph):
-    """Adapter of VibeNet (``vibenet``), or of its untrained twin (``vibenet-untrained``).
+    """Adapter for VibeNet (``vibenet``), or for a copy with random weights (``vibenet-untrained``).
 
     Batch normalisation uses statistics of the training songs, which an untrained network lacks. The
-    twin therefore normalises each layer by the mean and variance of its values in the same window.
-    (Without normalisation, values would vanish from layer to layer; with statistics from a few test
-    sounds, the values for other sounds exploded.)
+    untrained copy therefore normalises each layer by the mean and variance of its values in the
+    same window. (Without normalisation, the values become ever smaller from layer to layer. With
+    statistics from a few test sounds, the values for other sounds become far too large.)
     """
 
     sample_rate = SAMPLE_RATE
@@ -70,7 +70,7 @@ class VibeNet(PackagedGraph):
     outputs = OUTPUTS
 
     def randomise(self, graph: bytes) -> bytes:
-        """Return the untrained twin's graph, with random weights and normalisation per window."""
+        """Return the graph with random weights and with normalisation per window."""
         return normalise_examples(super().randomise(graph))
 
     def prepare(self, samples: np.ndarray, n_valid: int) -> np.ndarray:
@@ -104,7 +104,7 @@ class VibeNet(PackagedGraph):
 
 
 def log_mel_spectrogram(samples: np.ndarray) -> np.ndarray:
-    """Compute the mel spectrogram in decibels, with a floor of 80 dB below its maximum.
+    """Compute the mel spectrogram in decibels, with a floor 80 dB below its maximum.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def log_mel_spectrogram(samples: np.ndarray) -> np.ndarray:
 
 
 def normalise_examples(graph: bytes) -> bytes:
-    """Replace batch normalisation in an ONNX model by separate normalisation of each example.
+    """Replace batch normalisation in an ONNX model with separate normalisation of each example.
 
     Parameters
     ----------

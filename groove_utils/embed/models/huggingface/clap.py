@@ -20,7 +20,7 @@ __all__ = ["CLAP", "embed_text"]
 
 
 class CLAP(PreparedHubModel):
-    """Adapter of the audio tower of CLAP, a hierarchical transformer.
+    """Adapter for the audio tower of CLAP, a hierarchical transformer.
 
     The layers are the stages of the transformer, averaged over time and frequency (``stage_0``, …),
     the output of the transformer (``pooled``), and its projection into the joint space of audio and
@@ -142,7 +142,7 @@ def _text_tower(model: str) -> tuple:
 
 @functools.lru_cache(maxsize=2)
 def _load_text_tower(model: str, folder: Path, status: tuple) -> tuple:
-    """Load a text tower and a tokenizer, cached by `status` (sizes and dates of the files)."""
+    """Load a text tower and a tokenizer, cached until `status` (file sizes and dates) changes."""
     import transformers
 
     adapter = CLAP(model)

@@ -14,7 +14,7 @@ __all__ = ["Codec"]
 
 
 class Codec(HubModel):
-    """Adapter of the encoder of EnCodec or DAC; ``latent`` is its output before quantisation."""
+    """Adapter for the encoder of EnCodec or DAC; ``latent`` is the output before quantisation."""
 
     any_length = True
     model_types = ("encodec", "dac")

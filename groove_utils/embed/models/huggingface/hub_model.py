@@ -51,7 +51,7 @@ class HubModel:
     name : str
         Name of the model in the catalogue.
     seed : int
-        Not used, because these models have no untrained twins.
+        Not used, because these models have no counterparts with random weights.
     """
 
     batch_size = 1  # on a CPU; feature maps of larger batches do not fit into its caches
@@ -113,7 +113,7 @@ class HubModel:
             raise self.refusal(reason, path=path, column=column, value=value)
 
     def refusal(self, reason: str, **fields) -> ModelRefusedError:
-        """Create an error for files of another model; `fields` become attributes of the error."""
+        """Create an error for files of a different model, with `fields` as extra attributes."""
         return ModelRefusedError(
             f"{self.name}: refused. {reason}. The files belong to another model or version; fetch "
             f"the pinned revision with `python -m groove_utils.embed fetch {self.name}`.",

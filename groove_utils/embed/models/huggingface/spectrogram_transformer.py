@@ -14,7 +14,7 @@ __all__ = ["AudioSpectrogramTransformer"]
 
 
 class AudioSpectrogramTransformer(PreparedHubModel):
-    """Adapter of AST, a vision transformer on patches of a mel spectrogram.
+    """Adapter for AST, a vision transformer on patches of a mel spectrogram.
 
     The layers are the input of the transformer and the output of each block, averaged over
     frequency for each frame (``layer_00``, …), and the mean of the two class tokens (``cls``).

@@ -38,7 +38,7 @@ class MaskedGroupNorm(nn.GroupNorm):
 
 
 class SpeechEncoder(HubModel):
-    """Adapter of models with convolutions on the waveform, followed by a transformer.
+    """Adapter for models with convolutions on the waveform, followed by a transformer.
 
     The layers are the input of the transformer (``layer_00``) and the output of each of its blocks.
     MERT is loaded into the class of HuBERT, which has the same architecture.
@@ -96,7 +96,7 @@ class SpeechEncoder(HubModel):
         return network
 
     def _hubert_tensors(self) -> dict[str, torch.Tensor]:
-        """Return the tensors of MERT by name, without a prefix in the names."""
+        """Return the tensors of MERT by name, with any common prefix removed from the names."""
         tensors = read_tensors(self.name, self.folder)
         prefixes = [p for p in ("hubert.", "mert_model.") if any(k.startswith(p) for k in tensors)]
         return {k.removeprefix(prefixes[0]) if prefixes else k: v for k, v in tensors.items()}

@@ -3,8 +3,8 @@
 Kernels that span many frequencies are applied in the Fourier domain (Mathieu, Henaff & LeCun 2014),
 and small square kernels by Winograd's minimal filtering (Lavin & Gray 2016), in blocks that fit
 into the caches of a CPU. Results differ from those of plain convolutions by about 1e-5 of the
-largest value. ``tests/bench/bench_embed.py`` compares the run time with plain convolutions in
-PyTorch.
+largest value. ``tests/bench/bench_embed.py`` compares their run time with that of plain
+convolutions in PyTorch.
 
 References
 ----------
@@ -117,7 +117,7 @@ class WinogradConvolution:
     kernel : Tensor, shape (n_out, n_in, 3, 3)
         Kernel of the convolution.
     pool : {1, 2, 4}
-        Side of the squares over which the maximum is taken. Incomplete squares are dropped.
+        Side length of the squares over which the maximum is taken. Incomplete squares are dropped.
     """
 
     def __init__(self, kernel: torch.Tensor, pool: int = 1):

@@ -229,9 +229,9 @@ class MusiCNN(nn.Module):
 
 
 class _FirstBlock(_PooledConvolution):
-    """First block of the VGG, with maxima over four frames at every second frame and frequency.
+    """First block of the VGG: convolution, and maxima over four frames with a stride of two.
 
-    Only these frequencies are computed.
+    Along frequency, the convolution itself has a stride of two.
     """
 
     pool, stride = 4, 2
@@ -271,7 +271,7 @@ def square_maxima(kernel: torch.Tensor, pool: int, x: torch.Tensor) -> torch.Ten
 
 
 class VGG(nn.Module):
-    """Music tagger with the architecture of a VGG and 606 thousand parameters.
+    """Music tagger with a VGG architecture and 606 thousand parameters.
 
     The dense layer needs windows of 187 frames. A short last window is padded with silence (zeros
     in the log spectrogram), and positions of the feature maps that begin after the end of the
@@ -337,7 +337,7 @@ class VGG(nn.Module):
 
 
 def _continued(x: torch.Tensor, silence: torch.Tensor) -> torch.Tensor:
-    """Extend feature maps to the length of the feature maps of silence, using their last rows."""
+    """Append the last rows of the feature maps of silence to shorter feature maps."""
     rest = silence[:, x.shape[1] :]
     return torch.cat([x, rest.expand(len(x), *rest.shape[1:])], 1) if rest.shape[1] else x
 

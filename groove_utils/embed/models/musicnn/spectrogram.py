@@ -15,7 +15,7 @@ LARGEST_HALF = torch.finfo(torch.float16).max
 
 
 class MelSpectrogram(nn.Module):
-    """Log-compressed mel power spectrogram, the input on which the taggers were trained.
+    """Log-compressed mel power spectrogram, as used to train the taggers.
 
     Power spectra of 512 points, 256 samples apart at 16 kHz, are reduced to 96 bands of Slaney's
     mel scale. Values are rounded to half precision, as in the stored training data, and compressed

@@ -1,4 +1,4 @@
-"""Adapter of the four music taggers by Pons & Serra (2019).
+"""Adapter for the four music taggers by Pons & Serra (2019).
 
 This module does not import torch, so that cached vectors can be read without delay. The networks
 are in :mod:`groove_utils.embed.models.musicnn.networks`.
@@ -21,7 +21,7 @@ WINDOW = (N_FRAMES + 1) * HOP
 
 
 class Tagger(PackagedModel):
-    """Adapter of one of the four music taggers, or of its untrained twin.
+    """Adapter for one of the four music taggers, or for its twin with random weights.
 
     Parameters
     ----------
