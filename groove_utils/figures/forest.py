@@ -98,7 +98,7 @@ def plot_forests(
     interval, xlabel, reference
         See :func:`plot_forest`.
     floor : float
-        Estimates below this value are drawn there, as arrows labelled with the estimate.
+        Estimates below this value are drawn at this value, as arrows labelled with the estimate.
     """
     xs, ys, hues = (
         [names] * len(tables) if names is None or isinstance(names, str) else list(names)
@@ -231,8 +231,8 @@ def draw_rows(
     colours : dict
         Colour of each value of `hue`.
     floor : float
-        Estimates below this value are drawn there, as arrows labelled with the estimate, so that a
-        very low estimate does not compress the differences between the others.
+        Estimates below this value are drawn at this value, as arrows labelled with the estimate, so
+        that a very low estimate does not compress the differences between the others.
 
     Raises
     ------

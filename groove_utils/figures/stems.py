@@ -39,7 +39,7 @@ def plot_subset_scores(
         Columns ``subset`` (such as ``drums+bass`` or ``none``), ``estimate``, ``low``, ``high`` and
         the column named by `hue`. Subsets are drawn in order of appearance, the first at the top.
     stems : sequence of str
-        Columns of the grid of dots.
+        Names of the stems, one per column of the grid of dots.
     hue : str, optional
         Column whose values define the colours, such as the audio that the probe was trained on.
     xlabel : str

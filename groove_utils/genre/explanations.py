@@ -58,9 +58,9 @@ def explain(
         Class whose logit is explained, for each example.
     method : str
         One of :data:`METHODS`. *Integrated gradients* sum to the difference between the logits of
-        input and baseline. *Occlusion* is the decrease in the logit when a window is hidden,
-        averaged over the windows that contain a cell. *Edges* is the gradient magnitude of the
-        spectrogram. *Random* is Gaussian noise.
+        the input and of the baseline. *Occlusion* is the decrease in the logit when a window is
+        hidden, averaged over the windows that contain a cell. *Edges* is the gradient magnitude of
+        the spectrogram. *Random* is Gaussian noise.
     baseline : float or ndarray
         Value assigned to hidden cells.
     steps : int

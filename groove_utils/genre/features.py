@@ -29,8 +29,8 @@ def spectrogram_statistics(
         One row per clip: mean and standard deviation of each coefficient (``mfcc_mean_0`` …,
         ``mfcc_sd_0`` …), the standard deviation of its differences between frames (``mfcc_delta_0``
         …), mean and standard deviation of the rise in level between frames (``flux_mean``,
-        ``flux_sd``), and the autocorrelation of this rise at lags from 0.2 to 1.2 s (``pulse_0.19``
-        …).
+        ``flux_sd``), and the autocorrelation of this rise at lags from about 0.2 to 1.2 s
+        (``pulse_0.19`` …).
 
     Examples
     --------

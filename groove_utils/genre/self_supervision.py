@@ -246,7 +246,7 @@ def pretrain_network(
 def draw_labelled(
     y: np.ndarray, bands: Sequence, rows: np.ndarray, n_bands: int, draw: int = 0, seed: int = 0
 ) -> np.ndarray:
-    """Draw bands (artists) from each class at random, and return the rows of their clips.
+    """Draw bands (artists) from each class at random, and return the row numbers of their clips.
 
     If `n_bands` is increased, further bands are added to those already drawn. Methods that are
     compared with each other should be trained on the same draws.

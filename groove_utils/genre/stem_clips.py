@@ -71,7 +71,8 @@ def render_song(song_id: str, **options) -> GenreSong:
     Parameters
     ----------
     song_id : str
-        Name such as ``bossa-nova-07-2``: style, number of the band, and number of the song, from 1.
+        Name such as ``bossa-nova-07-2``, which contains the style, the number of the band and the
+        number of the song (both counted from 1).
     **options
         Options of :func:`groove_utils.synth.genre_corpus.render_genre_song`. To reproduce the song
         in the corpus, pass the corpus's ``seconds`` and ``seed``.

@@ -254,9 +254,10 @@ def summarise_text_model(
     wordings = scores["accuracy"].iloc[:-1]
     text = (
         f"{name} classifies {100 * scores['accuracy'].iloc[-1]:.0f}% of the songs correctly "
-        "without any training on them, with several wordings together. Single wordings classify "
+        "when several wordings are combined, without any training on these songs. Single wordings "
+        "classify "
         f"{100 * wordings.min():.0f}% to {100 * wordings.max():.0f}% correctly. The expected "
-        f"calibration error is {calibration_error(y, p):.2f} with all wordings together."
+        f"calibration error is {calibration_error(y, p):.2f} with all wordings combined."
     )
     if rated and ratings is not None:
         audio = embed_tracks(rated, name).layers["audio_embeds"]

@@ -74,7 +74,7 @@ def rsa(
 
     Parameters
     ----------
-    X : array-like of shape (n, d), or mapping of layer → such arrays
+    X : array-like of shape (n, d), or mapping of str to such arrays
         Features. Each layer is compared separately. Features are not scaled: standardise them
         first if their units differ.
     y : Series, DataFrame or array-like of shape (n,) or (n, m)

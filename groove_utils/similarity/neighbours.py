@@ -31,7 +31,7 @@ __all__ = [
 def style_separation(
     vectors: np.ndarray, styles, artists, *, n_permutations: int = 1000, seed: int = 0
 ) -> pd.Series:
-    """Measure how well styles separate in an embedding, with a permutation test over artists.
+    """Measure how well styles are separated in an embedding, with a permutation test.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def mean_silhouette(distances: np.ndarray, labels: np.ndarray) -> float:
 
 
 def nearest_songs(vectors: np.ndarray) -> np.ndarray:
-    """Rank all other songs by their distance from each song.
+    """Rank, for each song, all other songs by their distance.
 
     Parameters
     ----------
@@ -142,9 +142,9 @@ def neighbour_rate(vectors: np.ndarray, labels, artists, *, n_boot: int = 1000, 
     Returns
     -------
     pandas.Series
-        All values are 0…1. ``rate``: share of songs whose nearest neighbour has the same label;
-        ``low, high``: its 95% bootstrap percentile interval; ``chance``: expected share for a
-        random neighbour.
+        All values lie between 0 and 1. ``rate``: share of songs whose nearest neighbour has the
+        same label; ``low, high``: its 95% bootstrap percentile interval; ``chance``: expected share
+        for a random neighbour.
     """
     hits, n = _neighbour_hits(vectors, labels), len(labels)
     labels = np.asarray(labels, dtype=str)
@@ -168,8 +168,8 @@ def neighbour_difference(
     Returns
     -------
     pandas.Series
-        ``estimate, low, high``: difference in rate, first − second, −1…1, with its 95% bootstrap
-        interval over artists; ``p``: two-sided, from the jackknife over artists.
+        ``estimate, low, high``: difference in rate (first − second, from −1 to 1), with a 95%
+        bootstrap interval over artists; ``p``: two-sided, from the jackknife over artists.
     """
     difference = _neighbour_hits(first, labels) - _neighbour_hits(second, labels)
     values = _mean_interval(difference, artists, n_boot, seed)
