@@ -49,7 +49,7 @@ class Chapter:
     build : pathlib.Path
         Folder of this study's generated files.
     in_book : bool
-        True if the chapter runs for the book (by Make), not interactively in Jupyter.
+        True if Make runs the chapter for the book; False in Jupyter.
     reported : dict
         Reported values and texts, by name.
     tables_written : set of str
@@ -128,7 +128,7 @@ class Chapter:
         return has_table(self.build / "tables", name)
 
     def _check_declared(self, verb: str, name: str) -> None:
-        """Raise a BookError if ``chapters.mk`` does not say that the chapter uses the table."""
+        """Raise a BookError if ``chapters.mk`` does not list the table for this chapter."""
         if name not in self._declared.get(verb, [name]):
             raise BookError(
                 f"{self.name} {verb} the table {name!r}, which analysis/chapters.mk does not list. "
@@ -173,12 +173,12 @@ def current_chapter() -> Chapter | None:
 
 
 def in_book() -> bool:
-    """Return True if a chapter is open and is run by Make for the book, not interactively."""
+    """Return True if Make runs the open chapter for the book; False in Jupyter."""
     return _current is not None and _current.in_book
 
 
 def has_table(folder: Path, name: str) -> bool:
-    """Return True if a table's file exists and contains more than :data:`NOT_ALLOWED`."""
+    """Return True if a table's file exists and is not the placeholder :data:`NOT_ALLOWED`."""
     path = folder / f"{name}.parquet"
     return path.is_file() and path.read_bytes() != NOT_ALLOWED
 

@@ -72,9 +72,9 @@ def declared_tables(text: str) -> dict[str, dict[str, list[str]]]:
 
 
 def add_chapter(folder: Path, slug: str) -> Path:
-    """Create a chapter from the template, and insert its name in ``chapters.mk``, sorted by number.
+    """Create a chapter from the template, and add its name to the list in ``chapters.mk``.
 
-    Parameters, return value and errors are as in
+    The list remains sorted by chapter number. Parameters, return value and errors are as in
     :func:`groove_utils.book.jupytext_sync.new_chapter`. A BookError is also raised if the chapter
     is already listed.
     """
@@ -101,7 +101,9 @@ def add_chapter(folder: Path, slug: str) -> Path:
 
 
 def remove_chapter(folder: Path, slug: str, kept: Path) -> Path:
-    """Remove a chapter from ``chapters.mk`` and the parameter files, and move its files.
+    """Remove a chapter from the book, and move its script and notebook to another folder.
+
+    The entries of the chapter in ``chapters.mk`` and in the parameter files are deleted.
 
     Parameters
     ----------
@@ -120,7 +122,7 @@ def remove_chapter(folder: Path, slug: str, kept: Path) -> Path:
     Raises
     ------
     BookError
-        If the chapter does not exist, or another chapter reads one of its tables.
+        If ``chapters.mk`` does not list the chapter, or another chapter reads one of its tables.
     """
     file = folder / "chapters.mk"
     text = file.read_text(encoding="utf-8")

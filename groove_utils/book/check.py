@@ -63,7 +63,7 @@ def _difference(reported: dict, expected: dict) -> str | None:
 
 
 def write_expected(values: dict[str, dict], path: Path) -> None:
-    """Save reported values to `path` as the expected values; numbers get a tolerance."""
+    """Save reported values to `path` as expected values, with a tolerance for each number."""
     expected = {
         name: {"value": _rounded(entry), "tolerance": tolerance_of(entry)}
         if "value" in entry

@@ -1,4 +1,4 @@
-"""Tables of the page on the demo study: effects found with many seeds, and tags given by models.
+"""Tables about the demo study: effects found with many random seeds, and tags predicted by models.
 
 The tables are computed separately, by ``make bench-demo``, and saved in ``analysis/expected/``,
 since this takes longer than building the book.
@@ -60,7 +60,7 @@ def _effects(rows: pd.DataFrame) -> MystText:
     table = _counts(rows, ["found", "missed", "falsely_found"])
     table["share found"] = _shares(rows["found"] / rows["n"], rows["low"], rows["high"])
     covered = rows["covered"], rows["covered_low"], rows["covered_high"]
-    table["share of intervals that contain the truth"] = _shares(*covered)
+    table["share of intervals that contain the true value"] = _shares(*covered)
     return markdown_table(table.rename(columns={"falsely_found": "wrong sign"}))
 
 
@@ -90,7 +90,7 @@ def _describe_coverage(rows: pd.DataFrame) -> str:
     low, high = covered["covered"].min(), covered["covered"].max()
     return (
         f"Of all intervals in this table, {share:.1%} contain the true value (from {low:.0%} to "
-        f"{high:.0%} in single rows)."
+        f"{high:.0%} in individual rows)."
     )
 
 
@@ -99,11 +99,13 @@ def _describe_false_finds(rows: pd.DataFrame) -> str:
     if rows.empty:
         return ""
     n_found, n = int(rows["falsely_found"].sum()), int(rows["n"].sum())
-    share = f"{n_found / n:.1%}"
-    pooled = f"An effect was found in {n_found} of {n:,} tests of absent effects ({share})"
+    pooled = (
+        f"An effect was found in {n_found} of {n:,} tests for effects that do not exist "
+        f"({n_found / n:.1%})"
+    )
     lenient = rows[rows["low"] > 0.05]
     if lenient.empty:
-        return f"{pooled}, and the interval of the share lies above 0.05 in no row."
+        return f"{pooled}, and in no row does the 95% interval of this share lie above 0.05."
     named = [
         f"{row.method}, {row.target} ({row.falsely_found:.0f} of {row.n}; 95% CI of the share "
         f"{row.low:.2f} to {row.high:.2f})".replace("_", " ")
@@ -152,7 +154,7 @@ def _is_highest(style: str, listed: dict[str, dict[str, float]]) -> bool | None:
 
 
 def _describe_gains(rows: pd.DataFrame) -> str:
-    """List the causes that training makes clearly more predictable in most sets of songs."""
+    """List the causes of groove that training makes clearly more predictable in most song sets."""
     # targets that depend on listeners are simulated several times for each set of songs
     causes = rows[rows["n"] == rows["n"].min()]
     if causes.empty:
@@ -173,18 +175,20 @@ def _describe_gains(rows: pd.DataFrame) -> str:
 
 
 def _describe_twins(rows: pd.DataFrame) -> str:
-    """Describe in how many studies a network predicts groove better than its untrained twin."""
+    """Describe in how many simulated studies training improves the prediction of groove.
+
+    Each network is compared with its untrained twin, the same network with random weights.
+    """
     groove = rows[rows["target"] == "groove"]
     counts = [
-        f"in {count:.0f} studies for {method.partition(',')[0]}"
-        for method, count in zip(groove["method"], groove["found"])
+        f"in {count:.0f} of {n:.0f} studies for {method.partition(',')[0]}"
+        for method, count, n in zip(groove["method"], groove["found"], groove["n"])
     ]
     if not counts:
         return ""
     return (
-        f"In {groove['n'].min()} simulated studies with other songs and listeners, the difference "
-        "in R² between a trained network and its untrained twin was clearly positive "
-        f"{join_words(counts)}."
+        "We simulated further studies with new songs and listeners. The trained network predicted "
+        f"groove clearly better than its untrained twin {join_words(counts)}."
     )
 
 

@@ -67,7 +67,7 @@ def install_cell(chapter: str, address: Mapping[str, str] | None) -> NotebookNod
         Name of the chapter. The cell also creates the tables that the chapter reads.
     address : mapping or None
         ``url`` and ``branch``, as returned by :func:`groove_utils.book.build.repository`. If None,
-        the cell asks for the address.
+        the user must enter the address in the cell.
 
     Returns
     -------
@@ -109,7 +109,7 @@ def download_notebook(
     values : mapping of str to mapping
         Reported values, as returned by :func:`groove_utils.book.build.collect_values`.
     address : mapping or None
-        As for :func:`install_cell`.
+        See :func:`install_cell`.
 
     Returns
     -------
@@ -152,7 +152,7 @@ def write_downloads(
     html : pathlib.Path
         Folder of the built pages.
     values, address : mapping
-        As for :func:`download_notebook`.
+        See :func:`download_notebook`.
     kept : KeptFiles
         Cache of the notebooks that were written in earlier builds.
     """

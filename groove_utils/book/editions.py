@@ -28,12 +28,12 @@ __all__ = ["Edition", "build_editions", "read_site_address", "write_site"]
 
 @dataclass(frozen=True)
 class Edition:
-    """An edition: the book built for one study.
+    """An edition of the book, built for one study.
 
     Parameters
     ----------
     name, title : str
-        Name of the study in the catalogue, and title of the study.
+        The study's name in the catalogue, and its title.
     simulated : bool
         True if the study's ratings are simulated.
     html : pathlib.Path or None
@@ -87,7 +87,8 @@ def build_editions(
     Raises
     ------
     BookError
-        If the demo study cannot be generated, or a chapter or the pages of an edition fail.
+        If the demo study cannot be generated, a chapter fails, or an edition's pages
+        cannot be built.
     """
     datasets = [get_dataset(name) for name in dataset_names()]
     datasets.sort(key=lambda dataset: dataset.meta["simulated"])
@@ -129,7 +130,7 @@ def _raise_failed(name: str, what: str) -> None:
 
 
 def read_site_address(environment: Mapping[str, str] = os.environ) -> str | None:
-    """Read SITE_URL, the address at which the site will be published.
+    """Return the address of the published site, given by the variable SITE_URL.
 
     Returns
     -------
@@ -169,8 +170,8 @@ def write_site(
     site : pathlib.Path
         Output folder; it is replaced once everything has been written.
     editions : sequence of Edition
-        Editions, of which at least one must have pages. Editions without pages are only listed on
-        the front page.
+        The editions; at least one must have pages. Editions without pages appear only on the front
+        page.
     address : str, optional
         Address at which the site will be published, for canonical links.
 

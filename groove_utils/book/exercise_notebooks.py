@@ -2,7 +2,7 @@
 
 An exercise notebook is generated from the same source as the page of its chapter. A cell tagged
 ``solution`` becomes an empty cell. The following cell, tagged ``check``, reports what is wrong with
-an answer without giving away the solution.
+the reader's answer, without giving away the solution.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ def link_exercises(text: str, chapter: str) -> str:
 
 
 def _without_solutions(text: str, inside: bool) -> tuple[str, bool]:
-    """Remove solutions from a text; also return True if the last one continues in later cells."""
+    """Remove solutions from a text; also return True if a solution continues in the next cell."""
     kept, position = [], 0
     for mark in SOLUTION_MARK.finditer(text):
         if not inside:

@@ -20,7 +20,7 @@ def _drop_repeated_ids(app: Sphinx, doctree: nodes.document, page: str) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Load sphinx-exercise, and register the removal of its duplicate ids."""
+    """Load sphinx-exercise, and register a function that removes its duplicate ids."""
     app.setup_extension("sphinx_exercise")
     app.connect("doctree-resolved", _drop_repeated_ids, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -49,9 +49,9 @@ def extraction_costs(folder: Path) -> dict[str, MystText | str]:
     -------
     dict of str to str
         ``table``: costs by number of tracks; ``assumed``: the track length and number of cores that
-        the table assumes; ``models``: the models measured; ``growth``: sentences on time and memory
-        per track; ``steps``: a table of the time that other steps take; ``made``: how the costs
-        were measured. All are empty strings if the file is missing.
+        the table assumes; ``models``: names of the measured models; ``growth``: sentences on time
+        and memory per track; ``steps``: a table of the time that other steps take; ``made``: how
+        the costs were measured. All values are empty strings if the file is missing.
     """
     if not (folder / SCALE).is_file():
         return dict.fromkeys(("table", "assumed", "models", "growth", "steps", "made"), "")

@@ -6,7 +6,7 @@ descriptor, or a question for which all ratings are equal. In a reader's study, 
 an error about data is replaced by a box with the error message. Cells that need the results of this
 cell are skipped, and paragraphs that mention the results are dropped from the page. Errors with the
 same cause share one box, which lists the other affected sections. In a simulated study with known
-truth, every section must run, so errors stop the chapter.
+effects, every section must run, so errors stop the chapter.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ GUARD_CELLS = (
     "--IPKernelApp.exec_lines=from groove_utils.book import failed_cells",
     "--IPKernelApp.exec_lines=failed_cells.guard_cells()",
 )
-"""Arguments of a kernel that guards its cells."""
+"""Kernel arguments that register a :class:`CellGuard`."""
 SHOWN = "_shown_by_cell"
 ABOUT_DATA = (DetailedError, ValueError, AssertionError)  # others are bugs in the code
 GLUE = re.compile(r"\{glue:text\}`([^`]+)`")

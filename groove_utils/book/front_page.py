@@ -30,7 +30,7 @@ NOTHING = MystText()
 
 @dataclass(frozen=True)
 class FrontPage:
-    """HTML of the figures on the front page; a figure without data is empty.
+    """HTML of the figures on the front page; an empty string for a figure without data.
 
     Parameters
     ----------
@@ -96,9 +96,9 @@ def small_map(data: dict, model: str, query: str) -> dict | None:
     Returns
     -------
     dict or None
-        The smaller map, which contains only songs with a sound. If there are more than 48 such
+        The smaller map, which contains only songs with a sound file. If there are more than 48 such
         songs, they are reduced to one song per artist (for at least 12 artists) and then to at most
-        48 songs. None if fewer than two songs have a sound.
+        48 songs. None if fewer than two songs have a sound file.
     """
     songs = data["songs"]
     rows = [k for k, song in enumerate(songs) if song["sound"]]
@@ -126,13 +126,13 @@ def small_map(data: dict, model: str, query: str) -> dict | None:
 
 
 def ladder_table(rungs: pd.DataFrame, query: str) -> MystText:
-    """Draw the R² of several explanations, with 95% intervals, as an HTML table.
+    """Draw R² values with 95% intervals as an HTML table, one row per explanation of the ratings.
 
     Parameters
     ----------
     rungs : DataFrame
-        Columns ``explanation``, ``estimate``, ``low`` and ``high``. Intervals that exceed the range
-        of the drawing end in an arrow.
+        Columns ``explanation`` (such as “style”), ``estimate``, ``low`` and ``high``. Intervals
+        that exceed the range of the drawing end in an arrow.
     query : str
         The question whose ratings are explained.
 

@@ -34,7 +34,7 @@ def finish_pages(folder: Path, figures: Path, kept: KeptFiles) -> None:
     folder : pathlib.Path
         Folder with ``index.html`` and ``_static/``.
     figures : pathlib.Path
-        Folder of the chapters' figures, from which their dark versions are copied.
+        Folder of the chapters' figures; their versions for the dark theme are copied from it.
     kept : KeptFiles
         Cache of the pages that were finished in earlier builds.
     """
@@ -70,8 +70,8 @@ def _image_hashes(text: str, folder: Path) -> list[str]:
 def finish_page(text: str, page: Path, icons: dict[str, str], terms: dict[str, str]) -> str:
     """Remove unused scripts from a page's HTML, and add elements that the theme omits.
 
-    These are a description, inline icons, dark figures, image sizes, keyboard access to wide
-    elements, and definitions of glossary terms.
+    The added elements are a description for search engines, inline icons, dark figures, image
+    sizes, keyboard access to wide elements, and definitions of glossary terms.
 
     Parameters
     ----------
@@ -181,7 +181,7 @@ def _size_images(soup: BeautifulSoup, folder: Path) -> None:
 
 
 def _mark_scrolling(soup: BeautifulSoup) -> None:
-    """Allow users to scroll elements that may be wider than the page with the keyboard."""
+    """Make elements that may be wider than the page focusable, so that keys can scroll them."""
     for region in soup.select(".pst-scrollable-table-container, .highlight pre, div.math.equation"):
         region["tabindex"] = "0"
 

@@ -1,4 +1,4 @@
-"""Font Awesome icons as inline SVG, so that pages need not load its 1.5 MB script."""
+"""Font Awesome icons as inline SVG, to avoid loading Font Awesome's script of 1.5 MB."""
 
 from __future__ import annotations
 

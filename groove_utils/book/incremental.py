@@ -47,7 +47,7 @@ def lock_build(build: Path, purpose: str) -> Iterator[None]:
     Raises
     ------
     OSError
-        If the folder cannot be created, or the files of the lock cannot be written.
+        If the folder cannot be created, or the lock files cannot be written.
     """
     build.mkdir(parents=True, exist_ok=True)
     # next to the folder, so that the lock outlives `make clean`

@@ -63,7 +63,7 @@ def sync_pairs(folder: Path) -> list[Path]:
 
 
 def unsynced_pairs(folder: Path) -> list[str]:
-    """Describe the pairs of script and notebook that differ or are incomplete, in a line each."""
+    """List scripts and notebooks that differ or have no counterpart, with one line per pair."""
     lines = []
     for script in chapter_sources(folder):
         pair = script.with_suffix(".ipynb")

@@ -33,7 +33,7 @@ class KeptFiles:
         self._used: set[Path] = set()
 
     def get(self, sources: list[bytes | str], make: Callable[[], str]) -> Path:
-        """Return the path of the file made from `sources`, which is created if it is missing.
+        """Return the path of the file made from `sources`; create the file if it is missing.
 
         Parameters
         ----------

@@ -27,7 +27,7 @@ class MystText(str):
 
 
 def escape_text(text: object) -> str:
-    r"""Escape a study's text for a page, so that it is not interpreted as MyST or HTML markup.
+    r"""Escape text from a study, so that a page does not interpret it as MyST or HTML markup.
 
     Parameters
     ----------
@@ -38,8 +38,8 @@ def escape_text(text: object) -> str:
     Returns
     -------
     str
-        The escaped text. It can be used in paragraphs, headings, tables and captions in MyST, and
-        in HTML and its attribute values, but not in code.
+        The escaped text. It can be used in MyST paragraphs, headings, tables and captions, in the
+        text of HTML elements, and in the values of HTML attributes, but not in code.
 
     Examples
     --------

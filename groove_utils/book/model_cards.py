@@ -16,7 +16,7 @@ __all__ = ["model_card_pages"]
 def model_card_pages() -> MystText:
     """Write an overview of the catalogue and a card for each model, as Markdown.
 
-    Untrained twins share the card of their model.
+    Models with random weights (untrained twins) have no card of their own.
     """
     cards = [model_card(name) for name in list_models().index if not name.endswith("-untrained")]
     overview = pd.DataFrame([_overview_row(card) for card in cards])

@@ -57,8 +57,8 @@ def published_page(
     """Create the page of an executed chapter.
 
     The parameters cell shows the values of the run. Cells added by the runner, and checks of
-    exercises, are dropped. Unless the title is tagged ``without-study``, boxes are added about a
-    simulated study and about questions for which all ratings are equal.
+    exercises, are dropped. Unless the title is tagged ``without-study``, boxes are added that
+    mark a simulated study and list questions for which all ratings are equal.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ def list_media(sources: Path) -> list[Path]:
 
 
 def dark_twin(figure: Path) -> Path:
-    """Return the path of a figure's version for dark pages.
+    """Return the path of a figure's version for the dark theme.
 
     Examples
     --------

@@ -28,7 +28,7 @@ PAGE = """<!DOCTYPE html>
 
 
 def find_chromium() -> str | None:
-    """Find Chromium by ``$CHROMIUM`` or, if this is not set, in PATH; return its path or None."""
+    """Return the path of Chromium, given by ``$CHROMIUM`` or found in PATH; None if not found."""
     named = os.environ.get("CHROMIUM")
     return shutil.which(named) if named else next(filter(None, map(shutil.which, CHROMIUM)), None)
 

@@ -77,7 +77,7 @@ def run_chapter(
     ------
     ChapterError
         If a cell fails; the notebook up to this cell is kept in ``failed/NN-slug.ipynb``. Unless
-        the study is simulated with known truth, errors about the data are shown in a box instead
+        the study is simulated with known effects, errors about the data are shown in a box instead
         (:mod:`groove_utils.book.failed_cells`).
     BookError
         If a parameter or a tag is invalid.
@@ -155,7 +155,7 @@ def _write_texts(
 
 
 def _fitted(script: Path, study: Study, tables: Path) -> tuple[nbformat.NotebookNode, bool]:
-    """Fit a chapter to its study; also return True if the study lacks data that a cell needs."""
+    """Adapt a chapter to its study; also return True if the study lacks data that a cell needs."""
     lacking = set()
 
     def met(requirement: str) -> bool:

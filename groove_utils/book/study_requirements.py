@@ -2,7 +2,7 @@
 
 A cell tagged ``needs-listeners`` is run only for a study with at least two listeners. The other
 requirements are ``audio``, ``stems``, ``embeddings``, ``stem-embeddings``, ``descriptors``,
-``styles`` (at least two), ``simulation`` (known truth), ``controls`` (control questions), and
+``styles`` (at least two), ``simulation`` (known effects), ``controls`` (control questions), and
 ``table-NAME`` for an earlier chapter's table. The tag ``needs-audio-or-embeddings`` requires audio
 or embeddings. A tag on a cell that begins with a heading applies to the whole section, and a tag on
 the first cell applies to the whole chapter.
@@ -36,7 +36,7 @@ ABSENT = {
     "descriptors": "precomputed descriptors: there is no `descriptors.csv`",
     "styles": "second style: all rows of `tracks.csv` have the same style",
     "controls": "control questions: `study.yml` names none under `controls`",
-    "simulation": "known truth: its ratings come from people, not from a simulation",
+    "simulation": "known ground truth: its ratings come from people, not from a simulation",
 }
 """Requirement → what is missing if it is not met, worded to follow “the study has no”."""
 
@@ -47,7 +47,8 @@ def is_met(requirement: str, study: Study, tables: Path) -> bool:
     Parameters
     ----------
     requirement : str
-        A single requirement, such as ``audio``, without ``needs-`` or alternatives.
+        A single requirement, such as ``audio``, without the prefix ``needs-`` and without
+        alternatives.
     study : Study
         The study to check.
     tables : pathlib.Path

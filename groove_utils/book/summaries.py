@@ -54,7 +54,7 @@ def rated_targets(study, wanted: Sequence[str]) -> list[str]:
 def score_table(
     results: Mapping[str, ProbeResult], *, score="r2", n_boot=2000, seed=0
 ) -> pd.DataFrame:
-    """Tabulate a score of several probes with bootstrap intervals.
+    """Tabulate one score for several probes, with bootstrap intervals.
 
     Parameters
     ----------
@@ -250,7 +250,7 @@ def settings_table(
 
 
 def by_setting(table: pd.DataFrame, target: str) -> pd.DataFrame:
-    """Pivot the scores of one target to a table with one row per model and one column per setting.
+    """Pivot the scores of one target into a table of models (rows) by settings (columns).
 
     Parameters
     ----------
@@ -286,7 +286,7 @@ def row_of(table: pd.DataFrame, **values: str) -> pd.Series:
 def control_table(
     controls: Mapping[str, pd.DataFrame], settings: Mapping[str, str]
 ) -> pd.DataFrame:
-    """Tabulate the R² of control features, averaged over random draws.
+    """Tabulate the R² of control features (projections or noise), averaged over random draws.
 
     Parameters
     ----------

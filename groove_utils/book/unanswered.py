@@ -56,7 +56,7 @@ def find_unanswered(sources: Path, chapters: Iterable[str]) -> list[UnansweredCh
 
     See Also
     --------
-    groove_utils.book.study_requirements.fit_to_study : Replaces all other cells with this box.
+    groove_utils.book.study_requirements.fit_to_study : Creates this box.
     """
     unanswered = []
     for chapter in chapters:

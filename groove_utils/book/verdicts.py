@@ -47,7 +47,7 @@ def pick_verdict(
     positive, negative, unclear : str
         Verdicts for an interval above the reference, below it, or containing it.
     reference : float
-        Value to compare with.
+        Value with which the interval is compared.
     margin : float, optional
         Largest negligible difference from the reference.
     equal : str, optional
@@ -74,7 +74,7 @@ def pick_verdict(
 def pick_by_p(p: float, clear: str, unclear: str, level: float = 0.05) -> str:
     """Pick a verdict from a p-value, for tests without an interval that could contain 0.
 
-    Such tests are permutation tests, and tests of variances, which cannot be negative.
+    Examples are permutation tests, and tests of variances, which cannot be negative.
 
     Parameters
     ----------
@@ -248,7 +248,7 @@ def pick_robust_shape(
     hump, valley, unclear : str
         Verdicts as in :func:`pick_shape`, used if all specifications agree.
     depends : str
-        Verdict if they disagree.
+        Verdict if the specifications disagree.
 
     Examples
     --------
@@ -299,15 +299,16 @@ def clear_rows(table, p: str = "p_holm", *, value: str | None = None, sign: int 
 
 
 def describe_gains(table: pd.DataFrame, causes: Sequence[str]) -> dict[str, str]:
-    """Describe the effect of training on the prediction of each cause.
+    """Describe how training a network changes the prediction of each cause of groove.
 
     Parameters
     ----------
     table : DataFrame
-        Differences trained − untrained, one row per model and cause: ``first`` (the model),
-        ``target`` (the cause), ``difference`` and ``p_holm``, corrected for the number of rows.
+        R² with training minus R² without training, one row per model and cause: ``first`` (the
+        model), ``target`` (the cause), ``difference`` and ``p_holm``, corrected for the number of
+        rows.
     causes : sequence of str
-        The causes to describe, in this order.
+        Causes of groove, such as syncopation, in the order in which they are described.
 
     Returns
     -------
@@ -344,14 +345,14 @@ def describe_gains(table: pd.DataFrame, causes: Sequence[str]) -> dict[str, str]
 
 
 def describe_tasks(table: pd.DataFrame) -> str:
-    """List the causes on which training has a clear positive effect, by training task.
+    """List the causes of groove that training makes clearly more predictable, by training task.
 
     Parameters
     ----------
     table : DataFrame
-        Differences trained − untrained, one row per model and cause: ``task``, ``first`` (the
-        model), ``target`` (the cause), ``difference`` and ``p_holm``, corrected for the number of
-        rows.
+        R² with training minus R² without training, one row per model and cause: ``task``,
+        ``first`` (the model), ``target`` (the cause), ``difference`` and ``p_holm``, corrected for
+        the number of rows.
 
     Examples
     --------

@@ -111,7 +111,7 @@ def dataset_names() -> list[str]:
 
 
 def get_dataset(name: str) -> Dataset:
-    """Return a catalogued data set; raise UnknownNameError if there is none of that name."""
+    """Return a catalogued data set; raise UnknownNameError if none has this name."""
     if name not in (names := dataset_names()):
         message = f"No study {name!r} in the catalogue; expected one of {', '.join(names)}."
         raise UnknownNameError(message, kind="unknown_study", value=name)

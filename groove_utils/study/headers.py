@@ -1,4 +1,4 @@
-"""Recognition of columns in spreadsheets of ratings by their names."""
+"""Recognition of the columns of rating spreadsheets by their names."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def check_metadata(folder: Path) -> tuple[dict | None, list[Problem]]:
     meta : dict or None
         Content of the file; None if it has problems.
     problems : list of Problem
-        All problems of the file.
+        All problems found in the file.
     """
     try:
         meta = read_metadata(folder)

@@ -41,7 +41,7 @@ def check_descriptors(
     Returns
     -------
     list of Problem
-        All problems of the file.
+        All problems found in the file.
     """
     if problems := check_file(folder, DESCRIPTORS):
         return problems
@@ -155,7 +155,7 @@ def _check_vectors(
 def _check_copies(
     place: str, hashes: dict[str, str], report: Callable[[str], object] | None
 ) -> Iterator[Problem]:
-    """Report tracks with identical vectors; yield a problem if those of all full mixes are equal.
+    """Report tracks with identical vectors; yield a problem if all full mixes have equal vectors.
 
     The vectors of a stem may all be equal, for example the vectors of vocals in instrumental music.
     """

@@ -1,4 +1,4 @@
-"""Problems of a study folder, with messages that say how to fix them."""
+"""Problems found in a study folder, with messages that say how to fix them."""
 
 from __future__ import annotations
 
@@ -260,7 +260,7 @@ def problem(
 def limit_problems(problems: Iterable[Problem]) -> list[Problem]:
     """Keep the first 20 problems of each kind, and add a count of the others.
 
-    For problems of single rows, the first 20 of each kind are kept per file.
+    For problems in single rows, the first 20 of each kind are kept per file.
     """
     kept, counts = [], Counter()
     for each in problems:

@@ -92,7 +92,7 @@ def check_table(folder: Path, file: str) -> tuple[pd.DataFrame | None, list[Prob
         The table as text, without empty rows, or None if the file cannot be read. The index counts
         the lines below the header, from 0.
     problems : list of Problem
-        All problems of the table.
+        All problems found in the table.
     """
     if problems := check_file(folder, file):
         return None, problems
@@ -132,7 +132,7 @@ def check_frame(frame: pd.DataFrame, schema: pa.DataFrameSchema, file: str) -> l
     Returns
     -------
     list of Problem
-        All problems of the table.
+        All problems found in the table.
     """
     problems = []
     if frame.empty:

@@ -1,4 +1,4 @@
-"""Reading of rating spreadsheets in their usual layouts."""
+"""Reading of rating spreadsheets in common layouts."""
 
 from __future__ import annotations
 
@@ -528,7 +528,7 @@ def _has_no_number(cell: object) -> bool:
 
 
 def _compare_spellings(listeners: pd.Series, notes: list[str]) -> None:
-    """Add notes about listeners whose names differ only in capitals, or are e-mail addresses."""
+    """Add notes about listeners whose names differ only in case, or are e-mail addresses."""
     names = pd.Series(listeners.unique())
     for alike in names.groupby(names.str.casefold()).agg(list):
         if len(alike) > 1:

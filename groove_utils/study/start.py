@@ -39,7 +39,7 @@ def start_study(
     worksheet: str | None = None,
     report: Callable[[str], object] | None = None,
 ) -> Path:
-    """Create a study folder from a spreadsheet, to be completed by hand.
+    """Create a study folder from a spreadsheet, with placeholders to complete by hand.
 
     Parameters
     ----------
@@ -47,9 +47,10 @@ def start_study(
         The study folder to write; it must not already contain a study.
     audio : path-like or None
         Directory of sound files. Style, artist and title are read from paths such as
-        ``STYLE/ARTIST - TITLE.ext``. Without an artist, the whole file name is used as the artist;
-        without a sub-folder, the style is ``unknown``. Artists and styles can be corrected in
-        ``tracks.csv``. Files without ratings are left out. If None, the study has no audio.
+        ``STYLE/ARTIST - TITLE.ext``. If a file name contains no artist, the whole name is
+        used as the artist; the style of files outside sub-folders is ``unknown``. Artists and
+        styles can be corrected in ``tracks.csv``. Files without ratings are left out. If None, the
+        study has no audio.
     ratings : path-like
         CSV or XLSX file; see :func:`groove_utils.study.sheets.read_sheet`.
     embeddings : path-like, optional

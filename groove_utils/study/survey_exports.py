@@ -1,4 +1,4 @@
-"""Preparation of spreadsheets that survey and experiment software exports."""
+"""Preparation of spreadsheets exported by survey or experiment software."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def drop_previews(sheet: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
 
 
 def expand_objects(sheet: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, list[str]]:
-    """Expand answers such as ``{"Q0": 5, "Q1": 3}``, which jsPsych writes, to one column per key.
+    """Expand answers such as ``{"Q0": 5, "Q1": 3}``, which jsPsych writes, into one column per key.
 
     Parameters
     ----------

@@ -68,7 +68,7 @@ def _numbered(track_ids: list[str]) -> dict[int, str]:
 
 
 def columns_by_track(sheet: pd.DataFrame, track_ids: list[str]) -> dict[str, tuple[str, str]]:
-    """Map the columns that are named after a track to pairs of track and query.
+    """Map columns that are named after a track to pairs (track, query).
 
     The track is at the beginning or the end of the name, or in brackets at the end, as in grids of
     Google Forms and LimeSurvey. Case is ignored, unless two tracks differ only in case. Queries

@@ -71,5 +71,5 @@ def test_the_published_study_gives_the_table_of_the_paper(make_book, tmp_path):
 
     page = BeautifulSoup((build / "html" / "06-probing.html").read_text(), "html.parser")
     boxes = " ".join(box.get_text() for box in page.select(".admonition.not-run"))
-    assert "known truth" in boxes
+    assert "known ground truth" in boxes
     assert not page.select(".admonition.simulated")

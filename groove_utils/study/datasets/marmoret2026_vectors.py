@@ -1,4 +1,4 @@
-"""Published embeddings of Marmoret et al. (2026): recognise model, stem and song of each file.
+"""Published embeddings of Marmoret et al. (2026): identify each file's model, stem and song.
 
 A checkpoint is recognised by its exact name, since a model's folder may contain several
 checkpoints: ``clap-htsat-fused`` and ``clap-htsat-unfused`` are different networks.
@@ -103,7 +103,7 @@ def find_vectors(folder: Path, source: Path) -> tuple[pd.DataFrame, pd.DataFrame
 
 
 def choose_checkpoints(vectors: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Select the folder with the most songs for each model and stem.
+    """Select, for each model and stem, the folder with the most songs.
 
     Parameters
     ----------

@@ -45,7 +45,7 @@ def test_each_row_is_in_the_table_of_its_kind(folder):
         "10", "9", "1", "0",
     )  # fmt: skip
     assert effect["share found"] == "0.90 (0.56 to 1.00)"
-    assert effect["share of intervals that contain the truth"] == "0.90 (0.56 to 1.00)"
+    assert effect["share of intervals that contain the true value"] == "0.90 (0.56 to 1.00)"
     head, _, *rows = cells(results["controls"])
     assert [dict(zip(head, row))["true"] for row in rows] == ["no", "yes"]
     assert [dict(zip(head, row))["found"] for row in rows] == ["1", "8"]
@@ -61,7 +61,7 @@ def test_each_row_is_in_the_table_of_its_kind(folder):
 
 
 def test_a_row_whose_interval_lies_above_five_percent_is_named(folder):
-    assert "above 0.05 in no row" in demo_results(folder)["falsely_found"]
+    assert "in no row does the 95% interval" in demo_results(folder)["falsely_found"]
     lenient = "probe,placebo: order,absent,50,0,0,7,0.058,0.267,,,\n"
     (folder / "demo_seeds.csv").write_text(SEEDS + lenient)
     said = demo_results(folder)["falsely_found"]

@@ -157,7 +157,7 @@ BOXES = {
     "song means only": WITHOUT_AUDIO | {"01-listeners-and-tracks": "no column `listener_id`"},
     "listeners without audio": WITHOUT_AUDIO,
     "one style with audio": {"07-objections": "have the same style"},
-    "no simulation": {"06-probing": "known truth"},
+    "no simulation": {"06-probing": "known ground truth"},
 }
 
 
