@@ -33,7 +33,7 @@ def smooth_beats(beats: np.ndarray) -> np.ndarray:
 def extend_beats(beats: np.ndarray, first: float, last: float) -> np.ndarray:
     """Extrapolate beat times to the first and the last onset, and remove beats beyond them.
 
-    Otherwise, silence before and after the music would count as unaccented beats.
+    Silence before and after the music would otherwise count as unaccented beats.
     """
     pace = np.median(np.diff(beats[:5])), np.median(np.diff(beats[-5:]))
     before = beats[0] - pace[0] * np.arange(max(0, int((beats[0] - first) / pace[0] + 1)), 0, -1)

@@ -29,10 +29,10 @@ def drum_pattern(spectra: Spectra, grid: Grid) -> dict[str, np.ndarray]:
 
     A step has a bass drum if the rise in level below 100 Hz is in the upper of two classes (Otsu's
     threshold over all steps), and a snare if this is true of the rise above 3200 Hz minus that
-    below 100 Hz. On two and four, a bass drum is accompanied by a snare if the highs exceed 1.3
-    times their median at bass drums. A step has a cymbal if the log rise above 5 kHz exceeds a
-    tenth of its strong values. Bass guitars, toms and hand claps are counted as the drum that they
-    resemble most.
+    below 100 Hz. On two and four, a bass drum is accompanied by a snare if the rise above 3200 Hz
+    exceeds 1.3 times its median over bass drums. A step has a cymbal if the log rise above 5 kHz
+    exceeds a tenth of that of strong cymbal strokes. Bass guitars, toms and hand claps are counted
+    as the drum that they resemble most.
 
     Parameters
     ----------

@@ -149,9 +149,10 @@ def beat_salience(curve: np.ndarray, hop: float, grid: Grid) -> float:
 def metrical_strength(curve: np.ndarray, hop: float, grid: Grid) -> float:
     """Correlate the mean accents of a bar with the metrical hierarchy.
 
-    This is Pearson's r, over the sixteen positions of a bar, of the mean onset strength and the
-    metrical weight (0 on the downbeat, −1 on the third beat, … −4 on odd sixteenths; Lerdahl &
-    Jackendoff, 1983). It is NaN if the onset strength is the same at all positions.
+    The result is Pearson's r between the mean onset strength and the metrical weight, over the
+    sixteen positions of a bar (weights: 0 on the downbeat, −1 on the third beat, … −4 on odd
+    sixteenths; Lerdahl & Jackendoff, 1983). It is NaN if the onset strength is the same at all
+    positions.
     """
     strength = strength_at(curve, grid.steps, hop)
     profile = np.array([strength[grid.places == place].mean() for place in range(STEPS)])

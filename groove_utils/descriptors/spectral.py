@@ -116,6 +116,7 @@ def analyse(y: np.ndarray, sr: int) -> Spectra:
     Returns
     -------
     Spectra
+        Spectral measurements of the signal.
 
     Raises
     ------

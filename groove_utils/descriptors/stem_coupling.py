@@ -67,10 +67,10 @@ def describe_stems(stems: dict[str, np.ndarray], sr: int) -> pd.Series:
     Returns
     -------
     pandas.Series
-        ``bass_drum_coincidence`` (0…1), the :func:`coincidence`, with a window of 40 ms, of the
-        bass stem's onsets and the strokes of the bass drum (strong onsets below 100 Hz in the drum
-        stem); ``density_drums`` and ``density_bass``, onsets per second; and ``reason``, a string
-        with the reasons for NaN, or empty.
+        ``bass_drum_coincidence`` (0…1), the :func:`coincidence` between the onsets of the bass stem
+        and the strokes of the bass drum (strong onsets below 100 Hz in the drum stem), with a
+        window of 40 ms; ``density_drums`` and ``density_bass``, onsets per second; and ``reason``,
+        a string with the reasons for NaN, or empty.
 
     Notes
     -----

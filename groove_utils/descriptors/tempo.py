@@ -30,6 +30,7 @@ def autocorrelation(x: np.ndarray, max_lag: int) -> np.ndarray:
     Returns
     -------
     ndarray of float64, shape (min(max_lag + 1, n_frames),)
+        Autocorrelation by lag.
     """
     products = librosa.autocorrelate(np.asarray(x, dtype=np.float64), max_size=max_lag + 1)
     r = products / np.arange(x.size, x.size - products.size, -1)

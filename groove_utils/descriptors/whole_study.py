@@ -106,7 +106,7 @@ def compile_kernels() -> None:
 
     If two processes compile the functions at the same time, one can read the other's partly written
     cache and crash. This function is called by ``make setup`` and before workers are started; it
-    takes a second if the functions are already compiled.
+    takes about a second if the functions are already compiled.
     """
     from groove_utils.descriptors.one_signal import describe
 

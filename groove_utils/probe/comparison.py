@@ -43,6 +43,7 @@ def compare_models(
     Parameters
     ----------
     results : mapping of str to ProbeResult
+        Probe results by name of model.
     score, n_boot, seed
         See :func:`bootstrap_scores`.
     reference : str, optional

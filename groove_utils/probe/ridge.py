@@ -1,11 +1,11 @@
 """Nested ridge probes, with penalty, layer and number of components chosen in inner folds.
 
 For standardised training features Z (n × d) with Gram matrix G = ZZᵀ = U diag(s) Uᵀ, ridge
-predictions of test songs are  ȳ + Z*Zᵀ U diag(1/(s + α)) Uᵀ(y − ȳ).  Once G is decomposed, each
-further penalty, target or permutation of a target costs only a small matrix product. Regression on
-the first k principal components truncates the same sum after k terms, and the Gram matrix of
-concatenated layers is the sum of the layers' Gram matrices. (Hastie, Tibshirani & Friedman 2009,
-§3.4 and §18.3.5.)
+predictions of test songs with features Z* are  ȳ + Z*Zᵀ U diag(1/(s + α)) Uᵀ(y − ȳ).  Once G is
+decomposed, each further penalty, target or permutation of a target costs only a small matrix
+product. Regression on the first k principal components truncates the same sum after k terms, and
+the Gram matrix of concatenated layers is the sum of the layers' Gram matrices. (Hastie, Tibshirani
+& Friedman 2009, §3.4 and §18.3.5.)
 """
 
 from __future__ import annotations

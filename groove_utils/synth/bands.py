@@ -109,6 +109,7 @@ def draw_band(seed: int, index: int) -> Band:
     Returns
     -------
     Band
+        The band, with its habits and the sound of each part.
     """
     rng = np.random.default_rng([seed, 1, index])
     style = STYLES[index % len(STYLES)]

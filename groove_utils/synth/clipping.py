@@ -1,9 +1,9 @@
 """Effects that a mixed model estimates from ratings that are rounded and clipped to a scale.
 
-Listeners cannot give a rating of 120. The ends of the scale compress ratings, so the estimates of a
-linear mixed model differ from the effects used in the simulation, no matter how many ratings there
-are. Chapter 09-mixed-models and the page "The demo study and its truth" compare estimates with the
-effects computed here.
+On a scale from 1 to 100, a listener cannot give a rating of 120. The ends of the scale compress
+ratings, so the estimates of a linear mixed model differ from the effects used in the simulation, no
+matter how many ratings there are. Chapter 09-mixed-models and the page "The demo study and its
+truth" compare estimates with the effects computed here.
 """
 
 from __future__ import annotations
@@ -108,8 +108,9 @@ def _estimate(
     """Estimate fixed effects, variances and style means from a study without missing ratings.
 
     The estimates have the order of the tables of :class:`Effects`. They are obtained by least
-    squares and moments: song means are regressed on styles and song covariates, and each listener's
-    deviations from the song means on style and syncopation. The intercept is the mean over styles.
+    squares and moments: song means are regressed on styles and song covariates; each listener's
+    deviations from the song means are regressed on style and syncopation. The intercept is the mean
+    over styles.
     """
     musicianship, inclination = (x - x.mean() for x in (draw.musicianship, draw.inclination))
     n_listeners, n_songs, _ = y.shape

@@ -49,7 +49,7 @@ def compose_genre_song(
     Returns
     -------
     song : Song
-        The song. Its tempo refers to the notated beat; a bar has 16 sixteenths.
+        The song, whose tempo refers to the notated beat; a bar has 16 sixteenths.
     band : GenreBand
 
     Examples

@@ -87,6 +87,7 @@ def render_genre_song(
     Returns
     -------
     GenreSong
+        Mix, stems, onsets and causes of the sound.
 
     Raises
     ------

@@ -179,7 +179,7 @@ def tom_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
     """Generate the task of identifying which of four toms was struck.
 
     The toms differ in pitch; drum kits and tuning vary. The features of a sound are one spectrum on
-    a logarithmic frequency axis, 72 semitones from 41 Hz.
+    a logarithmic frequency axis of 72 semitones from 41 Hz upwards.
 
     Parameters
     ----------
@@ -191,6 +191,7 @@ def tom_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
     Returns
     -------
     ListeningTask
+        Features and correct answers of the training and test examples.
     """
     rng = np.random.default_rng([seed, 1])
     answers = rng.permutation(np.arange(n_train + n_test) % len(TOMS))
@@ -221,6 +222,7 @@ def chord_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
     Returns
     -------
     ListeningTask
+        Features and correct answers of the training and test examples.
     """
     rng = np.random.default_rng([seed, 2])
     answers = rng.permutation(np.arange(n_train + n_test) % len(CHORDS))
@@ -255,6 +257,7 @@ def swing_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
     Returns
     -------
     ListeningTask
+        Features and correct answers of the training and test examples.
     """
     rng = np.random.default_rng([seed, 3])
     answers = rng.permutation(np.arange(n_train + n_test) % 2)
@@ -285,6 +288,7 @@ def repeat_task(n_train: int, n_test: int, seed: int = 0, n_bars: int = 6) -> Li
     Returns
     -------
     ListeningTask
+        Features and correct answers of the training and test examples.
     """
     rng = np.random.default_rng([seed, 4])
     n, n_steps, step = n_train + n_test, 8, 0.1
@@ -326,6 +330,7 @@ def tempo_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
     Returns
     -------
     ListeningTask
+        Features and correct answers of the training and test examples.
     """
     rng = np.random.default_rng([seed, 5])
     answers = rng.permutation(np.arange(n_train + n_test) % 3)
@@ -349,6 +354,7 @@ def draw_tasks(seed: int = 0, *, share: float = 1.0) -> dict[str, ListeningTask]
     Returns
     -------
     dict of str to ListeningTask
+        Tasks by name.
     """
     draws = {
         "tom": (tom_task, 320),

@@ -47,6 +47,7 @@ def describe_score(study, query: str) -> str:
     Parameters
     ----------
     study : groove_utils.study.Study
+        Study whose rating scales are used.
     query : str
         Name of the query.
 

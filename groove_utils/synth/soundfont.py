@@ -1,17 +1,17 @@
 """Sampler that plays single notes of a SoundFont 2 file, written in NumPy.
 
-It implements the part of the SoundFont 2.04 specification that General MIDI presets use: key and
-velocity zones, tuning, loops, the volume envelope, a static low-pass filter opened by velocity,
-attenuation and pan. LFOs and the modulation envelope are not implemented, except for vibrato
-requested by the score.
+The sampler implements the part of the SoundFont 2.04 specification that General MIDI presets use:
+key and velocity zones, tuning, loops, the volume envelope, a static low-pass filter opened by
+velocity, attenuation and pan. LFOs and the modulation envelope are not implemented, except for
+vibrato requested by the score.
 
-The C library TinySoundFont (``tinysoundfont`` 0.3.7) was evaluated as a replacement. Its output is
-reproducible, in tune within −0.4…+7.8 cents for twenty presets (this sampler: −1.1…+6.5) and on
-time within 1 ms, and it renders a song in 0.77 s of processor time instead of 0.96 s. However, its
-sound is brighter (in the demo study, spectral flux above 6.4 kHz is 35 to 58% higher), syncopation
-(LHL) measured from audio correlates less with that of the scores (r = .37 instead of .84), and 23
-of the 68 values reported in the chapters on listeners and descriptors exceed their tolerances. This
-sampler was therefore kept.
+The C library TinySoundFont (``tinysoundfont`` 0.3.7) was evaluated as a replacement. The library's
+output is reproducible, in tune within −0.4…+7.8 cents for twenty presets (this sampler: −1.1…+6.5)
+and on time within 1 ms, and it renders a song in 0.77 s of processor time instead of 0.96 s.
+However, its sound is brighter (in the demo study, spectral flux above 6.4 kHz is 35 to 58% higher),
+syncopation (LHL) measured from audio correlates less with syncopation computed from the scores (r =
+.37 instead of .84), and 23 of the 68 values reported in the chapters on listeners and descriptors
+change by more than their tolerances. This sampler was therefore kept.
 """
 
 from __future__ import annotations
