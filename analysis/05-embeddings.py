@@ -60,15 +60,15 @@ models = study_models.models_for(data, models)
 # %% [markdown]
 # ## The models
 #
-# {numref}`tab-models` lists the models of this page; {doc}`model-cards` lists all models of the book,
-# including the seven models that {cite:t}`marmoret2026` used. Some models run offline, because Python
-# packages contain their weights; five of these models are used if a study has no vectors of its own. The
-# taggers of {cite:t}`pons2019` were trained to predict fifty tags of a song (for genre, mood,
+# {numref}`tab-models` lists the models used on this page; {doc}`model-cards` lists all models in the
+# book, including the seven models that {cite:t}`marmoret2026` used. Some models run offline, because
+# Python packages contain their weights; five of these models are used if a study has no vectors of its
+# own. The taggers of {cite:t}`pons2019` were trained to predict fifty tags of a song (for genre, mood,
 # instruments and voice): two taggers on the Million Song Dataset (`msd`), and two on MagnaTagATune
 # (`mtt`). The architecture `vgg` stacks small square kernels, as networks for images do; `musicnn` has
 # kernels shaped for music: tall kernels for timbre and long kernels for rhythm. Basic Pitch
-# {cite}`bittner2022` was trained to transcribe notes. {doc}`06-probing` adds networks that were trained
-# to find beats and to predict danceability.
+# {cite}`bittner2022` was trained to transcribe notes. {doc}`06-probing` adds networks that were
+# trained to find beats and to predict danceability.
 
 # %% tags=["hide-input"]
 columns = ["architecture", "training", "sample_rate", "window", "parameters", "licence"]
@@ -82,15 +82,15 @@ show_table(
 )
 
 # %% [markdown]
-# None of these models was trained on groove or on listeners' ratings. Features that help to predict the
-# ratings were learnt for another task.
+# None of these models was trained on groove or on listeners' ratings. Any features that help to
+# predict the ratings were therefore learnt for another task.
 #
 # ## From sound to vector
 #
-# A song is resampled to the model's sample rate and cut into windows of the length for which the model
-# was designed. Each window is passed through the network. We keep the activations $h$ of a layer and
-# average them over the $W$ windows $x_1, \dots, x_W$ of the song, so a song becomes one vector per
-# layer:
+# A song is resampled to the model's sample rate and cut into windows. The length of the windows is the
+# length for which the model was designed. Each window is passed through the network. We keep the
+# activations $h$ of a layer and average them over the $W$ windows $x_1, \dots, x_W$ of the song, so a
+# song becomes one vector per layer:
 #
 # $$ \mathbf{v} = \frac{1}{W} \sum_{w=1}^{W} h(x_w) $$
 #
@@ -123,8 +123,9 @@ vector.shape
 
 # %% [markdown] tags=["needs-audio"]
 # Our function `embed_audio` computes such vectors with any model, for sounds of any length. The next
-# cell compares the vector computed by hand with that from `embed_audio`, for the same windows. The two
-# vectors differ by at most $10^{-4}$ of the largest activation, because of rounding in single precision.
+# cell compares the vector computed by hand with the vector from `embed_audio`, for the same windows.
+# The two vectors differ by at most $10^{-4}$ of the largest activation, because of rounding in single
+# precision.
 
 # %% tags=["needs-audio"]
 trimmed = mono[: (len(windows) - 1) * hop + window - 256]  # no padding needed
@@ -133,10 +134,10 @@ rounding = 1e-4 * abs(vector).max()
 np.testing.assert_allclose(ours.mean(axis=0), vector, atol=rounding)
 
 # %% [markdown]
-# The last window of a song is padded with silence. Frames of padding are excluded from the mean. In
+# The last window of a song is padded with silence. The padding frames are excluded from the mean. In
 # networks that also receive the length of the signal, the padding does not influence other frames.
-# {doc}`model-cards` lists the networks whose windows are padded differently, in the way in which they
-# were padded during training.
+# {doc}`model-cards` lists the networks whose windows are padded differently, because other padding was
+# used during their training.
 #
 # Some libraries have been known to load random weights instead of trained ones, without a warning.
 # Before a model is used here, its weights and its output for a test signal are therefore compared with
@@ -236,11 +237,11 @@ np.testing.assert_allclose(np.abs(pca), np.abs(by_hand), atol=1e-8)
 
 # %% [markdown]
 # A second method, UMAP {cite}`mcinnes2018`, tries to keep each song next to its nearest neighbours; we
-# use the settings of {cite:t}`marmoret2026`. Each dot in {numref}`fig-maps` is a song. In the upper row,
-# the colour shows the style of the song; in the lower row, it shows the mean rating. If a style forms a
-# cloud of its own, the model separates this style from the others. We also look for ratings that change
-# *within* a cloud. If ratings change only from cloud to cloud, a regression that predicts them from the
-# map has learnt only the styles.
+# use the settings of {cite:t}`marmoret2026`. Each dot in {numref}`fig-maps` is a song. In the upper
+# row, the colour shows the style of the song; in the lower row, it shows the mean rating. If a style
+# forms a cloud of its own, the model separates this style from the others. We also look for ratings
+# that change *within* a cloud. If ratings differ only between clouds, a regression that predicts the
+# ratings from the map has learnt only the styles.
 
 # %%
 maps = {"PCA": pca, "UMAP": similarity.song_map(vectors, "umap", seed)}
@@ -273,9 +274,10 @@ report_texts(shown=first_model)
 # ### One map per model, one per stem
 #
 # This study comes with its own vectors. {numref}`fig-all-maps` shows these vectors in the same way as
-# {cite:t}`marmoret2026`: all layers of a model are concatenated, and UMAP computes the positions of the
-# songs. Vectors of separated stems, if there are any, have maps of their own. Look for maps in which the
-# styles overlap: predictions from the vectors behind such a map are less likely to rely on style.
+# {cite:t}`marmoret2026`: all layers of a model are concatenated, and UMAP computes the positions of
+# the songs. If the study also contains vectors of separated stems, these vectors are shown in separate
+# maps. Look for maps in which the styles overlap: predictions from the vectors behind such a map are
+# less likely to rely on style.
 
 # %% tags=["needs-embeddings"]
 vector_sets = [
@@ -401,9 +403,9 @@ report_texts(twins_apart=twin_note if twins else "Published vectors have no twin
 # Of {glue:text}`n_spaces` networks, trained and untrained, {glue:text}`n_separated` place the songs of a
 # style closer together than expected by chance. {glue:text}`twins_apart`
 #
-# {numref}`fig-neighbours` shows how often a song's nearest neighbour has the same style, and how often
-# it is by the same artist. The last lines of the next cell compare each trained network with its
-# untrained twin, and correct the p-values for the number of comparisons.
+# {numref}`fig-neighbours` shows how often a song and its nearest neighbour have the same style, and
+# how often they are by the same artist. The last lines of the next cell compare each trained network
+# with its untrained twin and correct the p-values for the number of comparisons.
 
 # %% tags=["needs-styles"]
 rates = {
@@ -425,7 +427,7 @@ show_figure(
     figures.plot_neighbours(rates),
     "neighbours",
     f"Share of {len(songs)} songs whose nearest neighbour has the same style, or the same artist, "
-    "with 95% intervals over artists. Dashed: rate for a neighbour drawn at random.",
+    "with 95% intervals (artists resampled). Dashed: rate for a neighbour drawn at random.",
     "Two panels, for style and artist, with a row for each model: a dot for the trained network, "
     "one for its untrained twin, and a dashed line at chance.",
     table=rates,
@@ -447,11 +449,11 @@ report_value("training_less", words.count("less"), fmt=".0f", n=len(twins))
 # {glue:text}`clannish` is by the same artist; no other trained model has a higher rate. By chance, the
 # rate would be {glue:text}`chance_artist`. (The highest of several rates is biased upwards.) If a
 # regression is tested on songs by an artist from its training set, it can profit from recognising the
-# artist. {doc}`06-probing` therefore uses {term}`artist-grouped folds`. In {glue:text}`training_more` of
-# the trained models, the nearest neighbour is clearly more often by the same artist than in the
+# artist. {doc}`06-probing` therefore uses {term}`artist-grouped folds`. In {glue:text}`training_more`
+# of the trained models, the nearest neighbour is clearly more often by the same artist than in the
 # untrained twin; in {glue:text}`training_less`, clearly less often (p < .05, Holm-corrected). In the
-# remaining trained models, there is no clear difference. If the interval of an untrained twin's rate
-# lies above chance, the architecture alone, without training, keeps songs by one artist together.
+# remaining trained models, there is no clear difference. If the interval for the rate of an untrained
+# twin lies above chance, the architecture alone, without training, keeps songs by one artist together.
 
 # %% [markdown]
 # ## Do models agree with one another?
@@ -476,11 +478,11 @@ ours = similarity.linear_cka(*pair, debiased=False)
 np.testing.assert_allclose(ours, by_hand, atol=1e-8)
 
 # %% [markdown]
-# Plain CKA is close to 1 for any two embeddings with many dimensions and few songs (as an exercise below
-# shows), so we use debiased CKA, which leaves out the diagonals and corrects for the number of songs.
-# {numref}`fig-similarity` also shows the rank correlation between the distances of songs in two models.
-# This correlation is tested by permuting whole artists (Mantel test), because pairs of songs are not
-# independent and songs by one artist resemble each other.
+# Plain CKA is close to 1 for any two embeddings with many dimensions and few songs (as an exercise
+# below shows), so we use debiased CKA, which leaves out the diagonals and corrects for the number of
+# songs. {numref}`fig-similarity` also shows the rank correlation between the distances of pairs of
+# songs in one model and in another. This correlation is tested by permuting whole artists (Mantel
+# test), because pairs of songs are not independent and songs by one artist resemble each other.
 
 # %%
 options = {"n_permutations": n_permutations, "seed": seed}
@@ -508,8 +510,8 @@ report_counts(n_pairs=len(pairs), n_related=len(clear_rows(pairs)))
 # The most similar models are {glue:text}`most_alike` (CKA {glue:text}`most_alike_cka`), and the least
 # similar are {glue:text}`least_alike` ({glue:text}`least_alike_cka`). Of {glue:text}`n_pairs` pairs of
 # models, {glue:text}`n_related` agree beyond chance about which songs are similar (Mantel test with
-# Holm's correction). If similar models make similar predictions, these predictions are not independent
-# evidence.
+# Holm's correction). If two similar models make similar predictions, the two predictions are not
+# independent evidence.
 #
 # ### Layer by layer
 #
@@ -530,10 +532,11 @@ show_figure(
 # %% [markdown] tags=["needs-embeddings"]
 # ## Are similar songs rated alike?
 #
-# {cite:t}`marmoret2026` also compare distances: are two songs that are close in an embedding also close
-# in their ratings? This method is called representational similarity analysis (RSA)
-# {cite}`kriegeskorte2008`. For each pair of songs, the authors take the cosine distance of the vectors
-# and the absolute difference of the ratings, and correlate the two over all pairs by Spearman's
+# {cite:t}`marmoret2026` also compare distances: are two songs that are close in an embedding also
+# close in their ratings? This method is called representational similarity analysis (RSA)
+# {cite}`kriegeskorte2008`. For each pair of songs, the authors compute the cosine distance between the
+# vectors and the absolute difference between the ratings. The correlation of the two measures over all
+# pairs is Spearman's
 #
 # $$\rho = \operatorname{corr}\bigl(\operatorname{rank} d_{ij},
 # \operatorname{rank} |y_i - y_j|\bigr), \qquad i < j.$$
@@ -554,9 +557,9 @@ for query in queries:
 # %% [markdown] tags=["needs-embeddings"]
 # Two songs by one artist often have similar vectors and similar ratings, because they share musicians,
 # studio and style. Pairs of songs by one artist raise the correlation even if the model has only
-# recognised the artist. The function `rsa` computes the same correlation without pairs by one artist.
-# The function also computes an interval by leaving out one artist at a time, and a p-value by permuting
-# whole artists, corrected for the number of rows in {numref}`tab-rsa`.
+# recognised the artist. The function `rsa` computes the same correlation without pairs of songs by the
+# same artist. The function also computes an interval by leaving out one artist at a time, and a
+# p-value by permuting whole artists, corrected for the number of rows in {numref}`tab-rsa`.
 
 # %% tags=["needs-embeddings"]
 table = similarity.rsa(
@@ -579,7 +582,7 @@ show_table(
     "rsa",
     f"Spearman's rho between distances in vectors and in ratings ({rated.sum()} songs). "
     "First columns: all pairs, as published, by question. Others: the "
-    f"{n_pairs:,} pairs by different artists, with 95% interval and p.",
+    f"{n_pairs:,} pairs by different artists, with the 95% interval and p.",
 )
 report_texts(rsa_rating=rating)
 report_value("rsa_drop", (rhos[rating] - table["rho"]).median(), n=len(rhos))
@@ -587,21 +590,22 @@ report_value("rsa_same_artist", 100 * (1 - n_pairs / n_all), fmt=".1f", unit="%"
 report_value("rsa_clear", len(clear_rows(table, "p_layers")), fmt=".0f", n=len(rhos))
 
 # %% [markdown] tags=["needs-embeddings"]
-# Of all pairs of songs, {glue:text}`rsa_same_artist` are by one artist. Without pairs by one artist, rho
-# for “{glue:text}`rsa_rating`” falls by {glue:text}`rsa_drop` (the median over the rows; a negative
-# number would be a rise). In {glue:text}`rsa_clear` of the rows of {numref}`tab-rsa`, distances are
-# related to differences in the rating beyond chance (p < .05). RSA weights all units equally, so a model
-# with few useful units among many can have a rho near zero and still predict ratings well
-# ({doc}`06-probing`).
+# Of all pairs of songs, {glue:text}`rsa_same_artist` are pairs by the same artist. Without these
+# pairs, rho for “{glue:text}`rsa_rating`” falls by {glue:text}`rsa_drop` (the median over the rows; a
+# negative number would be a rise). In {glue:text}`rsa_clear` of the rows of {numref}`tab-rsa`, the
+# distances between songs and the differences between their ratings are correlated more closely than
+# expected by chance (p < .05). RSA weights all units equally, so a model with few useful units among
+# many can have a rho near zero and still predict ratings well ({doc}`06-probing`).
 
 # %% [markdown]
 # ## What could be wrong here
 #
-# - **Averaging discards order.** A song's vector is a mean over time. A pattern of the activations over
-#   time can be lost in the mean.
+# - **Averaging discards order.** A song's vector is a mean over time. A pattern in the activations
+#   over time can be lost in the mean.
 # - **Layers differ.** Most maps on this page show one layer per model. {doc}`06-probing` chooses the
 #   layer inside the training folds.
-# - **Distance is a choice.** With another metric, a song may have other nearest neighbours.
+# - **The distance measure is a choice.** With another measure, a song may have different nearest
+#   neighbours.
 #
 # ## Exercises
 #
@@ -611,7 +615,7 @@ report_value("rsa_clear", len(clear_rows(table, "p_layers")), fmt=".0f", n=len(r
 # ```{exercise} Without training
 # :label: ex-twin
 #
-# Take the vectors of the untrained twin, `"msd-musicnn-untrained"`, at the layer `"penultimate"`, and
+# Take the vectors from the layer `"penultimate"` of the untrained twin, `"msd-musicnn-untrained"`, and
 # compute the silhouette of the styles. Call the silhouette `untrained`. Does training separate the
 # styles?
 # ```
@@ -653,8 +657,8 @@ assert np.isclose(untrained, silhouette_score(space, style, metric="correlation"
 # :label: ex-backwards
 #
 # A vector is a mean over time. Play the first song backwards, embed it, and correlate its vector with
-# that of the song played forwards. Call the correlation `same`. Does the song sound the same to you, and
-# to the model?
+# the vector of the song played forwards. Call the correlation `same`. Does the song sound the same to
+# you? Is its vector similar?
 # ```
 #
 # ```{solution-start} ex-backwards
@@ -671,9 +675,9 @@ same, np.corrcoef(vector, others)[0, 1:].mean()  # the song backwards; all songs
 # %% [markdown] tags=["needs-audio"]
 # You hear the difference at once: notes swell instead of starting with an attack. The mean over time
 # ignores the order of the windows, so one might expect a correlation near 1. In the demo study, the
-# correlation is lower than the mean correlation between the song's vector and those of all songs, of any
-# style. A likely reason is that the network processes three seconds at a time, and that swelling notes
-# are rare in the recordings on which it was trained.
+# correlation is lower than the mean correlation between the song's vector and the vectors of all
+# songs, whatever their style. A likely reason is that the network processes three seconds at a time,
+# and that swelling notes are rare in the recordings on which it was trained.
 #
 # ```{solution-end}
 # ```
@@ -723,8 +727,8 @@ assert abs(corrected) < 0.1, (
 # ```{exercise} What do neighbours share?
 # :label: ex-neighbours
 #
-# This is an open question. Choose five songs by changing `pick`, and listen to each of these songs and
-# to its nearest neighbours. What do neighbours share: the style, the artist, the tempo, the drum sound?
+# This is an open question. Change `pick` to choose five songs, and listen to each of these songs and
+# its nearest neighbours. What do neighbours share: the style, the artist, the tempo, the drum sound?
 # Write down your guess before you look at the names.
 # ```
 #
@@ -747,11 +751,11 @@ audio_player({labels[song]: paths[song] for song in (pick, *nearest)})
 # %% [markdown]
 # ## Summary
 #
-# **Asked**: what pretrained models make of a song, before any rating is used. **Found**: a model turns a
-# song into one vector per layer, averaged over time. A two-dimensional map shows {glue:text}`in_plane`
-# of the variance in a layer of {glue:text}`shown`. Of {glue:text}`n_pairs` pairs of models,
-# {glue:text}`n_related` agree beyond chance about which songs are similar. Predictions from two such
-# models are not independent evidence.
+# **Asked**: what pretrained models make of a song, before any rating is used. **Found**: a model turns
+# a song into one vector per layer, averaged over time. A two-dimensional map shows
+# {glue:text}`in_plane` of the variance in a layer of {glue:text}`shown`. Of {glue:text}`n_pairs` pairs
+# of models, {glue:text}`n_related` agree beyond chance about which songs are similar. Predictions from
+# two models that agree in this way are not independent evidence.
 
 # %% [markdown] tags=["needs-styles"]
 # Embeddings carry information about the artist as well as the style: for {glue:text}`clannish_rate` of

@@ -77,8 +77,8 @@ data = chapter.study
 # %% [markdown]
 # ## Features and ratings
 #
-# The features are all layers of each model and of its {term}`untrained twin`, if it has one. For
-# comparison, we add the handcrafted {term}`descriptors <descriptor>`.
+# The features are the embeddings from all layers of each model and of its {term}`untrained twin`, if
+# there is one. For comparison, we add the handcrafted {term}`descriptors <descriptor>`.
 
 # %%
 models = models_for(data, models)
@@ -90,8 +90,8 @@ if data.has("audio") or data.has("descriptors"):
     features["descriptors"] = probe.usable_descriptors(describe_study(data))
 
 # %% [markdown]
-# The targets are the mean ratings of the songs. The figures show the ratings of several questions; the
-# text discusses only the first question.
+# The targets are the mean ratings of the songs. The figures show the ratings for several questions;
+# the text discusses only the first question.
 
 # %%
 ratings = pd.DataFrame({query: data.song_means(query) for query in targets})
@@ -107,12 +107,12 @@ report_texts(target=target, models=join_words(models))
 
 # %% [markdown]
 # The models are {glue:text}`models`. There are {glue:text}`n_songs` songs by {glue:text}`n_artists`
-# artists. The text discusses the ratings of “{glue:text}`target`”.
+# artists. The text discusses the ratings for the question “{glue:text}`target`”.
 #
 # ## One regression, by hand
 #
-# Let the rows of the matrix $Z$ be the songs and its columns the standardised units of one layer, and
-# let $y$ be the ratings. {term}`Ridge regression` finds weights that predict $y$ well without being
+# In the matrix $Z$, each row is a song and each column is a standardised unit of one layer. The vector
+# $y$ contains the ratings. {term}`Ridge regression` finds weights that predict $y$ well without being
 # large:
 #
 # $$ \hat{w} = (Z^\top Z + \alpha I)^{-1} Z^\top (y - \bar{y}), \qquad \hat{y} = \bar{y} + Z \hat{w} $$
@@ -140,18 +140,18 @@ report_value("fit_r2", 1 - unexplained)
 
 # %% [markdown]
 # scikit-learn's `Ridge` gives the same predictions; the largest difference is {glue:text}`same_ridge`
-# points of the rating scale. The regression predicts the songs on which it was trained, so the fit (R² =
-# {glue:text}`fit_r2`) says nothing about new songs.
+# points on the rating scale. The regression predicts the ratings of the songs on which it was trained,
+# so the fit (R² = {glue:text}`fit_r2`) says nothing about new songs.
 #
 # ## The published protocol
 #
-# {cite:t}`marmoret2026` concatenated all layers of a model and fitted a ridge regression with one fixed
-# penalty (0.2) to unscaled features. The authors divided the songs into four folds without regard to
-# artists and took the mean of the folds' R². The authors repeated this procedure with five different
-# divisions into folds, and report the mean ± standard deviation over the five divisions.
+# {cite:t}`marmoret2026` concatenated all layers of a model and fitted a ridge regression with one
+# fixed penalty (0.2) to unscaled features. The authors divided the songs into four folds without
+# regard to artists and averaged R² over the folds. The authors repeated this procedure with five
+# different divisions into folds and reported the mean ± standard deviation over the five divisions.
 # {numref}`tab-paper` shows the results of this protocol for the present study. The only descriptors in
 # this table are the sixteen descriptors of the paper. If the study contains embeddings of separated
-# stems, these have rows of their own.
+# stems, the table has additional rows for the stems.
 
 # %%
 trained = [name for name in features if name not in twins]
@@ -196,18 +196,19 @@ report_counts(paper_negative=(fold_r2 < 0).sum().sum(), paper_scores=fold_r2.siz
 
 # %% [markdown]
 # Predicting the mean rating of the test songs gives an R² of 0; worse predictions give a negative R².
-# For “{glue:text}`target`”, the scores range from {glue:text}`paper_worst_r2` ({glue:text}`paper_worst`)
-# to {glue:text}`paper_best_r2` ({glue:text}`paper_best`). Over all questions,
-# {glue:text}`paper_negative` of {glue:text}`paper_scores` scores are negative. The order of the models
-# changes if units are standardised and the penalty is tuned ({doc}`07-objections`). The scores equal
-# those of the paper only if the study contains the ratings and vectors of the paper.
+# For “{glue:text}`target`”, the scores range from {glue:text}`paper_worst_r2`
+# ({glue:text}`paper_worst`) to {glue:text}`paper_best_r2` ({glue:text}`paper_best`). Over all
+# questions, {glue:text}`paper_negative` of {glue:text}`paper_scores` scores are negative. The order of
+# the models changes if units are standardised and the penalty is tuned ({doc}`07-objections`). The
+# scores are equal to the published scores only if the study contains the ratings and vectors used in
+# the paper.
 
 # %% [markdown] tags=["needs-embeddings"]
 # ### With vectors as published
 #
-# The paper also gives the error in points of the scale: the root mean squared error (RMSE) of each fold,
-# averaged in the same way as R² ({numref}`tab-paper-rmse`). The plots of the paper show the predictions
-# averaged over the five divisions ({numref}`fig-paper-predictions`).
+# The paper also gives the error in points on the rating scale: the root mean squared error (RMSE) of
+# each fold, averaged in the same way as R² ({numref}`tab-paper-rmse`). The plots in the paper show the
+# predictions averaged over the five divisions ({numref}`fig-paper-predictions`).
 
 # %% tags=["needs-embeddings"]
 rmse = summaries.text_table(paper, "fold_rmse", "fold_rmse_sd")
@@ -242,11 +243,12 @@ report_value("single_precision", precision, fmt=".0e", tolerance=1e-5)
 # ## A protocol without post-hoc choices
 #
 # A ridge regression has a penalty, and a model has several layers. Trying all penalties and layers and
-# reporting the best result would use the test songs for tuning. We therefore divide the songs into four
-# folds of **whole artists**, balanced over styles. All choices are made by a second cross-validation
-# *within* the training songs. {numref}`fig-folds` shows both levels of cross-validation. Each outer fold
-# is held out once, and the remaining songs are divided into inner folds; the figure shows the inner
-# folds for the first outer fold.
+# reporting the best result would use the test songs for tuning. We therefore divide the songs into
+# four folds. All songs by an artist are in the same fold (**whole artists**), and the styles are
+# balanced over the folds. All choices are made by a second cross-validation *within* the training
+# songs. {numref}`fig-folds` shows both levels of cross-validation. Each outer fold is held out once,
+# and the remaining songs are divided into inner folds; the figure shows the inner folds for the first
+# outer fold.
 
 # %%
 (outer,) = probe.artist_folds(artists, styles, seed=seed)
@@ -270,8 +272,8 @@ show_figure(
 
 # %% [markdown]
 # In scikit-learn, such a nested cross-validation is a `GridSearchCV` inside a loop over folds.
-# (`GroupKFold` also makes folds of whole artists, but does not balance the styles.) The pipeline
-# computes means and standard deviations from the training songs alone:
+# (`GroupKFold` also keeps all songs by an artist in one fold, but does not balance the styles.) The
+# pipeline computes means and standard deviations from the training songs alone:
 
 # %%
 protocol = probe.Protocol(n_repeats=n_repeats, seed=seed)
@@ -302,12 +304,13 @@ report_value("same_nested", largest_difference, fmt=".0e", tolerance=1e-6)
 
 # %% [markdown]
 # The largest difference between the predictions of `GridSearchCV` and `nested_ridge` is
-# {glue:text}`same_nested` points of the rating scale. From here on, we use `nested_ridge`, with every
-# model, all layers, all questions, and {glue:text}`repeats` divisions into folds. Each song is predicted
-# by a regression that used no song by the same artist, not even to choose its penalty or layer. R² is
-# computed over all held-out songs. The 95% interval of R² comes from resampling the artists of both the
-# training songs and the test songs, without choosing penalties and layers again. The baseline “style
-# alone” predicts the mean rating of a song's style among the training songs.
+# {glue:text}`same_nested` points on the rating scale. From here on, we use `nested_ridge`, with every
+# model, all layers, all questions, and {glue:text}`repeats` divisions into folds. The rating of each
+# song is predicted by a regression that was fitted without any song by the same artist. Songs by this
+# artist were not used to choose the penalty or the layer either. R² is computed over all held-out
+# songs. The 95% interval of R² comes from resampling the artists of both the training songs and the
+# test songs, without choosing penalties and layers again. The baseline “style alone” predicts the mean
+# rating of a song's style among the training songs.
 
 # %%
 songs = ratings, artists, styles
@@ -328,7 +331,7 @@ bands = summaries.ceiling_bands(chapter.find_table("ceilings"))
 show_figure(
     figures.plot_scores(scores, y="row", hue="kind", bands=bands),
     "probe-scores",
-    f"Out-of-fold R² on {size}, with 95% intervals over artists. Shaded: the noise ceiling, if known.",
+    f"Out-of-fold R² on {size}, with 95% intervals (artists resampled). Shaded: noise ceiling, if known.",
     "Forest plot: models with their untrained twins, descriptors, and style alone, with wide "
     "intervals.",
     table=scores,
@@ -367,9 +370,10 @@ report_effects(target_scores[target_scores.index.isin(names)].rename(names), n_s
 # ## Better than what?
 #
 # A model should be compared with simpler explanations *on the same songs*, and not only with an R² of
-# zero. {numref}`fig-differences` shows paired differences, in which anything that makes an artist's
-# songs difficult to predict for both models cancels out. (The separate intervals in
-# {numref}`fig-probe-scores` ignore this pairing and should not be compared with each other.)
+# zero. {numref}`fig-differences` shows paired differences. If an artist's songs are difficult to
+# predict with either model, this difficulty cancels out in a paired difference. (The separate
+# intervals in {numref}`fig-probe-scores` ignore this pairing and should not be compared with each
+# other.)
 
 # %%
 simpler = [f"{best}-untrained", "descriptors", "style alone"]
@@ -398,7 +402,7 @@ show_figure(
         differences, x="difference", y="compared_with", xlabel="Difference in R²"
     ),
     "differences",
-    f"R² of {best} minus that of simpler explanations on {size}, with 95% intervals.",
+    f"R² of {best} minus the R² of simpler explanations on {size}, with 95% intervals.",
     "Forest plot of the best model's lead over each simpler explanation, with intervals and a line at "
     "zero.",
     table=differences,
@@ -474,12 +478,12 @@ report_texts(danceability_text=danceability_text)
 #
 # A method that always finds an effect is of no use. The listeners in this study therefore answered two
 # control questions. The answers to the *placebo* question differ between songs, but not because of
-# anything that can be heard. The answers to the *style-only* question depend on the style and on nothing
-# else. A valid method finds no effect for the placebo question, and only an effect of style for the
-# style-only question ({numref}`tab-probe-controls`). A regression that finds nothing has an R² slightly
-# *below* 0, because it predicts the mean rating of other songs. The correlation between predictions and
-# ratings then tends to lie below 0 as well: if the held-out songs are rated high, the mean rating of the
-# other songs is low.
+# anything that can be heard. The answers to the *style-only* question depend on the style and on
+# nothing else. A valid method finds no effect for the placebo question, and only an effect of style
+# for the style-only question ({numref}`tab-probe-controls`). A regression that finds no relation has
+# an R² slightly *below* 0, because it predicts the mean rating of other songs. The correlation between
+# predictions and ratings then tends to lie below 0 as well: if the held-out songs are rated high, the
+# mean rating of the other songs is low.
 
 # %%
 controls = pd.DataFrame({name: data.song_means(name) for name in data.controls})
@@ -540,9 +544,9 @@ for query, cause in data.controls.items():
 # ## Which causes can be predicted from the embeddings?
 #
 # In the simulation, the causes of groove are known. We can therefore predict the causes themselves,
-# using the values from which the songs were rendered ({numref}`fig-causes`). The styles differ in these
-# causes, so style alone predicts the causes in part. We therefore compare the embeddings with style
-# alone.
+# using the values from which the songs were rendered ({numref}`fig-causes`). The styles differ in
+# these causes, so style alone predicts the causes to some extent. We therefore compare the embeddings
+# with style alone.
 #
 # The networks so far were trained to tag songs or to transcribe notes. We add networks that were trained
 # for other tasks: BeatNet {cite}`heydari2021` finds beats, and VibeNet predicts danceability.
@@ -583,8 +587,8 @@ cause_scores["row"] = cause_scores["model"].str.removesuffix("-untrained")
 
 # %% [markdown]
 # We say that the best model predicts a cause if the model has a clearly higher R² than style alone. We
-# say that no model predicts a cause if there is no pretrained model for which the interval of R² lies
-# above 0:
+# say that no model predicts a cause if the interval of R² does not lie above 0 for any pretrained
+# model:
 
 # %%
 pair = {name: cause_runs[name] for name in [best, "style alone"]}
@@ -615,22 +619,23 @@ report_effects(effects, n_songs, prefix="cause_")
 # %% [markdown]
 # From the embedding of {glue:text}`best_model`, ridge regression predicts the tempo with an R² of
 # {glue:text}`cause_tempo_full`, event density with {glue:text}`cause_event_density_full`, syncopation
-# with {glue:text}`cause_syncopation_full`, microtiming with {glue:text}`cause_microtiming_ms_full`, the
-# low-frequency level with {glue:text}`cause_low_frequency_db_full`, and bass–drum coupling with
+# with {glue:text}`cause_syncopation_full`, microtiming with {glue:text}`cause_microtiming_ms_full`,
+# the low-frequency level with {glue:text}`cause_low_frequency_db_full`, and bass–drum coupling with
 # {glue:text}`cause_bass_drum_coupling_full`. Causes for which no pretrained model has an R² clearly
 # above 0: {glue:text}`causes_unpredicted`. Causes that {glue:text}`best_model` predicts clearly better
 # than style alone does (p < .05, corrected by Holm's method for the number of causes):
-# {glue:text}`causes_carried`. Causes that {glue:text}`best_model` cannot be shown to predict better than
-# style alone: {glue:text}`causes_unclear`.
+# {glue:text}`causes_carried`. Causes that {glue:text}`best_model` cannot be shown to predict better
+# than style alone does: {glue:text}`causes_unclear`.
 #
 # ### What does training add?
 #
 # An untrained network already preserves much of the information in the spectrogram. To find out what
 # training adds, we compare each trained network with its untrained twin, for each cause.
-# {numref}`fig-training` shows the differences in R² on the same songs and folds, with intervals over
-# artists. The p-values are corrected by Holm's method over all models and causes. (Each twin has only
-# one set of random weights, and the intervals do not show how much the results would vary with other
-# random weights. {doc}`demo-study` counts the gains in ten simulated sets of songs.)
+# {numref}`fig-training` shows the differences in R² on the same songs and folds, with intervals
+# computed by resampling artists. The p-values are corrected by Holm's method over all models and
+# causes. (Each twin has only one set of random weights, and the intervals do not show how much the
+# results would vary with other random weights. {doc}`demo-study` counts the gains in ten simulated
+# sets of songs.)
 
 # %%
 pairs = [*twins, *task_twins]
@@ -663,19 +668,20 @@ report_texts(**describe_gains(training, causes))
 #
 # ### Does the training task matter?
 #
-# The rows of {numref}`fig-training` are grouped by the task for which a network was trained. If the task
-# matters, we expect the largest gains for tempo in networks trained on beats, for event density in
-# networks trained on transcription, and for several causes of groove in networks trained on
-# danceability. For each task, we list the causes with a clear gain, according to the corrected p-values.
+# The rows of {numref}`fig-training` are grouped by the task for which a network was trained. If the
+# task matters, we expect the largest gains for tempo in networks trained to find beats, for event
+# density in networks trained to transcribe notes, and for several causes of groove in networks trained
+# to predict danceability. For each task, we list the causes with a clear gain, according to the
+# corrected p-values.
 
 # %%
 report_texts(task_gains=describe_tasks(training))
 
 # %% [markdown] tags=["needs-simulation"]
 # Clear gains by training task: {glue:text}`task_gains`. If a cause is listed for one task and not for
-# another, this does not show that the two tasks differ, because the difference between tasks was not
-# tested. The networks also differ in more than the training task: in architecture, in input, and in the
-# songs that they were trained on.
+# another, this does not show that the two tasks have different effects, because the difference between
+# tasks was not tested. The networks also differ in more than the training task: in architecture, in
+# input, and in the songs that they were trained on.
 #
 # ### How well do the exact causes predict the ratings?
 #
@@ -701,20 +707,21 @@ oracle_words = (
 report_texts(oracle_word=pick_verdict(gap, *oracle_words))
 
 # %% [markdown]
-# The exact causes give an R² of {glue:text}`oracle_r2_full`. The R² of the exact causes minus that of
-# the embedding is {glue:text}`oracle_gap_full`: the causes explain {glue:text}`oracle_word`.
+# The exact causes give an R² of {glue:text}`oracle_r2_full`. The R² of the exact causes minus the R²
+# of the embedding is {glue:text}`oracle_gap_full`: the causes explain {glue:text}`oracle_word`.
 
 # %% [markdown]
 # ## All explanations together
 #
-# {numref}`fig-ladder` shows the explanations of “{glue:text}`target`” side by side. An R² of zero
-# corresponds to predicting the mean rating. The {term}`noise ceiling` is the R² of a perfect model of
-# the *songs* ({doc}`01-listeners-and-tracks`). A perfect model of the *audio* may stay below the noise
-# ceiling, because songs can differ for listeners in ways that leave no trace in the sound.
+# {numref}`fig-ladder` compares the explanations of “{glue:text}`target`”. An R² of zero corresponds to
+# predicting the mean rating. The {term}`noise ceiling` is the R² of a perfect model of the *songs*
+# ({doc}`01-listeners-and-tracks`). A perfect model of the *audio* may stay below the noise ceiling,
+# because listeners may rate two songs differently for reasons that leave no trace in the sound.
 
 # %% [markdown] tags=["needs-simulation"]
 # In the simulation, part of the difference between the songs' ratings is random and leaves no trace in
-# the sound. A perfect model of the audio could reach at least about the R² of the exact causes.
+# the sound. A perfect model of the audio could reach an R² that is at least about as high as the R² of
+# the exact causes.
 
 # %%
 rungs = ["style alone", "danceability", "descriptors"]
@@ -731,7 +738,7 @@ rungs = rungs[["explanation", "estimate", "low", "high"]]
 show_figure(
     figures.plot_forest(rungs, y="explanation", xlabel="R²"),
     "ladder",
-    f"R² of explanations of “{target}” on {size}. 95% intervals over artists (ceiling: over songs).",
+    f"R² of explanations of “{target}” on {size}, with 95% intervals (artists resampled; ceiling: songs).",
     "Forest plot, one row per explanation, between zero and the noise ceiling.",
     table=rungs,
 )
@@ -776,8 +783,8 @@ show_figure(
 # %% [markdown]
 # ## What could be wrong here
 #
-# - **One number per song.** A song mean hides differences between listeners. {doc}`09-mixed-models`
-#   predicts individual ratings.
+# - **One number per song.** The mean rating of a song hides differences between listeners.
+#   {doc}`09-mixed-models` predicts individual ratings.
 # - **Few artists.** The intervals are based on {glue:text}`n_artists` artists and are wide.
 # - **A linear probe.** Information that a linear model cannot use is counted as absent.
 # - **Averaged time.** Each song is one vector; the order of events within the song may be lost
@@ -817,7 +824,8 @@ assert abs(large) < 0.5, (
 # %% [markdown]
 # With almost no penalty, the regression fits the noise in the training ratings. With a very large
 # penalty, all predictions are close to the mean rating of the training songs, and R² is about 0
-# (slightly below 0, because the test songs have another mean rating).
+# (slightly below 0, because the mean rating of the test songs differs from that of the training
+# songs).
 #
 # ```{solution-end}
 # ```
@@ -825,9 +833,9 @@ assert abs(large) < 0.5, (
 # ```{exercise} Choose the layer by its test score
 # :label: ex-layer
 #
-# Score every layer of the best model on its own (`replace(protocol, layers=...)`), collect the R² in a
-# dictionary `by_layer`, and take the highest. How much higher is the highest R² than the R² with the
-# layer chosen inside the folds? Is the highest R² a fair estimate for new songs?
+# Score every layer of the best model on its own (`replace(protocol, layers=...)`), collect the R²
+# values in a dictionary `by_layer`, and find the highest value. How much higher is the highest R² than
+# the R² with the layer chosen inside the folds? Is the highest R² a fair estimate for new songs?
 # ```
 #
 # ```{solution-start} ex-layer
@@ -846,7 +854,7 @@ assert len(by_layer) == 1 or len(set(by_layer.values())) > 1, (
 
 # %% [markdown]
 # The highest of several noisy scores is partly due to chance, so it is not a fair estimate for new
-# songs. The bias grows with the number of layers and with the noise in their scores.
+# songs. The bias grows with the number of layers and with the noise in the scores of the layers.
 #
 # ```{solution-end}
 # ```
@@ -903,8 +911,9 @@ assert both.loc[too_high, "predicted"] > both.loc[too_high, "observed"], (
 # {glue:text}`oracle_word`. Training makes these causes easier to predict: {glue:text}`training_gains`.
 
 # %% [markdown]
-# **What would change our mind**: data from more artists, in which the best model's lead over style alone
-# or over the untrained twin vanishes, or in which there is a clear difference from the descriptors.
+# **What would change our mind**: data from more artists, in which the best model's lead over style
+# alone or over the untrained twin vanishes, or in which the best model differs clearly from the
+# descriptors.
 #
 # **Next:** {doc}`07-objections` takes up one objection at a time; {doc}`08-stem-ablation` asks which
 # instruments the predictions depend on.

@@ -7,9 +7,9 @@
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
-# **You will learn** to test whether a score is due to scale, dimension, artists, style, chance or noise;
-# to compare a model properly with the mean rating of each style; and to find out how many songs are
-# needed to answer a question.
+# **You will learn** to test whether a score is due to scale, dimension, artists, style, chance or
+# noise; to compare a model properly with the mean rating of each style; and to find out how many songs
+# are needed to answer a question.
 #
 # **You need** {doc}`06-probing`.
 #
@@ -67,8 +67,8 @@ chapter = open_chapter("07-objections", study)
 data = chapter.study
 
 # %% [markdown]
-# The songs, features, ratings and best model are those of {doc}`06-probing`, where the best model was
-# chosen by its error in the inner folds.
+# The songs, features, ratings and best model are the same as in {doc}`06-probing`, where the best
+# model was chosen by its error in the inner folds.
 
 # %%
 models = models_for(data, models)
@@ -108,12 +108,12 @@ report_texts(target=target, best_model=best)
 # ## Objections 1 to 3: scale, dimension, artists
 #
 # *“You regress on unscaled units. A unit with a small variance is ignored, and a unit that is almost
-# constant in the training songs but not in a test song distorts that song's prediction.”* Dividing each
-# unit by its standard deviation gives units with a small variance more weight, but also inflates units
-# that are almost constant. We therefore also set a lower limit for the standard deviation and clip the
-# standardised values at ±5. The first panel of {numref}`fig-settings` leads from the published protocol
-# to ours, one change at a time. All rows of this panel but the last use the folds of the published
-# protocol.
+# constant in the training songs but not in a test song distorts that song's prediction.”* Dividing
+# each unit by its standard deviation gives units with a small variance more weight, but also inflates
+# units that are almost constant. We therefore also set a lower limit for the standard deviation and
+# clip the standardised values at ±5. The first panel of {numref}`fig-settings` leads from the
+# published protocol to ours, one change at a time. All rows of this panel except the last use the
+# folds of the published protocol.
 
 # %%
 paper = {n: probe.paper_protocol(X, *songs) for n, X in pretrained.items()}
@@ -123,9 +123,9 @@ folds = folds.loc[ratings.index].T.to_numpy()
 
 # %% [markdown]
 # A `Protocol` contains all settings of a probe. The first protocol below standardises the features and
-# keeps all other settings as published: all layers concatenated, one fixed penalty, no limits. Each
-# further protocol changes one property of the previous one. If a protocol has several penalties or
-# layers, one of them is chosen in the inner folds, as in {doc}`06-probing`.
+# keeps all other settings as published: all layers concatenated, one fixed penalty, no limits. Each of
+# the other protocols changes one setting of the protocol before it. If a protocol allows several
+# penalties or layers, the penalty or layer is chosen in the inner folds, as in {doc}`06-probing`.
 
 # %%
 plain = replace(protocol, whole_artists=False, layers="concat", alphas=0.2)
@@ -146,8 +146,9 @@ grouped = {name: results[name] for name in models}
 scale["whole artists"] = grouped
 
 # %% [markdown]
-# For each change of the protocol, we compute the mean difference in R² over the models, with an interval
-# over artists. We also arrange the scores in a table with one row per model and one column per step:
+# For each change of the protocol, we compute the mean difference in R² over the models, with an
+# interval computed by resampling artists. We also arrange the scores in a table with one row per model
+# and one column per step:
 
 # %%
 changes = {}
@@ -164,7 +165,7 @@ by_step = summaries.by_setting(scale, target)
 
 # %% [markdown]
 # The model with the lowest score after standardising may suffer from almost constant units, so we look
-# for the largest standardised value of this model in a test song:
+# for the largest standardised value of any unit of this model in any test song:
 
 # %%
 lowest = by_step["standardised"].idxmin()
@@ -187,9 +188,9 @@ for name, X in pretrained.items():
     )
 
 # %% [markdown]
-# Random projections roughly preserve the distances between songs and are not fitted to the songs. Noise
-# is unrelated to the songs, so the score of the noise shows what a regression on this number of columns
-# achieves without information.
+# Random projections roughly preserve the distances between songs and are not fitted to the songs.
+# Noise is unrelated to the songs, so the score of the noise shows what a regression on this number of
+# columns achieves without information about the songs.
 
 # %%
 settings = {"all dimensions": grouped, f"{n_components} components": compact}
@@ -276,14 +277,14 @@ report_effects({"artist_gain": gain}, n_songs, words=words)
 # an R² of {glue:text}`random_r2`, and the same number of columns of noise gives an R² of
 # {glue:text}`noise_r2`.
 #
-# **Artists.** The R² with folds of single songs minus that with folds of whole artists is
+# **Artists.** The R² with folds of single songs minus the R² with folds of whole artists is
 # {glue:text}`artist_gain_full` on average over the models: {glue:text}`artist_gain_verdict`. A leak of
 # information from test songs does not always change the score, so we also look for leaks directly
-# ({numref}`tab-leaks`). We change the features of some held-out songs and check whether the predictions
-# for other songs change. We also change the ratings of some held-out songs and check whether the
-# predictions for these songs change. With folds of single songs, songs by one artist are in both the
-# training set and the test set, which is the leak in the row “artists”. The function under test must use
-# the folds that are passed to it:
+# ({numref}`tab-leaks`). We change the features of some held-out songs and check whether the
+# predictions for other songs change. We also change the ratings of some held-out songs and check
+# whether the predictions for these songs change. With folds of single songs, songs by one artist are
+# in both the training set and the test set, which is the leak in the row “artists”. The function under
+# test must use the folds that are passed to it:
 
 
 # %%
@@ -307,7 +308,7 @@ for kind, result in {"whole artists": grouped, "single songs": single}.items():
 show_table(
     pd.DataFrame(leaks).replace({True: "leak", False: "no leak"}),
     "leaks",
-    "Ways in which test songs could influence a model, and whether they do.",
+    "Ways in which test songs could influence a model, and the result of each check.",
 )
 
 # %% [markdown] tags=["needs-styles"]
@@ -330,9 +331,9 @@ r = np.mean([stats.pearsonr(y, within_style(row)).statistic for row in repeats])
 
 # %% [markdown]
 # In the package, this correlation is the score `within_r` (the difference from the value computed by
-# hand is {glue:text}`same_within`). To compute p, we exchange the ratings of whole artists with those of
-# artists of the same style, and repeat the whole procedure for {glue:text}`permutations` such
-# permutations (with one division into folds; the reported correlations are means over all divisions).
+# hand is {glue:text}`same_within`). To compute p, we permute the ratings of whole artists within each
+# style, and repeat the whole procedure for {glue:text}`permutations` such permutations (with one
+# division into folds; the reported correlations are means over all divisions).
 
 # %%
 within_r = summaries.score_table(results, score="within_r", **resampled)
@@ -364,12 +365,12 @@ show_table(
 )
 
 # %% [markdown]
-# Objection 4 can also be answered in three other ways ({numref}`fig-style`). First, R² can be split into
-# a part between and a part within styles. For the part *within* styles, zero is not the natural
-# baseline: predicting the mean rating of the style, computed from other songs, gives a negative R².
-# Second, the mean rating of the style can be removed from the ratings *before* the regression is
-# trained, within the training songs. R² beyond style is then the share of the remaining squared error
-# that the regression removes.
+# Objection 4 can also be answered in three other ways ({numref}`fig-style`). First, R² can be split
+# into a part between styles and a part within styles. For the part *within* styles, zero is not the
+# natural baseline: predicting the mean rating of the style, computed from other songs, gives a
+# negative R². Second, the mean rating of the style can be removed from the ratings *before* the
+# regression is trained, within the training songs. R² beyond style is then the share of the remaining
+# squared error that the regression removes.
 
 # %%
 parts = pd.concat(
@@ -382,10 +383,10 @@ residual = probe.nested_ridges(features, *songs, protocol, nuisance=styles)
 beyond = summaries.score_table(residual, score="r2_over_baseline", **resampled)
 
 # %% [markdown]
-# Third, style, descriptors and embedding may carry the same information. A variance partition separates
-# what each of these blocks of features explains alone from what several blocks explain in common
-# {cite}`dupre2022`. If $R^2_{S}$ is the score of a regression on a set $S$ of blocks, the share of block
-# $a$ alone is
+# Third, style, descriptors and embedding may carry the same information. A variance partition
+# separates what each of these blocks of features explains alone from what several blocks explain
+# jointly {cite}`dupre2022`. If $R^2_{S}$ is the score of a regression on a set $S$ of blocks, the
+# share of block $a$ alone is
 #
 # $$ R^2_{abc} - R^2_{bc} $$
 #
@@ -429,7 +430,7 @@ show_figure(
     ),
     "style",
     f"“{target}” and style: parts of R², R² beyond style, and a partition of R² among style, "
-    f"descriptors and embedding; {n_songs} songs, 95% intervals over artists.",
+    f"descriptors and embedding; {n_songs} songs, 95% intervals (artists resampled).",
     "Forest plots: parts of R squared for model and style; R squared beyond style, one row per "
     "model; shares of a partition.",
     table=pd.concat(panels, names=["panel"]).reset_index("panel"),
@@ -447,16 +448,17 @@ report_texts(
 )
 
 # %% [markdown]
-# Differences between styles make up {glue:text}`between_share` of the variance of “{glue:text}`target`”.
-# Within styles, the correlation between the predictions of {glue:text}`best_model` and the ratings is r
-# = {glue:text}`within_r_full`, p = {glue:text}`within_p`. This p-value treats the model as given,
-# although the model was chosen by its errors on the same ratings. A p-value that allows for any choice
-# among the rows of {numref}`tab-within-order` comes from a comparison with the highest correlation of
-# any row in each permutation: p = {glue:text}`within_p_target`, so {glue:text}`best_model`
-# {glue:text}`within_verdict`. The R² of this model within styles is {glue:text}`within_r2`, and that of
-# style alone is {glue:text}`within_r2_style`. Sets of features that predict which songs of a style are
-# rated higher (p < .05, corrected in the same way): {glue:text}`within_ordered`. Sets of features whose
-# R² beyond style has an interval above 0 (not corrected): {glue:text}`beyond_style`.
+# Differences between styles make up {glue:text}`between_share` of the variance of
+# “{glue:text}`target`”. Within styles, the correlation between the predictions of
+# {glue:text}`best_model` and the ratings is r = {glue:text}`within_r_full`, p = {glue:text}`within_p`.
+# This p-value treats the model as given, although the model was chosen by its errors on the same
+# ratings. To allow for any choice among the rows of {numref}`tab-within-order`, we also compare the
+# observed correlation with the highest correlation of any row in each permutation. This comparison
+# gives p = {glue:text}`within_p_target`, so {glue:text}`best_model` {glue:text}`within_verdict`. The
+# R² of this model within styles is {glue:text}`within_r2`, and the R² of style alone is
+# {glue:text}`within_r2_style`. Sets of features that predict which songs of a style are rated higher
+# (p < .05, corrected in the same way): {glue:text}`within_ordered`. Sets of features whose R² beyond
+# style has an interval above 0 (not corrected): {glue:text}`beyond_style`.
 
 # %% [markdown] tags=["needs-audio-or-descriptors"]
 # ### What do embeddings explain that descriptors do not, and vice versa?
@@ -485,15 +487,15 @@ report_effects(unique, n_songs, prefix="unique_", value="r2", words=words)
 report_effects(shared, n_songs, prefix="shared_", value="r2")
 
 # %% [markdown] tags=["needs-audio-or-descriptors"]
-# Embedding and descriptors, but not style, share an R² of
-# {glue:text}`shared_embedding_descriptors_full`; style, embedding and descriptors share
+# The R² shared by embedding and descriptors, but not by style, is
+# {glue:text}`shared_embedding_descriptors_full`; the R² shared by all three blocks is
 # {glue:text}`shared_style_embedding_descriptors_full`. The share of the embedding alone is
-# {glue:text}`unique_embedding_full`: this block {glue:text}`unique_embedding_verdict`. The share of the
-# descriptors alone is {glue:text}`unique_descriptors_full`: this block
+# {glue:text}`unique_embedding_full`: this block {glue:text}`unique_embedding_verdict`. The share of
+# the descriptors alone is {glue:text}`unique_descriptors_full`: this block
 # {glue:text}`unique_descriptors_verdict`. Within styles, the correlation between predictions from
 # descriptors and the ratings is r = {glue:text}`within_r_descriptors_full`, p =
-# {glue:text}`within_p_descriptors` (corrected for the rows of {numref}`tab-within-order`): a regression
-# on the descriptors {glue:text}`within_verdict_descriptors`.
+# {glue:text}`within_p_descriptors` (corrected for the rows of {numref}`tab-within-order`): a
+# regression on the descriptors {glue:text}`within_verdict_descriptors`.
 
 # %% [markdown]
 # ### Does it help to train on one style?
@@ -625,13 +627,14 @@ report_effects(
 # ## Objection 7: another method would have found more
 #
 # **Another regression?** A linear model may be too simple. On the same folds, we fit kernel ridge
-# regression and partial least squares to the embedding, and boosted trees to the descriptors, each tuned
-# inside the training folds ({numref}`tab-regressors`). Kernel ridge regression predicts from a nonlinear
-# measure of the similarity of songs, so it can fit curved relations. Partial least squares looks for the
-# directions that covary with the ratings, whereas principal components ignore the ratings. Boosted trees
-# split the songs by thresholds and can represent interactions of descriptors. (For partial least squares
-# and boosting, the effect of leaving out an artist cannot be computed without fitting the regression
-# again. The intervals for these two methods resample only test songs and are therefore too narrow.)
+# regression and partial least squares to the embedding, and boosted trees to the descriptors
+# ({numref}`tab-regressors`). Each method is tuned inside the training folds. Kernel ridge regression
+# predicts from a nonlinear measure of the similarity of songs, so it can fit curved relations. Partial
+# least squares looks for the directions that covary with the ratings, whereas principal components
+# ignore the ratings. Boosted trees split the songs at thresholds of descriptors and can represent
+# interactions between descriptors. (For partial least squares and boosting, the effect of leaving out
+# an artist cannot be computed without fitting the regression again. The intervals for these two
+# methods resample only test songs and are therefore too narrow.)
 
 # %%
 reference = f"ridge on {best}"
@@ -715,14 +718,14 @@ report_texts(layer_note=layer_note)
 # %% [markdown]
 # For “{glue:text}`target`”, {glue:text}`layer_note`.
 #
-# **No regression at all?** Representational similarity {cite}`kriegeskorte2008` asks whether songs with
-# similar embeddings have similar ratings. Pairs of songs are not independent. We therefore permute whole
-# artists to compute p, and we leave out whole artists to compute intervals. Pairs of songs by the same
-# artist are not used. To hold style constant, we remove the mean difference between pairs of the same
-# style and pairs of different styles from both the distances in the embedding and the distances in the
-# ratings. Pairs of different styles can still differ: two styles may be closer to each other than to a
-# third style, in the sound and in the ratings. With style held constant, artists are therefore exchanged
-# only within their style.
+# **No regression at all?** Representational similarity {cite}`kriegeskorte2008` asks whether songs
+# with similar embeddings have similar ratings. Pairs of songs are not independent. We therefore
+# permute whole artists to compute p, and we leave out whole artists to compute intervals. Pairs of
+# songs by the same artist are not used. To hold style constant, we remove the mean difference between
+# pairs of songs of the same style and pairs of songs of different styles, both from the distances in
+# the embedding and from the distances in the ratings. Pairs of songs of different styles can still
+# differ: two styles may be closer to each other than to a third style, in the sound and in the
+# ratings. With style held constant, artists are therefore exchanged only within their style.
 
 # %%
 controls = {"all pairs": False}
@@ -857,10 +860,10 @@ report_value("width_now", widths["half-width"].iloc[-1], n=n_artists)
 # {glue:text}`width_now`. How small a lead over style alone could be detected? Before looking at the
 # results, we fixed the smallest difference in R² that matters: {glue:text}`smallest`. A study with
 # {glue:text}`n_songs` songs detects a lead of this size with a probability of {glue:text}`power_now`.
-# The number of songs needed to raise this probability to 80% is {glue:text}`songs_needed`, with
-# proportionally more artists. These power calculations assume that a small lead has the same standard
-# error as the observed lead. ({doc}`06-probing` tests the observed lead. The power to detect the
-# *observed* lead would only restate its p-value {cite}`hoenig2001`.)
+# The number of songs needed to raise this probability to 80% is {glue:text}`songs_needed`, if the
+# number of artists grows in proportion. These power calculations assume that a small lead has the same
+# standard error as the observed lead. ({doc}`06-probing` tests the observed lead. The power to detect
+# the *observed* lead would only restate its p-value {cite}`hoenig2001`.)
 #
 # ## The answers
 #
@@ -894,12 +897,12 @@ report_value("width_now", widths["half-width"].iloc[-1], n=n_artists)
 # - **Further objections.** A score can have causes that are not on this list; the placebo question in
 #   {doc}`06-probing` would reveal some of these causes.
 # - **One model.** Most experiments use the best model; results for the other models are in the tables.
-# - **Permutations of artists** require artists whose ratings can be exchanged. If artists differ greatly
-#   in the number of their songs, few permutations are possible.
+# - **Permutations of artists** require artists whose ratings can be exchanged. If the number of songs
+#   differs greatly between artists, few permutations are possible.
 #
 # ## Exercises
 #
-# ```{exercise} Another smallest difference
+# ```{exercise} Larger and smaller differences
 # :label: ex-smallest
 #
 # How many songs are needed to detect a difference of 0.1 in R² with a power of 90%, and how many to
@@ -998,8 +1001,8 @@ assert len(set(chosen.set_index("track_id").loc[list(ends.values()), "style"])) 
 )
 
 # %% [markdown]
-# Compare your answer with the causes of the two songs, if the study contains them
-# (`data.truth("songs")`).
+# Compare your answer with the values of the causes for the two songs, if the study contains these
+# values (`data.truth("songs")`).
 #
 # ```{solution-end}
 # ```
@@ -1021,7 +1024,7 @@ curve[["n_train", "r2"]].round(3)
 # %% [markdown]
 # Compare the slopes at the right ends of the curves. Beyond about twenty raters, the noise ceiling and
 # the score level off, whereas the curve for songs usually still rises. More artists narrow every
-# interval of this chapter; more raters do so only to the extent that they reduce noise.
+# interval in this chapter; more raters do so only to the extent that they reduce noise.
 #
 # ```{solution-end}
 # ```
@@ -1030,7 +1033,7 @@ curve[["n_train", "r2"]].round(3)
 #
 # **Asked**: could the score of {doc}`06-probing` be due to scale, dimension, artists, style, chance,
 # noise or method? **Found**: the answers are listed above, one per objection. **What would change our
-# mind**: data from more artists, with which the intervals of this chapter would be narrower and results
+# mind**: data from more artists. The intervals in this chapter would then be narrower, and results
 # that are unclear now could become clear in either direction.
 #
 # **Next:** {doc}`08-stem-ablation` asks which instruments the predictions depend on;

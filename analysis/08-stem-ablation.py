@@ -2,11 +2,11 @@
 # # Which instruments carry the groove?
 #
 # A prediction from a song's embedding does not show which instruments it depends on. We therefore
-# separate songs into {term}`stems <stem>` and repeat the prediction with each stem and with every sum of
-# stems. If the drums alone predict the ratings as well as the whole band does, the other instruments add
-# no information to the drums. If the predictions are equally good without the drums, the drums add no
-# information to the other instruments. Usually, several instruments carry the same information, and a
-# rule is needed to divide the credit among them.
+# separate songs into {term}`stems <stem>` and repeat the prediction with each stem and with every sum
+# of stems. If the drums alone predict the ratings as well as the whole band does, the other
+# instruments add no information to that in the drums. If the predictions are equally good without the
+# drums, the drums add no information to that in the other instruments. Usually, several instruments
+# carry the same information, and a rule is needed to divide the credit among them.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
@@ -91,7 +91,7 @@ for style, track in first_songs.items():
 
 # %% [markdown]
 # First, we check that the stems add up to the mix. For the last song above, we subtract the sum of the
-# stems from the mix, and compare the level of the difference with that of the mix:
+# stems from the mix, and compare the level of the difference with the level of the mix:
 
 # %%
 mix, sr = data.load(track, sr=sr, mono=False)
@@ -215,7 +215,8 @@ by_hand = added.mean()
 
 # %% [markdown]
 # The function `shapley_values` computes the same values, for up to six stems and for whole arrays of
-# scores at once. The values of the function and those computed by hand agree up to rounding errors:
+# scores at once. The values from the function and the values computed by hand agree up to rounding
+# errors:
 
 # %%
 shares = shapley_values(score, trio)
@@ -242,15 +243,15 @@ report_value("sum_by_hand", by_hand.sum())
 report_values(extremes[most_shared].add_prefix("most_shared_"))
 
 # %% [markdown]
-# The largest difference between a Shapley value computed by hand and that from `shapley_values` is
-# {glue:text}`same_shapley`. In each row of {numref}`tab-orders`, the three numbers add up to
-# {glue:text}`sum_by_hand`: the score of all three stems minus the score of no stem. Each order divides
-# this sum differently among the stems. The amount added by {glue:text}`most_shared` lies between
-# {glue:text}`most_shared_min` and {glue:text}`most_shared_max`, depending on the stems before it. If a
-# stem adds less after the other stems than before them, it shares information with them. If a stem adds
-# more after the other stems than before them, some information is only in the combination of stems. A
-# negative number means that the stem made the predictions worse. Because the orders give different
-# results, a rule is needed: the Shapley value is the mean over all orders.
+# The largest difference between a Shapley value computed by hand and the value from `shapley_values`
+# is {glue:text}`same_shapley`. In each row of {numref}`tab-orders`, the three numbers add up to
+# {glue:text}`sum_by_hand`: the score with all three stems minus the score with no stems. Each order
+# divides this sum differently among the stems. The amount added by {glue:text}`most_shared` lies
+# between {glue:text}`most_shared_min` and {glue:text}`most_shared_max`, depending on the stems before
+# it. If a stem adds less after the other stems than before them, it shares information with them. If a
+# stem adds more after the other stems than before them, some information is present only in the
+# combination of stems. A negative number means that the stem made the predictions worse. Because the
+# orders give different results, a rule is needed: the Shapley value is the mean over all orders.
 
 # %% [markdown]
 # ## All sums of stems
@@ -258,10 +259,11 @@ report_values(extremes[most_shared].add_prefix("most_shared_"))
 # Now we use all stems and the protocol of {doc}`06-probing`: there are five divisions into folds, all
 # songs by an artist are in the same fold, and layer and penalty are chosen within the training songs.
 # Each sum has its own regression. Without any stem, R² is slightly below 0, because the mean rating of
-# the training songs differs from that of the test songs.
+# the training songs differs from the mean rating of the test songs.
 
 # %% [markdown]
-# We predict the ratings, the control questions and, in the simulation, the known causes in one call:
+# We predict the ratings, the answers to the control questions and, in the simulation, the known causes
+# in one call:
 
 # %%
 all_targets, causes = ratings.copy(), []
@@ -320,7 +322,7 @@ target_scores = scores.query("part == 'all' and target == @target")
 show_figure(
     figures.plot_subset_scores(target_scores, sources),
     "subset-scores",
-    f"R² for “{target}” from {model}, for every sum of stems, with 95% intervals over artists.",
+    f"R² for “{target}” from {model}, for every sum of stems, with 95% intervals (artists resampled).",
     "One row for no stem and one per sum: dots for the stems in the sum and, next to them, R² with "
     "its interval.",
     table=target_scores,
@@ -335,17 +337,18 @@ report_texts(
 # %% [markdown]
 # The whole band gives an R² of {glue:text}`whole_r2_full`, and the empty sum, without any stem, gives
 # {glue:text}`nothing_r2`. (In this chapter, n counts songs, and the intervals resample the
-# {glue:text}`n_artists` artists.) On their own, {glue:text}`pair` are {glue:text}`pair_note`. The
-# intervals of most sums in {numref}`fig-subset-scores` overlap, so the order of neighbouring rows is
-# uncertain with {glue:text}`n_songs` songs. (In {doc}`06-probing`, the same model receives whole songs,
-# so its R² differs a little from that in the last row of {numref}`fig-subset-scores`.)
+# {glue:text}`n_artists` artists.) As predictors without the other stems, {glue:text}`pair` are
+# {glue:text}`pair_note`. The intervals of most sums in {numref}`fig-subset-scores` overlap, so the
+# order of neighbouring rows is uncertain with {glue:text}`n_songs` songs. (In {doc}`06-probing`, the
+# same model receives whole songs, so its R² differs a little from the R² in the last row of
+# {numref}`fig-subset-scores`.)
 #
 # ### The published conditions
 #
-# {cite:t}`marmoret2026` used five conditions besides the mix: bass, drums, other, vocals, and drums with
-# bass, each with its own regression, under their protocol (one fixed penalty, unscaled features, folds
-# without regard to artists). {numref}`tab-stems-paper` shows the results of the same conditions for the
-# present study.
+# {cite:t}`marmoret2026` used five conditions besides the mix: bass, drums, other, vocals, and drums
+# with bass, each with its own regression, under the published protocol (one fixed penalty, unscaled
+# features, folds without regard to artists). {numref}`tab-stems-paper` shows the results of the same
+# conditions for the present study.
 
 # %%
 conditions = [(stem,) for stem in sources] + [pair, band]
@@ -367,29 +370,29 @@ report_value("paper_lowest_r2", order.iloc[0], n=n)
 report_value("paper_highest_r2", order.iloc[-1], n=n)
 
 # %% [markdown]
-# A negative R² means that the predictions are worse than the mean rating. In
+# A negative R² means that the predictions are worse than predicting the mean rating for every song. In
 # {numref}`fig-subset-scores`, the same stems were used with the stricter protocol, so differences
 # between {numref}`fig-subset-scores` and {numref}`tab-stems-paper` are due to the protocols
 # ({doc}`07-objections`), not to the stems. In {numref}`tab-stems-paper`, R² is lowest for
-# “{glue:text}`paper_lowest`” ({glue:text}`paper_lowest_r2`) and highest for “{glue:text}`paper_highest`”
-# ({glue:text}`paper_highest_r2`). The standard deviation in {numref}`tab-stems-paper` measures the
-# uncertainty due to the division into folds, but not the uncertainty due to the sample of songs. The
-# objections to a fixed penalty and to folds that split artists apply here as well. In addition, the
-# stems carry overlapping information: the bass may predict ratings because of the bass line, or because
-# the bass line is related to the drums. Five conditions cannot show how much of the information in the
-# bass is also in the other stems; the set of all sums can. No sum can show what *causes* the ratings
-# (see “What could be wrong here”).
+# “{glue:text}`paper_lowest`” ({glue:text}`paper_lowest_r2`) and highest for
+# “{glue:text}`paper_highest`” ({glue:text}`paper_highest_r2`). The standard deviation in
+# {numref}`tab-stems-paper` measures the uncertainty due to the division into folds, but not the
+# uncertainty due to the sample of songs. The objections to a fixed penalty and to folds that split
+# artists apply here as well. In addition, the stems carry overlapping information: the bass may
+# predict ratings because of the bass line, or because the bass line is related to the drums. Five
+# conditions cannot show how much of the information in the bass is also in the other stems; the set of
+# all sums can. No sum can show what *causes* the ratings (see “What could be wrong here”).
 
 # %% [markdown]
 # ## Alone, left out, and shared
 #
-# The contribution of a stem can be defined in three ways. **Alone**: the R² of the stem minus the R² of
-# no stem. **Left out**: the R² of the whole band minus the R² of all other stems together. If two stems
-# carry the same information, “alone” credits both stems with it, and “left out” credits neither. The
-# **Shapley value** averages these two cases and all cases between them. The Shapley value is the only
-# rule with four properties: the shares add up to the score of the whole band minus the score of no stem;
-# stems with the same effect receive equal shares; a stem that never changes the score receives zero; and
-# if two scores are added, so are their shares.
+# The contribution of a stem can be defined in three ways. **Alone**: the R² with only this stem minus
+# the R² with no stems. **Left out**: the R² with all stems minus the R² with all stems except this
+# one. If two stems carry the same information, “alone” credits both stems with it, and “left out”
+# credits neither. The **Shapley value** averages these two cases and all cases between them. The
+# Shapley value is the only rule with four properties: the shares add up to the score of the whole band
+# minus the score with no stems; stems with the same effect receive equal shares; a stem that never
+# changes the score receives zero; and if two scores are added, the shares are also added.
 #
 # One family of comparisons was planned before we looked at the results: which stems have a Shapley value
 # above 0 for “{glue:text}`target`”? The p-values are corrected by Holm's method for the number of stems.
@@ -406,8 +409,9 @@ clear = clear_rows(planned, value="estimate").index
 target_shares = overall[overall["target"] == target]
 
 # %% [markdown]
-# If the share of one stem is clearly above 0 and that of another is not, the two shares may still not
-# differ clearly. We therefore sort the stems by their shares and compare each stem with the next:
+# If the share of one stem is clearly above 0 and the share of another stem is not, the two shares may
+# still not differ clearly. We therefore sort the stems by their shares and compare each stem with the
+# next:
 
 # %%
 ranked = planned.sort_values("estimate", ascending=False).index
@@ -497,11 +501,11 @@ report_value("n_by_chance", 0.05 * len(further), fmt=".1f")
 # %% [markdown] tags=["needs-simulation"]
 # ### Two control questions
 #
-# In this simulated study, two questions are controls with a known answer. The ratings of “placebo” have
-# no cause in the music. The ratings of “style only” depend on the style of a song and on nothing else.
-# {numref}`tab-control-questions` shows how well the ratings of both questions can be predicted from the
-# whole band, over all songs and within styles. (Within styles, a prediction based on style alone has an
-# R² slightly below 0.)
+# In this simulated study, two questions are controls with a known answer. The ratings for “placebo”
+# have no cause in the music. The ratings for “style only” depend on the style of a song and on nothing
+# else. {numref}`tab-control-questions` shows how well the ratings for both questions can be predicted
+# from the whole band, over all songs and within styles. (Within styles, a prediction based on style
+# alone has an R² slightly below 0.)
 
 # %%
 band_scores = scores[scores["subset"] == subset_name(band)]
@@ -525,9 +529,9 @@ show_table(
 # %% [markdown]
 # In {numref}`tab-control-questions`, “placebo” should never be predictable; “style only” should be
 # predictable over all songs, but not within styles. For “style only”, the shares in
-# {numref}`fig-stem-questions` show in which stems a style can be recognised, not what the answers depend
-# on. Likewise, part of the shares for “{glue:text}`target`” may only show in which stems a style can be
-# recognised.
+# {numref}`fig-stem-questions` show in which stems a style can be recognised, not what the answers
+# depend on. Likewise, the shares for “{glue:text}`target`” may partly reflect how well the style can
+# be recognised in each stem.
 
 # %% [markdown]
 # ## Two kinds of training
@@ -541,7 +545,7 @@ show_table(
 # basses are wrong by a similar amount, and R² counts this offset as error. We therefore report two
 # versions. In “the mix, **as it comes**”, the predictions are left unchanged. In “the mix, **mean
 # shifted**”, the predictions for each sum are shifted so that their mean over the *training* songs
-# equals the mean rating of those songs. This shift removes a common offset and keeps the order of the
+# equals the mean rating of these songs. This shift removes a common offset and keeps the order of the
 # songs.
 
 # %%
@@ -561,7 +565,7 @@ raw = wide["the mix, as it comes"]
 show_figure(
     figures.plot_subset_scores(by_kind, sources, hue="trained_on"),
     "stem-readings",
-    f"R² for “{target}” from {model}, by what the regression was trained on. Arrows: below −1.",
+    f"R² for “{target}” from {model}, for three kinds of training data. Arrows: R² below −1.",
     "One row per sum, with three dots; arrows at the left edge mark far lower scores.",
     table=by_kind,
 )
@@ -583,8 +587,8 @@ report_value("stem_median", wide["the stems themselves"].median(), n=len(wide))
 # %% [markdown] tags=["needs-audio"]
 # ## Controls
 #
-# **Loudness.** A stem is softer than its song, and embeddings depend on level. We take the stem that is
-# softest relative to its song, set it to the loudness (ITU-R BS.1770) of the song, and repeat the
+# **Loudness.** A stem is softer than its song, and embeddings depend on level. We take the stem that
+# is softest relative to its song, raise it to the loudness (ITU-R BS.1770) of the song, and repeat the
 # embedding and the regression. If R² changes little for this stem, R² should change even less for the
 # other stems.
 
@@ -600,13 +604,13 @@ on_louder = ablate(with_louder, ratings[[target]])
 
 # %% [markdown]
 # **The bass of another song.** The drums and the bass of a band are played together. If a prediction
-# uses the interplay of the two instruments, the prediction should become worse with the bass of another
-# song. We therefore exchange the bass of each song for that of another song: among the songs of the same
-# style by other artists, the one with the nearest tempo. The style stays the same, and the tempo stays
-# nearly the same. The exchange removes the interplay of the two instruments, but also everything else
-# that is particular to the original bass; a loss in R² may be due to either. The regression is trained
-# again, on the songs with the exchanged bass. Listen to the first song of each style: first the drums
-# and bass as they were played, then the drums with the other bass.
+# uses the interplay of the two instruments, the prediction should become worse with the bass of
+# another song. We therefore replace the bass of each song by the bass of another song. Among the songs
+# of the same style by other artists, we choose the song with the nearest tempo. The style stays the
+# same, and the tempo stays nearly the same. The exchange removes the interplay of the two instruments,
+# but also everything else that is particular to the original bass; a loss in R² may be due to either.
+# The regression is trained again on the songs' own drums with the swapped bass. Listen to the first
+# song of each style: first the drums and bass as they were played, then the drums with the other bass.
 
 # %%
 tempo = data.tracks.set_index("track_id").get("tempo")
@@ -687,13 +691,13 @@ report_texts(
 # %% [markdown] tags=["needs-simulation", "needs-audio"]
 # ## Does the ablation recover the known causes?
 #
-# In this study, the causes of the ratings are known, and so are the stems that produce these causes. The
-# pattern of the drums determines syncopation; microtiming is measured on drums and bass, although the
-# timing of voice and other instruments varies as much; coupling is a relation between drums and bass.
-# Two causes come mainly, but not only, from drums or bass. Event density counts the moments at which
-# *any* instrument starts a note, and the level of low frequencies is relative to the level of the whole
-# mix, so every stem can affect both causes. For the moments at which a note starts, we compute how often
-# the drums play, and how often neither the drums nor the bass plays:
+# In this study, the causes of the ratings are known, and so are the stems that produce these causes.
+# The pattern of the drums determines syncopation; microtiming is measured on drums and bass, although
+# the timing of the voice and the other instruments varies as much; coupling is a relation between
+# drums and bass. Two causes come mainly, but not only, from drums or bass. Event density counts the
+# moments at which *any* instrument starts a note, and the level of low frequencies is relative to the
+# level of the whole mix, so every stem can affect both causes. For the moments at which a note starts,
+# we compute how often the drums play, and how often neither the drums nor the bass plays:
 
 # %%
 notes = data.truth("onsets")
@@ -752,7 +756,7 @@ show_figure(
     figures.plot_stem_shares(of_causes, panel="cause", columns=2),
     "stem-causes",
     f"Shapley values of stems in R² for the known causes, from {model}; in brackets, the stems "
-    "that produce all or most of them; 95% intervals, not corrected for multiple comparisons.",
+    "that produce all or most of the cause; 95% intervals, not corrected for multiple comparisons.",
     "One panel per cause: for each stem, a dot with its interval.",
     table=of_causes,
 )
@@ -760,7 +764,7 @@ columns = ["mainly made by", "estimate", "low", "high", "p_holm"]
 show_table(
     tests[columns].rename_axis("cause"),
     "stem-truth",
-    "Share of R² of the stems that produce all or most of a cause, minus that of the others. p is "
+    "Share of R² of the stems that produce all or most of a cause, minus the share of the others. p is "
     "Holm-corrected for the number of causes; the 95% intervals are not corrected.",
 )
 report_value("causes_right", len(right), fmt=".0f", n=len(tests))
@@ -773,9 +777,9 @@ report_texts(causes_right_names=join_words(right), causes_wrong_names=join_words
 # unclear. An ablation can only attribute information that the embedding contains, so an unclear result
 # may be due to the embedding.
 #
-# Coupling is a relation between two stems. We therefore compute by how much the R² that drums and bass
-# add together exceeds the sum of the R² that each stem adds alone, and how much R² changes when the bass
-# is exchanged.
+# Coupling is a relation between two stems. We therefore compare the R² that drums and bass add
+# together with the sum of the R² values that each of these stems adds alone. We also compute how much
+# R² changes when the bass is exchanged.
 
 # %%
 coupling = on_stems.select(["bass–drum coupling"])
@@ -810,11 +814,11 @@ report_texts(coupling_word=pick_verdict(estimates["coupling_r2"], *words))
 # %% [markdown] tags=["needs-audio"]
 # ## One song at a time
 #
-# The Shapley value also divides the *predicted rating* of a single song: starting from the mean rating
-# of the training songs, each stem raises or lowers the prediction. We use the regression on the mix with
-# the mean shifted, because the question is what the regression uses in this mix. In some songs, a stem
-# is silent. Silence also has an embedding and would receive a share, so a sum contains only the stems
-# that are not silent.
+# The Shapley value also divides the *predicted rating* of a single song: each stem raises or lowers
+# the prediction relative to the mean rating of the training songs. We use the regression on the mix
+# with the mean shifted, because the question is what the regression uses in this mix. In some songs, a
+# stem is silent. Silence also has an embedding and would receive a share, so a sum contains only the
+# stems that are not silent.
 
 # %%
 silent = pd.DataFrame(
@@ -896,10 +900,10 @@ for track, song_rows in shown.groupby("track_id", sort=False):
 # ```{exercise} First and last
 # :label: ex-first
 #
-# From the table `added`, compute, in one line each, what the first of the three stems adds on average
-# when it is added first, and when it is added last; call the two numbers `first` and `last`. To which
-# two of the three measures do these numbers correspond? What weight does each of these two measures have
-# in the Shapley value with three stems, and with four?
+# Use the table `added` to compute how much the first stem of `trio` adds on average when it is added
+# first, and how much when it is added last. Call the two numbers `first` and `last`. To which two of
+# the three measures do these numbers correspond? What weight does each of these two measures have in
+# the Shapley value with three stems, and with four?
 # ```
 #
 # ```{solution-start} ex-first
@@ -965,10 +969,11 @@ assert len(broken.merge(target_shares, on=["stem", "measure", "estimate"])) == 0
 #
 # Add up one song's stems (`stems.remix`), separate the sum into harmonic and percussive parts
 # {cite}`fitzgerald2010` with `stems.separate(y, sr, "hpss")`, call the result `guess`, and compare its
-# percussive part with the true drums by listening. Which instruments do you hear in the percussive part?
-# What is the signal-to-distortion ratio of each part (`stems.separation_quality`)? This ratio is 10
-# log₁₀ of the energy of the true stem, scaled to fit the estimate, over the energy of the error.
-# `stems.regroup_stems` combines the true stems into the same two parts.
+# percussive part with the true drums by listening. Which instruments do you hear in the percussive
+# part? What is the signal-to-distortion ratio of each part (`stems.separation_quality`)? To compute
+# this ratio, the true stem is scaled to fit the estimate; the ratio is 10 log₁₀ of the energy of the
+# scaled stem divided by the energy of the error. `stems.regroup_stems` combines the true stems into
+# the same two parts.
 # ```
 #
 # ```{solution-start} ex-separate
@@ -1013,9 +1018,9 @@ assert set(guess) == {"harmonic", "percussive"}, 'the separator is called "hpss"
 # stems.
 
 # %% [markdown]
-# **What would change our mind**: more artists; another separator or loudness that changes the score of a
-# stem by more than the width of its interval; or a cause for which the other stems clearly have a larger
-# share than the stems that produce most of it.
+# **What would change our mind**: more artists; another separator or another loudness that changes the
+# score of a stem by more than the width of its interval; or a cause for which the other stems clearly
+# have a larger share than the stems that produce most of it.
 #
 # **Next:** {doc}`09-mixed-models` asks whether the predictions hold for individual listeners and in
 # every style.
