@@ -93,7 +93,7 @@ def rating_matrix(table: pd.DataFrame) -> np.ndarray:
 
 
 def mean_squares(matrix: np.ndarray) -> tuple[float, float, float]:
-    """Compute the mean squares of songs, raters and residual from a complete matrix of ratings."""
+    """Compute mean squares for songs, raters and residuals from a complete matrix of ratings."""
     n, k = matrix.shape
     grand = matrix.mean()
     between = k * ((matrix.mean(axis=1) - grand) ** 2).sum()
@@ -103,7 +103,7 @@ def mean_squares(matrix: np.ndarray) -> tuple[float, float, float]:
 
 
 def fit_crossed(table: pd.DataFrame) -> tuple[CrossedDeviance, np.ndarray]:
-    """Fit the model rating = mean + song effect + listener effect + residual by REML.
+    """Use REML to fit the model ``rating = mean + song effect + listener effect + residual``.
 
     Parameters
     ----------

@@ -179,7 +179,7 @@ class CrossedDeviance:
         return np.concatenate([L[_triangle(len(L))] for L in factors])
 
     def lambdas(self, theta) -> list[np.ndarray]:
-        """Return one block-diagonal Cholesky factor per grouping factor, one block per term."""
+        """Return a block-diagonal Cholesky factor per grouping factor, with one block per term."""
         scaled, out = self.scaled(theta), []
         for factor in self.factors:
             L = np.zeros((factor.k, factor.k))

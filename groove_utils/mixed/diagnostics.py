@@ -78,7 +78,7 @@ def check_residuals(result: LmmResult) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns ``check``, ``of`` (``residual``, or coefficient and factor, such as
+        Columns ``check``, ``of`` (``residual``, or a coefficient and its grouping factor, such as
         ``Intercept by listener``), ``value`` (effect size), ``p`` and ``meaning``.
     """
     residual = result.residuals

@@ -150,7 +150,7 @@ def profile_intervals(result, level: float = 0.95) -> tuple[np.ndarray, np.ndarr
     """Compute profile-likelihood intervals for standard deviations and correlations.
 
     For a REML fit, the restricted likelihood is profiled. In lme4, ``confint`` always profiles the
-    unrestricted likelihood; pass ``result.refit(reml=False)`` to reproduce those intervals.
+    unrestricted likelihood; pass ``result.refit(reml=False)`` to reproduce the intervals of lme4.
 
     Parameters
     ----------

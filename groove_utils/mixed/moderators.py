@@ -88,7 +88,7 @@ def slopes_by_fact(
     facts : list of str
         Numeric columns with listener variables.
     predictor : str
-        Predictor whose slope is studied; a column of `rows`.
+        Column of `rows` that contains the predictor.
     random : str
         Random terms, such as ``(1 + x | listener) + (1 | track)``.
     response : str

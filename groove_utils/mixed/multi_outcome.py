@@ -25,7 +25,7 @@ def slopes_by_question(
     Parameters
     ----------
     rows : DataFrame
-        One row per rating, with the columns ``question, rating`` and those of the formula.
+        One row per rating, with the columns ``question, rating`` and the variables of the formula.
     fixed, random : str
         Fixed and random parts of the formula, such as ``predicted + style`` and
         ``(1 | listener) + (1 | track)``.

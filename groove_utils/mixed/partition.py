@@ -49,7 +49,7 @@ def partition_by_question(formula: str, rows: pd.DataFrame) -> pd.DataFrame:
     formula : str
         Formula of the model; see `fit_lmm`.
     rows : DataFrame
-        One row per rating, with the column ``question`` and those of the formula.
+        One row per rating, with the column ``question`` and the variables of the formula.
 
     Returns
     -------

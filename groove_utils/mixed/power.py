@@ -142,7 +142,7 @@ def assume_slope(
 
 
 def _share_between(songs: pd.DataFrame, name: str, artist: str) -> float:
-    """Estimate the share of a covariate's variance that lies between artists, by REML."""
+    """Estimate by REML the share of a covariate's variance that lies between artists."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LmmWarning)  # the share may be 0
         parts = fit_lmm(f"{name} ~ 1 + (1 | {artist})", songs).mean_variances()

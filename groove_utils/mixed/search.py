@@ -30,8 +30,8 @@ def minimise(
     model : CrossedDeviance
         Deviance to minimise.
     start : ndarray, shape (n_theta,), optional
-        Starting point; by default, the standard deviation of each random effect is half that of the
-        residual.
+        Starting point; by default, the standard deviation of each random effect is half the
+        residual standard deviation.
     tol : float
         Gradient tolerance of the optimiser.
     free : ndarray of bool, shape (n_theta,), optional

@@ -80,8 +80,8 @@ def lhl_syncopation(onsets: ArrayLike, weights: ArrayLike | None = None) -> floa
     """Compute the syncopation index of Longuet-Higgins & Lee for one stream of onsets.
 
     A rest is a step without an onset. Each note is compared with the heaviest rest before the next
-    note. If the metrical weight of this rest is greater than that of the note, the difference is
-    added to the syncopation. The pattern is treated as a loop.
+    note. If the rest has a greater metrical weight than the note, the difference is added to the
+    syncopation. The pattern is treated as a loop.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def witek_syncopation(
     kick, snare, hat : array_like of bool, shape (n_steps,) or (n_bars, n_steps)
         Onsets of the three streams; `hat` includes all cymbals. The pattern is treated as a loop.
     weights : array_like of int, shape (n_steps,), optional
-        Metrical weights of one bar. The default weights are those of the paper for sixteenths in
+        Metrical weights of one bar. The default weights are taken from the paper, for sixteenths in
         4/4: 0 on the downbeat, −1 on the other beats, −2 on the remaining eighth notes, and −3 on
         the remaining sixteenths.
 

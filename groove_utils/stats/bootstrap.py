@@ -1,4 +1,4 @@
-"""Cluster bootstrap intervals, which resample whole clusters, such as all songs by an artist.
+"""Bootstrap intervals by resampling whole clusters, such as all songs by an artist.
 
 :func:`influence_interval` resamples the influence of each cluster on a statistic. This is a
 first-order approximation of the bootstrap (Efron 1982, chapter 6). The influence of a cluster may

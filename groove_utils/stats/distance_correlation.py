@@ -14,7 +14,7 @@ __all__ = ["mantel", "order_codes", "unit_ranks"]
 
 
 def order_codes(values) -> np.ndarray:
-    """Replace values by integer codes 0, 1, 2 … in ascending order; equal values share a code.
+    """Replace values with integer codes 0, 1, 2 … in ascending order; equal values share a code.
 
     Any subset of the codes can then be ranked by counting, without sorting.
 
@@ -62,7 +62,7 @@ def unit_ranks(codes: np.ndarray, covariate=None) -> np.ndarray:
 
 
 def mantel(first, second, orders, *, keep=None, covariate=None) -> tuple[np.ndarray, np.ndarray]:
-    """Compute rank correlations of distances, and their null distribution by permutation of units.
+    """Compute rank correlations of distances, and their null distribution by permuting units.
 
     Parameters
     ----------

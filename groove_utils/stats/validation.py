@@ -74,7 +74,7 @@ def as_targets(y) -> tuple[np.ndarray, list[str], np.ndarray]:
     Parameters
     ----------
     y : Series, DataFrame or array-like of shape (n,) or (n, m)
-        One row per song, one column per target.
+        Targets, with one row per song and one column per target.
 
     Returns
     -------

@@ -64,7 +64,7 @@ def format_p(p: float, *, leading_zero: bool = False) -> str:
 
 
 def typeset_minus(text: str) -> str:
-    """Replace hyphens used as minus signs by typographic minus signs (U+2212).
+    """Replace hyphens used as minus signs with typographic minus signs (U+2212).
 
     Hyphens inside words and names are kept.
 
