@@ -181,7 +181,7 @@ ols = smf.ols("rating ~ predicted", rows).fit()
 ols.summary2().tables[1].round(3)
 
 # %% [markdown]
-# The estimate of the slope is fine, but its standard error is too small. Ratings of the same song are
+# The estimate of the slope is valid, but its standard error is too small. Ratings of the same song are
 # partly redundant, because they share the song's intercept $v_j$ and the prediction. Let $m$ be the
 # number of ratings per song, and $\rho$ the share of the variance that is between songs. If a predictor
 # is the same for all ratings of a song, the variance of the slope is $1 + (m - 1) \rho$ times as large
@@ -265,8 +265,8 @@ report_value("crossed_difference", crossed_difference, fmt=".0e", tolerance=1e-2
 # conclusions apply only to those words. {numref}`fig-error-models` shows the same slope, estimated under
 # error models that ignore listeners, songs, both, or neither. The estimates are similar, but the
 # intervals differ in width. Rows labelled “clustered” are ordinary regressions with cluster-robust
-# standard errors, which allow the errors within a cluster (the ratings by one listener, or of one song)
-# to be correlated.
+# standard errors, which allow the errors within a cluster (the ratings by one listener or the ratings of
+# one song) to be correlated.
 
 # %%
 errors = mixed.compare_error_models(f"rating ~ predicted + {crossed}", rows)
@@ -421,9 +421,9 @@ report_texts(adds=describe_additions(additions[: 2 * len(predictors) - 1]))
 # probable intercept and slope, given the ratings and the estimated variances. Conditional modes are
 # shrunk towards the average, because each slope is estimated from few songs. The conditional modes
 # therefore vary less than the true slopes. If the average slope is positive, the share of rising lines
-# in the figure is higher than the share of listeners with a positive slope. We compute the share of
-# listeners from the model instead, which assumes that slopes are normally distributed around the average
-# slope, with the estimated standard deviation.
+# in the figure is higher than the share of listeners with a positive slope. We therefore compute the
+# share of listeners with a positive slope from the model, which assumes that slopes are normally
+# distributed around the average slope, with the estimated standard deviation.
 
 # %%
 modes = model.random_effects("listener")
@@ -592,9 +592,9 @@ report_counts(n_pairs=len(contrasts), n_different=len(different), n_equal=len(eq
 # the ratings on each question by their standard deviation. We fit a separate model for each question,
 # with the same random effects as before: intercepts and slopes of listeners, and intercepts of songs and
 # artists. To test the differences *between* two questions, we take each listener's ratings of a song on
-# both questions, subtract one from the other, and fit the same model to these differences. The slope of
-# this model is the difference between the slopes for the two questions. A groove score that is computed
-# from other questions is left out.
+# both questions, subtract one rating from the other, and fit the same model to these differences. The
+# slope of this model is the difference between the slopes for the two questions. A groove score that is
+# computed from other questions is left out.
 
 # %%
 common = "groove" if "groove" in set(predictions["target"]) else query
@@ -892,7 +892,7 @@ sources = {
 
 # %%
 def recover(ratings, listeners, truth):
-    """Fit a mixed model to ratings and compare its estimates with the truth."""
+    """Fit a mixed model to ratings and compare its estimates with the true values."""
     rows = ratings[ratings["query"] == truth_query].rename(columns=short_names)
     rows = rows.join(covariates, on="track").join(facts, on="track")
     rows = rows.join(listeners.set_index("listener_id"), on="listener")
@@ -1046,10 +1046,10 @@ show_table(
 report_effects({"song_level_slope": song_level.iloc[-1]}, len(means))
 
 # %% [markdown]
-# With all these random intercepts, the slope of the song means is {glue:text}`song_level_slope_full`.
-# With only a few styles, the standard deviation between styles is very uncertain, and its estimate is
-# often 0, the lowest possible value. With few styles, the interval of any effect that varies between
-# styles is therefore unreliable, too. Song means cannot answer these questions:
+# With all these random intercepts, the slope for song means is {glue:text}`song_level_slope_full`. With
+# only a few styles, the standard deviation between styles is very uncertain, and its estimate is often
+# 0, the lowest possible value. With few styles, the interval of any effect that varies between styles is
+# therefore unreliable, too. Song means cannot answer these questions:
 #
 # - **For whom does the model work?** Slopes and preferences of single listeners cannot be estimated.
 # - **Does the result hold for other listeners?** Averaging treats the listeners as fixed.

@@ -317,8 +317,8 @@ show_table(
 # but this cannot happen with the default number of epochs.)
 #
 # Training can be interrupted at any time: it resumes after the last complete epoch and leads to exactly
-# the same weights. On a GPU, the same loop uses half precision, and `torchrun` can distribute it over
-# several GPUs.
+# the same weights as training without interruption. On a GPU, the same loop uses half precision, and
+# `torchrun` can distribute it over several GPUs.
 
 # %%
 predictions, histories = genre.train_networks(
@@ -660,8 +660,8 @@ horse_scores = score(tone_runs, "version")
 by_seed = genre.accuracy_by_seed(tone_runs, "version")
 
 # %% [markdown]
-# When the tone is swapped, a network that relies on it predicts styles from the wrong half. How often
-# does this happen?
+# When the tone is swapped, a network that relies on the tone predicts styles from the wrong half. How
+# often does this happen?
 
 # %%
 rows = tone_runs[tone_runs["version"] == "swapped"]
@@ -693,10 +693,10 @@ report_gaps(horse_gaps, n_tested, words=words, tolerance=8)
 # The network that was trained and tested with the tone classifies
 # {glue:text}`horse_tone_as_in_training_full` of the clips correctly; the network that was trained and
 # tested without the tone, {glue:text}`horse_no_tone_at_all_full`. When the tone is added to training and
-# test clips, accuracy {glue:text}`horse_gain_verdict` ({glue:text}`horse_gain_full`). If all recordings
-# came from the same turntable, we would publish this result. With the tone removed, the accuracy of the
-# network that was trained with the tone {glue:text}`horse_fall_verdict` ({glue:text}`horse_fall_full`)
-# to {glue:text}`horse_removed_full`. This accuracy minus the accuracy of the network that was trained
+# test clips, accuracy {glue:text}`horse_gain_verdict` ({glue:text}`horse_gain_full`). If we did not know
+# about the tone, we would publish this result. With the tone removed, the accuracy of the network that
+# was trained with the tone {glue:text}`horse_fall_verdict` ({glue:text}`horse_fall_full`) to
+# {glue:text}`horse_removed_full`. This accuracy minus the accuracy of the network that was trained
 # without the tone is {glue:text}`horse_loss_full`. The intervals of all three differences are over bands
 # and training runs. With the tone swapped, accuracy is {glue:text}`horse_swapped_full`, and
 # {glue:text}`horse_crossed_full` of the clips are assigned to a style from the wrong half. In this

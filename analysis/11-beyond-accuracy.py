@@ -576,11 +576,11 @@ show_figure(
 #    was trained *without* the tone, for the same clips without the tone. The sound of the tone alone may
 #    also raise an AUC, even for edges and for the untrained network, which have learnt nothing about the
 #    tone. We therefore say that an explanation has found the tone if three conditions are met: its AUC
-#    is above 0.5; its AUC is above that of the control; and this rise is larger than the rise for edges
-#    and the rise for the untrained network. Each of these differences has to be clear. (Levels are
-#    relative to the loudest cell of a spectrogram, so a loud tone also lowers all other cells. This
-#    effect of the tone lies outside the lowest mel band, and limits the AUC that any explanation can
-#    reach.)
+#    is above 0.5; its AUC is above the AUC of the control; and the difference between these two AUCs
+#    (the *rise*) is larger than the rise for edges and the rise for the untrained network. Each of these
+#    differences has to be clear. (Levels are relative to the loudest cell of a spectrogram, so a loud
+#    tone also lowers all other cells. This effect of the tone lies outside the lowest mel band, and
+#    limits the AUC that any explanation can reach.)
 
 # %%
 songs = clips.table["song_id"].iloc[chosen].unique()
@@ -1201,9 +1201,9 @@ report_texts(gain_verdict=pick_verdict(gain, *words))
 # %% [markdown] tags=["needs-audio"]
 # - **genre-resnet-bigru**: R² is {glue:text}`groove_genre-resnet-bigru_full`; predicting the mean rating
 #   of each song's style gives an R² of {glue:text}`groove_style_alone`.
-# - **Training or architecture?** Here we compare another network, genre-mel-cnn
-#   (R² = {glue:text}`groove_genre-mel-cnn`), with an untrained network of the same architecture
-#   (R² = {glue:text}`groove_mel-cnn-untrained`). Training on styles {glue:text}`gain_verdict`: the
+# - **Training or architecture?** Here we compare another network, genre-mel-cnn (R² =
+#   {glue:text}`groove_genre-mel-cnn`), with an untrained network of the same architecture (R² =
+#   {glue:text}`groove_mel-cnn-untrained`). Training to recognise styles {glue:text}`gain_verdict`: the
 #   difference is {glue:text}`groove_gain_full`.
 # - **Without labels**: R² is {glue:text}`groove_ssl-moments_full` for moments,
 #   {glue:text}`groove_ssl-moments-stretched_full` for stretched moments, and {glue:text}`groove_ssl-stems_full` for
@@ -1369,7 +1369,7 @@ far_curve["accuracy"].mean().round(2)
 # predict ratings with an R² of {glue:text}`groove_genre-resnet-bigru_full`. Predicting the mean rating
 # of each song's style gives an R² of {glue:text}`groove_style_alone_full`. The following networks of
 # this chapter predict which songs of a style are rated higher: {glue:text}`beyond_style`. For another
-# network, mel-cnn, training on styles {glue:text}`gain_verdict` compared with random weights
+# network, mel-cnn, training to recognise styles {glue:text}`gain_verdict` compared with random weights
 # ({glue:text}`groove_gain_full`). Here n is the number of songs.
 
 # %% [markdown]
