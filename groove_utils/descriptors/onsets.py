@@ -141,7 +141,7 @@ def detect_onsets(
     radius = max(1, round(min_gap / hop))
     highest = ndimage.maximum_filter1d(curve, 2 * radius + 1, mode="constant")
     peaks = np.flatnonzero((curve == highest) & (height > threshold * scale))
-    # a plateau gives equal neighbours: keep its first frame
+    # in a plateau, neighbouring frames are equal: keep the first
     peaks = peaks[np.diff(peaks, prepend=-radius - 1) > radius]
     times = _parabolic(curve, peaks) * hop + LATENCY
     return np.maximum(times, 0.0), curve[peaks]

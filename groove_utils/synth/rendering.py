@@ -28,13 +28,13 @@ DRUM_PANS = {
     "hat": 0.3, "open_hat": 0.3, "ride": -0.35, "crash": -0.25, "tom_high": 0.2, "tom_low": -0.3,
 }  # fmt: skip
 TUNED_DRUMS = ("kick", "snare", "tom_high", "tom_low")
-# loudness of each stem relative to the drums, in LU, by style
+# loudness of each stem relative to −23 LUFS, in LU, by style
 BALANCE = {
     "funk": {"drums": 0.0, "bass": -0.5, "other": -5.0, "vocals": -5.5},
     "pop": {"drums": -0.5, "bass": -1.6, "other": -3.0, "vocals": -2.5},
     "rock": {"drums": 0.0, "bass": -1.8, "other": -1.5, "vocals": -3.5},
 }
-# loudness of the second part of `other` relative to the first
+# level of the second part of `other` relative to the first, in dB, by style
 SECOND_PART = {"funk": -2.0, "pop": -5.0, "rock": -4.0}
 MAIN_PART = {"drums": "drums", "bass": "bass", "other": "chords", "vocals": "lead"}
 
