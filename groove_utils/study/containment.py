@@ -53,9 +53,9 @@ def check_file(
     -------
     list of Problem
         At most one problem, with one of these kinds: ``outside_folder`` for a path that leads out
-        of the study, also through symbolic links; ``not_a_file`` for a pipe, a device or a folder;
-        ``too_large``; ``invalid_path`` for a path that cannot be resolved. Empty for a missing
-        file.
+        of the study folder, directly or through symbolic links; ``not_a_file`` for a pipe, a device
+        or a folder; ``too_large`` for a file larger than `largest`; ``invalid_path`` for a path
+        that cannot be resolved. The list is empty for a missing file.
     """
     place = (source or file, row, column)
     try:

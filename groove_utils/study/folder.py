@@ -29,11 +29,11 @@ def load_study(name: str | os.PathLike = "demo", *, validate: bool = True) -> St
     Parameters
     ----------
     name : str or path-like
-        ``demo`` or another name of :func:`groove_utils.study.list_studies`, or a folder with a
-        ``study.yml``. A catalogued study that does not exist yet is generated (``demo``) or
-        downloaded.
+        Name of a catalogued study, such as ``demo`` (see :func:`groove_utils.study.list_studies`),
+        or a folder with a ``study.yml``. A catalogued study that does not exist
+        yet is generated (``demo``) or downloaded.
     validate : bool
-        If True, check the tables first; ``make`` also checks the audio.
+        If True, check the tables first, but not the audio.
 
     Returns
     -------
@@ -110,7 +110,10 @@ class Study:
 
     @cached_property
     def queries(self) -> dict[str, str]:
-        """Wording of each rated query, except :attr:`controls` and :attr:`constant_queries`."""
+        """Query → its wording, for queries with ratings.
+
+        Queries in :attr:`controls` and :attr:`constant_queries` are not included.
+        """
         used = set(self._all_ratings["query"]) - {*self.controls, *self.constant_queries}
         return {query: text for query, text in self._wordings().items() if query in used}
 
@@ -181,7 +184,7 @@ class Study:
 
     @cached_property
     def listeners(self) -> pd.DataFrame | None:
-        """One row per listener: listener_id, and any other columns; None if they are unknown."""
+        """One row per listener: listener_id and other columns; None if listeners are unknown."""
         if (self.path / "listeners.csv").is_file():
             return self._facts("listeners.csv")
         if "listener_id" in self.ratings:
