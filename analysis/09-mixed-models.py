@@ -892,7 +892,7 @@ sources = {
 
 # %%
 def recover(ratings, listeners, truth):
-    """Fit a mixed model to ratings and compare its estimates with the true values."""
+    """Fit a mixed model to ratings; compare estimates with true values."""
     rows = ratings[ratings["query"] == truth_query].rename(columns=short_names)
     rows = rows.join(covariates, on="track").join(facts, on="track")
     rows = rows.join(listeners.set_index("listener_id"), on="listener")
