@@ -103,11 +103,11 @@ def detect_onsets(
     """Detect onsets in an onset curve.
 
     A frame is an onset if its value is the largest within `min_gap` on either side and exceeds the
-    moving median of 200 ms by `threshold` times the typical height ``Σh³ / Σh²`` of the peaks. This
-    is a mean in which high peaks count most, so it depends neither on a single crash nor on the
-    many small peaks of a noise floor. Times are refined by a parabola through the peak and its
-    neighbours, and shifted by 4.5 ms, since the peak of a 50 ms frame precedes a click by this
-    time.
+    moving median of 200 ms by `threshold` times the typical height ``Σh³ / Σh²`` of the peaks. The
+    typical height is a mean in which high peaks count most, so it depends neither on a single crash
+    nor on the many small peaks of a noise floor. Times are refined by a parabola through the peak
+    and its neighbours, and shifted by 4.5 ms, since the peak of a 50 ms frame precedes a click by
+    this time.
 
     Parameters
     ----------

@@ -112,8 +112,8 @@ def ablate(
     Parameters
     ----------
     features : mapping of tuple of str to features
-        Features of each subset of stems: an array of shape (n, d), or a mapping of layer → such
-        arrays. The largest subset is used as the mix; it must contain every stem.
+        Features of each subset of stems: an array of shape (n, d), or a mapping of layer names to
+        such arrays. The largest subset is used as the mix; it must contain every stem.
     y, artists, styles, protocol, folds
         See :func:`groove_utils.probe.nested_ridge`.
     train_on : {"stem", "mix", "mix_centred"}

@@ -59,7 +59,7 @@ def select_by_inner_folds(results: Mapping[str, ProbeResult]) -> ProbeResult:
     -------
     ProbeResult
         Selected predictions; the column ``model`` of ``choices`` contains the selected name. Scores
-        apply to the whole procedure including selection, and are not biased upwards as the highest
+        apply to the whole procedure, including selection, and are not biased upwards as the highest
         of several scores would be.
 
     Examples
