@@ -133,8 +133,7 @@ def embed_models(
     seed : int
         Seed of the random weights of models named ``…-untrained``; other models ignore it.
     pooling : {'mean', 'mean+std'}
-        A track's vector is the mean over its frames, optionally followed by their standard
-        deviation.
+        A track's vector is the mean over its frames, or the mean followed by the SD.
     cache : ArrayCache, optional
         Cache of vectors; the project's cache by default. Identical audio is embedded only once.
     device : str, optional

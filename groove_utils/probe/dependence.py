@@ -169,8 +169,8 @@ def two_lines(x, y, artists=None, covariates=None) -> pd.DataFrame:
     most extreme value between the 10th and 90th percentiles of `x`; take the songs in this range
     whose fitted value is within one standard error of it; place the break at the quantile of these
     songs that gives more songs to the weaker of the two lines. The lines need not meet at the
-    break. In simulations of 24 artists with four songs each, the test mistook a logarithmic curve,
-    or a curve that rises to a plateau, for an inverted U in at most 8% of cases.
+    break. The chapter on descriptors estimates how often the test mistakes a curve that rises to a
+    plateau for an inverted U.
 
     Examples
     --------

@@ -70,8 +70,7 @@ def start_study(
     worksheet : str, optional
         Worksheet of a workbook; by default, the largest that contains ratings.
     report : callable, optional
-        Function called with sentences that describe how the input was interpreted and what was left
-        out.
+        Function called with sentences on how the input was interpreted and what was left out.
 
     Returns
     -------
