@@ -62,7 +62,7 @@ by_style = data.tracks.groupby("style")
 songs = by_style.agg(songs=("track_id", "size"), artists=("artist", "nunique"))
 
 # %% tags=["hide-input"]
-show_table(songs.loc[data.styles], "songs", "Number of songs and artists, by style.")
+show_table(songs.loc[data.styles], "songs", "Numbers of songs and artists, by style.")
 report_counts(n_songs=len(data.tracks), n_artists=data.tracks["artist"].nunique())
 report_counts(n_styles=len(data.styles))
 
@@ -167,11 +167,12 @@ report_percentages({"first_axis": shares[0]}, len(data.tracks))
 
 # %% [markdown]
 # Listeners answered {glue:text}`n_queries` questions. Scores that are computed from several answers (in
-# this study: {glue:text}`derived`) are left out here, because they would count these answers twice. The
-# questions are not independent ({numref}`fig-correlations`): the first principal component accounts for
-# {glue:text}`first_axis` of the variance of the standardised song means. A feature that predicts one of
-# two correlated questions tends to predict the other as well. Predicting several questions therefore
-# does not amount to several independent confirmations.
+# this study: {glue:text}`derived`) are left out here, because including them would count the same
+# answers twice. The questions are not independent ({numref}`fig-correlations`): the first principal
+# component accounts for {glue:text}`first_axis` of the variance of the standardised song means. A
+# feature that predicts the answers to one of two correlated questions tends to predict the answers to
+# the other as well. Accurate predictions for several questions therefore do not amount to several
+# independent confirmations.
 #
 # ## Who rated what
 
@@ -215,7 +216,7 @@ show_figure(
     figures.plot_scale_use(scale_use, data.scales[query]),
     "scale-use",
     f"Mean and standard deviation of the ratings of “{query}” by each of {len(scale_use)} listeners. "
-    "Dotted: the mean over listeners.",
+    "Dotted line: the mean over listeners.",
     "Scatter plot of listeners' means and standard deviations around a dotted line.",
     table=scale_use,
 )
@@ -229,10 +230,10 @@ show_figure(
 #
 # $$ x_{ij} = \mu + s_i + l_j + e_{ij} $$
 #
-# The variances of the song effects, the listener effects and the residuals are $S$, $L$ and $E$. The
-# {term}`intraclass correlation` of single ratings is the share of the variance that is due to songs:
-# ICC(C,1) is the songs' share of the variance *within listeners*, and ICC(A,1) is their share of the
-# total variance:
+# The variances of the song effects, the listener effects and the residuals are $S$, $L$ and $E$,
+# respectively. The {term}`intraclass correlation` of single ratings is the share of the variance that
+# is due to songs: ICC(C,1) is the songs' share of the variance *within listeners*, and ICC(A,1) is
+# their share of the total variance:
 #
 # $$ \mathrm{ICC}(C,1) = \frac{S}{S + E}, \qquad \mathrm{ICC}(A,1) = \frac{S}{S + L + E} $$
 #
@@ -256,16 +257,16 @@ print(f"ICC(C,1) = {single:.2f}")
 
 # %% [markdown] tags=["needs-listeners"]
 # The published value of ICC(C,1) for this example is .71. The *mean* of several judges is more reliable
-# than a single judge, because differences in taste and chance average out. If $k$ judges rate all
+# than a single judge, because individual tastes and random errors average out. If $k$ judges rate all
 # targets, the reliability of their mean is ICC(C,k), which psychologists call Cronbach's alpha. The
-# Spearman–Brown formula computes this reliability from ICC(C,1), written $\rho_1$ below. The
+# Spearman–Brown formula gives this reliability in terms of ICC(C,1), written $\rho_1$ below. The
 # reliability can also be computed from the variance of each judge's ratings $x_j$ and the variance of
 # the sum of all judges' ratings:
 #
 # $$ \rho_k = \frac{k \, \rho_1}{1 + (k - 1) \, \rho_1} = \frac{k}{k - 1}
 # \left( 1 - \frac{\sum_j \mathrm{var}(x_j)}{\mathrm{var}(\sum_j x_j)} \right) $$
 #
-# The first two lines of the next cell compute ICC(C,k) by these two formulas. `assert_allclose` is a
+# The first two lines of the next cell compute ICC(C,k) with these two formulas. `assert_allclose` is a
 # live check: the build of this page stops if our function `icc` does not give the same numbers to
 # within $10^{-8}$.
 
@@ -299,7 +300,7 @@ shares = pd.Series(variances) / (S + L + E)
 # The most direct measure of reliability needs no model. We divide the listeners at random into two
 # halves and correlate the song means of the two halves ({numref}`fig-halves`). If the two halves agreed
 # perfectly, all dots in the figure would lie on the diagonal. Each mean is based on only half of the
-# listeners, so we extrapolate the correlation to all listeners by the Spearman–Brown formula with
+# listeners, so we extrapolate the correlation to all listeners using the Spearman–Brown formula with
 # $k = 2$:
 
 # %% tags=["needs-listeners"]
@@ -322,7 +323,7 @@ np.testing.assert_allclose(one_split["estimate"], by_hand, atol=1e-8)
 show_figure(
     figures.plot_halves(halves, data.styles),
     "halves",
-    f"Mean ratings of “{query}” by one half of {len(matrix)} listeners and by the other.",
+    f"Mean ratings of “{query}” by one half of {len(matrix)} listeners and by the other half.",
     "Scatter plot of songs, coloured by style: the two halves' means lie around a diagonal.",
     table=halves,
 )
@@ -409,20 +410,21 @@ report_texts(ceiling_word=pick_verdict(ceiling, *words, reference=0.5))
 # {glue:text}`ceiling_word`.
 #
 # The ceiling applies to the *songs*, not to their sound: a quality of a song that leaves no trace in
-# the audio also contributes to the variance between songs. A model of the audio may therefore stay
-# below the ceiling even if it uses everything that can be heard.
+# the audio also contributes to the variance between songs. A model based on the audio may therefore
+# score below the ceiling even if it uses everything that can be heard.
 
 # %% [markdown] tags=["needs-simulation"]
 # ### Two control questions
 #
-# The simulation has two further questions, and we know exactly what determines the answers. The answers
-# to “placebo” depend on nothing in the sound: some songs are rated higher than others, but these
-# differences are random. The answers to “style only” depend on the style alone. Listeners agree on both
-# questions, so the song means of both are reliable ({numref}`fig-ceilings`). Reliable ratings are
-# therefore no evidence that anything can be predicted from the audio. Later chapters test their methods
-# on both questions: a valid method finds nothing in the answers to “placebo”, and nothing but style in
-# the answers to “style only”. The next cell computes the share of the variance of the song means that
-# is due to differences between styles:
+# The simulation contains two further questions, and we know exactly what determines the answers to
+# them. The answers to “placebo” do not depend on the sound: some songs are rated higher than others,
+# but these differences are random. The answers to “style only” depend on the style alone. Listeners
+# agree in their answers to both questions, so the song means of both are reliable
+# ({numref}`fig-ceilings`). Reliable ratings are therefore no evidence that anything can be predicted
+# from the audio. Later chapters test their methods on both questions: a valid method finds no
+# effect on the answers to “placebo”, and only an effect of style on the answers to “style only”. The
+# next cell computes the share of the variance of the song means that is due to differences between
+# styles:
 
 # %% tags=["needs-simulation"]
 controls = {name: style_share(data.song_means(name)) for name in data.controls}
@@ -434,10 +436,10 @@ pd.Series(controls, dtype=float).round(2)
 # The effect of the number of raters depends on the design. If the same people rate all songs, their
 # average levels shift the means of all songs by the same amount and do not matter. If each song has its
 # own raters, a song may happen to get generous or strict raters, which adds noise. In both designs, the
-# Spearman–Brown formula computes the reliability from the agreement of individual listeners: from
+# Spearman–Brown formula gives the reliability in terms of the agreement of individual listeners: from
 # ICC(C,1) in the first design, and from ICC(A,1) in the second. {numref}`fig-rater-curve` shows both
-# curves. The crosses check the curve for different raters: they show the mean correlation between the
-# song means of two panels of raters that were drawn at random for each song.
+# curves. The crosses serve as a check of the curve for different raters: they show the mean correlation
+# between the song means of two panels of raters that were drawn at random for each song.
 
 # %% tags=["needs-listeners"]
 curve = mixed.rater_curve(ratings, seed=seed)
@@ -519,20 +521,20 @@ report_counts(n_ceilings=len(paired))
 #
 # The listeners are simulated. Results about methods carry over to people only if simulated listeners
 # disagree as much as real listeners do. {numref}`tab-simulated-beside-real` compares the simulated
-# ratings with the ratings from real studies.
+# ratings with ratings from real studies.
 
 # %% tags=["needs-simulation", "hide-input"]
 show_table(
     mixed.simulation_table(data.ratings),
     "simulated-beside-real",
-    "Statistics of simulated and of real listeners, with the sources of the real values.",
+    "Statistics of simulated and real listeners' ratings, with the sources of the real values.",
 )
 
 # %% [markdown]
 # ## What could be wrong here
 #
 # - **The ceiling applies to these songs only.** If half of the songs are chosen for high groove and
-#   half for low groove, listeners agree far better than on an ordinary range of songs
+#   half for low groove, listeners agree far more closely than they do on an ordinary range of songs
 #   {cite}`oconnell2022`. The ceiling of one selection of songs does not apply to another selection.
 # - **Means hide individual listeners.** Even a model that predicts song means perfectly does not show
 #   which listeners want to move to a song. {doc}`09-mixed-models` predicts individual ratings.
@@ -596,7 +598,7 @@ n_raters = int(np.ceil(0.95 * (1 - rho) / (rho * (1 - 0.95))))
 n_raters
 
 # %% [markdown] tags=["needs-listeners"]
-# Raising the reliability from .90 to .95 roughly doubles the number of raters that are needed. In
+# Raising the reliability from .90 to .95 roughly doubles the number of raters needed. In
 # {numref}`fig-rater-curve`, the curve is almost flat at this number of raters. Beyond some point, more
 # *songs* are a better investment than more raters, because more songs narrow the interval of every
 # model's score.

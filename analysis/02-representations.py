@@ -9,10 +9,10 @@
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
-# **You will learn** what the waveform, STFT, mel spectrogram, constant-Q transform, chromagram,
-# tempogram and onset strength keep of a sound and what they lose; how each representation is computed;
-# which tasks it suits; and why phase, loudness and sample rate matter. The syllabus follows
-# {cite:t}`choi2017`.
+# **You will learn** which properties of a sound the waveform, STFT, mel spectrogram, constant-Q
+# transform, chromagram, tempogram and onset strength keep, and which they lose; how each representation
+# is computed; which tasks it suits; and why phase, loudness and sample rate matter. The syllabus
+# follows {cite:t}`choi2017`.
 #
 # **You need** to know what a frequency is. Headphones help.
 #
@@ -157,8 +157,8 @@ np.allclose(views[names[0]]["log-mel"].array, log_mel, atol=1e-3)
 # ## Eight representations
 #
 # {numref}`fig-eight` shows two seconds of each song. Brighter pixels mean larger values, and frequency
-# axes are logarithmic. Thin lines mark the beats that `groove_utils.descriptors` estimated from onset
-# strength. Before reading on, find the bass drum in as many rows of the figure as you can.
+# axes are logarithmic. Thin lines mark the beats that `groove_utils.descriptors` estimated from the
+# onset strength. Before reading on, find the bass drum in as many rows of the figure as you can.
 
 # %%
 spectra = {name: descriptors.analyse(y, sr) for name, y in sounds.items()}
@@ -182,7 +182,7 @@ show_figure(
 # %% [markdown]
 # A bass drum is a bright patch below about 100 Hz in the STFT, the mel spectrograms and the CQT. In the
 # waveform and in the onset strength, the strokes of the bass drum are peaks that look like those of
-# other instruments; in the chromagram and the tempogram, no single drum can be recognised.
+# other instruments; in the chromagram and the tempogram, no individual drum can be recognised.
 #
 # The **waveform** is the sound itself. Strokes appear as spikes, but the picture does not show which
 # instrument is struck. In the **mel spectrogram**, which shows power on a linear scale, only the
@@ -266,7 +266,7 @@ table.insert(1, "rows", [len(arrays[kind]) for kind in table.index])
 show_table(
     table,
     "tasks",
-    "What each representation keeps and loses, the tasks that it suits, and its size here.",
+    "What each representation keeps and loses, the tasks that it suits, and its size in this chapter.",
 )
 
 # %% [markdown]
@@ -340,9 +340,9 @@ show_figure(
     figures.plot_losses(losses),
     "losses",
     "Agreement of reconstructed sounds with the original, for two songs. In the second panel, lower "
-    "is better; in the others, higher is.",
-    "Dot plots of four measures for seven reconstructions: only the CQT with its phase agrees "
-    "in its samples; spectrograms keep rhythm, chroma does not; most keep harmony.",
+    "is better; in the others, higher is better.",
+    "Dot plots of four measures for seven reconstructions: only the CQT with its phase matches "
+    "the samples; spectrograms keep the rhythm, chroma does not; most keep the harmony.",
     table=losses,
 )
 mean = losses.groupby("made_from")[
@@ -363,9 +363,10 @@ report_texts(
 
 # %% [markdown]
 # First, **two signals can sound alike although their samples differ**. For the sounds reconstructed
-# from STFT magnitudes, the mean agreement of samples is {glue:text}`stft_db`, because their phases are
-# different (for unrelated sounds, it would be about −3 dB). The mean error of the spectrum is
-# {glue:text}`stft_spectrum`. Which of the two numbers agrees with what you heard?
+# from STFT magnitudes, the mean agreement of samples is {glue:text}`stft_db`, because the reconstructed
+# phases differ from the original ones (for unrelated sounds, the agreement would be about −3 dB). The
+# mean error of the spectrum is {glue:text}`stft_spectrum`. Which of the two numbers agrees with what
+# you heard?
 #
 # Second, **each representation loses something different**. For the sounds reconstructed from 24 mel
 # bands, the mean correlation with the original is {glue:text}`mel_rhythm` for rhythm and
@@ -483,11 +484,11 @@ report_value("share_high", share_high, fmt=".0f", unit="%")
 #
 # ## Where the groove is visible
 #
-# {numref}`fig-bar` averages the onset strength of three regions of the spectrum over all bars,
-# sixteenth note by sixteenth note. The result resembles drum notation: bass drum and bass are in the
+# {numref}`fig-bar` shows the onset strength in three regions of the spectrum for each sixteenth note of
+# the bar, averaged over all bars. The result resembles drum notation: bass drum and bass are in the
 # lowest region and the hi-hat in the highest. The middle region contains the strokes of all
-# instruments. A tall column in the middle region without a tall column in the lowest region is a stroke
-# of the snare; in most rock music, the snare is struck on beats 2 and 4. A tall column *between* the
+# instruments. A tall column in the middle region without a tall column in the lowest region indicates a
+# snare stroke; in most rock music, the snare is struck on beats 2 and 4. A tall column *between* the
 # beats, followed by a lower column on the next beat, is what {doc}`04-descriptors` counts as
 # {term}`syncopation`.
 
@@ -506,8 +507,8 @@ show_figure(
     "bar",
     "Onset strength in three regions, averaged over the bars of each song; each panel has its "
     "own scale. Lines: beats.",
-    "Three rows of sixteen columns for two songs. Most tall columns are on beats; the songs "
-    "differ between the beats, most of all in the lowest region.",
+    "Three rows of sixteen columns for two songs. Most tall columns are on beats; between "
+    "the beats, the two songs differ, most of all in the lowest region.",
     table=profiles,
 )
 
@@ -606,8 +607,8 @@ view.rows[highest].round(1)  # beats per minute
 #
 # ## Summary
 #
-# **Asked**: what does each representation keep of a groove? **Found**: log-mel spectrograms keep
-# strokes and timbre, the CQT keeps notes, chroma keeps chords, and onset strength keeps only the
+# **Asked**: which aspects of a groove does each representation keep? **Found**: log-mel spectrograms
+# keep strokes and timbre, the CQT keeps notes, chroma keeps chords, and onset strength keeps only the
 # rhythm. A longer window is less precise in time and more precise in frequency, and the hop limits how
 # fine a rhythm can be represented. Songs can be compared only at the same loudness and sample rate.
 # **True in the simulation**: the drum pattern of a simulated song is known from its score, and

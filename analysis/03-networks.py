@@ -137,8 +137,8 @@ report_value("last_loss", losses[-1])
 # of a neuron that always predicts a probability of 50%. The trained neuron is right for
 # {glue:text}`kick_accuracy` of the test frames; always giving the more frequent answer would be right
 # for {glue:text}`kick_guess`. {numref}`fig-neuron` shows why the neuron is not always right: it
-# separates the frames by one straight line, and some frames with a kick lie among the frames without a
-# kick.
+# separates the frames with one straight line, and some frames with a kick lie among the frames without
+# a kick.
 
 # %% tags=["hide-input"]
 show_figure(
@@ -204,8 +204,8 @@ Code(inspect.getsource(networks.train_epoch), language="python")
 
 # %% [markdown]
 # Each module is now trained on each question with several random seeds. A seed determines the initial
-# weights and the order of the examples. The baseline is the accuracy that always giving the most
-# frequent answer would achieve.
+# weights and the order of the examples. The baseline is the accuracy of always giving the most frequent
+# answer.
 
 # %%
 storage = {"cache": cache, "n_jobs": n_jobs}
@@ -224,8 +224,8 @@ show_figure(
     figures.plot_forest(panels, **axes, **shaded, reference=None),
     "modules",
     "Accuracy of four modules on four questions: means over seeds with 95% t intervals.",
-    "Four panels. In each, one module is near an accuracy of 1: dense for toms, convolution for chords, "
-    "recurrent for swing, attention for repeats; at least one other module is far below it.",
+    "Four panels. In each panel, one module has an accuracy near 1 (dense for toms, convolution for "
+    "chords, recurrent for swing, attention for repeats), and at least one other is far below it.",
     table=summary,
     simulated=False,
 )
@@ -254,7 +254,7 @@ report_texts(**rows["verdict"].add_suffix("_verdict"))
 # from a high one. The roots of the test chords lie outside the octave of the training chords, and a
 # dense network learns each position separately. Our attention module reads out only the last frame, and
 # the GRU would have to store five bars in a state of 32 numbers. These are reasons to expect failures,
-# but do not prove what caused them.
+# but they do not prove what caused the failures.
 #
 # A failure tells us only about this module at this size, with this much training. More layers, more
 # data or another readout could change the result; some exercises try such changes.
@@ -273,7 +273,7 @@ costs.columns = [f"{task}: {count}" for count, task in costs.columns]
 show_table(
     costs.loc[list(networks.MODULES)].astype(int),
     "costs",
-    "Parameters, and multiply-adds for one example, by module and question.",
+    "Numbers of parameters, and of multiply-adds for one example, by module and question.",
     simulated=False,
 )
 
@@ -314,7 +314,7 @@ show_figure(
 # %% [markdown]
 # **How far** a kernel reaches in time matters as much as its shape. Swing is a property of the times
 # between strokes, so a kernel that never covers two strokes at once cannot detect it. The span of input
-# that an output depends on is its *receptive field*. For a stack of layers, it is
+# that an output depends on is its *receptive field*. For a stack of layers, the receptive field is
 #
 # $$ 1 + (k_1 - 1) + (k_2 - 1) \, s_1 + (k_3 - 1) \, s_1 s_2 + \dots $$
 #
@@ -391,8 +391,8 @@ show_figure(
     figures.plot_attention(labelled),
     "attention",
     "Mean attention weight of each bar, by the bar that the last bar repeats (test set).",
-    "A table of weights, one row per repeated bar and one column per bar. The diagonal stands "
-    "out from the other earlier bars.",
+    "A table of weights, one row per repeated bar and one column per bar. In each row, the "
+    "repeated bar, on the diagonal, stands out from the other earlier bars.",
     simulated=False,
 )
 report_value("stands_out", max(n_max, n_min), fmt=".0f", n=len(by_bar), tolerance=0.5)
@@ -462,7 +462,7 @@ show_figure(
         table, y="input", panel="question", xlabel=xlabel, reference=None
     ),
     "inputs",
-    "One network, six inputs, two questions: mean and range over seeds.",
+    "Accuracy of one network with six inputs on two questions: mean and range over seeds.",
     "Two panels of dots. Chroma has the highest accuracy for pitch class and the lowest for "
     "instrument; the constant-Q transform has high accuracy for both.",
     table=table,
@@ -503,7 +503,7 @@ mir = networks.mir_tasks()
 show_table(
     mir[["answer", "output", "loss"]],
     "outputs",
-    "Tasks of music information retrieval, with a suitable output and loss.",
+    "Tasks of music information retrieval, with a suitable output and loss for each.",
     simulated=False,
 )
 
@@ -528,9 +528,9 @@ show_figure(
 #
 # ### Change the sound, not the answer
 #
-# *Augmentation* creates new examples from existing ones by a change that does not affect the answer. In
-# this way, the network learns what to ignore. Moving the constant-Q transform of a chord up by some
-# bins transposes the chord, and a transposed minor chord is still minor:
+# *Augmentation* creates new examples by changing existing ones in a way that does not affect the
+# answer. In this way, the network learns what to ignore. Moving the constant-Q transform of a chord up
+# by some bins transposes the chord, and a transposed minor chord is still minor:
 
 # %%
 (chord, rate), (other, _), *_ = tasks["chord"].sounds.values()
@@ -571,7 +571,7 @@ rows = [
 chords = pd.DataFrame(rows).groupby("change", sort=False)["accuracy"].mean()
 
 # %% [markdown]
-# But a change must suit the question. Playing a loop faster or slower does not change whether it
+# But an augmentation must suit the question. Playing a loop faster or slower does not change whether it
 # swings, but it changes the answer to “how fast is it?”:
 
 # %%
@@ -644,7 +644,7 @@ report_percentages(shares, n_seeds, tolerance=10)
 # A network that was trained on another task has often learnt features that are useful for a new task.
 # *Transfer learning* keeps the layers of such a network and trains only a small classifier on top of
 # them. Here the task is to name the family of the instrument that plays a phrase of three seconds, when
-# only a few phrases are labelled. (The test phrases are new, but the same 64 instruments also occur in
+# only a few phrases are labelled. (The test phrases are new, but their 64 instruments also occur in
 # training: the question is how many labels are needed, not how well a network recognises a new
 # instrument.) We compare four methods:
 #
@@ -715,7 +715,7 @@ curves = pd.DataFrame(rows, columns=["features", "labels", "seed", "accuracy"])
 show_figure(
     figures.plot_label_curves(curves, "labels", "Labelled phrases", chance=1 / 8),
     "labels",
-    "Accuracy of naming the family of instruments, by number of labelled phrases: mean and range over "
+    "Accuracy of naming the instrument family, by number of labelled phrases: mean and range over "
     "five draws of the training phrases (small convolution: three). Grey line: guessing.",
     "Four rising curves: the trained tagger on top at every number of labels, random weights "
     "below it, MFCC and the small convolution lowest.",
@@ -768,9 +768,9 @@ def all_tosses(by_band=True, **options):
 
 
 # %% [markdown]
-# - **Honest**: whole bands are held out for testing, half of them good, and all settings are fixed in
+# - **Honest**: whole bands, half of them good, are held out for testing, and all settings are fixed in
 #   advance.
-# - **Split by clip**: about a third of the loops is held out at random, so loops by the same band are
+# - **Split by clip**: about a third of the loops are held out at random, so loops by the same band are
 #   in both the training set and the test set.
 # - **Early stopping on the test set**: the network is trained for several numbers of epochs, and the
 #   best test result of each draw is reported.
