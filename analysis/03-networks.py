@@ -273,7 +273,7 @@ costs.columns = [f"{task}: {count}" for count, task in costs.columns]
 show_table(
     costs.loc[list(networks.MODULES)].astype(int),
     "costs",
-    "Numbers of parameters, and of multiply-adds for one example, by module and question.",
+    "Parameters, and multiply-adds per example, by module and question.",
     simulated=False,
 )
 
@@ -503,7 +503,7 @@ mir = networks.mir_tasks()
 show_table(
     mir[["answer", "output", "loss"]],
     "outputs",
-    "Tasks of music information retrieval, with a suitable output and loss for each.",
+    "Music information retrieval tasks, each with a suitable output and loss.",
     simulated=False,
 )
 
