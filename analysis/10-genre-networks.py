@@ -3,8 +3,8 @@
 #
 # A listener recognises funk, reggae or techno within a few seconds. A network that recognises styles may
 # rely on the rhythm section, but also on the sound of the band, or on the codec of the file. In this
-# chapter, ten classifiers learn eight styles. One of them is modelled on a published network that
-# combines a residual network with a recurrent network {cite}`zhang2023`. We rebuild the published
+# chapter, ten classifiers learn eight styles. One of the classifiers is modelled on a published network
+# that combines a residual network with a recurrent network {cite}`zhang2023`. We rebuild the published
 # network, find one fault in it and another fault in its serial variant, and repair the serial variant.
 # Then we compare all classifiers on bands that were not in the training set. At the end, we show how a
 # network can reach a good score for a bad reason.
@@ -90,8 +90,9 @@ report_gaps = partial(
 # ## Eight styles and their bands
 #
 # Like the songs of the demo study, the songs of this chapter are rendered by a program. Each band has
-# its own instruments, tempo, room and playing habits. Styles differ in pattern, instruments, tempo,
-# harmony and mix, but they overlap: some bands borrow from another style. Listen to one song per style:
+# its own instruments, tempo, room acoustics and playing habits. Styles differ in pattern, instruments,
+# tempo, harmony and mix, but they overlap: some bands borrow from another style. Listen to one song per
+# style:
 
 # %%
 size = {
@@ -133,8 +134,7 @@ show_figure(
 
 # %% [markdown]
 # Three sets of clips are needed: one to train on, one to choose the best epoch, and one to test on. **No
-# band is in more than one set.** Each seed draws a different split, so that many bands are tested in
-# total.
+# band is in more than one set.** Each seed gives a different split, so many bands are tested in total.
 
 # %%
 splits = {s: genre.split_clips(clips.table, by="artist", seed=s) for s in seeds}
@@ -164,9 +164,9 @@ report_value("chance", chance, fmt=".1f", unit="%", tolerance=0.1)
 # - A **bidirectional GRU** {cite}`cho2014` (gated recurrent unit, see {doc}`03-networks`) is meant to
 #   read the picture frame by frame, once forwards and once backwards, to capture changes over time.
 #
-# The two outputs are concatenated, and a linear layer predicts the style. We rebuilt the network from
-# the published code, with its ten classes. (The ResNet of the published network was pretrained on
-# photographs; ours starts from random weights.)
+# The two outputs are concatenated, and a linear layer predicts the style. We rebuilt the network,
+# including its ten output classes, from the published code. (The ResNet of the published network was
+# pretrained on photographs; ours starts from random weights.)
 
 # %%
 published = genre.resnet18_parallel(n_classes=10)
@@ -200,8 +200,8 @@ report_value("gru_parameters", n_of_gru / 1e6, unit=" million")
 # x_gru = x.contiguous().view(x.size(0), x.size(2), -1)
 # ```
 #
-# The result has the right shape. To check whether the content is right as well, we replace each pixel by
-# the number of its frame, apply the same operations, and list the frames in some of the steps:
+# The result has the right shape. To check whether the content is right as well, we replace each pixel
+# with the number of its frame, apply the same operations, and list the frames in some of the steps:
 
 # %%
 frame = torch.arange(224).expand(3, 224, 224)  # colour, mel band, frame
@@ -300,7 +300,7 @@ sizes = genre.network_sizes(genre.NETWORKS, len(clips.styles), **shape)
 show_table(
     sizes,
     "genre-sizes",
-    "Number of parameters and computation per clip, by network.",
+    "Number of parameters of each network, and amount of computation per clip.",
     fmt="{:.1f}",
     simulated=False,
 )
@@ -374,8 +374,8 @@ chapter.save_table(tagger.frame("penultimate"), "genre_tagger")
 # Accuracy is the share of test clips that are classified correctly. For the intervals, we resample
 # *bands*, each with all of its clips and all seeds. The intervals therefore generalise to other bands,
 # but not beyond these {glue:text}`n_seeds` training runs of each network. The rings in
-# {numref}`fig-genre-accuracy` show how much the training runs differ: each ring is one seed, with its
-# own split and initial weights.
+# {numref}`fig-genre-accuracy` show how much the training runs differ: each ring stands for one seed,
+# with its own split and initial weights.
 
 # %%
 accuracies = score(predictions)
@@ -424,12 +424,12 @@ report_texts(clearly_behind=join_words(behind), most_accurate=most_accurate)
 # {glue:text}`highest_full`, reached by {glue:text}`top`; n is the number of bands. The accuracies of
 # {glue:text}`n_near` other classifiers lie within the 95% interval of this accuracy: {glue:text}`near`.
 # The lowest accuracy is {glue:text}`lowest_full`, reached by {glue:text}`bottom`. We compare
-# {glue:text}`top` with each of the {glue:text}`n_rest` others, over bands and training runs, and correct
-# for the number of comparisons. The following classifiers are clearly less accurate than
-# {glue:text}`top`: {glue:text}`clearly_behind`.
+# {glue:text}`top` with each of the {glue:text}`n_rest` other classifiers, over bands and training runs,
+# and correct the p-values for the number of comparisons. The following classifiers are clearly less
+# accurate than {glue:text}`top`: {glue:text}`clearly_behind`.
 #
 # The repaired serial network classifies {glue:text}`accuracy_resnet-bigru_full` of the clips correctly.
-# The parallel network, rebuilt at the same size with its fault, reaches an accuracy of
+# The parallel network, rebuilt at the same size and with its fault, reaches an accuracy of
 # {glue:text}`accuracy_resnet-bigru-parallel_full`, and the ResNet alone
 # {glue:text}`accuracy_resnet_full`. The frozen tagger with a linear layer reaches an accuracy of
 # {glue:text}`accuracy_tagger_linear_full`, and boosted trees on handcrafted features
@@ -476,8 +476,8 @@ report_gaps(gaps, "n_bands", words=words, tolerance=6)
 #
 # Again, n is the number of bands. {numref}`tab-genre-gaps` lists the difference in each training run. A
 # difference with the same sign in all {glue:text}`n_seeds` training runs is a reason to train the
-# networks more often, but not a proof: {glue:text}`n_seeds` fair coins all land on the same side in one
-# out of {glue:text}`agree` throws.
+# networks with more seeds, but it does not prove that the networks differ: {glue:text}`n_seeds` fair
+# coins all land on the same side in one out of {glue:text}`agree` throws.
 #
 # The first difference in the table combines two effects: the effect of the fault, and the effect of all
 # other differences between a parallel network on colour pictures and a serial network on spectrograms.
@@ -500,8 +500,8 @@ best = real_scores["accuracy"].idxmax()
 show_table(
     real_scores[["accuracy", "low", "high"]],
     "genre-real",
-    "Share of 581 real songs in six genres classified correctly from 138 handcrafted features, with "
-    "95% intervals over songs.",
+    "Share of 581 real songs in six genres that are classified correctly from 138 handcrafted "
+    "features, with 95% intervals over songs.",
     simulated=False,
 )
 report_texts(real_best=best)
@@ -589,13 +589,13 @@ report_gaps(leak_gaps, "n_bands", words=words, tolerance=6)
 # With the features of one large model, 92.5% of the songs in GTZAN are classified correctly in ten
 # random folds, but only 79.7% in a split that contains no repetitions and keeps artists apart
 # {cite}`kereliuk2015,castellon2021`. With the same features, accuracy is thus lower by about 13
-# percentage points. (The split that keeps artists apart also leaves out faulty songs, so not all of the
-# loss is due to artists.)
+# percentage points. (The split that keeps artists apart also leaves out faulty songs, so keeping artists
+# apart is not the only reason for the loss.)
 #
 # ## A horse
 #
-# Clever Hans was a horse that seemed to do sums and tapped the results with its hoof. In fact, the horse
-# reacted to the faces of the people who asked the questions. {cite:t}`sturm2014` calls a system a
+# Clever Hans was a horse that seemed to do sums and tapped out the answers with its hoof. In fact, the
+# horse reacted to the faces of the people who asked the questions. {cite:t}`sturm2014` calls a system a
 # {term}`horse` if it is right for reasons that have nothing to do with the question.
 # {cite:t}`rodriguezalgarra2016` showed that well-known systems relied on sound below 20 Hz, which
 # listeners cannot hear.
@@ -695,10 +695,10 @@ report_gaps(horse_gaps, n_tested, words=words, tolerance=8)
 # tested without the tone, {glue:text}`horse_no_tone_at_all_full`. When the tone is added to training and
 # test clips, accuracy {glue:text}`horse_gain_verdict` ({glue:text}`horse_gain_full`). If we did not know
 # about the tone, we would publish this result. With the tone removed, the accuracy of the network that
-# was trained with the tone {glue:text}`horse_fall_verdict` ({glue:text}`horse_fall_full`) to
-# {glue:text}`horse_removed_full`. This accuracy minus the accuracy of the network that was trained
-# without the tone is {glue:text}`horse_loss_full`. The intervals of all three differences are over bands
-# and training runs. With the tone swapped, accuracy is {glue:text}`horse_swapped_full`, and
+# was trained with the tone {glue:text}`horse_fall_verdict` ({glue:text}`horse_fall_full`): the accuracy
+# is now {glue:text}`horse_removed_full`. This accuracy minus the accuracy of the network that was
+# trained without the tone is {glue:text}`horse_loss_full`. The intervals of all three differences are
+# over bands and training runs. With the tone swapped, accuracy is {glue:text}`horse_swapped_full`, and
 # {glue:text}`horse_crossed_full` of the clips are assigned to a style from the wrong half. In this
 # paragraph, n is the number of bands.
 #
@@ -712,7 +712,7 @@ report_gaps(horse_gaps, n_tested, words=words, tolerance=8)
 # Misleading cues need not be inaudible. Listeners hear the tempo of a song, but few would assign the
 # song to another style only because it is played faster. Suppose that a collection was compiled
 # carelessly: in each of the four groups, all songs of one style are slow, and all songs of the other
-# style are fast. The renderer can make such a collection. We render three seconds of each song twice:
+# style are fast. The renderer can produce such a collection. We render three seconds of each song twice:
 # once at {glue:text}`slow_tempo` and once at {glue:text}`fast_tempo` of the mean tempo of its group. The
 # ratio of the two tempi is {glue:text}`tempo_ratio`. The notes, the instruments and the mix are the same
 # in both versions.
@@ -808,14 +808,14 @@ report_value("fast_tempo", 100 * tempo_factor, fmt=".0f", unit="%")
 # - **Rendered styles are few and tidy.** We chose how much the styles overlap. The ranking of the
 #   networks may differ on recordings; the faults in the code do not depend on the songs.
 # - **Equal budgets are not equal chances.** All networks have the same learning rate and few epochs. A
-#   transformer usually needs more data and longer training than in this chapter.
+#   transformer usually needs more data and longer training than we used in this chapter.
 # - **The published scores are not tested here.** We trained the architecture at a sixtieth of its size,
 #   without pretraining on photographs. Our numbers say nothing about the scores in the paper.
 # - **There are few training runs.** Intervals of differences generalise to other bands and other
 #   training runs; intervals of accuracies generalise only to other bands. With {glue:text}`n_seeds`
 #   seeds, only large differences can be detected. The splits share bands, so the results of different
-#   seeds are not fully independent. None of the intervals accounts for a different choice of styles or a
-#   different simulator.
+#   seeds are not fully independent. None of the intervals accounts for the choice of styles or the
+#   choice of simulator.
 #
 # ## Exercises
 #

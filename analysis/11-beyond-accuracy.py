@@ -84,10 +84,10 @@ as_points = partial(report_effects, scale=100, fmt="+.0f", unit=" points")
 # We use the corpus and the clips of {doc}`10-genre-networks`, which saved its settings in a table. From
 # the first split of that chapter, we take the test set: {glue:text}`n_test` clips by
 # {glue:text}`n_test_bands` bands that were not in training. There are {glue:text}`n_styles` styles, so
-# random guessing is right for one clip in {glue:text}`n_styles`. All songs of this corpus are rendered
-# by a program, even where a figure or table is not marked as simulated. Unless the text says otherwise,
-# intervals come from resampling bands, and n is the number of bands. We compute the usual scores with
-# scikit-learn:
+# random guessing is right for one clip in {glue:text}`n_styles`. All songs in this corpus are rendered
+# by a program, including the songs behind figures and tables that are not marked as simulated. Unless
+# the text says otherwise, intervals come from resampling bands, and n is the number of bands. We compute
+# the usual scores with scikit-learn:
 
 # %%
 size = chapter.load_table("genre_settings").to_dict("records")[0]
@@ -152,10 +152,10 @@ show_table(
 #
 # Probabilities should be correct on average: of all clips that a network classifies with a confidence of
 # 80%, it should classify 80% correctly. A *reliability* curve compares confidence and accuracy in bins
-# of confidence, and the *expected calibration error* (ECE) is the mean absolute difference between the
-# two. {cite:t}`guo2017` found that large networks are far too confident, and proposed a remedy with a
-# single parameter: the logits $\mathbf{z}$, the outputs of the network before the softmax, are divided
-# by a temperature $T$, which is fitted on the *validation* clips:
+# of confidence, and the *expected calibration error* (ECE) is the mean absolute difference between
+# confidence and accuracy. {cite:t}`guo2017` found that large networks are far too confident, and
+# proposed a remedy with a single parameter: the logits $\mathbf{z}$, the outputs of the network before
+# the softmax, are divided by a temperature $T$, which is fitted on the *validation* clips:
 #
 # $$ p = \operatorname{softmax}(\mathbf{z} / T) $$
 #
@@ -251,10 +251,11 @@ by_hand["disco"].sort_values()
 # mistakes has a lower severity but a higher distance@k.
 #
 # But whose tree should we use: an expert's, a listener's or a shop's? We compare three trees. The first
-# tree is the one above, made by hand. The second tree comes from embeddings: we compute the mean vector
-# of each style in MusiCNN, a pretrained tagger, and merge similar styles step by step. The third tree
-# comes from the causes: it is computed in the same way from tempo, swing, density and other properties
-# of the musical scores. Songs by test bands are used neither for the second tree nor for the third.
+# tree is the tree shown above, which was made by hand. The second tree comes from embeddings: we compute
+# each style's mean embedding in MusiCNN, a pretrained tagger, and merge similar styles step by step. The
+# third tree comes from the causes of the sound: it is computed in the same way from tempo, swing,
+# density and other properties of the musical scores. Songs by test bands are used neither for the second
+# tree nor for the third.
 
 # %%
 unlabelled = np.sort(np.concatenate([split["train"], split["valid"]]))
@@ -306,7 +307,8 @@ report_values(by_hand["disco"][["funk", "reggae"]].add_prefix("disco_"))
 show_table(
     resnet[["hF", "severity", "chance", "p_holm", "mistakes are"]],
     "tree-severity",
-    "Mistakes of resnet-bigru by tree. “chance” is the mean severity with random leaves.",
+    "Mistakes of resnet-bigru by tree. “chance” is the mean severity when styles are assigned to "
+    "random leaves.",
     simulated=False,
 )
 by_tree = resnet.set_axis(resnet.index.str.split().str[-1])  # the last word
@@ -345,8 +347,8 @@ report_texts(tree_verdicts=join_words(by_tree["resnet-bigru has"].unique()))
 # %% [markdown]
 # For mistake severity in the three trees, the verdicts on resnet-bigru, compared with mel-cnn, are:
 # {glue:text}`tree_verdicts` ({numref}`tab-severity-differences`). If the sign of the estimate differs
-# between trees, a report without intervals could favour either network by the choice of the tree. When
-# you report such a score, name the tree and its source.
+# between trees, a report without intervals could favour either network, depending on the choice of tree.
+# When you report such a score, name the tree and its source.
 #
 # ## A medley, moment by moment
 #
@@ -444,7 +446,8 @@ context = context.set_index("seconds")[["estimate", "low", "high"]]
 show_table(
     context,
     "context",
-    "Share of excerpts classified correctly, by length in seconds, with 95% intervals over bands.",
+    "Share of excerpts that are classified correctly, by length in seconds, with 95% intervals over "
+    "bands.",
     simulated=False,
 )
 ends = {"context_short": context.iloc[0], "context_long": context.iloc[-1]}
@@ -454,9 +457,9 @@ report_value("longest", lengths[-1], fmt=".0f", unit=" seconds")
 # %% [markdown]
 # Of the excerpts of one second, {glue:text}`context_short_full` are classified correctly; of the
 # excerpts of {glue:text}`longest`, {glue:text}`context_long_full`. Short excerpts may be harder to
-# classify for two reasons. One second contains timbre and about two beats, but no complete pattern. One
-# second is also an unfamiliar length for a network that was trained on clips of three seconds. This test
-# cannot separate the two reasons.
+# classify for two reasons. One second of music reveals the timbre and contains about two beats, but it
+# does not contain a complete pattern. One second is also an unfamiliar length for a network that was
+# trained on clips of three seconds. This test cannot separate the two reasons.
 #
 # ## Is an explanation true?
 #
@@ -578,9 +581,9 @@ show_figure(
 #    tone. We therefore say that an explanation has found the tone if three conditions are met: its AUC
 #    is above 0.5; its AUC is above the AUC of the control; and the difference between these two AUCs
 #    (the *rise*) is larger than the rise for edges and the rise for the untrained network. Each of these
-#    differences has to be clear. (Levels are relative to the loudest cell of a spectrogram, so a loud
-#    tone also lowers all other cells. This effect of the tone lies outside the lowest mel band, and
-#    limits the AUC that any explanation can reach.)
+#    differences has to be clear, that is, its 95% interval has to lie above 0. (Levels are relative to
+#    the loudest cell of a spectrogram, so a loud tone also lowers all other cells. This effect of the
+#    tone lies outside the lowest mel band, and limits the AUC that any explanation can reach.)
 
 # %%
 songs = clips.table["song_id"].iloc[chosen].unique()
@@ -645,7 +648,7 @@ truths = pd.concat(
 )
 
 # %% [markdown]
-# An explanation has found the tone if each of these differences is clearly above 0:
+# We compute an interval for each of these differences, and check whether it lies above 0:
 
 # %%
 conditions = {
@@ -789,11 +792,11 @@ show_figure(
 # rises most for {glue:text}`cue_best`. Small differences in either score do not establish a ranking of
 # the methods. Whether an explanation is true can only be tested with rendered songs.
 #
-# ### Do explanations lie on drum strokes?
+# ### Do explanations highlight drum strokes?
 #
-# Listeners recognise a rhythm by its strokes. How much of the evidence for the style lies in frames with
-# a drum stroke or in the frames directly after them? If an explanation had no preference for drum
-# strokes, this proportion would equal the proportion of such frames in the clip.
+# Listeners recognise a rhythm by its strokes. How much of the evidence for the style lies in frames that
+# contain or directly follow a drum stroke? If an explanation had no preference for drum strokes, this
+# proportion would equal the proportion of such frames in the clip.
 
 # %%
 struck = stem_clips.onsets[stem_clips.stems.index("drums")][rows]
@@ -1109,7 +1112,7 @@ report_texts(to_lose=pick_verdict(tempo.loc["moments"], *words))
 # A model of text and audio can classify styles without having been trained on their labels: it compares
 # a clip with sentences such as “a funk song”, and chooses the most similar sentence. The wording is
 # therefore a parameter. If the weights of the model are on the machine that runs this chapter, the
-# styles are described in six wordings. Each question of the study for which we have sentences is
+# styles are described in six wordings. Each question in the study for which we have sentences is
 # described by three graded sentences: for groove, from “music without any groove” to “music with a
 # strong groove”.
 
@@ -1230,14 +1233,16 @@ show_table(
     inside[["estimate", "low", "high", "p", "p_target"]],
     "genre-within",
     f"Correlation of predictions with “{query}” within styles: {n_songs} songs, 95% intervals over "
-    "artists. “p”: permutation of artists, for each row alone; “p target”: corrected for the number of rows.",
+    "artists. “p”: p-value from permutations of artists, for each row alone; “p target”: "
+    "p-value corrected for the number of rows.",
 )
 report_texts(beyond_style=join_words(beyond_style))
 
 # %% [markdown] tags=["needs-audio"]
 # After this correction, the following networks predict which songs of a style are rated higher:
 # {glue:text}`beyond_style`. In the demo, ratings are simulated from known causes, and the demo's three
-# styles are among the styles that the networks have learnt, played by the same virtual instruments.
+# styles are among the styles that the networks have learnt, and the songs are played by the same virtual
+# instruments.
 
 # %% [markdown]
 # ## What could be wrong here
@@ -1251,7 +1256,7 @@ report_texts(beyond_style=join_words(beyond_style))
 # - **What GTZAN did to the field.** For two decades, systems were compared on one collection with
 #   repeated songs and wrong labels {cite}`sturm2013`. Differences of one percentage point were published
 #   as progress.
-# - **What rendered styles cannot show.** Our styles have no history, no lyrics and no fashions of
+# - **What rendered styles cannot show.** Our styles have no history, no lyrics and no fashions in
 #   production. The causes of their sound are known because we chose these causes. An explanation that
 #   fails on rendered songs is unlikely to do better on real recordings; an explanation that succeeds on
 #   rendered songs may still fail on real recordings.
@@ -1290,8 +1295,8 @@ print(f"severity {before:.2f} → {after:.2f}, accuracy {(cheat == y).mean():.2f
 # :label: ex-silence
 #
 # The explanations in this chapter compare a clip with silence. Compare the clip with the mean
-# spectrogram of the training clips instead. How much of the integrated gradients lies on the planted
-# tone, as a multiple of the amount expected by chance?
+# spectrogram of the training clips instead. What share of the integrated gradients falls on the planted
+# tone, as a multiple of the share expected by chance?
 # ```
 #
 # ```{solution-start} ex-silence
@@ -1320,7 +1325,7 @@ for e in (horse_maps["integrated gradients"], other["integrated gradients"]):
 # ```{exercise} Stretch further
 # :label: ex-stretch-views
 #
-# Pretrain with `stretch=1.0` (half to double speed). What happens to the R² for tempo, and to the
+# Pretrain with `stretch=1.0` (from half to double speed). What happens to the R² for tempo, and to the
 # accuracy of a probe for styles?
 # ```
 #
@@ -1360,7 +1365,7 @@ far_curve["accuracy"].mean().round(2)
 # {glue:text}`stem_drums_full` if we always choose the drums. Do explanations find the planted tone? With
 # integrated gradients: {glue:text}`found_ig_verdict` (the AUC exceeds that of the control by
 # {glue:text}`found_ig_full`). With occlusion: {glue:text}`found_occlusion_verdict`
-# ({glue:text}`found_occlusion_full`). With edges, which do not depend on the network, the rise is
+# ({glue:text}`found_occlusion_full`). With edges, which do not depend on the network, this difference is
 # {glue:text}`found_edges_full`. Stretching time {glue:text}`deaf_verdict` within styles
 # ({glue:text}`deaf_full`). In this paragraph, n is the number of bands.
 
