@@ -108,12 +108,12 @@ report_texts(target=target, best_model=best)
 # ## Objections 1 to 3: scale, dimension, artists
 #
 # *“You regress on unscaled units. A unit with a small variance is ignored, and a unit that is almost
-# constant in the training songs but not in a test song distorts that song's prediction.”* Dividing
-# each unit by its standard deviation gives units with a small variance more weight, but also inflates
-# units that are almost constant. We therefore also set a lower limit for the standard deviation and
-# clip the standardised values at ±5. The first panel of {numref}`fig-settings` leads from the
-# published protocol to ours, one change at a time. All rows of this panel except the last use the
-# folds of the published protocol.
+# constant in the training songs but not in a test song distorts that song's prediction.”* Dividing each
+# unit by its standard deviation gives units with a small variance more weight, but also inflates units
+# that are almost constant. We therefore also set a lower limit for the standard deviation and clip the
+# standardised values at ±5. The first panel of {numref}`fig-settings` shows the steps from the published
+# protocol to ours, one change at a time. All rows of this panel except the last use the folds of the
+# published protocol.
 
 # %%
 paper = {n: probe.paper_protocol(X, *songs) for n, X in pretrained.items()}
@@ -123,9 +123,10 @@ folds = folds.loc[ratings.index].T.to_numpy()
 
 # %% [markdown]
 # A `Protocol` contains all settings of a probe. The first protocol below standardises the features and
-# keeps all other settings as published: all layers concatenated, one fixed penalty, no limits. Each of
-# the other protocols changes one setting of the protocol before it. If a protocol allows several
-# penalties or layers, the penalty or layer is chosen in the inner folds, as in {doc}`06-probing`.
+# keeps all other settings as published: all layers concatenated, one fixed penalty, and no limits on the
+# standardised values. Each of the other protocols changes one setting of the protocol before it. If a
+# protocol allows several penalties or layers, the penalty or layer is chosen in the inner folds, as in
+# {doc}`06-probing`.
 
 # %%
 plain = replace(protocol, whole_artists=False, layers="concat", alphas=0.2)
@@ -146,9 +147,9 @@ grouped = {name: results[name] for name in models}
 scale["whole artists"] = grouped
 
 # %% [markdown]
-# For each change of the protocol, we compute the mean difference in R² over the models, with an
-# interval computed by resampling artists. We also arrange the scores in a table with one row per model
-# and one column per step:
+# For each change to the protocol, we compute the mean difference in R² over the models, with an interval
+# computed by resampling artists. We also arrange the scores in a table with one row per model and one
+# column per step:
 
 # %%
 changes = {}
@@ -207,7 +208,7 @@ dimension_change = summaries.row_of(dimension_change, target=target)
 # *“Your regression has seen the artist.”* Songs by one artist share players, studio and habits, so they
 # resemble each other in sound and in ratings. If some songs by an artist are in the training folds,
 # recognising the artist helps to predict the artist's other songs. The difference in R² between folds of
-# single songs and folds of whole artists measures how much the recognition of artists helps.
+# single songs and folds of whole artists measures how much recognising the artist helps.
 
 # %%
 song_folds = replace(protocol, whole_artists=False)
@@ -224,10 +225,10 @@ show_figure(
         panels, y="setting", hue="model", xlabel="Out-of-fold R²", floor=-1
     ),
     "settings",
-    f"R² of “{target}” under changes of the protocol, {n_songs} songs. In the first panel, each row "
-    "keeps the changes above it; only the last row changes the folds.",
-    "Dot plots, one dot per model, in three panels: scale, dimension and artists. Scores below −1 "
-    "are shown as arrows at the left edge, with their values.",
+    f"R² for “{target}” under changes to the protocol, {n_songs} songs. In the first panel, each row "
+    "keeps the changes of the rows above it; only the last row changes the folds.",
+    "Dot plots in three panels (scale, dimension, artists): one dot per model in each row. Scores "
+    "below −1 are shown as arrows at the left edge, with their values.",
     table=pd.concat(panels, names=["panel"]).reset_index("panel"),
 )
 words = "raises the scores", "lowers the scores", "makes no clear difference"
@@ -361,7 +362,7 @@ show_table(
     within_r[["estimate", "low", "high", "p", "p_target"]],
     "within-order",
     f"Correlation of predictions with “{target}” within styles. p: from permutations of whole artists, "
-    "for each row alone; p target: compared with the highest correlation of any row.",
+    "for each row alone; p target: from the permutation distribution of the maximum over rows.",
 )
 
 # %% [markdown]
@@ -431,8 +432,8 @@ show_figure(
     "style",
     f"“{target}” and style: parts of R², R² beyond style, and a partition of R² among style, "
     f"descriptors and embedding; {n_songs} songs, 95% intervals (artists resampled).",
-    "Forest plots: parts of R squared for model and style; R squared beyond style, one row per "
-    "model; shares of a partition.",
+    "Forest plots: parts of R squared for the model and for style alone; R squared beyond style, "
+    "one row per model; shares of a partition.",
     table=pd.concat(panels, names=["panel"]).reset_index("panel"),
 )
 report_effects(within, n_songs, value="r2")
@@ -502,11 +503,11 @@ report_effects(shared, n_songs, prefix="shared_", value="r2")
 #
 # *“Groove in funk is not groove in rock. Train on one style only.”* A smaller training set is a
 # disadvantage in itself. We therefore compare training sets of **equal size** ({numref}`fig-transfer`).
-# For each held-out fold of artists of a style, the three training sets contain the same number of other
-# artists: from that style, from one other style, or from all styles in equal numbers. If the relation
-# between sound and ratings differs between styles, training on the style itself should be best. If the
-# relation is the same in all styles, another style should serve equally well, and a mixture may be
-# better, because it is more varied.
+# For each held-out fold of artists from one style, the three training sets contain the same number of
+# other artists: from the same style, from one other style, or from all styles in equal numbers. If the
+# relation between sound and ratings differs between styles, training on the style itself should be best.
+# If the relation is the same in all styles, another style should serve equally well, and a mixture may
+# be better, because it is more varied.
 
 # %%
 trainable = data.tracks.groupby("style")["artist"].nunique().ge(4).sum() > 1
@@ -531,8 +532,8 @@ if trainable:
             levels, y="train", panel="test", xlabel="Spearman's ρ", columns=2
         ),
         "transfer",
-        f"“{target}” predicted from {best} in each style, after training on equal numbers of artists of "
-        "the same style, of one other style, and of all styles; last, the mean over styles.",
+        f"“{target}” predicted from {best} in each style, after training on equal numbers of artists "
+        "from the same style, from one other style, or from all styles; last panel: the mean over styles.",
         "Forest plots of rank correlations with intervals: one panel per style and one for the mean, "
         "with three rows each.",
         table=transfer,
@@ -573,9 +574,9 @@ show_figure(
     figures.plot_luck(observed, null, target),
     "luck",
     f"R² for “{target}” (dots), and R² in {n_permutations} permutations of artists (violins). Bottom "
-    f"row: the highest R² of {len(models)} models and {len(targets)} questions in each permutation.",
+    f"row: the highest R² over {len(models)} models and {len(targets)} questions in each permutation.",
     "Violins of R squared under permuted ratings, one per model and one for the best of all; "
-    "dots for the observed scores; dotted, the 95% quantile of the best of all.",
+    "dots for the observed scores; a dotted line at the 95% quantile of the best of all.",
     table=observed,
 )
 report_value("n_beyond_luck", len(clear), fmt=".0f", n=len(models))
@@ -586,7 +587,7 @@ report_value("n_beyond_luck", len(clear), fmt=".0f", n=len(models))
 # least one such model with a probability of at most 5%). With $n$ permutations, the smallest possible p
 # is $1/(n + 1)$, because the observed order of the ratings counts as one more permutation. Permuted
 # ratings have no relation to the sound, not even through style, so a model that only distinguishes the
-# styles can pass this test. A model can also pass the test even if the interval of its R² over artists
+# styles can pass this test. A model can pass the test even if the interval of its R² over artists
 # ({numref}`fig-probe-scores`) includes 0.
 
 # %% [markdown] tags=["needs-table-ceilings"]
@@ -621,7 +622,8 @@ report_effects(
 # treats the ceiling as known.) The ceiling accounts for the noise in the ratings of the *test* songs.
 # The gap between the R² of a model and the ceiling has other causes: the model, the regression, the
 # number of songs, noise in the ratings of the training songs, or differences between songs that leave no
-# trace in the audio. ({numref}`fig-ladder` shows the R² of the exact causes, if the causes are known.)
+# trace in the audio. ({numref}`fig-ladder` shows the R² of predictions from the exact causes, if the
+# causes are known.)
 
 # %% [markdown]
 # ## Objection 7: another method would have found more
@@ -630,11 +632,11 @@ report_effects(
 # regression and partial least squares to the embedding, and boosted trees to the descriptors
 # ({numref}`tab-regressors`). Each method is tuned inside the training folds. Kernel ridge regression
 # predicts from a nonlinear measure of the similarity of songs, so it can fit curved relations. Partial
-# least squares looks for the directions that covary with the ratings, whereas principal components
-# ignore the ratings. Boosted trees split the songs at thresholds of descriptors and can represent
-# interactions between descriptors. (For partial least squares and boosting, the effect of leaving out
-# an artist cannot be computed without fitting the regression again. The intervals for these two
-# methods resample only test songs and are therefore too narrow.)
+# least squares looks for the directions that covary most strongly with the ratings, whereas principal
+# components ignore the ratings. Boosted trees split the songs at thresholds of descriptors and can
+# represent interactions between descriptors. (For partial least squares and boosting, the effect of
+# leaving out an artist cannot be computed without fitting the regression again. The intervals for these
+# two methods are computed by resampling only test songs and are therefore too narrow.)
 
 # %%
 reference = f"ridge on {best}"
@@ -653,7 +655,7 @@ if "descriptors" in features:
     )
 
 # %% [markdown]
-# Each regression is compared with ridge regression on the embedding, on the same songs:
+# Each regression is compared with ridge regression on the embedding, for the same songs:
 
 # %%
 regressors = summaries.score_table(fits, **resampled)
@@ -718,14 +720,14 @@ report_texts(layer_note=layer_note)
 # %% [markdown]
 # For “{glue:text}`target`”, {glue:text}`layer_note`.
 #
-# **No regression at all?** Representational similarity {cite}`kriegeskorte2008` asks whether songs
-# with similar embeddings have similar ratings. Pairs of songs are not independent. We therefore
-# permute whole artists to compute p, and we leave out whole artists to compute intervals. Pairs of
-# songs by the same artist are not used. To hold style constant, we remove the mean difference between
-# pairs of songs of the same style and pairs of songs of different styles, both from the distances in
-# the embedding and from the distances in the ratings. Pairs of songs of different styles can still
-# differ: two styles may be closer to each other than to a third style, in the sound and in the
-# ratings. With style held constant, artists are therefore exchanged only within their style.
+# **No regression at all?** Representational similarity analysis {cite}`kriegeskorte2008` tests whether
+# songs with similar embeddings have similar ratings. Pairs of songs are not independent. We therefore
+# permute whole artists to compute p, and we leave out whole artists to compute intervals. Pairs of songs
+# by the same artist are not used. To hold style constant, we remove the mean difference between pairs of
+# songs of the same style and pairs of songs of different styles, both from the distances in the
+# embedding and from the distances in the ratings. Pairs of songs of different styles can still differ:
+# two styles may be closer to each other than to a third style, in the sound and in the ratings. With
+# style held constant, artists are therefore exchanged only within their style.
 
 # %%
 controls = {"all pairs": False}
@@ -759,8 +761,8 @@ above_chance = above_chance.reindex(kinds, fill_value=0)
 show_figure(
     figures.plot_scores(top, x="rho", hue="pairs", xlabel="Spearman's ρ of distances"),
     "rsa",
-    f"Rank correlation between the distances of {n_songs} songs and their differences in rating, in "
-    "the layer where it is highest, with 95% intervals that are not corrected for this choice.",
+    f"Rank correlation between pairwise distances and rating differences of {n_songs} songs, in "
+    "the layer with the highest correlation; 95% intervals, not corrected for the choice of layer.",
     "Forest plot, one row per model, for all pairs and with style held constant.",
     table=similarities,
 )
@@ -779,7 +781,7 @@ report_effects(of_best, n_songs, prefix="rsa_best_", value="rho")
 # {glue:text}`rsa_style_held_constant` of {glue:text}`n_models` models.
 
 # %% [markdown]
-# ## How many songs does such a question need?
+# ## How many songs are needed?
 #
 # {numref}`fig-learning` shows how R² changes with the number of training songs and, if individual
 # listeners are known, with the number of raters per song. A curve that still rises at its right end
@@ -802,14 +804,14 @@ show_figure(
     "learning",
     f"R² of {best} by number of training songs, ± SD over {n_draws} draws; and, where listeners are "
     "known, by number of raters per song, with the noise ceiling.",
-    "Line plots of R squared against the number of songs and, below a ceiling, of raters.",
+    "Line plots of R squared against the number of songs and, with the noise ceiling, of raters.",
     table=curve,
 )
 
 # %% [markdown]
-# More songs not only raise R² but also narrow the interval of R². The intervals resample artists, so we
-# repeat the probe on random subsets of the artists and compute half the width of the interval
-# ({numref}`fig-width`).
+# More songs not only raise R² but also narrow the interval of R². The intervals are computed by
+# resampling artists, so we repeat the probe on random subsets of the artists and compute half the width
+# of the interval ({numref}`fig-width`).
 
 # %%
 rng = np.random.default_rng(seed)
@@ -844,7 +846,7 @@ axes.set(xlabel="Artists", ylabel="Half-width of the interval of R²", ylim=(0, 
 show_figure(
     figure,
     "width",
-    f"Half-width of the 95% interval of R² of {best} by number of artists; mean of {n_draws} draws.",
+    f"Half-width of the 95% interval of R² for {best}, by number of artists; mean of {n_draws} draws.",
     "A line that falls from left to right: more artists, narrower intervals.",
     table=widths,
 )

@@ -2,17 +2,18 @@
 # # Which instruments carry the groove?
 #
 # A prediction from a song's embedding does not show which instruments it depends on. We therefore
-# separate songs into {term}`stems <stem>` and repeat the prediction with each stem and with every sum
-# of stems. If the drums alone predict the ratings as well as the whole band does, the other
-# instruments add no information to that in the drums. If the predictions are equally good without the
-# drums, the drums add no information to that in the other instruments. Usually, several instruments
-# carry the same information, and a rule is needed to divide the credit among them.
+# separate songs into {term}`stems <stem>` and repeat the prediction with each stem and with every sum of
+# stems. If the drums alone predict the ratings as well as the whole band does, the other instruments add
+# nothing to the information in the drums. If the predictions are equally good without the drums, the
+# drums add nothing to the information in the other instruments. Usually, several instruments carry the
+# same information, and a rule is needed to divide the credit among them.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
-# **You will learn** to predict from stems and all their sums, to divide a score among stems that carry
-# the same information, to distinguish the information that a model uses in a mix from the information in
-# a stem, and to test the results with stems of equal loudness and with stems from other songs.
+# **You will learn** to predict ratings from stems and all their sums, to divide a score among stems that
+# carry the same information, to distinguish the information that a model uses in a mix from the
+# information in a stem, and to test the results with stems of equal loudness and with stems from other
+# songs.
 #
 # **You need** {doc}`06-probing`.
 #
@@ -74,8 +75,8 @@ data = chapter.study
 # %% [markdown] tags=["needs-audio"]
 # ## Hear it
 #
-# Here are the stems of one song of each style. Play the whole band, then the drums alone, drums and bass
-# alone, and everything except the drums. Which of these combinations make you want to move?
+# Here are the stems of one song from each style. Play the whole band, then the drums alone, the drums
+# and bass alone, and everything except the drums. Which of these combinations make you want to move?
 
 # %%
 separator = separator or ("true" if data.has("stems") else "hpss")
@@ -235,7 +236,7 @@ added.loc["mean: the Shapley value"] = by_hand
 show_table(
     added.rename_axis("order"),
     "orders",
-    f"R² for “{target}” that each stem adds to the stems before it, for each order.",
+    f"Change in R² for “{target}” when each stem is added to the stems before it, for each order.",
 )
 report_texts(most_shared=most_shared)
 report_value("same_shapley", difference, fmt=".0e", tolerance=1e-12)
@@ -336,12 +337,12 @@ report_texts(
 
 # %% [markdown]
 # The whole band gives an R² of {glue:text}`whole_r2_full`, and the empty sum, without any stem, gives
-# {glue:text}`nothing_r2`. (In this chapter, n counts songs, and the intervals resample the
-# {glue:text}`n_artists` artists.) As predictors without the other stems, {glue:text}`pair` are
-# {glue:text}`pair_note`. The intervals of most sums in {numref}`fig-subset-scores` overlap, so the
-# order of neighbouring rows is uncertain with {glue:text}`n_songs` songs. (In {doc}`06-probing`, the
-# same model receives whole songs, so its R² differs a little from the R² in the last row of
-# {numref}`fig-subset-scores`.)
+# {glue:text}`nothing_r2`. (In this chapter, n is the number of songs, and the intervals are computed by
+# resampling the {glue:text}`n_artists` artists.) When used as predictors without the other stems,
+# {glue:text}`pair` are {glue:text}`pair_note`. The intervals of most sums in {numref}`fig-subset-scores`
+# overlap, so the order of neighbouring rows is uncertain with {glue:text}`n_songs` songs. (In
+# {doc}`06-probing`, the same model receives whole songs, so its R² differs a little from the R² in the
+# last row of {numref}`fig-subset-scores`.)
 #
 # ### The published conditions
 #
@@ -434,8 +435,8 @@ show_figure(
         target_shares, y="stem", hue="measure", xlabel="Share of out-of-fold R²"
     ),
     "stem-measures",
-    f"Contribution of each stem to “{target}”: {join_words(target_shares['measure'].unique())}; 95% "
-    "intervals, not corrected for multiple comparisons.",
+    f"Contribution of each stem to R² for “{target}”: {join_words(target_shares['measure'].unique())}; "
+    "95% intervals, not corrected for multiple comparisons.",
     "For each stem, up to three dots with intervals, one per measure.",
     table=target_shares,
 )
@@ -483,7 +484,7 @@ by_question["target"] = by_question["target"].str.replace("_", " ")
 show_figure(
     figures.plot_stem_shares(by_question, panel="target", columns=2),
     "stem-questions",
-    f"Contribution of each stem to each question ({measure}), from {model}; 95% intervals, not "
+    f"Contribution of each stem to R² for each question ({measure}), from {model}; 95% intervals, not "
     "corrected for multiple comparisons.",
     "One panel per question: for each stem, a dot with its interval.",
     table=by_question,
@@ -527,11 +528,11 @@ show_table(
 )
 
 # %% [markdown]
-# In {numref}`tab-control-questions`, “placebo” should never be predictable; “style only” should be
-# predictable over all songs, but not within styles. For “style only”, the shares in
-# {numref}`fig-stem-questions` show in which stems a style can be recognised, not what the answers
-# depend on. Likewise, the shares for “{glue:text}`target`” may partly reflect how well the style can
-# be recognised in each stem.
+# In {numref}`tab-control-questions`, ratings for “placebo” should never be predictable; ratings for
+# “style only” should be predictable over all songs, but not within styles. For the “style only”
+# question, the shares in {numref}`fig-stem-questions` show in which stems a style can be recognised, not
+# what the ratings depend on. Likewise, the shares for “{glue:text}`target`” may partly reflect how well
+# the style can be recognised in each stem.
 
 # %% [markdown]
 # ## Two kinds of training
@@ -566,7 +567,7 @@ show_figure(
     figures.plot_subset_scores(by_kind, sources, hue="trained_on"),
     "stem-readings",
     f"R² for “{target}” from {model}, for three kinds of training data. Arrows: R² below −1.",
-    "One row per sum, with three dots; arrows at the left edge mark far lower scores.",
+    "One row per sum, with three dots; arrows at the left edge mark scores below −1.",
     table=by_kind,
 )
 report_texts(mix_lowest_sum=raw.idxmin())
@@ -587,8 +588,8 @@ report_value("stem_median", wide["the stems themselves"].median(), n=len(wide))
 # %% [markdown] tags=["needs-audio"]
 # ## Controls
 #
-# **Loudness.** A stem is softer than its song, and embeddings depend on level. We take the stem that
-# is softest relative to its song, raise it to the loudness (ITU-R BS.1770) of the song, and repeat the
+# **Loudness.** A stem is quieter than its song, and embeddings depend on level. We take the stem that is
+# quietest relative to its song, raise it to the loudness (ITU-R BS.1770) of the song, and repeat the
 # embedding and the regression. If R² changes little for this stem, R² should change even less for the
 # other stems.
 
@@ -650,10 +651,10 @@ report_texts(
 )
 
 # %% [markdown]
-# The softest stem is “{glue:text}`gain_most_stem`”, which needs a median gain of {glue:text}`gain_most`
+# The quietest stem is “{glue:text}`gain_most_stem`”, which needs a median gain of {glue:text}`gain_most`
 # to become as loud as the song. With this gain, there is {glue:text}`louder_change_verdict`:
-# {glue:text}`louder_change_full`. With the {glue:text}`second_stem` of another song (median difference in
-# tempo: {glue:text}`tempo_off`), there is {glue:text}`exchanged_change_verdict`:
+# {glue:text}`louder_change_full`. With the {glue:text}`second_stem` of another song (median difference
+# in tempo: {glue:text}`tempo_off`), there is {glue:text}`exchanged_change_verdict`:
 # {glue:text}`exchanged_change_full`.
 #
 # A control that has no effect is informative only if an effect was possible. We therefore check the
@@ -691,11 +692,11 @@ report_texts(
 # %% [markdown] tags=["needs-simulation", "needs-audio"]
 # ## Does the ablation recover the known causes?
 #
-# In this study, the causes of the ratings are known, and so are the stems that produce these causes.
-# The pattern of the drums determines syncopation; microtiming is measured on drums and bass, although
-# the timing of the voice and the other instruments varies as much; coupling is a relation between
-# drums and bass. Two causes come mainly, but not only, from drums or bass. Event density counts the
-# moments at which *any* instrument starts a note, and the level of low frequencies is relative to the
+# In this study, the causes of the ratings are known, and so are the stems that produce these causes. The
+# pattern of the drums determines syncopation; microtiming is measured on drums and bass, although the
+# timing of the voice and the other instruments varies just as much; coupling is a relation between drums
+# and bass. Two causes come mainly, but not only, from drums or bass. Event density counts the moments at
+# which *any* instrument starts a note, and the level of low frequencies is measured relative to the
 # level of the whole mix, so every stem can affect both causes. For the moments at which a note starts,
 # we compute how often the drums play, and how often neither the drums nor the bass plays:
 
@@ -755,7 +756,7 @@ of_causes = of_causes.assign(cause=of_causes["target"] + " (" + names + ")")
 show_figure(
     figures.plot_stem_shares(of_causes, panel="cause", columns=2),
     "stem-causes",
-    f"Shapley values of stems in R² for the known causes, from {model}; in brackets, the stems "
+    f"Shapley values (shares of R²) of stems for the known causes, from {model}; in brackets, the stems "
     "that produce all or most of the cause; 95% intervals, not corrected for multiple comparisons.",
     "One panel per cause: for each stem, a dot with its interval.",
     table=of_causes,
@@ -764,7 +765,7 @@ columns = ["mainly made by", "estimate", "low", "high", "p_holm"]
 show_table(
     tests[columns].rename_axis("cause"),
     "stem-truth",
-    "Share of R² of the stems that produce all or most of a cause, minus the share of the others. p is "
+    "R² share of the stems that produce all or most of a cause, minus that of the other stems. p is "
     "Holm-corrected for the number of causes; the 95% intervals are not corrected.",
 )
 report_value("causes_right", len(right), fmt=".0f", n=len(tests))
@@ -777,8 +778,8 @@ report_texts(causes_right_names=join_words(right), causes_wrong_names=join_words
 # unclear. An ablation can only attribute information that the embedding contains, so an unclear result
 # may be due to the embedding.
 #
-# Coupling is a relation between two stems. We therefore compare the R² that drums and bass add
-# together with the sum of the R² values that each of these stems adds alone. We also compute how much
+# Coupling is a relation between two stems. We therefore compare the joint contribution of drums and bass
+# to R² with the sum of the contributions that each of these stems makes alone. We also compute how much
 # R² changes when the bass is exchanged.
 
 # %%
@@ -843,9 +844,9 @@ excludes_zero = (attributions["low"] > 0) | (attributions["high"] < 0)
 show_figure(
     figures.plot_attributions(shown, xlabel=f"Predicted “{target}”"),
     "stem-songs",
-    f"From the mean rating (dotted line) to the prediction by {model} (grey tick): each bar shows what "
-    "one stem adds, drums first. Diamonds: observed mean ratings. The songs of each style with the highest "
-    "(above) and lowest (below) predictions.",
+    f"Steps from the mean rating (dotted line) to the prediction by {model} (grey tick): each bar shows "
+    "what one stem adds, starting with the drums. Diamonds: observed mean ratings. Songs shown: those with "
+    "the highest (above) and the lowest (below) predictions in each style.",
     "One row per song: coloured bars for the stems, starting at a dotted line, and a diamond.",
     table=attributions,
 )
@@ -862,10 +863,10 @@ report_texts(
 # {glue:text}`pusher_sd_full`. Among the songs shown, the largest contribution is that of the
 # {glue:text}`strong_stem` in “{glue:text}`strong_song`”: {glue:text}`strong_push_full`, where n counts
 # artists. The number of contributions whose interval excludes zero is {glue:text}`clear_pushes_full`,
-# where n counts contributions. The intervals of the contributions resample the artists of the training
-# set and are not corrected for multiple comparisons. The number of songs with a silent stem is
-# {glue:text}`n_silent_full`. Each audio player below contains one of the songs shown and the stem with
-# the largest contribution to its prediction.
+# where n counts contributions. The intervals of the contributions are computed by resampling the artists
+# in the training set and are not corrected for multiple comparisons. The number of songs with a silent
+# stem is {glue:text}`n_silent_full`. Each audio player below contains one of the songs shown and the
+# stem with the largest contribution to its prediction.
 
 # %%
 for track, song_rows in shown.groupby("track_id", sort=False):
@@ -889,7 +890,7 @@ for track, song_rows in shown.groupby("track_id", sort=False):
 # - **Stems are not independent.** A busy drummer may play with a busy bassist. The bass then predicts
 #   what the drums cause. Exchanging the bass does not separate the effects of the two instruments,
 #   because the ratings are still those of the original songs. To separate these effects, listeners would
-#   have to rate songs with exchanged stems.
+#   have to rate songs with swapped stems.
 # - **Wide intervals.** A share is a difference between scores and therefore has a wide interval with
 #   only {glue:text}`n_artists` artists.
 # - **The score of the empty sum is a convention.** If silence were the baseline, all shares would shift.
@@ -937,8 +938,8 @@ assert np.isclose(last, full - score[frozenset(trio[1:])]), (
 # ```{exercise} Predictions that are not shifted
 # :label: ex-as-it-comes
 #
-# Compute the contributions of the stems from “the mix, as it comes”, for all songs, and call the table
-# `broken`. Which stem has the largest Shapley value, and why?
+# Compute the contributions of the stems for the version “the mix, as it comes”, over all songs, and call
+# the table `broken`. Which stem has the largest Shapley value, and why?
 # ```
 #
 # ```{solution-start} ex-as-it-comes
@@ -969,11 +970,11 @@ assert len(broken.merge(target_shares, on=["stem", "measure", "estimate"])) == 0
 #
 # Add up one song's stems (`stems.remix`), separate the sum into harmonic and percussive parts
 # {cite}`fitzgerald2010` with `stems.separate(y, sr, "hpss")`, call the result `guess`, and compare its
-# percussive part with the true drums by listening. Which instruments do you hear in the percussive
-# part? What is the signal-to-distortion ratio of each part (`stems.separation_quality`)? To compute
-# this ratio, the true stem is scaled to fit the estimate; the ratio is 10 log₁₀ of the energy of the
-# scaled stem divided by the energy of the error. `stems.regroup_stems` combines the true stems into
-# the same two parts.
+# percussive part with the true drums by listening. Which instruments do you hear in the percussive part?
+# What is the signal-to-distortion ratio of each part (`stems.separation_quality`)? This ratio compares
+# the true stem, scaled to fit the estimate, with the error: it is 10 log₁₀ of the energy of the scaled
+# stem divided by the energy of the error. `stems.regroup_stems` combines the true stems into the same
+# two parts.
 # ```
 #
 # ```{solution-start} ex-separate
@@ -987,7 +988,7 @@ audio_player({"drums": (true["drums"], sr), "percussive": (guess["percussive"], 
 stems.separation_quality(guess, stems.regroup_stems(true, list(guess)), sr)
 
 # %% [markdown] tags=["needs-stems"]
-# The table gives the ratio (`si_sdr`, in decibels) of each part; 10 dB would be a good separation.
+# The table gives the ratio (`si_sdr`, in decibels) of each part; 10 dB would indicate a good separation.
 # “Percussive” means “short”, not “drums”: this part contains the attacks of bass and voice, but not
 # cymbals that ring. With `separator = "hpss"` in the parameters, the whole chapter runs with these two
 # stems.

@@ -141,8 +141,8 @@ report_counts(n_ratings=len(rows), n_listeners=n_listeners, n_songs=n_songs)
 show_table(
     spreads[["variance", "sd", "low", "high"]],
     "empty-model",
-    f"Variances and standard deviations (SD) of “{query}”; low and high: 95% bootstrap interval of "
-    "the SD.",
+    f"Variances and standard deviations (SD) of “{query}”; low and high: limits of the 95% bootstrap "
+    "interval of the SD.",
 )
 report_percentages(shares[["song", "listener"]].add_prefix("share_"), len(rows))
 report_value("icc", variances["ICC(C,1)"], n=len(rows))
@@ -303,11 +303,11 @@ report_values(ratios.add_prefix("se_"), len(rows))
 #
 # $$ y_{ij} = (\mu + u_i) + (\beta + s_i) \, x_j + v_j + w_{a(j)} + \varepsilon_{ij} $$
 #
-# where $\beta$ is the average slope and $s_i$ the deviation of listener $i$ from $\beta$. The pairs
-# $(u_i, s_i)$ are jointly normal with mean 0, two variances and a correlation; $a(j)$ is the artist of
-# song $j$, and $w_a \sim N(0, \sigma_w^2)$. Satterthwaite's method approximates the degrees of freedom
-# for the *t* test of the slope; the result is closer to the number of listeners, songs or artists than
-# to the number of ratings.
+# where $\beta$ is the average slope and $s_i$ the deviation of the slope of listener $i$ from $\beta$.
+# The pairs $(u_i, s_i)$ are jointly normal with mean 0, two variances and a correlation; $a(j)$ is the
+# artist of song $j$, and $w_a \sim N(0, \sigma_w^2)$. Satterthwaite's method approximates the degrees of
+# freedom for the *t* test of the slope; the result is closer to the number of listeners, songs or
+# artists than to the number of ratings.
 
 # %%
 by_artist = " + (1 | artist)" if several_songs else ""
@@ -407,11 +407,11 @@ report_texts(adds=describe_additions(additions[: 2 * len(predictors) - 1]))
 # How are these slopes related to the results of earlier chapters? {doc}`06-probing` and
 # {doc}`07-objections` compare the *R²* of the best model with that of style and descriptors, and divide
 # R² among the three. In those chapters, a new regression is fitted for every comparison, and a
-# difference between two values of R² is clear only with many songs. In this chapter, the slopes take
-# both predictions as given, including their errors, and test whether ratings vary with one prediction
-# among songs for which the other prediction is the same. This test shows less than it seems to show: the
-# prediction from the descriptors does not use all the information in the descriptors, so another
-# regression on the same descriptors could also add to this prediction.
+# difference between two values of R² is clear only with many songs. In this chapter, we take both
+# predictions as given, including their errors, and use the slopes to test whether ratings vary with one
+# prediction among songs for which the other prediction is the same. This test shows less than it seems
+# to show: the prediction from the descriptors does not use all the information in the descriptors, so
+# another regression on the same descriptors could also add to this prediction.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## For which listeners does the model work?
@@ -562,8 +562,8 @@ show_figure(
 show_table(
     contrasts.drop(columns=["se", "t", "p"]),
     "style-contrasts",
-    "Differences in slope, with Holm-corrected p-values: “p adjusted” tests for a difference, and "
-    "“p equivalence” for equality.",
+    "Differences in slope, with Holm-corrected p-values: “p adjusted” for the test of a "
+    "difference, “p equivalence” for the test of equality.",
 )
 listed = list_estimates(within, "style")
 report_texts(within_styles=listed, clear_styles=join_words(rising_in))
@@ -662,19 +662,19 @@ names = clear_controls["question"] + " (" + clear_controls["model"] + ")"
 show_table(
     control_slopes.set_index("question"),
     "control-slopes",
-    f"Slope of the control questions on the prediction of “{common}”, in standard deviations; n: "
-    "number of ratings.",
+    f"Slopes of ratings for the control questions on the prediction of “{common}”, in standard "
+    "deviations; n: number of ratings.",
 )
 report_texts(control_note=join_words(names))
 
 # %% [markdown]
 # The following slopes in {numref}`tab-control-slopes` clearly differ from zero:
-# {glue:text}`control_note`. If the slope of “style only” is clear in the model without the style but not
-# in the model with the style, adding the style removes the slope, as it should. If the slope of “style
-# only” is clear in neither model, these songs do not show whether adding the style removes such a slope.
-# In the model with the style, the slope of “style only” should not be clear. A few control questions
-# cannot show that intervals have the right coverage. The tests of `groove_utils.mixed` check the
-# coverage with many simulated studies.
+# {glue:text}`control_note`. If the slope for “style only” is clear in the model without the style but
+# not in the model with the style, adding the style removes the slope, as it should. If the slope for
+# “style only” is clear in neither model, these songs do not show whether adding the style removes such a
+# slope. In the model with the style, the slope for “style only” should not clearly differ from zero. A
+# few control questions cannot show that intervals have the right coverage. The tests of
+# `groove_utils.mixed` check the coverage with many simulated studies.
 
 # %% [markdown] tags=["needs-listeners"]
 # ## How much variance is unexplained?
@@ -721,7 +721,7 @@ report_percentages(of_query.set_axis(["left", "left_songs"]), len(rows))
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## Does the conclusion depend on the analysis?
 #
-# An analysis consists of many choices {cite}`steegen2016`. {numref}`tab-robustness` shows the results of
+# An analysis involves many choices {cite}`steegen2016`. {numref}`tab-robustness` shows the results of
 # our analysis with other reasonable choices. In turn, we use maximum likelihood instead of REML, leave
 # out the random slopes, standardise ratings within each listener, leave out outliers, leave out the most
 # influential listener, song or artist, treat ratings as ordered categories, and leave out the intercepts
@@ -818,7 +818,7 @@ power = power_of(n_listeners=[30, 60, 120], n_songs=[24, 48, 96, 192])
 here = power_of(n_listeners=n_listeners, n_songs=n_songs)
 
 # %% [markdown]
-# We start with 30 listeners and 48 songs, quadruple either number, and compare the power:
+# We start with 30 listeners and 48 songs, quadruple each number in turn, and compare the power:
 
 # %%
 small, many_listeners, many_songs = (30, 48), (120, 48), (30, 192)
@@ -1001,7 +1001,7 @@ real_text = (
 try:
     rated = grouped_ratings(load_oconnell2022(oconnell_csv or None))
     agreed, real_errors = agreement(rated), group_difference(rated)
-    caption = "Real listeners: variances of ratings from 1 to 7, and agreement (ICC)."
+    caption = "Real listeners: variances of ratings on a scale from 1 to 7, and agreement (ICC)."
     show_table(agreed, "real-variances", caption, simulated=False)
     show_figure(
         figures.plot_forest(real_errors, y="model", xlabel="Points of 1–7"),
