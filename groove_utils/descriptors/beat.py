@@ -40,7 +40,7 @@ def estimate_grid(
 ) -> Grid | None:
     """Estimate the metrical grid of a signal.
 
-    Beats are tracked at the given or estimated tempo, the downbeat is located by the usual drum
+    Beats are tracked at the given or estimated tempo, the downbeat is located from the usual drum
     pattern of popular music, and the grid is then fitted to all onsets near sixteenths. The second
     sixteenth of each pair may be late (swing).
 
@@ -88,7 +88,7 @@ def estimate_grid(
 
 
 def track_beats(curve: np.ndarray, hop: float, tempo: float | None = None) -> np.ndarray:
-    """Track beats at a tempo by dynamic programming (Ellis, 2007).
+    """Track beats at a given or estimated tempo by dynamic programming (Ellis, 2007).
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def bar_profile(curves: Mapping[str, np.ndarray], grid: Grid | None, hop: float)
     curves : mapping of str to ndarray, shape (n_frames,)
         Output of :func:`groove_utils.descriptors.region_strength`.
     grid : Grid or None
-        Metrical grid. If it is None (no beat was found), the table is empty.
+        Metrical grid. If it is None (no beat was found), the returned table is empty.
     hop : float
         Seconds between values of the curves.
 

@@ -19,7 +19,7 @@ MIN_POINTS = 8
 def smooth_beats(beats: np.ndarray) -> np.ndarray:
     """Smooth beat times by local linear regression, so that single strokes have little influence.
 
-    The regression covers eight beats on either side (tricube weights). It does not change beats of
+    The regression covers eight beats on either side (tricube weights). It does not change beats at
     a steady tempo, and follows a tempo that drifts over several bars.
     """
     index = np.arange(beats.size, dtype=np.float64)
@@ -33,7 +33,7 @@ def smooth_beats(beats: np.ndarray) -> np.ndarray:
 def extend_beats(beats: np.ndarray, first: float, last: float) -> np.ndarray:
     """Extrapolate beat times to the first and the last onset, and remove beats beyond them.
 
-    Silence before and after the music would otherwise count as unaccented beats.
+    Otherwise, beats in the silence before and after the music would count as unaccented.
     """
     pace = np.median(np.diff(beats[:5])), np.median(np.diff(beats[-5:]))
     before = beats[0] - pace[0] * np.arange(max(0, int((beats[0] - first) / pace[0] + 1)), 0, -1)
@@ -53,7 +53,7 @@ def fit_beats(beats: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, float]:
     Parameters
     ----------
     beats : ndarray of float64, shape (n_beats,)
-        Times of approximate beats in seconds.
+        Approximate times of the beats in seconds.
     times : ndarray of float64, shape (n_onsets,)
         Times of the onsets in seconds.
 

@@ -11,7 +11,7 @@ SHORTEST, LONGEST, GROWTH = 0.31, 8.8, 1.1  # s, s, factor: spans as in Streich 
 
 
 def danceability(y: np.ndarray, sr: int) -> float:
-    """Compute danceability after Streich & Herrera (2005).
+    """Compute danceability as defined by Streich & Herrera (2005).
 
     The standard deviation of the signal in 10 ms frames is accumulated over time, after subtraction
     of its mean. In windows of length τ from 0.31 s to 8.8 s, a linear trend is removed, and F(τ) is

@@ -28,11 +28,11 @@ def drum_pattern(spectra: Spectra, grid: Grid) -> dict[str, np.ndarray]:
     """Detect the strokes of a drum kit at the steps of a metrical grid.
 
     A step has a bass drum if the rise in level below 100 Hz is in the upper of two classes (Otsu's
-    threshold over all steps), and a snare if this is true of the rise above 3200 Hz minus that
-    below 100 Hz. On two and four, a bass drum is accompanied by a snare if the rise above 3200 Hz
-    exceeds 1.3 times its median over bass drums. A step has a cymbal if the log rise above 5 kHz
-    exceeds a tenth of that of strong cymbal strokes. Bass guitars, toms and hand claps are counted
-    as the drum that they resemble most.
+    threshold over all steps), and a snare if this is true of the rise above 3200 Hz minus the rise
+    below 100 Hz. On beats two and four, a bass drum is accompanied by a snare if the rise above
+    3200 Hz exceeds 1.3 times its median over bass drums. A step has a cymbal if the log rise above
+    5 kHz exceeds a tenth of the log rise at strong cymbal strokes. Bass guitars, toms and hand
+    claps are counted as the drum that they resemble most.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def drum_pattern(spectra: Spectra, grid: Grid) -> dict[str, np.ndarray]:
 
 
 def syncopation(spectra: Spectra, grid: Grid) -> tuple[float, float]:
-    """Compute two indices of the drums' syncopation from audio.
+    """Compute two syncopation indices for the drums in an audio signal.
 
     Parameters
     ----------

@@ -55,14 +55,14 @@ def describe(y: np.ndarray, sr: int, *, bands: np.ndarray | None = None) -> pd.S
     DescriptorError
         If `sr` is out of range.
     AudioError
-        If the signal is invalid, see :func:`groove_utils.audio.check_signal`. Silent and short
+        If the signal is invalid; see :func:`groove_utils.audio.check_signal`. Silent and short
         signals are valid, but some of their descriptors are NaN.
 
     Notes
     -----
-    For silence, level, flux and density are 0 and rhythm descriptors are NaN. For signals shorter
-    than 0.1 s, only the RMS is computed; for signals shorter than 3 s, rhythm descriptors are NaN.
-    The flux of bands above half the sample rate is NaN.
+    For silence, the descriptors of level, flux and density are 0, and rhythm descriptors are NaN.
+    For signals shorter than 0.1 s, only the RMS is computed; for signals shorter than 3 s, rhythm
+    descriptors are NaN. The flux of bands above half the sample rate is NaN.
 
     Examples
     --------

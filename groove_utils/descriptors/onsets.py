@@ -38,7 +38,7 @@ CLEAR = 0.25  # of the median strength; the times of weaker onsets are uncertain
 
 
 def rise_of_mel(spectra: Spectra) -> np.ndarray:
-    """Compute the rise in each log mel band over 25 ms, shape (n_mels, n_frames).
+    """Compute the rise in log magnitude of each mel band over 25 ms, shape (n_mels, n_frames).
 
     Silence is assumed before the signal.
     """
@@ -75,9 +75,9 @@ def region_strength(spectra: Spectra) -> dict[str, np.ndarray]:
     Returns
     -------
     dict of str to ndarray of float64, shape (n_frames,)
-        ``low`` (below 100 Hz: bass drum, bass), ``mid`` (100–3200 Hz) and ``high`` (above: snare,
-        cymbals). Each is the half-wave rectified rise of the region's magnitude over 25 ms, in
-        units of the mean of its highest 2%: about 1 at a strong stroke, independent of gain.
+        ``low`` (below 100 Hz: bass drum, bass), ``mid`` (100–3200 Hz) and ``high`` (above 3200 Hz:
+        snare, cymbals). Each is the half-wave rectified rise of the region's magnitude over 25 ms,
+        in units of the mean of its highest 2%: about 1 at a strong stroke, independent of gain.
     """
     return {name: level_rise(spectra, bands) for name, bands in REGIONS.items()}
 

@@ -125,8 +125,8 @@ def pulse_clarity_attack(y: np.ndarray, sr: int) -> float:
     Returns
     -------
     float
-        Mean of :func:`attack_slopes` in full scale per second: about 10 for a linear fade-in of 100
-        ms. NaN if there is no attack.
+        Mean of the slopes returned by :func:`attack_slopes`, in full scale per second: about 10 for
+        a linear fade-in of 100 ms. NaN if there is no attack.
     """
     slopes = attack_slopes(y, sr)
     return float(slopes.mean()) if slopes.size else float("nan")

@@ -221,8 +221,8 @@ def subband_flux(y: np.ndarray, sr: int) -> np.ndarray:
     -------
     ndarray of float64, shape (10,)
         Flux in full-scale amplitude. Band 1 is below 50 Hz, band 2 is 50–100 Hz, …, band 10 is
-        above 12.8 kHz. NaN for bands above half the sample rate (the band that contains it is
-        truncated) and for signals shorter than two frames.
+        above 12.8 kHz. NaN for bands above half the sample rate (the band that contains this
+        frequency is truncated) and for signals shorter than two frames.
     """
     return subband_flux_of_sums([y], [(0,)], sr)[0]
 
@@ -240,7 +240,7 @@ def subband_flux_of_sums(
     parts : sequence of ndarray, each of shape (n_samples,)
         Signals of equal length.
     sums : sequence of sequence of int
-        Indices of the parts to add up.
+        Indices of the signals to add in each sum.
     sr : int
         Sample rate in Hz.
 

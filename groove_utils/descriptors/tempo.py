@@ -17,8 +17,8 @@ MULTIPLES = ((0.5, 1.0), (1.0, 2.0), (2.0, 2.0), (4.0, 2.0))  # of the beat peri
 def autocorrelation(x: np.ndarray, max_lag: int) -> np.ndarray:
     """Compute the autocorrelation at lags 0 … `max_lag` frames, with 1 at lag 0.
 
-    The sum at each lag is divided by its number of products, so the autocorrelation of a periodic
-    curve with mean 0 is 1 at its period, even if the period is long.
+    The sum at each lag is divided by the number of products in it, so the autocorrelation of a
+    periodic curve with mean 0 is 1 at its period, even if the period is long.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def estimate_tempo(curve: np.ndarray, hop: float) -> float:
     -------
     float
         Beats per minute, 55…210; NaN if there is no pulse (a constant curve, or no positive
-        correlation at any candidate).
+        correlation at any candidate tempo).
 
     Notes
     -----

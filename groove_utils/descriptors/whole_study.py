@@ -29,8 +29,8 @@ def describe_study(study, n_jobs: int = 2, *, cache: ArrayCache | None = None) -
     n_jobs : int
         Number of processes.
     cache : ArrayCache, optional
-        Store of results, with keys from the content of audio files; by default, the store
-        ``descriptors`` in the project's cache folder.
+        Store of results, keyed by the content of audio files; by default, the store ``descriptors``
+        in the project's cache folder.
 
     Returns
     -------

@@ -22,7 +22,7 @@ __all__ = [
 
 
 def rating_table(ratings) -> pd.DataFrame:
-    """Check ratings, and convert them to a table with integer codes of songs and raters.
+    """Check ratings, and convert them to a table with integer codes for songs and raters.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def rating_table(ratings) -> pd.DataFrame:
 
 
 def rating_matrix(table: pd.DataFrame) -> np.ndarray:
-    """Convert the output of `rating_table` to a matrix of songs × raters, with NaN if not rated."""
+    """Convert the output of `rating_table` to a matrix of songs × raters, NaN where unrated."""
     matrix = np.full((table["song"].max() + 1, table["rater"].max() + 1), np.nan)
     matrix[table["song"], table["rater"]] = table["rating"]
     return matrix
@@ -200,8 +200,8 @@ def crossed_variances(rows: pd.DataFrame) -> pd.Series:
     Returns
     -------
     Series
-        The values of `rating_variances`, and ``ICC(C,1)``: song variance divided by the sum of song
-        and residual variance.
+        The values returned by `rating_variances`, and ``ICC(C,1)``: song variance divided by the
+        sum of song and residual variance.
     """
     names = {"track": "track_id", "listener": "listener_id"}
     variances = rating_variances(rows.rename(columns=names)[[*names.values(), "rating"]])

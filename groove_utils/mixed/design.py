@@ -34,12 +34,12 @@ class RandomTerm:
 
     @property
     def columns(self) -> list[str]:
-        """Columns of the table that define the factor."""
+        """Names of the data columns that define the grouping factor."""
         return self.factor.split(":")
 
     @property
     def label(self) -> str:
-        """The term in lme4's notation, such as ``(1 + x | listener)``."""
+        """Random term in lme4's notation, such as ``(1 + x | listener)``."""
         inner = ["1" if name == "Intercept" else name for name in self.names]
         if "1" not in inner:
             inner.insert(0, "0")
@@ -80,18 +80,18 @@ class ModelFrame:
 
     @property
     def fixed_variables(self) -> list[str]:
-        """Names of the table columns used in the fixed part, sorted."""
+        """Sorted names of the data columns used in the fixed part of the formula."""
         return sorted(str(name) for name in self.spec.required_variables)
 
     def fixed_design(self, rows: pd.DataFrame) -> np.ndarray:
-        """Build the fixed design matrix for new rows, coded as in the fit.
+        """Build the fixed-effects design matrix for new rows, with the coding of the original rows.
 
         The shape is (n_rows, n_fixed).
         """
         return self._design(self.spec, rows)
 
     def random_design(self, term: RandomTerm, rows: pd.DataFrame) -> np.ndarray:
-        """Build the covariates of a random term for new rows, shape (n_rows, n_names)."""
+        """Build the design matrix of a random term for new rows, shape (n_rows, n_names)."""
         return self._design(term.spec, rows)[:, term.pick]
 
     def _design(self, spec, rows: pd.DataFrame) -> np.ndarray:

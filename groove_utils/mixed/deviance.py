@@ -27,7 +27,7 @@ __all__ = ["CrossedDeviance", "Evaluation", "Solution"]
 
 
 class Solution(NamedTuple):
-    """Estimates at one value of the relative covariance parameters θ."""
+    """Estimates of a mixed model at one value of the relative covariance parameters θ."""
 
     deviance: float  # −2 log-likelihood (restricted for REML), at the optimal σ and β
     sigma: float  # residual standard deviation
@@ -164,7 +164,7 @@ class CrossedDeviance:
     # θ and its matrices ---------------------------------------------------------------------
 
     def scaled(self, theta) -> list[np.ndarray]:
-        """Return each term's relative Cholesky factor, for columns with a root mean square of 1."""
+        """Return each term's relative Cholesky factor, for design columns scaled to RMS 1."""
         factors = [np.zeros((k, k)) for k in self.sizes]
         for L, entries in zip(factors, np.split(np.asarray(theta), self._ends)):
             L[_triangle(len(L))] = entries
@@ -175,7 +175,7 @@ class CrossedDeviance:
         return [L / spread[:, None] for L, spread in zip(self.scaled(theta), self.spreads)]
 
     def join(self, factors: list[np.ndarray]) -> np.ndarray:
-        """Join the entries of lower-triangular factors to form θ; the inverse of `scaled`."""
+        """Join the entries of lower-triangular factors to form θ (the inverse of `scaled`)."""
         return np.concatenate([L[_triangle(len(L))] for L in factors])
 
     def lambdas(self, theta) -> list[np.ndarray]:
@@ -249,13 +249,13 @@ class Evaluation:
         self.rss = self._full[-1, -1] ** 2
 
     def deviance(self, sigma: float | None = None) -> float:
-        """Return −2 log-likelihood (restricted for REML), by default at the optimal σ."""
+        """Return −2 times the log-likelihood (restricted for REML), by default at the optimal σ."""
         df = self.model.df
         precision = df / self.rss if sigma is None else sigma**-2
         return float(self.log_det + df * np.log(2 * np.pi / precision) + self.rss * precision)
 
     def unscaled(self) -> np.ndarray:
-        """Compute the covariance of the fixed coefficients divided by σ², (n_fixed, n_fixed)."""
+        """Compute the covariance of the fixed coefficients over σ², shape (n_fixed, n_fixed)."""
         q, stop = self.model.q, self.model.q + self.model.p
         inverse = linalg.solve_triangular(self._full[q:stop, q:stop], np.eye(stop - q), lower=True)
         half = linalg.solve_triangular(self.model._R, inverse.T)

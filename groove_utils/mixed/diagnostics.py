@@ -38,9 +38,9 @@ def residual_table(result: LmmResult) -> pd.DataFrame:
     -------
     DataFrame
         One row per observation, indexed like the fitted rows. Columns: the grouping factors,
-        ``response``, ``fixed`` (prediction of the fixed part), ``fitted`` (prediction that includes
-        random effects), ``residual``, ``standardised`` (residual divided by σ) and ``quantile``
-        (expected normal quantile of the residual's rank).
+        ``response``, ``fixed`` (prediction from the fixed effects), ``fitted`` (prediction from
+        fixed and random effects), ``residual``, ``standardised`` (residual divided by σ) and
+        ``quantile`` (expected normal quantile of the residual's rank).
     """
     out = {}
     for term in result.frame.random:
@@ -186,8 +186,8 @@ def share_at_ends(ratings, scale: tuple[float, float]) -> float:
     ratings : array-like, shape (n_ratings,) or (n_ratings, n_items)
         Ratings. If a rating consists of several items, it is counted if any item is at an end.
     scale : (float, float)
-        Lowest and highest possible rating. The tolerance is 0.001% of the range, because files
-        contain rounded numbers.
+        Lowest and highest possible rating. The tolerance is 0.001% of the range, because ratings in
+        files are rounded.
 
     Returns
     -------

@@ -51,7 +51,7 @@ def fit_lmm(formula: str, data: pd.DataFrame, reml: bool = True) -> LmmResult:
     Warns
     -----
     LmmWarning
-        If rows were dropped, groups have a single row, a level of a fixed factor has a single
+        If rows were dropped, groups have a single row, a level of a fixed factor occurs in a single
         group, predictors are nearly collinear, the optimiser did not converge, a coefficient is
         exactly 0, or the fit is singular.
 

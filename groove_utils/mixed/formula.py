@@ -119,7 +119,7 @@ def _syntax(formula, fault: str) -> LmmError:
 
 
 def variables(part: str) -> set[str]:
-    """Return the names of all table columns used in a part of a formula, also inside functions.
+    """Return the names of all table columns used in a part of a formula, even inside functions.
 
     Examples
     --------
@@ -164,7 +164,7 @@ def design_matrix(part, data: pd.DataFrame):
     names : list of str
         Column names, such as ``style[pop]:x``.
     spec : formulaic.ModelSpec
-        Specification that codes new rows in the same way.
+        Specification for coding new rows in the same way.
 
     Raises
     ------

@@ -134,7 +134,7 @@ def f_test(result, rows) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        Numerator and denominator degrees of freedom ``num_df, den_df``, and ``F, p``.
+        ``num_df, den_df`` (numerator and denominator degrees of freedom), ``F`` and ``p``.
     """
     rows = np.atleast_2d(np.asarray(rows, dtype=float))
     cov = rows @ result.inference.vcov @ rows.T

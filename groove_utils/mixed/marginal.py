@@ -52,8 +52,8 @@ class MarginalMeans:
             of freedom of each contrast, and its intervals are simultaneous.
         equivalence : float, optional
             Smallest relevant difference, above 0. If given, two one-sided tests (Schuirmann 1987)
-            test whether the absolute value of each contrast is smaller than this. Their p-values
-            are corrected by Holm's method unless `adjust` is ``"none"``.
+            test whether the absolute value of each contrast is below this difference. Their
+            p-values are corrected by Holm's method unless `adjust` is ``"none"``.
 
         Returns
         -------
@@ -167,7 +167,7 @@ def emtrends(
     result : LmmResult
         Fitted model; the object itself if called as a method.
     variable : str
-        Numeric variable of the fixed part. The slope is the change of the response per unit of this
+        Numeric variable of the fixed part. The slope is the change in the response per unit of this
         variable, at its value in `at` or by default at its mean.
     specs, by, at, level
         As in `emmeans`.

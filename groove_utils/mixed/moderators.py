@@ -98,7 +98,7 @@ def slopes_by_fact(
     -------
     DataFrame
         One row per fact. Columns ``fact`` (its name, with spaces instead of underscores),
-        ``estimate`` (change of the slope per unit of the fact), ``se, df, t, p, low, high`` and
+        ``estimate`` (change in the slope per unit of the fact), ``se, df, t, p, low, high`` and
         ``p_holm`` (corrected for the number of facts). Empty if there are no facts.
     """
     columns = ["fact", "estimate", "se", "df", "t", "p", "low", "high", "p_holm"]

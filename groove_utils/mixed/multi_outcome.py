@@ -30,7 +30,7 @@ def slopes_by_question(
         Fixed and random parts of the formula, such as ``predicted + style`` and
         ``(1 | listener) + (1 | track)``.
     term : str
-        Coefficient to return.
+        Name of the coefficient to return.
 
     Returns
     -------

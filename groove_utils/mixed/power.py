@@ -180,7 +180,7 @@ def power_simulation(
     n_listeners, n_songs : int or sequence of int
         Numbers of listeners and songs; all combinations are simulated.
     effect : float
-        Change of the rating per SD of the song covariate x. If it is 0, the estimated power is the
+        Change in the rating per SD of the song covariate x. If it is 0, the estimated power is the
         type I error rate.
     sd_listener, sd_song, sd_slope, sd_artist, sd_residual : float
         Standard deviations of the random effects and the residual. Song and artist effects do not

@@ -126,7 +126,7 @@ def _profile_interval(best, profile, cut):
 
 
 def spearman_brown(reliability, times):
-    """Predict the reliability of a mean over `times` times as many raters (Spearman–Brown)."""
+    """Predict the reliability for `times` times as many raters by the Spearman–Brown formula."""
     return times * reliability / (1 + (times - 1) * reliability)
 
 

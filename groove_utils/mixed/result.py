@@ -137,7 +137,7 @@ class LmmResult:
 
         Each term is adjusted for all other terms, with factors in sum coding. The test of a main
         effect therefore refers to the unweighted mean over the levels of the other factors, and to
-        the value 0 of covariates.
+        a value of 0 for covariates.
 
         Returns
         -------
@@ -176,7 +176,7 @@ class LmmResult:
         DataFrame
             One row per level and coefficient, with the columns ``factor, level, term``, ``value``
             (mode), ``sd`` (conditional standard deviation), ``low, high`` and ``n`` (number of rows
-            of the level). Like ``condVar`` in lme4, ``sd`` treats the fixed effects and variances
+            in the level). Like ``condVar`` in lme4, ``sd`` treats the fixed effects and variances
             as known.
         """
         check_level(level)
@@ -215,7 +215,7 @@ class LmmResult:
         n_boot : int
             Number of bootstrap samples.
         seed, n_jobs : int
-            Seed and number of processes of the bootstrap.
+            Seed and number of processes for the bootstrap.
 
         Returns
         -------

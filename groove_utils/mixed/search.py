@@ -35,7 +35,7 @@ def minimise(
     tol : float
         Gradient tolerance of the optimiser.
     free : ndarray of bool, shape (n_theta,), optional
-        True for the entries to optimise (all by default); the other entries are fixed at 0.
+        True for the entries of θ to optimise (all by default); the other entries are fixed at 0.
 
     Returns
     -------

@@ -35,7 +35,7 @@ Subset = tuple[str, ...]
 
 @dataclass(frozen=True, eq=False)
 class Ablation:
-    """Out-of-fold predictions and scores of a representation, for every subset of stems.
+    """Out-of-fold predictions from the features of each subset of stems, and their scores.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ class Ablation:
         )  # fmt: skip
 
     def select(self, targets: Sequence[str]) -> Ablation:
-        """Return the ablation restricted to some of its targets."""
+        """Return a copy of the ablation restricted to the given targets."""
         keep = self.songs.places(targets)
         names = ("predicted", "r2", "influence", "leave_artist_out")
         arrays = {name: getattr(self, name)[..., keep] for name in names}

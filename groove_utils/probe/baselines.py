@@ -138,7 +138,7 @@ def random_projection_control(
     n_draws=10,
     n_jobs=1,
 ) -> pd.DataFrame:
-    """Score probes of randomly projected features, and of random features of the same dimension.
+    """Score probes fitted to randomly projected features, and to noise of the same dimension.
 
     The projection tests whether a high-dimensional model keeps its advantage when all models have
     the same dimension; the random features show the R² that pure noise of this dimension reaches.

@@ -38,7 +38,7 @@ def compare_models(
     n_boot=2000,
     seed=0,
 ) -> pd.DataFrame:
-    """Compute paired differences between models on the same songs and folds.
+    """Compute paired differences in a score between models, on the same songs and folds.
 
     Parameters
     ----------
@@ -119,8 +119,8 @@ def songs_needed(
     -------
     DataFrame
         One row per target and power: ``target, first, second, difference, se`` (of the observed
-        difference), ``power, n_songs`` (number needed), and ``n_now`` and ``power_now`` of the
-        present study.
+        difference), ``power, n_songs`` (number needed), and ``n_now, power_now`` (number of songs
+        and power of the present study).
 
     Notes
     -----

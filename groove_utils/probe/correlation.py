@@ -66,7 +66,7 @@ def correlate(X: pd.DataFrame, y, artists=None, styles=None, *, n_boot=2000, see
     y : Series or DataFrame, shape (n,) or (n, m)
         Targets, such as mean ratings.
     artists : array-like of shape (n,), optional
-        By default, each song counts as its own artist.
+        Artist of each song; by default, each song counts as its own artist.
     styles : array-like of shape (n,), optional
         If given, correlations are *within* styles: both variables are centred on their style means.
     n_boot, seed : int

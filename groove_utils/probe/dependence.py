@@ -38,7 +38,7 @@ def partial_dependence(
     y : array-like of shape (n,)
         Target, such as mean ratings.
     artists : array-like of shape (n,), optional
-        By default, each song counts as its own artist.
+        Artist of each song; by default, each song counts as its own artist.
     feature : str
         A column of `X`.
     estimator : scikit-learn regressor, optional

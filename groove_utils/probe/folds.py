@@ -35,9 +35,9 @@ def artist_folds(artists, styles=None, *, n_splits=4, n_repeats=1, seed=0) -> np
     """Assign whole artists to folds of similar size and similar proportions of styles.
 
     Artists are assigned in descending order of their numbers of songs; ties are ordered at random.
-    Each artist is assigned to a fold for which the sum of squared deviations from equal shares of
-    songs (of each style and in total), relative to these shares, increases least; ties are broken
-    at random.
+    Each artist is assigned to the fold in which this least increases the imbalance: the sum of
+    squared deviations from equal numbers of songs per fold (in total and of each style), each
+    divided by that equal number. Ties between folds are broken at random.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def check_folds(folds, artists) -> None:
 
 
 def outer_folds(songs: Songs, protocol: Protocol, folds=None) -> np.ndarray:
-    """Validate the given outer folds or create new ones; return them, shape (n_repeats, n)."""
+    """Validate the given outer folds or create new ones; the result has shape (n_repeats, n)."""
     songs = _units(songs, protocol)
     if folds is None:
         return artist_folds(
@@ -144,7 +144,7 @@ def outer_folds(songs: Songs, protocol: Protocol, folds=None) -> np.ndarray:
 
 
 def outer_splits(folds) -> list[Split]:
-    """Convert fold numbers (n_repeats, n) to a list of outer splits, without inner folds."""
+    """Convert fold numbers of shape (n_repeats, n) to outer splits without inner folds."""
     return [
         Split(repeat, number, np.flatnonzero(fold != number), np.flatnonzero(fold == number))
         for repeat, fold in enumerate(np.atleast_2d(folds))
@@ -153,7 +153,7 @@ def outer_splits(folds) -> list[Split]:
 
 
 def nested_splits(songs: Songs, splits, protocol: Protocol) -> list[Split]:
-    """Add inner folds to outer splits, which may be given as fold numbers (n_repeats, n)."""
+    """Add inner folds to outer splits, which may be fold numbers of shape (n_repeats, n)."""
     songs = _units(songs, protocol)
     splits = outer_splits(splits) if isinstance(splits, np.ndarray) else splits
     nested = []

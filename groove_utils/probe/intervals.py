@@ -40,7 +40,8 @@ def artist_influence(
     result : ProbeResult
         If it has no ``leave_artist_out``, only the influence through the test songs is computed.
     statistic : callable
-        ``statistic(result)`` returns a function of song weights (n_draws, n) → (n_draws, k).
+        ``statistic(result)`` returns a function that maps song weights (n_draws, n) to values of
+        the statistic (n_draws, k).
 
     Returns
     -------
@@ -61,7 +62,7 @@ def artist_influence(
 
 
 def result_interval(result, statistic, *, refit=True, n_boot=2000, seed=0):
-    """Return a statistic's estimate, low, high and SE, and whether the probe was refitted."""
+    """Return a statistic's estimate, bounds and SE, and whether ``leave_artist_out`` was used."""
     if refit and result.leave_artist_out is not None:
         estimate, influence = artist_influence(result, statistic)
         low, high, se, _ = influence_interval(estimate, influence, n_boot=n_boot, seed=seed)

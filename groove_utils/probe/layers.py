@@ -35,9 +35,10 @@ def layer_profile(
 ) -> pd.DataFrame:
     """Compute the R² of each layer of a model, and test the best layer.
 
-    The highest of many noisy scores is biased upwards. The table offers three remedies: the R² of
-    the layer chosen in inner folds (without the test songs), a p-value against the maximum over
-    layers, and the set of layers that cannot be distinguished from the best.
+    The highest of many noisy scores is biased upwards. The returned table offers three remedies:
+    the R² of the layer chosen in inner folds (without the test songs), a p-value from the
+    permutation distribution of the maximum over layers, and the set of layers that cannot be
+    distinguished from the best.
 
     Parameters
     ----------
@@ -54,7 +55,7 @@ def layer_profile(
     -------
     DataFrame
         One row per target and layer, in the order of `layers`: ``target, layer, r2, low, high, p,
-        p_layers`` (against the maximum over layers), ``best`` (highest R²), ``may_be_best`` (not
+        p_layers`` (from the maximum over layers), ``best`` (highest R²), ``may_be_best`` (not
         distinguishable from the best layer by simultaneous 95% intervals), ``chosen`` (share of
         outer folds in which the inner folds chose the layer), ``nested_r2, nested_low,
         nested_high`` (with the layer chosen in the inner folds; the same for all layers).

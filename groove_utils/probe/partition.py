@@ -36,7 +36,7 @@ def variance_partition(
     n_boot=2000,
     n_jobs=1,
 ) -> pd.DataFrame:
-    """Compute unique and shared out-of-fold R² of two or three blocks of features.
+    """Compute the unique and shared out-of-fold R² of two or three blocks of features.
 
     A probe is fitted to each subset of blocks. Blocks are scaled to equal total variance, and their
     relative weights are chosen in the inner folds together with the penalty (banded ridge), so that

@@ -77,9 +77,9 @@ def permutation_test(
     -------
     DataFrame
         One row per model (and layer) and target: ``model, layer, target``, the score (``r2`` or
-        ``within_r``), ``p`` (against its own null distribution), ``p_target`` (against the maximum
-        over models and layers for this target), ``p_family`` (also over targets), ``null_mean,
-        null_95``.
+        ``within_r``), p-values from the null distribution of this score (``p``), of the maximum
+        over models and layers for this target (``p_target``), and of the maximum over all rows
+        (``p_family``), ``null_mean, null_95``.
     null : ndarray, shape (n_permutations, n_rows), only with `return_null`
     """
     if not isinstance(models, Mapping):

@@ -19,7 +19,7 @@ the largest penalty, predictions are close to the mean, which suits features wit
 
 @dataclass(frozen=True)
 class Protocol:
-    """Settings of a nested probe. Change one with :func:`dataclasses.replace`.
+    """Settings of a nested probe. Change a setting with :func:`dataclasses.replace`.
 
     Parameters
     ----------

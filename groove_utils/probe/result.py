@@ -23,7 +23,7 @@ class ProbeResult:
     songs : Songs
         ``ids``, ``targets``, ``ratings``, ``artists`` and ``styles``.
     predicted, baseline : ndarray, shape (n_repeats, n, n_targets)
-        Out-of-fold prediction for each song, and baseline of the same fold: the mean of the
+        Out-of-fold prediction for each song, and baseline of the same fold: the mean rating of the
         training songs, or the prediction from nuisance variables.
     folds : ndarray, shape (n_repeats, n), dtype int
         The fold in which each song was held out.
@@ -72,14 +72,14 @@ class ProbeResult:
         -------
         DataFrame
             ``target``; ``r2`` (1 − SSE/SST over all held-out songs, mean over repeats) and
-            ``r2_sd`` (population SD over repeats); ``spearman`` (mean over repeats); ``rmse``
-            (root of the mean squared error over songs and repeats); ``fold_r2`` and
-            ``fold_r2_sd`` (R² of each fold, averaged over folds, then mean and population SD over
-            repeats: the statistic of Marmoret et al. 2026); ``r2_over_baseline`` (1 − SSE/SSE of
-            the fold baseline); ``within_r`` (Pearson's r of ratings and predictions within
-            styles, mean over repeats); ``fold_rmse`` and ``fold_rmse_sd`` (RMSE of each fold,
-            averaged as ``fold_r2``); ``within_r2`` (R² within styles, see
-            :func:`groove_utils.probe.style_scores`); ``n_songs``, ``n_artists``.
+            ``r2_sd`` (population SD over repeats); ``spearman`` (mean over repeats); ``rmse`` (root
+            of the mean squared error over songs and repeats); ``fold_r2`` and ``fold_r2_sd`` (R² of
+            each fold, averaged over folds, then mean and population SD over repeats: the statistic
+            of Marmoret et al. 2026); ``r2_over_baseline`` (1 − SSE/SSE of the fold baseline);
+            ``within_r`` (Pearson's r of ratings and predictions within styles, mean over repeats);
+            ``fold_rmse`` and ``fold_rmse_sd`` (RMSE of each fold, averaged like ``fold_r2``);
+            ``within_r2`` (R² within styles, see :func:`groove_utils.probe.style_scores`);
+            ``n_songs``, ``n_artists``.
         """
         songs, weights = self.songs, np.ones((1, len(self.songs)))
         scores = {name: score_statistic(self, name)(weights)[0] for name in SCORES}

@@ -195,7 +195,7 @@ def make_plan(blocks: dict[str, np.ndarray], protocol: Protocol) -> Plan:
 
 
 def nuisance_design(nuisance, n: int) -> np.ndarray | None:
-    """Return an intercept and one indicator per label of a nuisance variable, shape (n, q)."""
+    """Build a matrix of an intercept and one indicator per nuisance label, shape (n, q)."""
     if nuisance is None:
         return None
     labels = as_labels(nuisance, n, "nuisance", None).astype(str)
@@ -289,7 +289,7 @@ def run_ridge(
 
 
 def assemble(splits: Sequence[Split], fits: Sequence[dict], name: str, n: int) -> np.ndarray:
-    """Arrange one output of :func:`run_ridge` in an array of shape (..., n_repeats, n, m)."""
+    """Arrange the output `name` of :func:`run_ridge` in shape (..., n_repeats, n, m)."""
     *groups, _, m = fits[0][name].shape
     values = np.full((*groups, 1 + max(split.repeat for split in splits), n, m), np.nan)
     for split, fit in zip(splits, fits, strict=True):

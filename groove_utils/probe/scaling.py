@@ -17,16 +17,18 @@ __all__ = ["ClippedStandardScaler", "scale_facts"]
 
 
 class ClippedStandardScaler(TransformerMixin, BaseEstimator):
-    """Standardise features by training mean and SD, with a lower bound on the SD, and clip them.
+    """Standardise features by their training mean and SD (bounded from below), then clip them.
 
     Parameters
     ----------
     floor : float, default 1e-4
-        The divisor is at least `floor` times the median SD of the block's varying features. The
-        default is small because descriptors in different units have SDs that differ a thousandfold.
+        The divisor is at least `floor` times the median SD of the features that vary. The default
+        is small because the SDs of descriptors in different units can differ by a factor of a
+        thousand.
     clip : float, default 5.0
-        Standardised values are limited to ±`clip`. This handles units with a small SD over training
-        songs and large values in test songs, for which no relative floor is sufficient.
+        Standardised values are limited to ±`clip`. This handles features with a small SD over the
+        training songs but large values in the test songs, for which no relative lower bound is
+        sufficient.
 
     Attributes
     ----------
@@ -49,7 +51,7 @@ class ClippedStandardScaler(TransformerMixin, BaseEstimator):
         self.clip = clip
 
     def fit(self, X, y=None):
-        """Compute the mean and scale of each feature of training songs, shape (n, d)."""
+        """Compute the mean and scale of each feature over the training songs `X`, shape (n, d)."""
         X = np.asarray(X, dtype=np.float64)
         self.mean_ = X.mean(axis=0)
         sd = X.std(axis=0)
@@ -81,11 +83,11 @@ def scale_facts(X, folds, *, floor=1e-4, clip=5.0) -> dict[str, float]:
     Returns
     -------
     dict
-        ``units`` (number of features); ``constant`` (units that are constant in some training set);
-        ``orders`` (orders of magnitude between the largest and the smallest SD of the varying
-        units); ``largest_z`` (largest distance of a held-out value from the training mean, in
-        training SDs, without floor or limit); ``bounded_percent`` (percentage of held-out values
-        that are clipped).
+        ``units`` (number of features); ``constant`` (number of features that are constant in some
+        training set); ``orders`` (orders of magnitude between the largest and the smallest SD of
+        the features that vary); ``largest_z`` (largest distance of a held-out value from the
+        training mean, in training SDs, without `floor` or `clip`); ``bounded_percent`` (percentage
+        of held-out values that are clipped).
     """
     blocks = as_blocks(X)
     splits = outer_splits(folds)

@@ -28,8 +28,8 @@ def inner_errors(results: Mapping[str, ProbeResult]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per name and one column per target. In each column, the representation with the
-        smallest value is the one preferred in the inner folds.
+        One row per representation and one column per target. In each column, the representation
+        with the smallest value is the one preferred in the inner folds.
     """
     check_paired(results)
     songs = next(iter(results.values())).songs

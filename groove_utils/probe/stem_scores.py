@@ -29,7 +29,7 @@ def paper_scores(
     artists=None,
     styles=None,
 ) -> pd.DataFrame:
-    """Score several subsets of stems with :func:`groove_utils.probe.paper_protocol`.
+    """Score features of several subsets of stems with :func:`groove_utils.probe.paper_protocol`.
 
     Parameters
     ----------
@@ -66,7 +66,8 @@ def ablation_scores(ablation: Ablation, *, n_boot=2000, seed=0) -> pd.DataFrame:
     -------
     DataFrame
         One row per subset, part and target: ``subset`` (such as ``drums+bass``; ``none`` for the
-        training mean), ``part, target, estimate, low, high, n_songs, n_artists``.
+        training mean), ``part`` (see ``parts`` in :class:`Ablation`), ``target, estimate, low,
+        high, n_songs, n_artists``.
     """
     names = [subset_name(subset) for subset in ablation.subsets]
     frame = _table(ablation, "subset", names, ablation.r2, ablation.influence, n_boot, seed)
@@ -88,11 +89,11 @@ def contributions(ablation: Ablation, *, n_boot=2000, seed=0) -> pd.DataFrame:
     -------
     DataFrame
         One row per stem, measure, part and target: ``stem, measure, part, target, estimate, low,
-        high`` (95%), ``se, p, p_holm, n_songs, n_artists``. The measure ``alone`` is the R² of the
-        stem minus that of no stem, ``left out`` is the decrease in R² when the stem is left out of
-        the mix, and ``Shapley`` is its mean contribution over all orders of adding stems. A measure
-        is omitted if it needs a subset that is missing. Holm's correction is over the stems and
-        targets of one measure and part.
+        high`` (95%), ``se, p, p_holm, n_songs, n_artists``. The measure ``alone`` is the R² with
+        only this stem minus the R² with no stems, ``left out`` is the decrease in R² when the stem
+        is left out of the mix, and ``Shapley`` is the mean contribution of the stem over all orders
+        of adding stems. A measure is omitted if it needs a subset that is missing. Holm's
+        correction is applied over the stems and targets of one measure and part.
     """
     tables = []
     for measure in MEASURES:
@@ -153,7 +154,8 @@ def contrast(
     -------
     DataFrame
         One row per part and target: ``part, target, estimate, low, high`` (95%), ``se, p, n_songs,
-        n_artists``. Difficulties of an artist that are the same for all terms cancel out.
+        n_artists``. If an artist's songs are equally difficult to predict in all terms, this
+        difficulty cancels out.
     """
     if not terms:
         raise ProbeError("no terms given; expected one or more of (weight, ablation, subset)",
@@ -183,7 +185,7 @@ def share_difference(
     Returns
     -------
     DataFrame
-        As for :func:`contrast`.
+        Rows and columns as in the output of :func:`contrast`.
     """
     mixing = _mixing(ablation, "Shapley")
     unknown = [stem for stem in [*first, *second] if stem not in mixing]

@@ -18,10 +18,10 @@ __all__ = ["style_baseline", "style_scores"]
 def style_baseline(
     y, artists=None, styles=None, protocol: Protocol = Protocol(), *, folds=None
 ) -> ProbeResult:
-    """Predict each held-out song by the mean of its style over the training songs.
+    """Predict the rating of each held-out song by the mean rating of its style in the training set.
 
-    If a style has no training songs, the mean of all training songs is used. For the parameters,
-    see :func:`nested_ridge`.
+    If a style has no training songs, the mean rating of all training songs is used. For the
+    parameters, see :func:`nested_ridge`.
     """
     songs = as_songs(y, artists, styles)
     folds = outer_folds(songs, protocol, folds)

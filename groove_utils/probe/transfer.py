@@ -33,7 +33,8 @@ def matched_transfer(
 
     For each fold of the tested style's artists, all training sets have the same number of artists:
     other artists of the same style, artists of one other style, or artists from all styles in equal
-    numbers. A difference between their scores is therefore not due to the amount of training data.
+    numbers. A difference between the resulting scores is therefore not due to the amount of
+    training data.
 
     Parameters
     ----------
@@ -48,10 +49,10 @@ def matched_transfer(
         One row per ``train`` (``same style``, ``another style``, ``mixed styles``), ``test`` (a
         style, or ``mean`` over styles), ``target`` and ``score`` (``r2``, ``spearman``), with
         ``estimate, low, high`` and ``n_train``, the mean number of training songs. Two further rows
-        per target and score contain the differences of the means: ``same − another`` and ``same −
-        mixed``. R² is relative to the mean of the test style, so predictions that are all too high
-        or too low count as error; Spearman's ρ ignores this. Styles with fewer than four artists
-        are excluded.
+        per target and score contain the differences between the means: ``same − another`` and
+        ``same − mixed``. R² is relative to the mean of the test style, so predictions that are all
+        too high or too low count as error; Spearman's ρ ignores this. Styles with fewer than four
+        artists are excluded.
 
     Raises
     ------

@@ -16,7 +16,7 @@ def onset_density(onsets: ArrayLike, seconds: float) -> float:
     onsets : array_like, shape (n_onsets,)
         Times, or step numbers of a metrical grid; equal values count as one event.
     seconds : float
-        Duration of the passage in seconds.
+        Duration of the analysed music in seconds.
 
     Returns
     -------

@@ -99,7 +99,7 @@ def lhl_syncopation(onsets: ArrayLike, weights: ArrayLike | None = None) -> floa
     Raises
     ------
     RhythmError
-        If `onsets` is empty or does not have one or two dimensions, `weights` has a wrong length,
+        If `onsets` is empty or does not have one or two dimensions, `weights` has the wrong length,
         or `n_steps` is not a power of two and no weights are given.
 
     Examples
@@ -147,9 +147,8 @@ def witek_syncopation(
     Raises
     ------
     RhythmError
-        If the streams are empty, do not have one or two dimensions, or have different shapes;
-        if `weights` has a wrong length; or if a bar does not have 16 steps and no weights are
-        given.
+        If the streams are empty, do not have one or two dimensions, or have different shapes; if
+        `weights` has the wrong length; or if a bar does not have 16 steps and no weights are given.
 
     Notes
     -----

@@ -43,7 +43,7 @@ def deviations(times: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
 def microtiming(
     times: np.ndarray, grid: Grid, anchors: np.ndarray | None = None
 ) -> tuple[float, float, float]:
-    """Compute the average timing of onsets relative to the bass drum, and the spread of the timing.
+    """Compute the average timing of onsets relative to the bass drum, and the spread of timing.
 
     All values are NaN if fewer than eight onsets are near a step of the grid.
 

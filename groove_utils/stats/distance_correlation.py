@@ -62,7 +62,7 @@ def unit_ranks(codes: np.ndarray, covariate=None) -> np.ndarray:
 
 
 def mantel(first, second, orders, *, keep=None, covariate=None) -> tuple[np.ndarray, np.ndarray]:
-    """Compute rank correlations of distances, and their null distribution by permuting units.
+    """Compute rank correlations between distances, and a null distribution by permuting the units.
 
     Parameters
     ----------

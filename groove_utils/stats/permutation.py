@@ -63,9 +63,9 @@ def permutation_p(observed, null) -> np.ndarray:
     Parameters
     ----------
     observed : float or ndarray, shape (...)
-        Statistic of the observed data.
+        Statistic for the observed data.
     null : array-like, shape (n_permutations, ...)
-        Statistic of the permuted data.
+        Statistic for the permuted data.
 
     Returns
     -------

@@ -32,7 +32,7 @@ def as_blocks(X, n: int | None = None, ids=None) -> dict[str, np.ndarray]:
     Raises
     ------
     StatsError
-        If there are no blocks, a block is empty, has a wrong number of rows or a different index,
+        If there are no blocks, a block is empty, has the wrong number of rows or a different index,
         or values are NaN or infinite.
     """
     named = X if isinstance(X, Mapping) else {"features": X}
