@@ -183,8 +183,8 @@ def plot_hide_and_show(curves: pd.DataFrame) -> plt.Figure:
     Parameters
     ----------
     curves : DataFrame
-        Columns ``share, deletion, insertion`` of :func:`groove_utils.genre.hide_and_show`, and
-        ``explanation`` (name of the explanation).
+        Columns ``share, deletion, insertion``, returned by
+        :func:`groove_utils.genre.hide_and_show`, and ``explanation`` (name of the explanation).
     """
     figure, panels = plt.subplots(1, 2, figsize=(8.5, 3.4), sharey=True)
     titles = {"deletion": "Top-ranked cells hidden", "insertion": "Only top-ranked cells shown"}

@@ -40,7 +40,7 @@ def draw_dark(figure: plt.Figure) -> None:
     Parameters
     ----------
     figure : matplotlib.figure.Figure
-        Figure that has already been drawn or saved, which sets the positions of its text.
+        Figure that has already been drawn or saved, since drawing sets the positions of its text.
     """
     unchanged = {
         id(text) for axes in figure.axes for text in axes.texts if _is_on_colour(text, axes)

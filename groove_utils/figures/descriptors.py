@@ -60,7 +60,7 @@ def plot_distributions(
 
 
 def plot_clustered_correlations(correlations: pd.DataFrame) -> plt.Figure:
-    """Draw a heat map of correlations with similar rows and columns next to each other.
+    """Draw a heat map of correlations, placing similar rows and columns next to each other.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def plot_clustered_correlations(correlations: pd.DataFrame) -> plt.Figure:
 
 
 def plot_dependence(curves: pd.DataFrame, songs: pd.Series, xlabel: str, ylabel: str) -> plt.Figure:
-    """Plot partial-dependence curves with interval bands, and a rug of the songs' values.
+    """Plot partial-dependence curves with shaded intervals, and a rug plot of the songs' values.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ def plot_pulse(
     best: float,
     lags: tuple[float, float] = (0.3, 1.5),
 ) -> plt.Figure:
-    """Plot an onset curve next to its autocorrelation, with the lag of the clearest pulse.
+    """Plot an onset curve next to its autocorrelation, and mark the lag of the clearest pulse.
 
     Parameters
     ----------

@@ -34,8 +34,8 @@ def plot_forest(
     Parameters
     ----------
     table : DataFrame
-        One row per estimate, with the columns named by the parameters below. The order is kept,
-        with the first row at the top.
+        One row per estimate, with the columns named by the parameters below. Rows are drawn
+        in the order of the table, with the first at the top.
     y : str
         Column of the row names.
     x : str
@@ -89,8 +89,8 @@ def plot_forests(
 
     Parameters
     ----------
-    tables : mapping of title → DataFrame
-        One table per forest plot; see :func:`plot_forest`.
+    tables : mapping of str to DataFrame
+        One table per forest plot, by title; see :func:`plot_forest`.
     y, x, hue
         Column names as in :func:`plot_forest`, or sequences with one name per table. A value in the
         `hue` columns has the same colour in all panels. A table whose `hue` is None is drawn in

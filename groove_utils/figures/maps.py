@@ -22,7 +22,7 @@ __all__ = [
 
 
 def signed(square: pd.DataFrame) -> pd.DataFrame:
-    """Format numbers with two decimals and a true minus sign; missing values become blank."""
+    """Format numbers to two decimal places with a true minus sign; NaN becomes an empty string."""
     return square.map(lambda v: "" if pd.isna(v) else format_number(v))
 
 

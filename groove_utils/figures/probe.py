@@ -147,7 +147,7 @@ def plot_folds(
 
 
 def plot_predictions(songs: pd.DataFrame, styles: list[str]) -> plt.Figure:
-    """Plot observed song means against out-of-fold predictions, one panel per question.
+    """Plot songs' observed mean ratings against out-of-fold predictions, one panel per question.
 
     Parameters
     ----------

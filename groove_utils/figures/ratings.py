@@ -137,7 +137,7 @@ def plot_halves(halves: pd.DataFrame, styles: list[str]) -> plt.Figure:
     Parameters
     ----------
     halves : DataFrame
-        One row per song: ``one`` and ``other`` (mean of each half), and ``style``.
+        One row per song: ``one`` and ``other`` (mean ratings from each half), and ``style``.
     styles : list of str
         Order of the styles.
     """

@@ -33,8 +33,8 @@ def plot_representations(
     Parameters
     ----------
     songs : mapping of song to mapping of name to Representation
-        Output of :func:`groove_utils.audio.representations.represent` for each song, with the same
-        names.
+        Output of :func:`groove_utils.audio.representations.represent` for each song. All songs
+        must have the same representations.
     span : (float, float)
         Time range to show, in seconds.
     beats : mapping of song to ndarray, optional
@@ -155,7 +155,7 @@ def plot_losses(losses: pd.DataFrame, measures: Mapping[str, str] = LOSSES) -> p
         Columns ``made_from`` (representation from which the sound was reconstructed), ``song``, and
         one column per measure. Rows are drawn in order of appearance.
     measures : mapping of str to str
-        Axis label of each measure, by column; by default, the measures of
+        Axis label of each measure, by column; by default, the measures returned by
         :func:`groove_utils.audio.inversion.reconstruction_error`.
     """
     names = list(dict.fromkeys(losses["made_from"]))

@@ -41,11 +41,12 @@ def plot_subset_scores(
     stems : sequence of str
         Names of the stems, one per column of the grid of dots.
     hue : str, optional
-        Column whose values define the colours, such as the audio that the probe was trained on.
+        Column whose values define the colours, such as the audio on which a probe was trained.
     xlabel : str
         Label of the horizontal axis.
     floor : float
-        Left end of the axis. Lower scores are drawn there, as arrows labelled with the score.
+        Left end of the horizontal axis. Lower scores are drawn there, as arrows labelled with the
+        score.
     """
     rows = list(dict.fromkeys(table["subset"]))
     hues = [None] if hue is None else dict.fromkeys(table[hue])
@@ -87,8 +88,8 @@ def plot_stem_shares(
     Parameters
     ----------
     table : DataFrame
-        ``estimate``, ``low``, ``high``, and the columns named by `y`, `panel` and `hue`. Stems are
-        drawn in order of appearance.
+        Columns ``estimate``, ``low``, ``high``, and those named by `y`, `panel` and `hue`. Stems
+        are drawn in order of appearance.
     panel, hue, y : str
         Columns whose values define the panels, the colours and the rows.
     columns : int
@@ -96,8 +97,8 @@ def plot_stem_shares(
     xlabel : str
         Label of the horizontal axis.
     floor : float
-        Left end of the axis; lower estimates are drawn there as arrows. By default, the axis
-        includes all estimates, but the longest intervals may be cut off.
+        Left end of the horizontal axis; lower estimates are drawn there as arrows. By default, the
+        axis includes all estimates, but the longest intervals may be cut off.
     """
     figure, panels = draw_panels(
         table, y=y, panel=panel, hue=hue, columns=columns, row_height=0.22, floor=floor,
@@ -118,7 +119,7 @@ def _span(table: pd.DataFrame) -> tuple[float, float]:
 
 
 def plot_attributions(songs: pd.DataFrame, *, xlabel: str = "Predicted rating") -> plt.Figure:
-    """Plot how the contributions of stems add up from the mean rating to each song's prediction.
+    """Plot the contributions of stems as steps from the mean rating to each song's prediction.
 
     Parameters
     ----------

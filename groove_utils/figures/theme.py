@@ -80,7 +80,8 @@ def style_palette(styles: Sequence[str]) -> dict[str, str]:
     Parameters
     ----------
     styles : sequence of str
-        Styles in the study's order. The palette has seven colours; with more styles, they repeat.
+        Styles in the study's order. The palette has seven colours, which repeat if there are more
+        styles.
 
     Returns
     -------

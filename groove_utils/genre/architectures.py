@@ -288,12 +288,12 @@ class PooledRecurrentNetwork(SpectrogramNetwork):
 class ViridisPicture(nn.Module):
     """Differentiable layer that converts a spectrogram to an image in viridis colours.
 
-    The maximum of each clip is yellow; values at least `range_db` below the maximum are violet.
+    The maximum of each clip is shown in yellow; values at least `range_db` below it are violet.
 
     Parameters
     ----------
     range_db : float
-        Range of levels that is represented by different colours, in dB.
+        Range of levels covered by the colour scale, in dB.
     """
 
     def __init__(self, range_db: float = 80.0):
@@ -320,8 +320,8 @@ class ParallelNetwork(SpectrogramNetwork):
 
     Reimplementation of the code of arXiv:2307.10773, including its reshaping error: the image,
     shape (3, height, width), is transposed to (3, width, height) and reshaped into ``width`` rows.
-    Each row then contains three frames of one colour channel, and the GRU reads the clip three
-    times: in red, in green and in blue.
+    Each row then contains three frames of one colour channel, and the GRU processes the clip three
+    times, once per colour channel.
 
     Parameters
     ----------
@@ -368,7 +368,7 @@ class ParallelNetwork(SpectrogramNetwork):
         return self.picture(x)
 
     def sequence(self, picture: torch.Tensor) -> torch.Tensor:
-        """Reshape images to sequences, (batch, width, 3 × height), as in arXiv:2307.10773."""
+        """Reshape images to sequences, shape (batch, width, 3 × height), as in arXiv:2307.10773."""
         transposed = picture.permute(0, 1, 3, 2)
         return transposed.contiguous().view(len(transposed), transposed.shape[2], -1)
 
@@ -449,7 +449,7 @@ NETWORKS = {
 def build_network(
     name: str, n_classes: int, *, n_mels: int, n_frames: int, seed: int = 0, **options
 ) -> SpectrogramNetwork:
-    """Build one of the style-classification networks, with random weights.
+    """Build a style-classification network with random weights.
 
     Parameters
     ----------
@@ -470,7 +470,7 @@ def build_network(
     Raises
     ------
     DetailedError
-        If `name` is unknown, or examples have fewer than 32 mel bands or 16 frames.
+        If `name` is unknown, or if examples have fewer than 32 mel bands or 16 frames.
 
     Examples
     --------

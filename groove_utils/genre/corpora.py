@@ -80,7 +80,7 @@ def load_corpus(folder: str | os.PathLike) -> Corpus:
     ----------
     folder : path-like
         Folder with the audio files. It may also contain ``songs.csv`` (at least ``song_id, style,
-        artist, audio``), which is then used instead of a search for audio files, and ``tree.yml``,
+        artist, audio``), which is then used instead of searching for audio files, and ``tree.yml``,
         which lists the parent of each style.
 
     Returns
@@ -90,8 +90,8 @@ def load_corpus(folder: str | os.PathLike) -> Corpus:
     Raises
     ------
     CorpusError
-        If the folder is missing or contains no songs, ``songs.csv`` or ``tree.yml`` is invalid, an
-        audio file is missing, or the name of a style contains markup (which would corrupt
+        If the folder is missing or contains no songs; if ``songs.csv`` or ``tree.yml`` is invalid;
+        if an audio file is missing; or if the name of a style contains markup (which would corrupt
         captions).
 
     Examples

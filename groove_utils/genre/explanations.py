@@ -253,7 +253,7 @@ def hide_and_show(
     -------
     DataFrame
         One row per share: ``share``, and the mean probability of the targets if the top-ranked
-        cells are hidden (``deletion``) or if only these are shown (``insertion``). With a good
+        cells are hidden (``deletion``) or if only they are shown (``insertion``). With a good
         explanation, ``deletion`` falls early and ``insertion`` rises early. If the shares are
         evenly spaced, the mean of a column approximates the area under its curve.
 
@@ -330,7 +330,7 @@ def truth_scores(explanation: np.ndarray, truth: np.ndarray) -> pd.DataFrame:
     Parameters
     ----------
     explanation : ndarray, shape (n, n_mels, n_frames)
-    truth : ndarray of bool, of the same shape or one that broadcasts to it
+    truth : ndarray of bool, broadcastable to the shape of `explanation`
         True for relevant cells.
 
     Returns

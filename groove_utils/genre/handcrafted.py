@@ -52,7 +52,7 @@ def pyaudioanalysis_features(
     Parameters
     ----------
     path : path-like, optional
-        Path of the file ``knn_musical_genre_6``; by default, the one in the installed package.
+        Path of ``knn_musical_genre_6``; by default, the file installed with pyAudioAnalysis.
 
     Returns
     -------
@@ -65,7 +65,7 @@ def pyaudioanalysis_features(
     Raises
     ------
     CorpusError
-        If the package is not installed, or the file is missing or has a different hash.
+        If pyAudioAnalysis is not installed, or the file is missing or has a different hash.
 
     References
     ----------

@@ -28,8 +28,8 @@ def draw_programmes(songs: pd.DataFrame, n_songs: int = 5, seed: int = 0) -> lis
     """Draw songs for several medleys, with each band in at most one medley.
 
     If medleys shared a band, they would not be independent, and confidence intervals computed from
-    them would be too narrow. Each medley contains one song from each of the styles with the most
-    unused bands.
+    them would be too narrow. Each medley contains one song from each of the `n_songs` styles with
+    the most unused bands.
 
     Parameters
     ----------
@@ -199,7 +199,7 @@ def follow_signal(
 def boundary_scores(
     found: Sequence[float], true: Sequence[float], tolerance: float = 1.5
 ) -> dict[str, float]:
-    """Score detected times of change by one-to-one matching with the true times.
+    """Score detected times of change by matching them one-to-one with the true times.
 
     Parameters
     ----------

@@ -50,8 +50,8 @@ def check_probabilities(y: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.nd
     Raises
     ------
     DetailedError
-        If the shapes do not match, there are no examples, a class is not an integer in 0 … k − 1,
-        or `p` does not contain probabilities.
+        If the shapes do not match, if there are no examples, if a class is not an integer in
+        0 … k − 1, or if `p` does not contain probabilities.
     """
     y, p = np.asarray(y), np.asarray(p, dtype=np.float64)
     if p.ndim != 2 or y.shape != p.shape[:1] or not len(y):
@@ -79,7 +79,7 @@ def check_probabilities(y: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.nd
 def confusion_counts(
     y: np.ndarray, predicted: np.ndarray, n_classes: int, weights: np.ndarray | None = None
 ) -> np.ndarray:
-    """Compute a confusion matrix, or several matrices with different weights of the examples.
+    """Compute a confusion matrix, or one matrix for each of several sets of example weights.
 
     Parameters
     ----------

@@ -31,7 +31,8 @@ def cached_result(
     network : torch.nn.Module, optional
         Network that computes the result. Its layers and weights are part of the cache key.
     facts : sequence
-        Settings that the result depends on: text, numbers, arrays, and lists and mappings of these.
+        Settings that the result depends on: strings, numbers, arrays, and lists or mappings of
+        these.
     arrays : sequence of ndarray
         Inputs that the result depends on. Only their bytes are part of the cache key, so always
         pass arrays with the same dtype.

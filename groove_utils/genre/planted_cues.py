@@ -38,8 +38,8 @@ def add_rumble(
     style : str
         Style of the signal.
     levels : mapping of str to float
-        Level of the tone for each style, in dB relative to the level of the signal (both are root
-        mean squares). Signals of styles that are not listed are not changed.
+        Level of the tone for each style, in dB relative to the level of the signal (both are RMS
+        levels). Signals of styles that are not listed are not changed.
     frequency : float
         Frequency of the tone in Hz, between 0 and 20.
 

@@ -86,8 +86,8 @@ def gtzan_corpus(folder: str | os.PathLike | None = None, *, download: bool = Tr
         929 of the 930 songs in the split (443 training, 197 validation and 290 test songs);
         ``jazz.00054`` is left out, since it is unreadable. The column ``split`` is ``train``,
         ``valid`` or ``test``. Artists were not published with the data, so each song counts as its
-        own artist. Use ``split``, which was designed to separate known artists, instead of
-        splitting by artist.
+        own artist. Instead of splitting by artist, use ``split``, which was designed to keep
+        all songs by a known artist in one set.
 
     Raises
     ------
@@ -175,9 +175,9 @@ def fma_corpus(
     Returns
     -------
     Corpus
-        The column ``split`` contains FMA's own split, which separates artists. The column
-        ``licence`` contains the licence of each track. Six clips with little or no audio are
-        excluded.
+        The column ``split`` contains FMA's own split, in which no artist is in more than one set.
+        The column ``licence`` contains the licence of each track. Six clips with little or no audio
+        are excluded.
 
     Raises
     ------

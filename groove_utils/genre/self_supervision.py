@@ -53,7 +53,7 @@ def pair_logits(z: torch.Tensor, temperature: float = 0.5) -> torch.Tensor:
     Parameters
     ----------
     z : Tensor, shape (n, d)
-        Vector of each view.
+        Vector of each view (such as an excerpt of a song).
     temperature : float
 
     Returns
@@ -77,7 +77,7 @@ def nt_xent(a: torch.Tensor, b: torch.Tensor, temperature: float = 0.5) -> torch
     Returns
     -------
     Tensor
-        Mean loss over all views in nats, a scalar.
+        Scalar: mean loss over all views, in nats.
 
     References
     ----------
@@ -100,7 +100,7 @@ def _partners(n: int) -> torch.Tensor:
 
 
 class ContrastiveNetwork(nn.Module):
-    """Backbone with a projection head; the logits are similarities of the views in a batch.
+    """Backbone with a projection head; the logits are similarities between views in a batch.
 
     With :func:`draw_views` as augmentation, the cross-entropy in
     :func:`groove_utils.networks.train_epoch` equals :func:`nt_xent`.
@@ -126,7 +126,7 @@ class ContrastiveNetwork(nn.Module):
         self.head = nn.Sequential(*layers)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return logits (2n, 2n) for two views of each item, shape (n, 2, n_mels, n_frames)."""
+        """Return logits, shape (2n, 2n), for pairs of views, shape (n, 2, n_mels, n_frames)."""
         z = self.head(self.backbone.embed(torch.cat([x[:, 0], x[:, 1]])))
         return pair_logits(z, self.temperature)
 
@@ -137,7 +137,7 @@ def draw_views(stretch: float = 0.0, gain: float = 0.5) -> Callable:
     Parameters
     ----------
     stretch : float
-        Largest relative tempo change of a view; 0 keeps the tempo.
+        Largest relative tempo change of a view; 0 leaves the tempo unchanged.
     gain : float
         Largest level change of a view, in units of the input (dB for log-mel spectrograms).
 
@@ -364,7 +364,7 @@ def accuracy_by_band(right: np.ndarray, bands: np.ndarray, /, **facts) -> pd.Dat
     Returns
     -------
     DataFrame
-        One row per band: the `facts`, ``artist`` and ``accuracy``.
+        One row per band: the columns in `facts`, followed by ``artist`` and ``accuracy``.
     """
     accuracy = pd.Series(right).groupby(np.asarray(bands)).mean()
     return pd.DataFrame({**facts, "artist": accuracy.index, "accuracy": accuracy.to_numpy()})

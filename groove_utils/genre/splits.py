@@ -98,8 +98,9 @@ def equalise_training(
     Returns
     -------
     dict of str to dict
-        The splits, each with a random subset of its training clips. The number of clips of a class
-        is the smallest number in any of the splits. Validation and test sets are unchanged.
+        The splits, each with a random subset of its training clips. For each class, the number of
+        training clips is the smallest number in any of the splits. Validation and test sets are
+        unchanged.
 
     Examples
     --------

@@ -33,8 +33,8 @@ class StemClips:
         Log-mel spectrogram of each stem in dB relative to the maximum of the song's complete mix,
         from −80 to 0.
     without : ndarray of float32, shape (n_stems, n, n_mels, n_frames)
-        For each stem, log-mel spectrogram of the mix without that stem, also in dB relative to the
-        maximum of the complete mix, so that the level of the other stems does not change.
+        For each stem, the log-mel spectrogram of the mix without that stem, also in dB relative to
+        the maximum of the complete mix, so that the level of the other stems does not change.
     onsets : ndarray of bool, shape (n_stems, n, n_frames)
         True for frames in which a note of the stem begins.
     song_ids : ndarray of str, shape (n,)

@@ -149,7 +149,7 @@ def prompt_sensitivity(
     audio: np.ndarray, y: np.ndarray, styles: Sequence[str], encode: TextEncoder,
     templates: Sequence[str] = TEMPLATES,
 ) -> tuple[pd.DataFrame, np.ndarray]:  # fmt: skip
-    """Compute zero-shot accuracy with each wording, and with all wordings combined.
+    """Compute zero-shot accuracy for each wording of a prompt, and for all wordings combined.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def prompt_sensitivity(
         Function that converts sentences to vectors (n_texts, dim), such as
         :func:`groove_utils.embed.embed_text`.
     templates : sequence of str
-        Wordings with ``{}`` as a placeholder for the style's name.
+        Wordings of the prompt, with ``{}`` as a placeholder for the style's name.
 
     Returns
     -------
@@ -209,7 +209,7 @@ def graded_ratings(
     Returns
     -------
     DataFrame of float, n × questions
-        Expected level of each sound, from 0 to the number of sentences minus 1.
+        Expected level of each sound for each question, from 0 to the number of sentences minus 1.
     """
     columns = {}
     for question, levels in sentences.items():

@@ -68,7 +68,7 @@ class TrainedNetwork:
         return self._keep("probabilities", X, lambda: predict(self.network, X))
 
     def embed(self, X: np.ndarray, batch_size: int = 256) -> np.ndarray:
-        """Return features of spectrograms `X`, taken before the last layer; float32 (n, dim)."""
+        """Return features of spectrograms `X`, before the last layer; float32, shape (n, dim)."""
 
         def compute():
             self.network.eval()
@@ -356,7 +356,8 @@ def predictions_table(
     Returns
     -------
     DataFrame
-        Columns ``clip_id, song_id, artist, style``, the `facts`, and ``p_<style>`` for each style.
+        Columns ``clip_id, song_id, artist, style``, those in `facts`, and ``p_<style>`` for each
+        style.
     """
     table = clips.table.iloc[rows][["clip_id", "song_id", "artist", "style"]].reset_index(drop=True)
     names = [f"p_{style}" for style in clips.styles]

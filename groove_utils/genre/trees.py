@@ -71,9 +71,9 @@ def tree_distances(tree: Tree, labels: Sequence[str]) -> pd.DataFrame:
     Returns
     -------
     DataFrame of float, labels × labels
-        0 on the diagonal, and 1 if the root is the only common ancestor. The height of a node is
-        the largest number of steps down to one of `labels`. Heights are divided by the height of
-        the root, so that trees of different depth are comparable.
+        Distances: 0 on the diagonal, and 1 if the root is the only common ancestor. The height of a
+        node is the largest number of steps down to one of `labels`. Heights are divided by the
+        height of the root, so that trees of different depth are comparable.
 
     References
     ----------

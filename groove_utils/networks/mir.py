@@ -31,7 +31,7 @@ def mir_tasks() -> pd.DataFrame:
     DataFrame
         One row per task (index ``task``). Columns: ``answer`` (number of predictions, such as “one
         per frame”), ``seconds`` (typical duration covered by one prediction), ``subjectivity`` (our
-        own judgement, from 0, measurable, to 3, a matter of opinion), and ``output`` and ``loss``
+        own rating, from 0 for measurable to 3 for a matter of opinion), and ``output`` and ``loss``
         of a suitable network.
 
     References

@@ -77,7 +77,7 @@ class ConvolutionClassifier(nn.Module):
 
 
 class RecurrentClassifier(nn.Module):
-    """Recurrent classifier: a state is passed from frame to frame, and its mean is classified.
+    """Recurrent classifier: a state is updated in each frame; its mean over frames is classified.
 
     Parameters
     ----------

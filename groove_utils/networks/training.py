@@ -55,7 +55,7 @@ class TrainingSettings:
     weight_decay : float
         Weight decay of AdamW (Loshchilov & Hutter 2019).
     patience : int, optional
-        Stop after this many consecutive epochs without a new lowest validation loss. Requires
+        Stop after this many consecutive epochs without a new minimum in validation loss. Requires
         validation data.
     seed : int
         Seed for the order of examples, dropout and augmentation. The caller sets the initial
@@ -162,13 +162,13 @@ def fit(
     augment : callable, optional
         As in :func:`train_epoch`.
     checkpoint : path-like, optional
-        File to which the state is saved after each epoch. If it exists, training resumes from it.
+        File for the training state, saved after each epoch. If it exists, training resumes from it.
     progress : bool
         Show a progress bar.
     engine : accelerate.Accelerator, optional
-        Output of :func:`choose_accelerator`; by default, training uses this process on the CPU in
-        float32. With several processes, every batch is divided among them, and each process uses
-        only the statistics of its own part for batch normalisation.
+        Output of :func:`choose_accelerator`; by default, training runs in this process, on the
+        CPU and in float32. With several processes, every batch is divided among them, and each
+        process uses only the statistics of its own part for batch normalisation.
 
     Returns
     -------

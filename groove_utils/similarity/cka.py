@@ -115,7 +115,7 @@ def extreme_pairs(pairs: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     Returns
     -------
     highest, lowest : Series
-        Rows of `pairs`. If no pair has a CKA value, both contain dashes and NaN.
+        Rows of `pairs`. If no pair has a CKA value, both rows contain dashes and NaN.
     """
     if pairs["cka"].isna().all():
         none = pd.Series({"first": "–", "second": "–", "cka": np.nan})

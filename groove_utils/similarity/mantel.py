@@ -50,12 +50,13 @@ def mantel_test(
     Returns
     -------
     pandas.Series
-        ``rho`` (Spearman's, −1…1, of correlation distances), ``p`` (one-sided) and ``n_songs``.
+        ``rho`` (Spearman's rank correlation between the correlation distances in the two
+        embeddings, −1…1), ``p`` (one-sided) and ``n_songs``.
 
     Raises
     ------
     StatsError
-        If the distances of an embedding are undefined or all equal.
+        If the distances in an embedding are undefined or all equal.
     """
     distances = [
         _distances(np.asarray(x), "correlation", name) for x, name in zip((first, second), names)
@@ -102,8 +103,8 @@ def rsa(
     -------
     DataFrame
         One row per layer and target: ``layer, target, rho``, ``low, high`` (95% interval over
-        artists; NaN with fewer than three artists), ``p``, ``p_layers`` (tested against the maximum
-        over layers) and ``n_pairs``. Both p-values are one-sided.
+        artists; NaN with fewer than three artists), ``p``, ``p_layers`` (from the permutation
+        distribution of the maximum over layers) and ``n_pairs``. Both p-values are one-sided.
 
     Raises
     ------

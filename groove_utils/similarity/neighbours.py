@@ -108,7 +108,7 @@ def mean_silhouette(distances: np.ndarray, labels: np.ndarray) -> float:
 
 
 def nearest_songs(vectors: np.ndarray) -> np.ndarray:
-    """Rank, for each song, all other songs by their distance.
+    """For each song, rank all other songs by their distance from it.
 
     Parameters
     ----------

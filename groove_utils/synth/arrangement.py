@@ -99,7 +99,7 @@ def play_drums(rng, drums: dict[str, np.ndarray], clock: Clock) -> list[Note]:
 
 
 def draw_progression(rng, style: str, n_bars: int) -> list[tuple[int, str]]:
-    """Draw one chord per bar at random, as (semitones above the key, kind)."""
+    """Draw a chord progression of the style: one pair (semitones above the key, kind) per bar."""
     options = PROGRESSIONS[style]
     chosen = options[rng.integers(len(options))]
     return [chosen[bar % len(chosen)] for bar in range(n_bars)]
@@ -187,7 +187,7 @@ class Hands:
 def play_chords(
     rng, band: Band, chords: list[tuple[int, str]], key: int, density: float, clock: Clock
 ) -> list[Note]:
-    """Generate two chord parts: the first follows figures, the second is typical of the style."""
+    """Generate two chord parts: one from rhythmic figures, and one typical of the style."""
     style, first = band.style, band.parts["chords"].program
     figures = CHORD_FIGURES[style]
     two_bars = [from_text(figures[i]) > 0 for i in rng.integers(len(figures), size=2)]

@@ -48,7 +48,7 @@ OVERDRIVEN, DISTORTED = 29, 30  # guitars
 
 @dataclass(frozen=True)
 class Part:
-    """Sound of one part of a band.
+    """Sound of one instrumental or vocal part of a band.
 
     Attributes
     ----------
@@ -65,7 +65,7 @@ class Part:
     cents, vibrato, scoop, release
         See :func:`groove_utils.synth.soundfont.render_note`.
     drive : float
-        Input level of a saturating amplifier; 0 for none.
+        Input level of a saturating amplifier; 0 for no amplifier.
     """
 
     stem: str

@@ -38,7 +38,7 @@ def effects_as_rated(
     """Compute the effects that a mixed model would estimate from rounded and clipped ratings.
 
     Large studies in which every listener rates every song are simulated, and analysed with and
-    without rounding and clipping. The change in each estimate is applied to the known value, so
+    without rounding and clipping. The change in each estimate is applied to the known effect, so
     that sampling error cancels out.
 
     Parameters

@@ -34,7 +34,7 @@ def compose(seed: int, band_index: int, song_index: int) -> Song:
     Returns
     -------
     Song
-        Song of four or more whole bars of 4/4, as close to 12 s as possible.
+        Song with at least four whole bars in 4/4, as close to 12 s as possible.
 
     Examples
     --------

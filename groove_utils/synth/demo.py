@@ -59,7 +59,7 @@ def make_demo(
 
     Existing songs that were rendered from the same score with the same code and SoundFont are kept.
     Files are written atomically, so an interrupted run can be repeated. On the same machine, every
-    run produces the same bytes, whatever `n_jobs` is.
+    run produces the same bytes, regardless of `n_jobs`.
 
     Parameters
     ----------

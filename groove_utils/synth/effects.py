@@ -28,7 +28,11 @@ def design_filter(order: int, hz: float | tuple[float, float], kind: str, sr: in
 
 
 def saturate(y: np.ndarray, drive: float) -> np.ndarray:
-    """Apply a valve amplifier's saturation curve; `drive` is the 99th percentile of its input."""
+    """Apply a valve amplifier's saturation curve to a signal.
+
+    The signal is scaled so that the 99th percentile of its absolute values equals `drive`, and
+    scaled back afterwards.
+    """
     scale = drive / max(float(np.quantile(np.abs(y), 0.99)), 1e-9)
     return np.tanh(scale * y) / scale
 
@@ -41,7 +45,7 @@ def pan(y: np.ndarray, place: float) -> np.ndarray:
 
 @lru_cache(maxsize=4)
 def room_impulse(seed: int, seconds: float, sr: int, n_channels: int = 2) -> np.ndarray:
-    """Generate the impulse response of a room: decaying, band-pass filtered noise.
+    """Generate the impulse response of a room: decaying, band-pass-filtered noise.
 
     Parameters
     ----------
@@ -68,7 +72,7 @@ def room_impulse(seed: int, seconds: float, sr: int, n_channels: int = 2) -> np.
 
 
 def echo(y: np.ndarray, seconds: float, level: float, sr: int, n_repeats: int = 4) -> np.ndarray:
-    """Add repeats of a signal, each `level` times as loud as the one before.
+    """Add repeats of a signal, each with `level` times the amplitude of the previous one.
 
     Examples
     --------

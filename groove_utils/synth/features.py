@@ -28,13 +28,14 @@ def score_features(song: Song) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        ``tempo`` in BPM; ``swing_ratio`` (first sixteenth / second; 1 is straight);
-        ``syncopation`` (Witek et al. 2014, drums, per bar); ``syncopation_lhl`` (kick and snare as
-        one stream, per bar); ``event_density`` (distinct moments per second at which any instrument
-        starts a note); ``drum_density`` (drum strokes per second); ``microtiming_ms`` (mean
-        distance of drum and bass notes from the swung grid); ``bass_drum_coupling`` (F1 score of
-        the grid positions of bass and kick, 0–1); ``backbeat`` (proportion of second and fourth
-        beats with a loud snare or clap); ``n_bars``.
+        ``tempo`` in BPM; ``swing_ratio`` (duration of the first of two sixteenths divided by that
+        of the second; 1 is straight); ``syncopation`` (Witek et al. 2014, drums, per bar);
+        ``syncopation_lhl`` (kick and snare as one stream, per bar); ``event_density`` (distinct
+        moments per second at which any instrument starts a note); ``drum_density`` (drum strokes
+        per second); ``microtiming_ms`` (mean absolute distance of drum and bass notes from the
+        swung grid); ``bass_drum_coupling`` (F1 score of the grid positions of bass and kick, 0–1);
+        ``backbeat`` (proportion of second and fourth beats with a loud snare or clap);
+        ``n_bars``.
     """
     drums, seconds, grid = song.drums, song.n_bars * 240 / song.tempo, song.grid
     kick = drums["kick"] > 0

@@ -35,7 +35,7 @@ class GenreBand:
     sources : dict of str to str
         Style that the band follows in each of :data:`ROLES`.
     figures : dict of str to list
-        Figures that the band's songs are built from, by role.
+        Rhythmic figures from which the band's songs are built, by role.
     mix : dict of str to float
         Settings of the mixing desk.
     """
@@ -52,7 +52,7 @@ class GenreBand:
 
 
 def draw_genre_band(style: str, index: int, seed: int = 0) -> GenreBand:
-    """Draw one band of the genre corpus, which depends only on style, index and seed.
+    """Draw one band of the genre corpus; the result depends only on `style`, `index` and `seed`.
 
     Examples
     --------

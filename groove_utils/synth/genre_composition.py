@@ -43,8 +43,8 @@ def compose_genre_song(
     seed : int
         Seed of the corpus.
     tempo : float, optional
-        Tempo in BPM, at most 176; by default, it is drawn from the band's tempi. Songs at different
-        given tempi have the same notes, but differ from the song with the default tempo.
+        Tempo in BPM, at most 176; by default, it is drawn from the band's tempi. A song has
+        the same notes at all given tempi, but different notes at the default tempo.
 
     Returns
     -------

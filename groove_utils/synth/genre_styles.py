@@ -43,7 +43,7 @@ GENRE_TREE: dict[str, str] = _read()["tree"]
 
 
 def style_sheet(style: str) -> dict:
-    """Return the definition of a style in ``genre_styles.yml``, with ``relatives`` added.
+    """Return a style's definition in ``genre_styles.yml``, including its related styles.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def style_sheet(style: str) -> dict:
 
 
 def hash_styles() -> str:
-    """Return a hash of all styles; if it changes, a rendered corpus is out of date."""
+    """Return a hash of all style definitions; if it changes, rendered corpora are out of date."""
     return hash_bytes(json.dumps(_read()))
 
 

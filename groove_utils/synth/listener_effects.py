@@ -106,11 +106,11 @@ class Effects:
     sd : DataFrame
         Standard deviations of the random effects in rating points: ``song`` and ``listener``
         intercepts, ``slope_syncopation`` (a listener's slope, per unit of ``syncopation_z``),
-        ``style_bias`` (a listener's liking of a style; the same for all questions, so a negative
-        entry reverses it), ``residual``.
+        ``style_bias`` (a listener's liking of a style, drawn once for all questions; a negative
+        entry reverses its sign), ``residual``.
     common : DataFrame
         Loadings of the ``song``, ``listener`` and ``residual`` effects on a factor that is common
-        to all questions; the correlation of two questions is the product of their loadings.
+        to all questions; the correlation between two questions is the product of their loadings.
     style_mean : DataFrame
         Mean of each style minus the intercept, in rating points; rows are styles.
     """
@@ -162,12 +162,12 @@ class Effects:
         return replace(self, fixed=fixed, sd=sd, style_mean=style_mean)
 
     def style_means(self, styles: Sequence[str]) -> np.ndarray:
-        """Return `style_mean` for the given styles, (n_styles, 8), with 0 for unknown styles."""
+        """Return `style_mean` for given styles, shape (n_styles, 8), with 0 for unknown styles."""
         return self.style_mean.reindex(styles, fill_value=0.0).to_numpy()
 
 
 def default_effects() -> Effects:
-    """Return the effects of the demo study, chosen so that ratings vary like real ratings."""
+    """Return the demo study's effects, chosen so that simulated ratings vary like real ratings."""
     return Effects(
         *(
             pd.DataFrame.from_dict(rows, orient="index", columns=list(RATED), dtype=float)
@@ -188,8 +188,9 @@ def song_covariates(songs: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Indexed by ``track_id``: ``syncopation_z`` (of the square root), ``syncopation_z2``,
-        ``density_z, tempo_off2, microtiming_x, low_z, coupling_z``. The z terms are centred and
+        Indexed by ``track_id``: ``syncopation_z`` (from the square root of syncopation),
+        ``syncopation_z2`` (the square of ``syncopation_z``), ``density_z, tempo_off2,
+        microtiming_x, low_z, coupling_z``. The z terms are centred and
         scaled by fixed numbers (``reference`` in ``truth/effects.csv``); ``tempo_off2`` is the
         squared log ratio of tempo to 110 BPM, in units of 0.15; ``microtiming_x`` is the excess of
         microtiming over 8 ms, in units of 6 ms, or 0 below 8 ms.

@@ -27,7 +27,7 @@ __all__ = ["Simulated", "draw_design", "simulate_listeners"]
 
 
 class Simulated(NamedTuple):
-    """A simulated study: tables of listeners and ratings, and a dict of tables of the truth."""
+    """A simulated study: tables of listeners and ratings, and a dict of tables of true values."""
 
     listeners: pd.DataFrame
     ratings: pd.DataFrame
@@ -37,8 +37,8 @@ class Simulated(NamedTuple):
 def draw_design(styles: np.ndarray, n_listeners: int, per_listener: int, rng) -> np.ndarray:
     """Draw the songs that each listener rates, as a balanced incomplete design.
 
-    For each listener, styles have the same proportions as among all songs, up to rounding. The
-    numbers of ratings of two songs of the same style differ by at most one.
+    For each listener, styles have the same proportions as among all songs, up to rounding. Within
+    a style, the numbers of ratings per song differ by at most one.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def simulate_listeners(
     Parameters
     ----------
     songs : DataFrame
-        Columns of :func:`song_covariates`, and ``style``.
+        Columns required by :func:`song_covariates`, and ``style``.
     effects : Effects, optional
         :func:`default_effects` by default.
     seed : int or SeedSequence
@@ -118,8 +118,8 @@ def simulate_listeners(
         ``listeners``: ``listener_id, musicianship, dance_inclination, taste_<style>`` (scales of
         1–7). ``ratings``: ``track_id, query, rating, listener_id``. ``truth["listeners"]``: each
         listener's standardised traits, style preferences, intercepts and slopes.
-        ``truth["songs"]``: each song's intercept and true mean for each question (the mean is fixed
-        effects plus intercept, before clipping).
+        ``truth["songs"]``: each song's intercept and true mean for each question (the mean is the
+        sum of fixed effects and intercept, before clipping).
 
     Raises
     ------
@@ -195,10 +195,10 @@ def draw_ratings(
     design: np.ndarray,
     rng,
 ) -> Draw:
-    """Draw all random effects, and add up all effects for each listener and song of the design.
+    """Draw all random effects, and sum all effects for each listener and song in the design.
 
     `covariates` has the columns of :func:`song_covariates`; `style_of` contains the style of each
-    song as a row number of `style_means`, (n_styles, 8).
+    song as a row number in `style_means`, shape (n_styles, 8).
     """
     n_listeners, fixed, sd = len(design), effects.fixed.T, effects.sd.T
 

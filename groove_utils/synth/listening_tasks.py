@@ -54,12 +54,12 @@ N_EXAMPLES = 3  # number of sounds kept for listening
 
 @dataclass(frozen=True)
 class ListeningTask:
-    """A question about sounds with known answers.
+    """A classification task: sounds, a question about them, and the correct answers.
 
     Attributes
     ----------
     question : str
-        The question, for readers.
+        The question, as shown to readers.
     classes : list of str
         Possible answers.
     X : ndarray of float32, shape (n, n_bands, n_frames)
@@ -131,7 +131,7 @@ def play_note(
     key : int
         MIDI note number.
     seconds : float
-        Time from onset to release; the release lasts up to 0.2 s longer.
+        Time from onset to release; the release adds up to 0.2 s.
     velocity : int
         1–127.
     cents : float
@@ -283,7 +283,7 @@ def repeat_task(n_train: int, n_test: int, seed: int = 0, n_bars: int = 6) -> Li
     seed : int
         Random seed.
     n_bars : int
-        Number of bars of each sound, including the last.
+        Number of bars in each sound, including the last.
 
     Returns
     -------
@@ -432,7 +432,7 @@ def draw_notes(n: int = 480, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.
 
 @_cached
 def draw_phrases(n: int = 240, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Generate three-second phrases played by instruments of eight families.
+    """Generate three-second phrases played by instruments from eight families.
 
     Parameters
     ----------

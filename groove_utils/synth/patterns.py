@@ -34,7 +34,7 @@ BORROWED = {"funk": ("pop", 0.12), "pop": ("funk", 0.22), "rock": ("pop", 0.15)}
 
 
 def from_text(text: str, velocity: int = 100) -> np.ndarray:
-    """Convert a figure to velocities; every character except a dot is a stroke.
+    """Convert a rhythm written as text to velocities; every character except a dot is a stroke.
 
     Examples
     --------
@@ -64,7 +64,7 @@ def draw_drums(
         Number of bars. A pattern of two bars, the second a variation of the first, is repeated;
         every fourth bar and the last bar end with a fill.
     syncopation, density : float
-        Amounts of syncopation and of strokes, from 0 (on the beats; few strokes) to 1.
+        Degree of syncopation and density of strokes, each from 0 (low) to 1 (high).
     timekeeper : {"hat", "ride", "open", "offbeat"}
         Right-hand part: closed hi-hat, ride cymbal, half-open hi-hat, or off-beat hi-hat.
 

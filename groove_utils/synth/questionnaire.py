@@ -107,7 +107,8 @@ def fixed_effects(effects: pd.DataFrame, question: str) -> pd.Series:
     Returns
     -------
     Series
-        Effects without the intercept, indexed by ``term``, in points of the question or the score.
+        Effects without the intercept, indexed by ``term``, in points on the scale of the ratings
+        or of the score.
 
     Examples
     --------

@@ -36,8 +36,8 @@ class Note(NamedTuple):
 class Song:
     """Score of a song, with all parameters that were drawn for it.
 
-    `tempo` is in BPM, `key` in semitones above C, `loudness` in LUFS, and `offsets` by player in
-    ms. `drums` (velocities by drum) and `bass` (bool) have shape (n_bars, 16).
+    `tempo` is in BPM, `key` in semitones above C, `loudness` in LUFS, and `offsets` (by player)
+    in ms. `drums` (velocities by drum) and `bass` (bool) have shape (n_bars, 16).
     """
 
     track_id: str
@@ -61,7 +61,7 @@ class Song:
 
     @property
     def grid(self) -> np.ndarray:
-        """Times of the sixteenths of the song's swung grid in seconds, shape (n_bars, 16)."""
+        """Times of the sixteenths in the song's swung grid, in seconds; shape (n_bars, 16)."""
         return swung_bars(self.n_bars, self.tempo, self.swing_ratio, LEAD_IN)
 
 

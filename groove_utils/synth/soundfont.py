@@ -41,7 +41,7 @@ def default_soundfont() -> Path:
 
 @lru_cache(maxsize=1)
 def load_soundfont() -> tuple[dict, dict, np.ndarray]:
-    """Read presets, zones and samples of the default SoundFont, once per process."""
+    """Read the presets, zones and samples of the default SoundFont, once per process."""
     return read_soundfont(default_soundfont())
 
 
@@ -74,7 +74,8 @@ def render_note(
     vibrato : (float, float, float)
         Depth in cents, rate in Hz, and fade-in time in seconds.
     scoop : float
-        Number of cents by which the note starts too low; it rises to its pitch within about 60 ms.
+        Number of cents by which the note starts below its pitch, which it reaches after about
+        60 ms.
     release : float
         Upper limit of the release in seconds, for presets that ring too long for a melody.
 

@@ -55,9 +55,9 @@ def read_soundfont(path: Path) -> tuple[dict, dict[tuple[int, int], list[dict]],
     Returns
     -------
     presets : dict
-        Name by (bank, program).
+        Names of the presets, by (bank, program).
     zones : dict
-        Zones by (bank, program): a list of dicts, one per sample. A zone contains the generators of
+        Zones by (bank, program): a list of dicts, one per sample. A zone contains the generators in
         :data:`GENERATORS`, summed over preset and instrument; ``start, end, loop_start, loop_end``
         as positions in the pool; ``root`` (MIDI note), ``rate`` (Hz) and ``correction`` (cents) of
         the sample; ``keys`` and ``velocities`` as (first, last).
