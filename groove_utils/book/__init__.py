@@ -1,4 +1,4 @@
-"""Tools for executing chapters and building the book: values, figures, players, runs, pages.
+"""Tools for executing chapters, reporting their results, and building the book.
 
 A chapter starts with :func:`open_chapter`. The functions :func:`report_value`,
 :func:`report_texts`, :func:`show_figure`, :func:`show_table` and :func:`audio_player` add its

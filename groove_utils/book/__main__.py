@@ -1,4 +1,4 @@
-"""Command line ``python -m groove_utils.book``, which the Makefile calls.
+"""Command-line interface ``python -m groove_utils.book``, called by the Makefile.
 
 The environment variables STUDY, PARAMS, CH and PORT specify the study, the parameter file, the
 chapter and the port.

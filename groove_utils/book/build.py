@@ -2,8 +2,8 @@
 
 Pages in ``book/`` are Jinja templates that insert reported values, for example with
 ``{{ value("06-probing.r2") }}``, so no number is typed by hand. The build fails if a page uses a
-value that no chapter reported. All template output is escaped, except tables and other MyST that
-this package writes.
+value that no chapter reported. All template output is escaped, except tables and other MyST
+markup written by this package.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def write_pages(root: Path, study: str, build: Path, chapters: list[str]) -> Pat
 
 
 def repository(root: Path) -> dict[str, str] | None:
-    """Find the project's GitHub URL from the CI environment or the git remote.
+    """Determine the project's GitHub URL from the CI environment or the git remote.
 
     Returns
     -------

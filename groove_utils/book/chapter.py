@@ -49,7 +49,7 @@ class Chapter:
     build : pathlib.Path
         Folder of this study's generated files.
     in_book : bool
-        True if Make runs the chapter for the book; False in Jupyter.
+        True if Make is running the chapter for the book; False in Jupyter.
     reported : dict
         Reported values and texts, by name.
     tables_written : set of str
@@ -72,7 +72,7 @@ class Chapter:
         return f"<Chapter {self.name} on {self.study!r}>"
 
     def save_table(self, frame: pd.DataFrame, name: str) -> None:
-        """Save a tidy table for later chapters; an identical existing file is not written again.
+        """Save a tidy table for later chapters; an identical existing file is not overwritten.
 
         Parameters
         ----------
@@ -173,7 +173,7 @@ def current_chapter() -> Chapter | None:
 
 
 def in_book() -> bool:
-    """Return True if Make runs the open chapter for the book; False in Jupyter."""
+    """Return True if Make is running the open chapter for the book, and False in Jupyter."""
     return _current is not None and _current.in_book
 
 

@@ -74,9 +74,9 @@ def declared_tables(text: str) -> dict[str, dict[str, list[str]]]:
 def add_chapter(folder: Path, slug: str) -> Path:
     """Create a chapter from the template, and add its name to the list in ``chapters.mk``.
 
-    The list remains sorted by chapter number. Parameters, return value and errors are as in
-    :func:`groove_utils.book.jupytext_sync.new_chapter`. A BookError is also raised if the chapter
-    is already listed.
+    The list remains sorted by chapter number. The parameters, the return value and the errors are
+    the same as for :func:`groove_utils.book.jupytext_sync.new_chapter`. A BookError is also raised
+    if the chapter is already listed.
     """
     # a slow import, which is not needed for reading the lists
     from groove_utils.book.jupytext_sync import new_chapter
@@ -103,7 +103,7 @@ def add_chapter(folder: Path, slug: str) -> Path:
 def remove_chapter(folder: Path, slug: str, kept: Path) -> Path:
     """Remove a chapter from the book, and move its script and notebook to another folder.
 
-    The entries of the chapter in ``chapters.mk`` and in the parameter files are deleted.
+    The chapter's entries in ``chapters.mk`` and in the parameter files are deleted.
 
     Parameters
     ----------

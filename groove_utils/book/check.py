@@ -13,8 +13,9 @@ __all__ = ["compare_values", "write_expected"]
 def tolerance_of(entry: dict) -> float:
     """Return the largest accepted deviation of a reported value from the expected value.
 
-    If the chapter gave a ``tolerance``, it is returned. Otherwise, the deviation is 5% of the
-    value, or half the width of its 95% interval if that is smaller, but at least 1e-6.
+    If the chapter specified a ``tolerance``, this value is returned. Otherwise, the largest
+    accepted deviation is 5% of the expected value or half the width of its 95% interval, whichever
+    is smaller, but at least 1e-6.
     """
     if entry.get("tolerance") is not None:
         return float(entry["tolerance"])
@@ -31,7 +32,7 @@ def compare_values(values: dict[str, dict], expected: dict[str, dict]) -> list[s
     ----------
     values, expected : dict of str to dict
         Reported and expected values by name, in the formats of ``values.json`` and
-        ``analysis/expected/demo.json``.
+        ``analysis/expected/demo.json``, respectively.
 
     Returns
     -------

@@ -1,7 +1,7 @@
-"""Compilation of the pages that have changed since the last build, with jupyter-book.
+"""Compile the pages that have changed since the last build, using jupyter-book.
 
 Sphinx reads a page again if the page's own file has changed, but it does not track everything that
-a page takes from other pages, such as the titles in the sidebar. If the content that pages share
+a page takes from other pages, such as the titles in the sidebar. If any content that pages share
 has changed, all pages are therefore compiled again.
 """
 
@@ -45,7 +45,7 @@ def compile_pages(sources: Path, work: Path, log: Path) -> Path:
     Returns
     -------
     pathlib.Path
-        Folder of the HTML. Edit a copy, not this folder, since the next build uses it again.
+        Folder with the HTML. Edit a copy, not this folder, since the next build reuses it.
 
     Raises
     ------

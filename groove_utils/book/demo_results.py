@@ -1,7 +1,7 @@
 """Tables about the demo study: effects found with many random seeds, and tags predicted by models.
 
 The tables are computed separately, by ``make bench-demo``, and saved in ``analysis/expected/``,
-since this takes longer than building the book.
+since computing them takes longer than building the book.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ SEEDS, TAGS = "demo_seeds.csv", "demo_tags.csv"
 
 
 def demo_results(folder: Path) -> dict[str, MystText | str]:
-    """Write the tables of the page on the demo study in Markdown, with sentences about them.
+    """Write the tables for the page on the demo study, and sentences about them, as Markdown.
 
     Parameters
     ----------
     folder : pathlib.Path
         Folder with ``demo_seeds.csv`` and ``demo_tags.csv``. The first line of each file begins
-        with ``#`` and states how the file was made.
+        with ``#`` and states how the file was created.
 
     Returns
     -------
     dict of str to str
         The tables ``effects``, ``controls``, ``training`` and ``tags``; the sentences ``covered``,
         ``falsely_found``, ``gains``, ``twins`` and ``recognised``; and ``made``, which states how
-        the simulations were run. Entries of a missing file are empty strings.
+        the simulations were run. Entries that need a missing file are empty strings.
     """
     tables = ("effects", "controls", "training", "tags")
     sentences = ("covered", "falsely_found", "gains", "twins", "recognised")

@@ -1,4 +1,4 @@
-"""Tables of the true effects on the demo study's ratings, from the constants of the simulation."""
+"""Tables of the true effects on the demo study's ratings, taken from the simulation's constants."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ UNITS = {"density_z": " notes per second", "low_z": " dB"}  # others have none
 
 
 def demo_truth() -> dict[str, MystText | str]:
-    """Write the demo study's true effects in Markdown.
+    """Describe the demo study's true effects in Markdown.
 
     Returns
     -------
     dict of str to str
-        ``effects`` and ``random``: tables of the fixed and of the random effects; ``best``: the
-        syncopation at which groove is highest; ``styles``: the effect of each style on the control
-        question “style only”; ``untouched``: the control questions on which no cause has an effect.
+        ``effects`` and ``random``: tables of the fixed effects and of the random effects; ``best``:
+        the syncopation at which groove is highest; ``styles``: the effect of each style on the
+        control question “style only”; ``untouched``: the control questions on which no cause has an
+        effect.
     """
     effects = default_effects()
     slope, bend = true_effects(effects).loc[["syncopation_z", "syncopation_z2"], "groove"]
@@ -58,7 +59,7 @@ def true_effects(effects: Effects) -> pd.DataFrame:
     -------
     DataFrame
         Index ``term``. Columns: ``groove``, in units of the groove score, and one column per
-        question, in points of its rating scale.
+        question, in points on its rating scale.
 
     Examples
     --------
@@ -80,8 +81,8 @@ def random_effects(effects: Effects) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per random effect, with the columns and units of :func:`true_effects`. The groove
-        score averages four questions, whose random effects are correlated.
+        One row per random effect, with the same columns and units as in :func:`true_effects`. The
+        groove score is the mean of four questions, whose random effects are correlated.
     """
     weights = _groove_weights()
     rows = {}

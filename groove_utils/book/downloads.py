@@ -1,8 +1,8 @@
 """Downloadable notebooks of chapters, with values, figures and an installation cell.
 
 The book's own notebooks refer to figures and sounds in separate files, and insert values with MyST
-roles; neither works in Jupyter or Colab. In a downloaded notebook, figures are embedded, values are
-part of the text, and audio players appear when their cells are run.
+roles; neither works for a single notebook in Jupyter or Colab. In a downloaded notebook, figures
+are embedded, values are part of the text, and audio players appear when their cells are run.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def download_notebook(
     chapter : str
         Name of the chapter.
     sources : pathlib.Path
-        Folder of the page, with the folder ``figures/``.
+        Folder of the page, with the sub-folder ``figures/``.
     values : mapping of str to mapping
         Reported values, as returned by :func:`groove_utils.book.build.collect_values`.
     address : mapping or None

@@ -82,7 +82,8 @@ def build_editions(
     Returns
     -------
     list of Edition
-        The editions; studies with real listeners come before simulated ones.
+        One edition per catalogued study, including studies whose data are missing. Studies with
+        real listeners come before simulated studies.
 
     Raises
     ------
@@ -130,7 +131,7 @@ def _raise_failed(name: str, what: str) -> None:
 
 
 def read_site_address(environment: Mapping[str, str] = os.environ) -> str | None:
-    """Return the address of the published site, given by the variable SITE_URL.
+    """Return the address of the published site from the environment variable SITE_URL.
 
     Returns
     -------

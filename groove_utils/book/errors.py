@@ -1,4 +1,4 @@
-"""Errors of chapters and pages."""
+"""Exceptions raised for chapters and pages of the book."""
 
 from groove_utils.errors import DetailedError
 

@@ -1,4 +1,4 @@
-"""Exercise notebooks: chapters without the solutions of their exercises.
+"""Exercise notebooks: chapters without the solutions to their exercises.
 
 An exercise notebook is generated from the same source as the page of its chapter. A cell tagged
 ``solution`` becomes an empty cell. The following cell, tagged ``check``, reports what is wrong with
@@ -88,12 +88,12 @@ def write_exercises(
     values: Mapping[str, Mapping] | None = None,
     address: Mapping[str, str] | None = None,
 ) -> list[Path]:
-    """Write the exercise notebooks of chapters that have exercises.
+    """Write the exercise notebooks of the chapters that have exercises.
 
     Parameters
     ----------
     scripts : iterable of pathlib.Path
-        Scripts of chapters; those without exercises are skipped.
+        Scripts of chapters; chapters without exercises are skipped.
     folder : pathlib.Path
         Folder of the pages; notebooks are written to its sub-folder ``exercises/``.
     values, address : mapping, optional
@@ -124,7 +124,7 @@ def link_exercises(text: str, chapter: str) -> str:
     Parameters
     ----------
     text : str
-        Markdown; without the heading, it is returned unchanged.
+        Markdown source; it is returned unchanged if it lacks this heading.
     chapter : str
         Name of the chapter.
 

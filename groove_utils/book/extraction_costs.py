@@ -1,7 +1,7 @@
 """Costs of embedding large collections, as tables for the page on model cards.
 
-The costs are measured separately, by ``python tests/bench/bench_scale.py --write``, since this
-takes longer than building the book.
+The costs are measured separately, by ``python tests/bench/bench_scale.py --write``, since
+measuring them takes longer than building the book.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ STEPS = {
 
 
 def extraction_costs(folder: Path) -> dict[str, MystText | str]:
-    """Write the costs of large collections in Markdown.
+    """Write tables of the costs of embedding large collections, as Markdown.
 
     Parameters
     ----------

@@ -1,12 +1,12 @@
-"""Boxes in place of cells that cannot be computed from a study's data.
+"""Boxes that replace cells which cannot be computed from a study's data.
 
 The requirements of cells (:mod:`groove_utils.book.study_requirements`) cover data that a study
 lacks entirely. Data can also be unusable in ways that no tag describes, such as a constant
-descriptor, or a question for which all ratings are equal. In a reader's study, a cell that raises
-an error about data is replaced by a box with the error message. Cells that need the results of this
-cell are skipped, and paragraphs that mention the results are dropped from the page. Errors with the
-same cause share one box, which lists the other affected sections. In a simulated study with known
-effects, every section must run, so errors stop the chapter.
+descriptor, or a question for which all ratings are equal. A cell that raises an error about data is
+replaced by a box with the error message. Cells that need the results of the failed cell are
+skipped, and paragraphs that mention these results are dropped from the page. Errors with the same
+cause share one box, which lists the other affected sections. In a simulated study with known
+effects, however, every section must run, so any error stops the chapter.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ class CellGuard(ast.NodeTransformer):
     Attributes
     ----------
     missing : dict of str to str
-        Names that failed or skipped cells would have defined → the cause of the failure.
+        Name that a failed or skipped cell would have defined → the cause of the failure.
     """
 
     def __init__(self):
         self.missing: dict[str, str] = {}
 
     def visit_Module(self, node: ast.Module) -> ast.Module:
-        """Return the cell's code with error handling, or code to skip it if names are missing."""
+        """Return the cell's code with error handling; skip the cell if it needs missing names."""
         loads, stores = _names(node)
         guard = f"__import__({__name__!r}, fromlist=['_']).GUARD"
         if needed := sorted(loads & self.missing.keys()):
@@ -91,7 +91,7 @@ class CellGuard(ast.NodeTransformer):
         _show("", cause)
 
     def succeed(self, stores: Collection[str]) -> None:
-        """Remove the names that a cell has defined from the missing names."""
+        """Delete from :attr:`missing` the names that a cell has defined."""
         for name in stores:
             self.missing.pop(name, None)
 
@@ -184,7 +184,7 @@ def _targets(statement: ast.stmt) -> list[ast.Name]:
 
 
 def gather_boxes(notebook: nbformat.NotebookNode) -> None:
-    """Show one box per cause of failed cells, and list the other affected sections in it.
+    """Show one box per cause of failure, which lists the other affected sections.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Figures of the front page: a small map of playable songs, and a table of R² with intervals."""
+"""Figures on the front page: a map of playable songs, and a table of R² values with intervals."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class FrontPage:
     Parameters
     ----------
     map, ladder : MystText
-        Output of :func:`groove_utils.book.map_markup.map_markup` and of :func:`ladder_table`.
+        Outputs of :func:`groove_utils.book.map_markup.map_markup` and :func:`ladder_table`.
     model : str
         Name of the model on the map.
     n_songs : int
@@ -90,15 +90,15 @@ def small_map(data: dict, model: str, query: str) -> dict | None:
     data : dict
         Output of :func:`groove_utils.book.map_markup.read_map`.
     model, query : str
-        Names of the model and of the question to keep. If the map does not contain a name, its
-        first model or its first question is kept.
+        Names of the model and of the question to keep. If the map does not contain the given
+        model or question, its first model or question is kept.
 
     Returns
     -------
     dict or None
         The smaller map, which contains only songs with a sound file. If there are more than 48 such
-        songs, they are reduced to one song per artist (for at least 12 artists) and then to at most
-        48 songs. None if fewer than two songs have a sound file.
+        songs, they are reduced to one song per artist (if there are at least 12 artists) and then
+        to at most 48 songs. None if fewer than two songs have a sound file.
     """
     songs = data["songs"]
     rows = [k for k, song in enumerate(songs) if song["sound"]]

@@ -1,4 +1,4 @@
-"""Post-processing of HTML from jupyter-book: file size, page descriptions and accessibility."""
+"""Post-processing of jupyter-book's HTML: smaller files, page descriptions and accessibility."""
 
 from __future__ import annotations
 
@@ -68,10 +68,10 @@ def _image_hashes(text: str, folder: Path) -> list[str]:
 
 
 def finish_page(text: str, page: Path, icons: dict[str, str], terms: dict[str, str]) -> str:
-    """Remove unused scripts from a page's HTML, and add elements that the theme omits.
+    """Remove unused scripts from a page's HTML, and add features that the theme lacks.
 
-    The added elements are a description for search engines, inline icons, dark figures, image
-    sizes, keyboard access to wide elements, and definitions of glossary terms.
+    These features are a description for search engines, inline icons, figures for the dark theme,
+    image sizes, keyboard access to wide elements, and definitions of glossary terms.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Font Awesome icons as inline SVG, to avoid loading Font Awesome's script of 1.5 MB."""
+"""Font Awesome icons as inline SVG, to avoid loading Font Awesome's 1.5 MB script."""
 
 from __future__ import annotations
 

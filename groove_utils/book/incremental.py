@@ -35,7 +35,7 @@ PAGES = "html"  # name of the compiled pages among the results; all others are c
 
 @contextmanager
 def lock_build(build: Path, purpose: str) -> Iterator[None]:
-    """Lock a study's folder of generated files; if another process has locked it, wait.
+    """Lock a study's folder of generated files, waiting while another process has it locked.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def remove_stale(build: Path, names: Sequence[str], *, only_list: bool = False) 
     Returns
     -------
     dict of str to str
-        Name of each result that is out of date or damaged → a sentence with the reason.
+        Name of each result that is out of date or damaged → a sentence that states the reason.
     """
     reasons = {}
     for name in names:
@@ -139,9 +139,9 @@ def make_results(settings: Settings, chapters: list[str], goal: str = PAGES) -> 
 
 
 def make_study(settings: Settings, chapters: list[str]) -> int:
-    """Generate or download the study and validate it, without running a chapter.
+    """Generate or download a study and validate it, without running any chapters.
 
-    Parameters, return value and errors are as in :func:`make_results`.
+    The parameters, the return value and the errors are the same as for :func:`make_results`.
     """
     return _make_goals(settings, chapters, {}, f"study {settings.study}")
 

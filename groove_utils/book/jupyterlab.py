@@ -1,4 +1,4 @@
-"""Editing of a chapter in JupyterLab, where saving the notebook also writes its script."""
+"""Editing of chapters in JupyterLab, where saving a chapter's notebook also writes its script."""
 
 from __future__ import annotations
 

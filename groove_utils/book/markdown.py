@@ -23,7 +23,7 @@ HEADINGS = {"se": "SE", "sd": "SD", "r2": "R²", "rho": "ρ"}
 
 
 class MystText(str):
-    """Text that is meant as MyST markup, so :func:`escape_text` leaves it unchanged."""
+    """String of MyST markup, which :func:`escape_text` leaves unchanged."""
 
 
 def escape_text(text: object) -> str:
@@ -65,15 +65,15 @@ def markdown_table(
     code: Collection[str] = (),
     myst: Collection[str] = (),
 ) -> MystText:
-    r"""Write a table in Markdown, without its index.
+    r"""Format a DataFrame as a Markdown table, without its index.
 
     Parameters
     ----------
     frame : DataFrame
         The table; its column names become headings.
     fmt : str
-        Format of floating-point numbers, except in columns named ``p`` or ``p_…``, whose p-values
-        have three decimals. Text is escaped; see :func:`escape_text`.
+        Format of floating-point numbers. P-values (columns named ``p`` or ``p_…``) always have
+        three decimals. Text is escaped; see :func:`escape_text`.
     code : collection of str
         Columns written as code, such as hashes.
     myst : collection of str

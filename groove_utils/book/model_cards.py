@@ -14,7 +14,7 @@ __all__ = ["model_card_pages"]
 
 
 def model_card_pages() -> MystText:
-    """Write an overview of the catalogue and a card for each model, as Markdown.
+    """Write an overview of the model catalogue and a card for each model, as Markdown.
 
     Models with random weights (untrained twins) have no card of their own.
     """

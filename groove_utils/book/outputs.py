@@ -114,7 +114,7 @@ def report_value(
 
 
 def format_value(value, *, ci=None, n=None, unit="", fmt=".2f") -> dict[str, str]:
-    """Format a number for the page; parameters are as in :func:`report_value`.
+    """Format a number for the page; see :func:`report_value` for the parameters.
 
     Returns
     -------
@@ -179,7 +179,7 @@ def report_texts(**texts: str) -> None:
     Parameters
     ----------
     **texts : str
-        Plain texts. The keywords are their names, to which the rules of :func:`report_value` apply.
+        Strings without markup. The keywords are their names; :func:`report_value` states the rules.
     """
     for name, text in texts.items():
         if _record(name, {"text": text, "full": text}):
@@ -196,7 +196,7 @@ def report_values(values: Mapping[str, float], n: int | None = None, **form) -> 
     n : int, optional
         Sample size of each number.
     **form
-        As in :func:`report_value`: unit, fmt, tolerance.
+        Parameters `unit`, `fmt` and `tolerance` of :func:`report_value`.
 
     Raises
     ------
@@ -240,12 +240,12 @@ def report_effects(
     scale : float
         Factor applied to estimates and bounds, such as 100 for percentages.
     words : (str, str, str), optional
-        Verdicts for an interval above the reference, below it, or containing it. The verdict of
+        Verdicts for an interval that is above, is below, or contains the reference. The verdict of
         each row is reported as ``<name>_verdict``.
     reference, p
         As in :func:`groove_utils.book.verdicts.pick_verdict`.
     **form
-        As in :func:`report_value`: unit, fmt, tolerance.
+        Parameters `unit`, `fmt` and `tolerance` of :func:`report_value`.
 
     Raises
     ------
@@ -310,7 +310,7 @@ def show_figure(
     *,
     simulated: bool = True,
 ) -> None:
-    """Show a figure with caption, label and alternative text.
+    """Show a figure with a caption, a label and alternative text.
 
     Parameters
     ----------
@@ -319,7 +319,7 @@ def show_figure(
     name : str
         The label is ``fig-<name>``; refer to it with ``{numref}`fig-<name>```.
     caption : str
-        MyST text, in which names of the study's questions, styles and models are escaped. For a
+        MyST text. Names of the study's questions, styles and models in it are escaped. For a
         simulated study, the caption ends with “Simulated study.”
     alt : str
         Alternative text: a description of the figure in one or two sentences, with at least five
@@ -397,7 +397,7 @@ def show_table(
     *,
     simulated: bool = True,
 ) -> None:
-    """Show a table with caption and label.
+    """Show a table with a caption and a label.
 
     Parameters
     ----------
@@ -408,8 +408,8 @@ def show_table(
     caption : str
         MyST text, as in :func:`show_figure`.
     fmt : str
-        Format of floating-point numbers, except in columns named ``p`` or ``p_…``, whose p-values
-        have three decimals.
+        Format of floating-point numbers. P-values (columns named ``p`` or ``p_…``) always have
+        three decimals.
     simulated : bool
         As in :func:`show_figure`.
     """

@@ -37,7 +37,7 @@ def take_stderr(notebook: nbformat.NotebookNode) -> str:
 
 
 def slow_cells(notebook: nbformat.NotebookNode) -> str:
-    """List the cells that took at least a second, as text; empty if there are none."""
+    """List the cells that took at least a second, as text; return an empty string if none did."""
     lines = []
     for number, cell in enumerate(notebook.cells):
         seconds = cell.metadata.get("papermill", {}).get("duration") or 0
@@ -57,8 +57,8 @@ def published_page(
     """Create the page of an executed chapter.
 
     The parameters cell shows the values of the run. Cells added by the runner, and checks of
-    exercises, are dropped. Unless the title is tagged ``without-study``, boxes are added that
-    mark a simulated study and list questions for which all ratings are equal.
+    exercises, are dropped. Unless the title cell is tagged ``without-study``, boxes are added
+    that mark a simulated study and list questions for which all ratings are equal.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Files of the figures and sounds that pages show."""
+"""Figure and sound files that pages use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ FOLDERS = ("figures", "_static/audio")
 
 
 def list_media(sources: Path) -> list[Path]:
-    """List the files of figures and sounds in the folder of the pages."""
+    """List the figure and sound files in the folder of the pages."""
     return [file for folder in FOLDERS for file in sorted((sources / folder).glob("*"))]
 
 
@@ -28,7 +28,7 @@ def dark_twin(figure: Path) -> Path:
 def is_shown(file: Path, text: str) -> bool:
     """Return True if a page's text contains the name of a figure or sound file.
 
-    For the dark version of a figure, the name of the light version is searched for.
+    If the file is the dark version of a figure, the name of the light version is searched for.
 
     Examples
     --------

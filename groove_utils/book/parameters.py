@@ -1,4 +1,4 @@
-"""Parameters of chapters: reading, splitting, checking and displaying them."""
+"""Reading, splitting, checking and displaying the parameters of chapters."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def read_parameters(params_file: Path, chapters: list[str], scripts: Path) -> di
     Parameters
     ----------
     params_file : pathlib.Path
-        File in ``analysis/params/``. Section ``all`` contains parameters of every chapter, section
-        ``chapters`` contains parameters of single chapters, and section ``study`` contains options
-        of catalogued studies.
+        File in ``analysis/params/``. Section ``all`` contains parameters for every chapter, section
+        ``chapters`` contains parameters for single chapters, and section ``study`` contains options
+        for catalogued studies.
     chapters : list of str
         Names of all chapters.
     scripts : pathlib.Path
@@ -52,7 +52,7 @@ def read_parameters(params_file: Path, chapters: list[str], scripts: Path) -> di
     BookError
         If the file is not a YAML mapping; if it has a repeated key, or an unknown section, chapter,
         study or parameter; or if the type of a value differs from that of the chapter's default.
-        The message contains the file and the key.
+        The message names the file and the key.
     """
     content = _read_yaml(params_file)
     sections = {name: _mapping(params_file, name, value) for name, value in content.items()}

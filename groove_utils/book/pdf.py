@@ -44,7 +44,7 @@ def join_pages(html: Path) -> str:
     Returns
     -------
     str
-        The document. Its links between pages lead to anchors, and its solutions are visible.
+        The document. Links between pages lead to anchors, and solutions to exercises are visible.
     """
     front = BeautifulSoup((html / "index.html").read_text(encoding="utf-8"), "html.parser")
     listed = [link["href"] for link in front.select("nav.bd-links a.internal[href]")]

@@ -36,7 +36,7 @@ def audio_player(
     Parameters
     ----------
     sounds : mapping of str to sound
-        Label → an audio file, or ``(y, sr)`` with `y` of shape (n_samples,) or
+        Label → path of an audio file, or ``(y, sr)`` with `y` of shape (n_samples,) or
         (n_channels, n_samples).
     match : bool
         If True, all sounds are adjusted to the same loudness, so that they can be compared. If
@@ -81,7 +81,7 @@ def web_sounds(sounds: Iterable[Sound], *, match: bool = True, seconds: float = 
     Parameters
     ----------
     sounds : iterable of path-like or (ndarray, int)
-        Sounds as in :func:`audio_player`; more than two channels are mixed down to mono.
+        As in :func:`audio_player`; sounds with more than two channels are mixed down to mono.
     match : bool
         If True, all sounds are adjusted to the same loudness.
     seconds : float

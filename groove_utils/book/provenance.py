@@ -23,7 +23,7 @@ __all__ = ["provenance_tables"]
 
 
 def provenance_tables(root: Path, build: Path, study: Study, chapters: list[str]) -> dict[str, str]:
-    """Write the tables of the page “Provenance” in Markdown.
+    """Write the tables for the page “Provenance”, as Markdown.
 
     Parameters
     ----------

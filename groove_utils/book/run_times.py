@@ -51,7 +51,7 @@ class RunTimeRole(SphinxRole):
     """Sphinx role that inserts the run time of a chapter."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        """Return the run time as a text node, and compile the page again if the time changes."""
+        """Return the run time as a text node, and register its file as a dependency of the page."""
         build = Path(self.env.srcdir).parent
         self.env.note_dependency(str(build / "runs" / f"{self.text}.json"))
         return [

@@ -49,7 +49,7 @@ class Settings:
 
 
 def read_settings(root: Path, environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read the study and the parameter file from the variables STUDY and PARAMS.
+    """Read the study and the parameter file from the environment variables STUDY and PARAMS.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def _catalogue() -> list[str]:
 
 
 def read_port(environment: Mapping[str, str] = os.environ) -> int:
-    """Read the port of the web server from the variable PORT; the default is 8000.
+    """Read the port of the web server from the environment variable PORT; the default is 8000.
 
     Raises
     ------

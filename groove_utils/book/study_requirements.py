@@ -1,4 +1,4 @@
-"""Adaptation of a chapter to a study: a box replaces cells that need data which the study lacks.
+"""Adaptation of a chapter to a study: boxes replace the cells that need data the study lacks.
 
 A cell tagged ``needs-listeners`` is run only for a study with at least two listeners. The other
 requirements are ``audio``, ``stems``, ``embeddings``, ``stem-embeddings``, ``descriptors``,
@@ -66,7 +66,7 @@ def is_met(requirement: str, study: Study, tables: Path) -> bool:
 def fit_to_study(
     notebook: nbformat.NotebookNode, met: Callable[[str], bool]
 ) -> nbformat.NotebookNode:
-    """Replace cells whose requirements are not met with boxes, one box per unmet requirement.
+    """Put boxes in place of cells with unmet requirements, one box per unmet requirement.
 
     Parameters
     ----------

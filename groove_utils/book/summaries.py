@@ -86,7 +86,7 @@ def score_table(
 def mark_test_only(scores: pd.DataFrame, row: str = "model") -> pd.DataFrame:
     """Mark intervals that were computed by resampling only the test songs.
 
-    Nothing is marked if this applies to all rows.
+    No interval is marked if all intervals were computed in this way.
 
     Parameters
     ----------

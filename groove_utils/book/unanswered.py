@@ -83,7 +83,7 @@ def _link_to_page(
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register the setting ``unanswered_chapters``, a mapping of names to titles."""
+    """Register the setting ``unanswered_chapters``, a mapping from chapter names to titles."""
     app.add_config_value("unanswered_chapters", {}, "env")
     app.connect("missing-reference", _link_to_page)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

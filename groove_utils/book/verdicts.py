@@ -1,4 +1,4 @@
-"""Verdict words, chosen from intervals and tests, never from point estimates alone."""
+"""Verdicts in words, based on intervals and tests, never on point estimates alone."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def pick_verdict(
     Parameters
     ----------
     row : Series or mapping
-        Interval with ``low`` and ``high``. If these are NaN because the interval could not be
-        computed, the verdict is `unclear`.
+        Interval with the keys ``low`` and ``high``. If they are NaN because the interval could not
+        be computed, the verdict is `unclear`.
     positive, negative, unclear : str
-        Verdicts for an interval above the reference, below it, or containing it.
+        Verdicts for an interval that is above, is below, or contains the reference.
     reference : float
-        Value with which the interval is compared.
+        Reference value to compare the interval with.
     margin : float, optional
         Largest negligible difference from the reference.
     equal : str, optional
@@ -94,7 +94,7 @@ def pick_by_p(p: float, clear: str, unclear: str, level: float = 0.05) -> str:
 
 
 def describe_difference(row, second: str, *, of: str = "", p: str | None = None) -> str:
-    """Describe the difference between two scores, in the words used in all chapters.
+    """Describe the difference between two scores, in the wording used in all chapters.
 
     Parameters
     ----------
@@ -117,14 +117,14 @@ def describe_difference(row, second: str, *, of: str = "", p: str | None = None)
 
 
 def describe_additions(effects: Iterable[tuple[str, Sequence[str], object]]) -> str:
-    """Describe in sentences whether predictors add information to other predictors.
+    """Describe in sentences whether predictors add information beyond that in other predictors.
 
     Parameters
     ----------
     effects : iterable of (subject, others, row)
-        One item per regression model: the predictor described, as the subject of the sentence; the
-        names of the other predictors (if there are none, the model is skipped); and the slope of
-        the predictor, with ``estimate``, ``low`` and ``high``.
+        One item per regression model: the predictor of interest, worded as the subject of a
+        sentence; the names of the other predictors (if there are none, the model is skipped); and
+        the slope of the predictor of interest, with ``estimate``, ``low`` and ``high``.
 
     Examples
     --------
@@ -149,8 +149,8 @@ def describe_single_feature(score, leads: pd.DataFrame) -> str:
     score : mapping
         R² of the feature, with ``estimate``, ``low`` and ``high``.
     leads : DataFrame
-        R² of the models in the column ``first`` minus R² of the feature in the column ``second``,
-        with ``low``, ``high`` and ``p_holm``; rows of
+        One row per model: R² of the model (column ``first``) minus R² of the feature (column
+        ``second``), with ``low``, ``high`` and ``p_holm``; rows of
         :func:`groove_utils.probe.compare_models` for one target.
 
     Examples
@@ -170,7 +170,7 @@ def describe_single_feature(score, leads: pd.DataFrame) -> str:
 
 
 def list_estimates(rows, label: str, value: str = "estimate") -> str:
-    """List estimates with their intervals, each with its label.
+    """List labelled estimates and their intervals, as text.
 
     Parameters
     ----------
@@ -265,7 +265,7 @@ def pick_robust_shape(
 
 
 def clear_rows(table, p: str = "p_holm", *, value: str | None = None, sign: int = 1, level=0.05):
-    """Select the rows of a table with statistically significant effects.
+    """Select the rows of a table whose effects are statistically significant.
 
     Parameters
     ----------
@@ -299,7 +299,7 @@ def clear_rows(table, p: str = "p_holm", *, value: str | None = None, sign: int 
 
 
 def describe_gains(table: pd.DataFrame, causes: Sequence[str]) -> dict[str, str]:
-    """Describe how training a network changes the prediction of each cause of groove.
+    """Describe how training networks changes how well each cause of groove can be predicted.
 
     Parameters
     ----------

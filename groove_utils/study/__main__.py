@@ -1,8 +1,8 @@
-"""Command line ``python -m groove_utils.study``: list, prepare, validate or start studies.
+"""Command ``python -m groove_utils.study``, which lists, prepares, validates or starts studies.
 
-The Makefile calls ``prepare`` and ``validate``; the other commands are for users. Each command
-imports only what it needs, because a study is prepared again when one of the imported modules
-changes.
+The Makefile calls ``prepare`` and ``validate``; the other subcommands are for users. Each
+subcommand imports only what it needs, because a study is prepared again when one of the imported
+modules changes.
 """
 
 from __future__ import annotations

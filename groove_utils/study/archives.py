@@ -48,7 +48,8 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 def read_texts(path: Path) -> dict[str, str]:
     """Read the text entries of an NPZ archive, such as a ``song_id``, by name.
 
-    Parameters and errors are as in :func:`read_arrays`, but an archive without text is valid.
+    The parameter and the errors are the same as for :func:`read_arrays`, except that an archive
+    without text is valid.
     """
     texts = _read_members(path, "US")
     return {name: str(value[()]) for name, value in texts.items() if value.size == 1}

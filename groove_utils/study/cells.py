@@ -1,4 +1,4 @@
-"""Conversion of the cells of spreadsheets to numbers and names."""
+"""Conversion of spreadsheet cells to numbers and names."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PERCENT = re.compile(r"(?<=\d)\s*%$")
 
 
 def clean_answers(cells: pd.Series, queries: pd.Series | None = None) -> pd.Series:
-    """Replace spellings of missing ratings with NaN, and strip labels and percent signs.
+    """Replace markers of missing ratings with NaN, and strip labels and percent signs.
 
     Decimal commas become points, ``7 - very much`` becomes ``7``, and ``40%`` becomes ``40`` unless
     another number of the same query, such as 0.3, has no percent sign. Minus signs and digits of

@@ -13,7 +13,7 @@ LARGEST_TABLE = 256 << 20  # bytes; ten million ratings
 
 
 def find_file(folder: Path, file: str) -> Path:
-    """Return the path of a study's file, even if its accents are encoded differently.
+    """Return the path of a study's file, even if accents in its name are encoded differently.
 
     macOS stores accents in file names separately from letters (Unicode normal form NFD).
 
@@ -74,7 +74,7 @@ def check_file(
 
 
 def check_folder(folder: Path, place: str) -> list[Problem]:
-    """Check that a folder in a study is not a link that leads out of the study."""
+    """Check that a sub-folder of a study is not a link that leads out of the study folder."""
     if (folder / place).resolve().is_relative_to(folder.resolve()):
         return []
     return [problem("outside_folder", place, value=place)]

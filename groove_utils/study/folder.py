@@ -65,7 +65,7 @@ def load_study(name: str | os.PathLike = "demo", *, validate: bool = True) -> St
 
 
 class Study:
-    """Data of a study folder, whose files are read when they are needed.
+    """Data in a study folder, whose files are read when they are needed.
 
     Parameters
     ----------
@@ -121,8 +121,9 @@ class Study:
     def controls(self) -> dict[str, str]:
         """Control question → the only cause of its ratings: ``"none"`` or ``"style"``.
 
-        Methods should find no effect on a question without a cause, and no effect within styles on
-        a question caused by style. :attr:`ratings` and :attr:`scales` include control questions.
+        Methods should find no effect on ratings without a cause, and no effect within styles on
+        ratings that depend only on style. Control questions are also in :attr:`ratings` and
+        :attr:`scales`.
         """
         return dict(self.meta.get("controls") or {})
 
@@ -134,10 +135,10 @@ class Study:
 
     @cached_property
     def constant_queries(self) -> dict[str, float]:
-        """Queries for which all ratings are equal → the rating.
+        """Query for which all ratings are equal → this rating.
 
         These queries have no variance to explain, so they are left out of :attr:`queries` and
-        :attr:`ratings`. If no other query except :attr:`controls` exists, the mapping is empty.
+        :attr:`ratings`. If all queries except :attr:`controls` are constant, the mapping is empty.
         """
         ranges = self._all_ratings.groupby("query")["rating"].agg(["min", "max"])
         constant = ranges.loc[ranges["min"] == ranges["max"], "min"].to_dict()
@@ -206,7 +207,7 @@ class Study:
         return self._table("descriptors.csv").set_index("track_id")
 
     def has(self, what: str) -> bool:
-        """Return True if the study contains the given optional kind of data.
+        """Return True if the study contains a given kind of optional data.
 
         Parameters
         ----------
@@ -258,7 +259,7 @@ class Study:
         return means.reindex(self.tracks["track_id"]).rename(query)
 
     def rating_matrix(self, query: str) -> pd.DataFrame:
-        """Return the ratings on one query as a table of listeners × tracks; NaN if missing.
+        """Return the ratings on one query as a table of listeners × tracks, with NaN if missing.
 
         A DetailedError is raised if the study has no ratings by individual listeners.
         """

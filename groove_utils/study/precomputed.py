@@ -27,7 +27,7 @@ DESCRIPTORS = "descriptors.csv"
 def check_descriptors(
     folder: Path, tracks: set[str], report: Callable[[str], object] | None = None
 ) -> list[Problem]:
-    """Check ``descriptors.csv``: at most one row per track, and only finite numbers or empty cells.
+    """Check that each track has at most one row of finite or missing values in ``descriptors.csv``.
 
     Parameters
     ----------

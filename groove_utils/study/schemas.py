@@ -77,7 +77,7 @@ SCHEMAS: dict[str, pa.DataFrameSchema] = {
 
 
 def check_table(folder: Path, file: str) -> tuple[pd.DataFrame | None, list[Problem]]:
-    """Check one table of a study folder.
+    """Check one table in a study folder.
 
     Parameters
     ----------

@@ -119,14 +119,14 @@ def read_sheet(
     query : str
         Name of the query, if the spreadsheet does not give it.
     listener, track : str, optional
-        Columns of listeners and tracks; by default, they are inferred from the columns' names and
-        content.
+        Columns that name listeners and tracks; by default, they are inferred from the columns'
+        names and content.
     questions : sequence of str
         Columns of ratings; by default, all columns that may contain ratings.
     worksheet : str, optional
         Worksheet of a workbook; by default, the largest that contains ratings.
     missing : sequence of float
-        Codes of missing answers, such as -9.
+        Codes for missing answers, such as -9.
 
     Returns
     -------

@@ -39,7 +39,7 @@ def start_study(
     worksheet: str | None = None,
     report: Callable[[str], object] | None = None,
 ) -> Path:
-    """Create a study folder from a spreadsheet, with placeholders to complete by hand.
+    """Create a study folder from a spreadsheet, with placeholders to fill in by hand.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def start_study(
     title : str, optional
         The study's title; the folder's name by default.
     scale : (float, float), optional
-        Lowest and highest possible rating. If given, usual codes of missing answers (-9, -99, -999,
+        Lowest and highest possible rating. If given, codes for missing answers (-9, -99, -999,
         99, 999) outside this scale are dropped. By default, the range of the ratings; if the ranges
         of questions differ more than twofold, each question has its own scale.
     query : str

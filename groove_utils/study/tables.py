@@ -1,4 +1,4 @@
-"""Read and write the tables of a study folder."""
+"""Read and write the tables in a study folder."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def query_scales(meta: dict) -> dict[str, tuple[float, float]]:
 
 
 def drop_missing_ratings(folder: Path) -> int:
-    """Delete the rows of ``ratings.csv`` without a rating, and return their number."""
+    """Delete rows without a rating from ``ratings.csv``, and return their number."""
     table = read_csv(folder / "ratings.csv", dtype=str)
     answered = table["rating"].mask(table["rating"].isin(MISSING)).notna()
     if not answered.all():

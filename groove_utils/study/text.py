@@ -1,4 +1,4 @@
-"""Normalisation of the texts in a study, and checks of names."""
+"""Normalisation of a study's text, and checks of names."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def plain_text(text: object) -> str:
 
 
 def is_line(text: str) -> bool:
-    r"""Return True if a text is one line of at most 1,000 characters, without control characters.
+    r"""Return True if a string is one line of at most 1,000 characters, without control characters.
 
     Examples
     --------
@@ -67,7 +67,7 @@ def as_label(text: object) -> str:
 
 
 def is_file_name(text: str) -> bool:
-    """Return True if an identifier can be a file name without a path.
+    """Return True if an identifier can be used as a file name, without a path.
 
     Examples
     --------

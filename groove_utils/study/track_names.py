@@ -112,7 +112,7 @@ def _splitter(track_ids: list[str]) -> Callable[[str], tuple[str, str] | None]:
 
 
 def split_keys(sheet: pd.DataFrame, track_ids: list[str], notes: list[str]) -> pd.DataFrame:
-    """Split a column of questions about tracks, such as ``song1_liking``, into track and query.
+    """Split a column with cells such as ``song1_liking`` into a track column and a query column.
 
     Gorilla names such a column “Question Key”, and pandas names it ``variable``. If Gorilla writes
     an answer twice, only the row with the number is kept.

@@ -1,4 +1,4 @@
-"""Files and columns of a study folder that are not read."""
+"""Files and columns in a study folder that no analysis reads."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SHOWN = 5  # names in a sentence
 
 
 def describe_unused(folder: Path, tables: Mapping[str, pd.DataFrame | None]) -> Iterator[str]:
-    """Describe files and columns of a study folder that no analysis reads.
+    """Describe the files and columns in a study folder that no analysis reads.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Reading of the cells of workbooks and of delimited text files."""
+"""Reading the cells of workbooks and delimited text files."""
 
 from __future__ import annotations
 

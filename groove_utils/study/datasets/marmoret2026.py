@@ -108,7 +108,7 @@ def make_marmoret2026(
     id are left out, as in the authors' code.
 
     Vectors are kept in float32, as published. The authors' code also fits regressions in float32,
-    whereas ours uses float64; the resulting R² values differ by at most 2e-6.
+    whereas this package uses float64; the resulting R² values differ by at most 2e-6.
     """
     folder = Path(folder)
     source = download_marmoret2026() if source is None else Path(source)

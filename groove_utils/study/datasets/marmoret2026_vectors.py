@@ -1,4 +1,4 @@
-"""Published embeddings of Marmoret et al. (2026): identify each file's model, stem and song.
+"""Identify the model, stem and song of each embedding published by Marmoret et al. (2026).
 
 A checkpoint is recognised by its exact name, since a model's folder may contain several
 checkpoints: ``clap-htsat-fused`` and ``clap-htsat-unfused`` are different networks.
@@ -139,7 +139,7 @@ def write_vectors(row, place: Path) -> None:
     Parameters
     ----------
     row : namedtuple
-        Row of the first output of :func:`find_vectors`.
+        A row of the first output of :func:`find_vectors`.
     place : pathlib.Path
         The archive to write.
     """

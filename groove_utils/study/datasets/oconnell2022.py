@@ -85,7 +85,7 @@ def make_oconnell2022(
 def load_oconnell2022(source: str | os.PathLike | None = None) -> Study:
     """Load the published ratings as a study, from a folder in the cache.
 
-    The parameter `source` and the errors are as in :func:`make_oconnell2022`.
+    The parameter `source` and the errors are the same as for :func:`make_oconnell2022`.
     """
     return load_study(make_oconnell2022(cache_folder() / "oconnell2022" / "study", source=source))
 
