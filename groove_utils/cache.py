@@ -86,7 +86,7 @@ def cache_key(kind: str, *parts: bytes | str) -> str:
     Parameters
     ----------
     kind : str
-        One of :data:`VERSIONS`.
+        Kind of result, a key of :data:`VERSIONS`.
     *parts : bytes or str
         Everything else that the result depends on.
 
@@ -104,8 +104,8 @@ def describe_function(function: Callable | None) -> str:
     Parameters
     ----------
     function : callable, optional
-        A module-level function, or a `functools.partial` of one. Without it, the description is
-        empty.
+        A module-level function, or a `functools.partial` of such a function. If not given, the
+        description is empty.
 
     Examples
     --------
@@ -127,7 +127,7 @@ class ArrayCache:
     folder : path-like, optional
         Folder that contains all stores; :func:`groove_utils.paths.cache_folder` by default.
     namespace : str
-        Name of this store's sub-folder; each kind of content has its own.
+        Name of this store's sub-folder; each kind of content has its own sub-folder.
 
     Raises
     ------
@@ -260,7 +260,7 @@ class ArrayCache:
 
 
 def run_cached_jobs(jobs: Iterable[tuple], cache: ArrayCache | None, n_jobs: int = 1) -> list:
-    """Run jobs in parallel, and start processes only for results that are not in the cache yet.
+    """Run jobs in parallel, starting processes only for results that are not yet in the cache.
 
     Parameters
     ----------

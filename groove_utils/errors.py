@@ -13,12 +13,12 @@ NOT_WRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 class ErrorDetails(Exception):
-    """Mixin class for exceptions that stores the details of an error as attributes.
+    """Mixin class that stores the details of an error as attributes of the exception.
 
     Parameters
     ----------
     message : str
-        What was found, where, what was expected and how to fix it.
+        Error message: what was found and where, what was expected, and how to fix the error.
     kind : str
         Short identifier of the kind of error, such as ``"missing_file"`` or ``"not_finite"``.
     path : path-like, optional
@@ -65,7 +65,7 @@ def list_problems(problems: Mapping[str, str], what: str) -> str:
     Parameters
     ----------
     problems : mapping of str to str
-        Description of the problem by track.
+        Description of each track's problem, by track_id.
     what : str
         End of the heading, which begins with the number of tracks.
 

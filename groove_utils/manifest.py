@@ -34,7 +34,7 @@ _opened: set[str] = set()
 
 
 def watch_files() -> None:
-    """Start recording the files of this package that the process opens, such as data files."""
+    """Start recording which files of this package (such as data files) this process opens."""
 
     def record(event: str, arguments: tuple) -> None:
         if event == "open" and str(arguments[0]).startswith(PACKAGE):
@@ -44,7 +44,7 @@ def watch_files() -> None:
 
 
 def package_files() -> list[str]:
-    """List the files of this package that the process has imported or opened.
+    """List the files of this package that the current process has imported or opened.
 
     Opened files are recorded only after :func:`watch_files` has been called.
     """
@@ -127,7 +127,7 @@ def write_manifest(
 
 
 def read_manifest(path: str | os.PathLike) -> dict[str, dict] | None:
-    """Read the ``inputs``, ``outputs`` and ``packages`` of a manifest.
+    """Read the ``inputs``, ``outputs`` and ``packages`` from a manifest.
 
     Return None if the manifest is missing or damaged.
     """
@@ -144,7 +144,7 @@ def find_changes(path: str | os.PathLike) -> dict[str, str]:
     Parameters
     ----------
     path : path-like
-        Manifest. If this file cannot be read, it is itself reported as damaged.
+        Path of the manifest. A manifest that cannot be read is itself reported as damaged.
 
     Returns
     -------

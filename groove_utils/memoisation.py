@@ -52,7 +52,7 @@ def memoised(kind: str) -> Callable:
     them; any other result is returned but not stored. Dataclass fields with ``compare=False`` are
     not part of the key. The function's warnings are issued only when a result is computed, not when
     it is read. The decorated function accepts the additional keyword argument ``cache``, a store to
-    use instead of the project's.
+    use instead of the project's store.
 
     Parameters
     ----------

@@ -48,13 +48,13 @@ def installed_versions() -> dict[str, str]:
 
 
 def imported_packages() -> list[str]:
-    """List the required packages that the process has imported."""
+    """List the required packages that the current process has imported."""
     imported = {name.partition(".")[0] for name in sys.modules}
     return [name for name in required_packages() if imported & _top_level_modules(name)]
 
 
 def normalise_name(name: str) -> str:
-    """Normalise the name of a package, which may be spelt in several ways.
+    """Convert a package name to its normalised form: lower case, with hyphens as separators.
 
     Examples
     --------

@@ -19,7 +19,7 @@ RESERVED = {
 
 
 def project_root() -> Path:
-    """Return the root of the checkout that contains this package, or else the current folder."""
+    """Return the root of this package's source checkout, or the current folder if there is none."""
     checkout = Path(__file__).resolve().parents[1]
     return checkout if (checkout / "analysis").is_dir() else Path.cwd()
 

@@ -90,7 +90,7 @@ def stream_audio(
     start : float
         Start of the excerpt, in seconds from the beginning of the file.
     duration : float, optional
-        Length in seconds; by default, up to the end of the file.
+        Length of the excerpt in seconds; by default, it extends to the end of the file.
 
     Yields
     ------
@@ -328,7 +328,7 @@ def _bad_excerpt(path: str | os.PathLike, column: str, value: float, expected: s
 
 
 def check_excerpt(path: str | os.PathLike, start: float, duration: float | None) -> None:
-    """Check the start and the duration of an excerpt, in seconds.
+    """Check the start and duration (both in seconds) of an excerpt.
 
     Raises
     ------

@@ -27,7 +27,7 @@ def write_audio(path: str | os.PathLike, y: np.ndarray, sr: int, **form: object)
     sr : int
         Sample rate in Hz.
     **form
-        Passed to :func:`soundfile.write`: ``format``, ``subtype`` and so on.
+        Options of :func:`soundfile.write`, such as ``format`` and ``subtype``.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def stream_to_file(
     n_channels : int
         Number of channels.
     **form
-        Passed to :class:`soundfile.SoundFile`: ``format``, ``subtype`` and so on.
+        Options of :class:`soundfile.SoundFile`, such as ``format`` and ``subtype``.
 
     Yields
     ------

@@ -155,7 +155,7 @@ def from_onsets(
         Onset strength, for instance from :func:`groove_utils.descriptors.onset_strength`. Negative
         values are treated as 0.
     hop : float
-        Time in seconds between two values of `curve`.
+        Time in seconds between consecutive values of `curve`.
     n_samples : int
         Length of the result in samples.
     sr : int
@@ -215,7 +215,7 @@ def randomise_phase(
 
 @memoised("inversions")
 def invert(y: np.ndarray, sr: int, *, n_iter: int = 32, seed: int = 0) -> dict[str, np.ndarray]:
-    """Reconstruct a signal from several spectral representations.
+    """Reconstruct a signal separately from each of several spectral representations.
 
     Parameters
     ----------

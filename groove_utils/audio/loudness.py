@@ -84,7 +84,7 @@ def matching_gain(
         Target for the integrated loudness (ITU-R BS.1770), in LUFS; −inf gives a gain of 1.
     peak : float, optional
         Upper limit for the absolute sample values of the scaled signal; −1 dBFS by default. With
-        None, there is no limit, which suits signals that are not encoded.
+        None, there is no limit, which is suitable for signals that will not be encoded.
 
     Returns
     -------

@@ -29,7 +29,7 @@ class Representation(NamedTuple):
     array : ndarray of float32, shape (n_rows, n_frames)
         Values of the representation. The waveform and the onset strength have one row.
     hop : float
-        Time in seconds between two columns; the first column is at 0 s.
+        Time in seconds between consecutive columns; the first column is at 0 s.
     rows : ndarray of float64, shape (n_rows,)
         Frequency, pitch class or tempo of each row, in `unit`.
     unit : str

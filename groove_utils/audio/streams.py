@@ -89,7 +89,7 @@ class ArraySource(Source):
     Parameters
     ----------
     y : ndarray of float, shape (n_samples,) or (n_channels, n_samples)
-        Full scale is −1…1.
+        Signal with full scale −1…1.
     sr : int
         Sample rate in Hz.
 
@@ -202,7 +202,7 @@ def resample_blocks(
     Yields
     ------
     dict of int to ndarray
-        Sample rate → resampled block. For each rate, the concatenated blocks equal the output of
+        Resampled block by sample rate. For each rate, the concatenated blocks equal the output of
         :func:`groove_utils.audio.resample` for the complete signal.
     """
     streams: dict[int, soxr.ResampleStream] = {}
@@ -235,7 +235,7 @@ def map_pieces(
     Parameters
     ----------
     function : callable
-        Takes a signal of shape (n_channels, n) and returns an array of shape (…, n).
+        Function that takes a signal of shape (n_channels, n) and returns an array of shape (…, n).
     blocks : iterator of ndarray, shape (n_channels, n)
         The stream, in blocks of any length.
     length : int

@@ -25,7 +25,7 @@ def check_signal(y: np.ndarray, sr: int | None = None, name: str = "the signal")
     y : array-like of float, shape (n_samples,) or (n_channels, n_samples)
         Signal with full scale −1…1.
     sr : int, optional
-        Sample rate in Hz to check.
+        Sample rate to check, in Hz.
     name : str
         Name of the signal in error messages.
 

@@ -10,7 +10,7 @@ __all__ = ["WindowCutter"]
 
 
 class WindowCutter:
-    """Cut a stream of blocks into windows of equal length.
+    """Cutter that divides a stream of blocks into windows of equal length.
 
     The last window is padded with zeros to the full length.
 
@@ -38,7 +38,7 @@ class WindowCutter:
         self.heard = 0  # number of samples received so far
 
     def push(self, block: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
-        """Add a block, and yield the complete windows with their numbers of valid samples."""
+        """Add a block, and yield each complete window with its number of valid samples."""
         self.heard += len(block)
         waiting = np.concatenate([self.waiting, block])
         start = 0

@@ -40,8 +40,8 @@ def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str])
     """Measure the run time and peak memory of models on audio files.
 
     The time includes reading and resampling; cached embeddings are not used. Results are cached for
-    each kind of machine. They are measured again if the model, the code of this package or the
-    version of a required package changes.
+    each kind of machine, and measured again if the model, the code of this package or the version
+    of a required package changes.
 
     Parameters
     ----------

@@ -58,12 +58,12 @@ def vector_key(recipe: str, content: str) -> str:
 
 
 def difference_key(total: str, mix: str) -> str:
-    """Return the cache key for comparing a sum of stems with a mix, given their hashes."""
+    """Return the cache key of a comparison of a sum of stems with a mix, given their hashes."""
     return hash_bytes("difference", total, mix)
 
 
 def record_path(key: str) -> Path:
-    """Return the path of a model's record in the cache.
+    """Return the path of the cache file that contains a model's recorded fingerprint.
 
     Parameters
     ----------

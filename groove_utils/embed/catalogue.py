@@ -40,8 +40,8 @@ def list_models() -> pd.DataFrame:
     -------
     pandas.DataFrame, indexed by name
         One row per model. The columns are the fields of :class:`ModelCard`, except technical fields
-        such as `files`; `n_layers`, the number of layers; `dims`, the range of the layers' numbers
-        of dimensions; and `available`, `state` and `how`, the results of
+        such as `files`; `n_layers`, the number of layers; `dims`, the smallest and largest number
+        of dimensions of a layer; and `available`, `state` and `how`, the results of
         :func:`groove_utils.embed.weights.availability`.
 
     Examples
@@ -92,18 +92,18 @@ def model_card(name: str) -> ModelCard:
 
 
 def register_model(name: str, factory: Callable[..., Adapter], *, replace: bool = False) -> None:
-    """Register your own model under a name.
+    """Register a user-defined model under a name.
 
     Parameters
     ----------
     name : str
-        Name for :func:`groove_utils.embed.embed_study` and the other functions.
+        Name to pass to :func:`groove_utils.embed.embed_study` and other functions.
     factory : callable
         The adapter's class, or any function without required arguments that returns an adapter; see
         :mod:`groove_utils.embed.adapters`.
     replace : bool
-        Replace your model if the name is already registered, for example when a notebook cell is
-        run again.
+        Replace the existing model if the name is already registered, for example when a notebook
+        cell is run again.
 
     Raises
     ------

@@ -34,7 +34,7 @@ LEGACY = ["*.json", "*.bin", "*.txt", "*.model"]
 
 
 class RemoteFile(NamedTuple):
-    """A file on the hub: name, size in bytes, and SHA-256 hash (hex) if the hub provides it."""
+    """File on the hub: name, size in bytes, and SHA-256 hash (hex) if the hub provides it."""
 
     name: str
     size: int
@@ -43,7 +43,7 @@ class RemoteFile(NamedTuple):
 
 @dataclass(frozen=True)
 class Download:
-    """Files of a model to be downloaded from the Hugging Face hub.
+    """Files to download from the Hugging Face hub for one model.
 
     Attributes
     ----------
@@ -76,16 +76,17 @@ class Download:
 
 
 def plan_download(card: ModelCard) -> Download:
-    """List the files of a model that a download would fetch, without downloading anything.
+    """List the files that would be downloaded for a model, without downloading anything.
 
     Returns
     -------
     Download
+        Files, with the commit from which they would be downloaded.
 
     Raises
     ------
     ModelUnavailableError
-        If the model needs its authors' code, but the user has not allowed it
+        If the user has not allowed the authors' code that the model needs
         (``kind="needs_consent"``), the hub does not respond (``"hub_unreachable"``), or the hub
         returns an error (``"not_fetched"``).
     """
@@ -198,7 +199,7 @@ def fetch_weights(card: ModelCard, download: Download | None = None) -> Path:
 
 
 def fetch_models(cards: Iterable[ModelCard]) -> int:
-    """Download the models that are on the hub, and verify or record their fingerprints.
+    """Download models from the Hugging Face hub, and verify or record their fingerprints.
 
     Sizes and licences are printed before anything is downloaded. If one model fails, the others are
     still downloaded. A model with a record in the package's ``fingerprints.json`` is compared with

@@ -25,8 +25,8 @@ class Embedding:
     layers : dict of str to ndarray of float32, shape (n_tracks, dim)
         Vectors by layer, one row per track.
     silent : list of str
-        Tracks whose samples are all below −90 dB of full scale. They are embedded like the others,
-        but should be checked.
+        Tracks whose samples are all below −90 dB relative to full scale. They are embedded like the
+        others, but should be checked.
     source : str
         ``computed``, or the folder of the precomputed vectors that were read.
     """

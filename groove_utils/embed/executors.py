@@ -109,7 +109,7 @@ def pickled_by_value(factories: Iterable[Callable]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def open_pool(executor: str) -> Iterator[Callable]:
-    """Connect to an executor; yield a function that runs jobs on it and yields their results."""
+    """Connect to an executor, and yield a function that runs jobs there and yields the results."""
     processes = re.fullmatch(r"joblib:([1-9]\d*)", executor)
     cluster = re.fullmatch(r"(?:dask|tcp)://(\[?[^/\s]+\]?:\d+)", executor)
     if processes:

@@ -80,7 +80,7 @@ def embed_audio(
 
 
 def embed_tracks(tracks: Mapping[str, Signal], model: str, **options) -> Embedding:
-    """Embed audio files or signals with one model: one vector per track and layer.
+    """Embed audio files or signals with one model, as one vector per track and layer.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def embed_models(
     Raises
     ------
     AudioError
-        If some tracks cannot be embedded; the message lists them. The other tracks are cached.
+        If some tracks cannot be embedded; the message lists them. Other tracks' vectors are cached.
     EmbedError
         If an option is invalid, there are no tracks, or there is no such model.
     ModelUnavailableError, ModelRefusedError
@@ -294,7 +294,7 @@ def embed_study(
 
 
 def pick_stems(study, track: str, parts: Mapping[str, T], stems: Sequence[str]) -> list[T]:
-    """Return a track's `parts` for given stems; raise an error if one is missing or repeated."""
+    """Select a track's `parts` by stem; raise an error if a stem is missing or repeated."""
     if not stems or len(set(stems)) < len(stems) or not set(stems) <= set(parts):
         raise EmbedError(
             f"{study.path}: the stems chosen for track {track!r} are {', '.join(stems) or 'none'}; "

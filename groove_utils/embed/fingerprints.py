@@ -85,7 +85,7 @@ def probe_signal(n_samples: int, sr: int) -> np.ndarray:
 
 
 def model_record(model) -> dict:
-    """Return a model's fingerprint and a summary of its layers for the probe signal.
+    """Return a model's fingerprint and a summary of its outputs for the probe signal.
 
     Parameters
     ----------
@@ -95,13 +95,14 @@ def model_record(model) -> dict:
     Returns
     -------
     dict
-        ``fingerprint``, a hash; and ``probe``, which maps each layer to a list of its norm, its
-        mean and six of its values.
+        ``fingerprint``, a hash; and ``probe``, which maps each layer to a list with the norm, the
+        mean and six values of its output.
 
     Raises
     ------
     ModelRefusedError
-        If two passes over the probe signal differ, or a layer contains NaN or infinite values.
+        If two passes over the probe signal give different outputs, or a layer contains NaN or
+        infinite values.
     """
     from groove_utils.embed.engine import forward_windows  # imports torch
 
@@ -209,7 +210,7 @@ def _recorded(key: str, registry: Path | None) -> tuple[dict | None, str]:
 
 
 def read_record(key: str) -> dict | None:
-    """Return a model's record from the cache, or None if it is missing or damaged."""
+    """Read a model's recorded fingerprint from the cache; None if it is missing or damaged."""
     try:
         record = json.loads(record_path(key).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -219,13 +220,13 @@ def read_record(key: str) -> dict | None:
 
 
 def write_record(key: str, record: Mapping) -> None:
-    """Write a model's record to the cache."""
+    """Write a record with a model's fingerprint to the cache."""
     with atomic_path(record_path(key)) as part:
         part.write_text(json.dumps(record), encoding="utf-8")
 
 
 def read_registry(path: Path | None = None) -> dict[str, dict]:
-    """Return all version-controlled records by key, by default those in :data:`REGISTRY`."""
+    """Read the records in a registry file, by key; the default file is :data:`REGISTRY`."""
     path = path or REGISTRY
     return _read_registry(path, path.stat().st_mtime_ns) if path.is_file() else {}
 
@@ -236,7 +237,7 @@ def _read_registry(path: Path, _mtime: int) -> dict:
 
 
 def write_records(records: Mapping[str, dict], path: Path | None = None) -> None:
-    """Add records, given by key, to the version-controlled file, which has one line per model."""
+    """Add records, given by key, to a registry file, which has one line per model."""
     path = path or REGISTRY
     registry = read_registry(path) | records
     lines = [f"{json.dumps(key)}: {json.dumps(registry[key])}" for key in sorted(registry)]

@@ -81,7 +81,7 @@ def _values_hash(tensor) -> bytes:
 
 
 def check_buffers(name: str, network, stored: Mapping[str, Any], build: Callable[[], Any]) -> None:
-    """Compare buffers that are missing from the weights file with buffers of a new network.
+    """Compare buffers that are missing from the weights file with those of a newly built network.
 
     Parameters
     ----------
@@ -93,8 +93,8 @@ def check_buffers(name: str, network, stored: Mapping[str, Any], build: Callable
     Raises
     ------
     ModelRefusedError
-        If a buffer differs from the buffer of the new network or contains NaN, which means that it
-        was not initialised.
+        If a buffer differs from the same buffer of the new network, or contains NaN, which means
+        that the buffer was not initialised.
     """
     namesakes = _namesakes(network, stored)
     computed = {key: tensor for key, tensor in network.named_buffers() if key not in namesakes}

@@ -123,11 +123,11 @@ def forget_models() -> None:
 
 
 def known_fingerprint(model: str, seed: int, device: str | None) -> tuple[Adapter, str]:
-    """Return a model's adapter and fingerprint, without loading its weights if possible.
+    """Return a model's adapter and fingerprint, loading its weights only if necessary.
 
-    If the weights and the code of the model have not changed since it was last loaded (they have
-    the same :func:`~groove_utils.embed.cache_keys.weights_key`), the fingerprint is read from the
-    cache.
+    If the weights and the code of the model have not changed since the model was last loaded (they
+    have the same :func:`~groove_utils.embed.cache_keys.weights_key`), the fingerprint is read from
+    the cache.
     """
     adapter = make_adapter(model, seed)
     key = weights_key(model, adapter)

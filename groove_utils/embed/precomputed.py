@@ -47,8 +47,8 @@ def read_precomputed(archives: Mapping[str, Path], model: str, ids: Sequence[str
     An array of shape (n_windows, dim) is averaged over windows. There is one exception, for the
     published vectors of MERT: if a catalogued model has the layers ``layer_00``, ``layer_01``…, and
     the array ``audio_embedding`` has the shape (n_layers, dim) of this model (13 × 768 for
-    ``mert-v1-95m``), its rows are the layers. (If a song happens to have as many windows as the
-    model has layers, its windows are mistaken for layers.)
+    ``mert-v1-95m``), the rows of this array are the layers. (If a song happens to have as many
+    windows as the model has layers, its windows are mistaken for layers.)
     """
     folder = next(iter(archives.values())).parent
     missing = [track for track in ids if track not in archives]

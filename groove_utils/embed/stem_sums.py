@@ -41,14 +41,14 @@ def embed_stem_sums(
     Parameters
     ----------
     study : Study
+        See :func:`groove_utils.study.load_study`.
     models : str or sequence of str
         Names of models, or of folders in the study's ``embeddings/``.
     sums : iterable of sequence of str, optional
-        Combinations of stems to add up. By default, all non-empty subsets of the stems or, for a
-        study without stems, the sums for which it has precomputed vectors.
+        Combinations of stems to sum. By default, all non-empty subsets of the stems or, for a study
+        without stems, the sums for which it has precomputed vectors.
     stems : mapping of str to mapping of str to path, optional
-        Audio files by track_id and stem, for example from a separator or another song. By default,
-        the stems of the study.
+        Audio files by track_id and stem, such as separated stems; by default, the study's stems.
     gains : mapping of tuple of str to mapping of str to float, optional
         Linear gains by sum and track_id, for example for loudness matching; 1 by default.
     tracks : iterable of str, optional

@@ -58,14 +58,14 @@ def models_for(study, named: str | Sequence[str] = ()) -> list[str]:
     -------
     list of str
         The models in `named`, if given. Otherwise, the models with vectors in the study's
-        ``embeddings/<model>/``, first those in the catalogue, in its order, and then the others; if
-        there are no vectors, :data:`OFFLINE`.
+        ``embeddings/<model>/``: those in the catalogue, in catalogue order, followed by the others;
+        if there are no vectors, :data:`OFFLINE`.
 
     Raises
     ------
     ModelUnavailableError
-        If `named` includes ``paper``, and models of the paper must first be fetched or installed,
-        or none of them can be used.
+        If `named` includes ``paper``, and some models of the paper must first be fetched or
+        installed, or none of them can be used.
     """
     if named:
         named = [named] if isinstance(named, str) else named
@@ -168,7 +168,7 @@ def twins_of(study, models: Sequence[str]) -> list[str]:
 
 
 def precomputed_sums(study, model: str) -> list[str]:
-    """Return the stems and sums of stems for which a study has precomputed vectors of a model.
+    """Return the stems and sums of stems for which a study has a model's precomputed vectors.
 
     Parameters
     ----------

@@ -28,7 +28,7 @@ class SumSource(Source):
     Parameters
     ----------
     paths : sequence of path or FileSource
-        Files to add up. If their sample rates differ, the sum has the highest of these rates.
+        Files to sum. If their sample rates differ, the sum has the highest of these rates.
     gain : float
         Linear gain, applied to the sum.
 
@@ -68,12 +68,12 @@ class SumSource(Source):
 def add_streams(
     parts: Sequence[Iterator], rates: Sequence[int], gain: float = 1.0
 ) -> Iterator[dict]:
-    """Add up streams of audio blocks, separately at each sample rate.
+    """Sum streams of audio blocks, separately at each sample rate.
 
     Parameters
     ----------
     parts : sequence of iterator of dict of int to ndarray
-        Streams to add up. Each yields blocks of any length by sample rate. A stream that ends
+        Streams to sum. Each item maps sample rates to blocks of any length. A stream that ends
         before the others is continued with silence.
     rates : sequence of int
         Sample rates in Hz.

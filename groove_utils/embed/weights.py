@@ -33,7 +33,7 @@ __all__ = [
 
 
 def consented() -> set[str]:
-    """Return the models listed in ``$GROOVE_REMOTE_CODE``, whose authors' code may be run."""
+    """Return the models whose authors' code may be run, as listed in ``$GROOVE_REMOTE_CODE``."""
     return {name.strip() for name in os.environ.get("GROOVE_REMOTE_CODE", "").split(",")} - {""}
 
 
@@ -46,6 +46,7 @@ def availability(card: ModelCard) -> tuple[bool, str, str]:
         True if the model can run.
     state : {'installed', 'cached', 'needs a download', 'needs an extra', 'needs consent',
             'through embeddings/', 'fails'}
+        ``'installed'`` or ``'cached'`` if the model can run; otherwise, the reason why it cannot.
     how : str
         Command or step that makes the model available; empty if it is available.
     """
@@ -79,7 +80,7 @@ def find_weights(card: ModelCard) -> Path | None:
     Parameters
     ----------
     card : ModelCard
-        Card of a model with a `repository` on the hub; its `revision` is a commit.
+        Card of a model with a `repository` on the hub, and a commit as its `revision`.
     """
     if any(find_part(card, part) is None for part in card.parts):
         return None

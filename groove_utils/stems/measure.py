@@ -48,7 +48,7 @@ def describe_coupling(
     -------
     DataFrame
         One row per track, with the columns ``bass_drum_coincidence`` (0…1), ``density_drums`` and
-        ``density_bass`` (events per second) of
+        ``density_bass`` (events per second), as computed by
         :func:`groove_utils.descriptors.describe_stems`.
     """
     names = ["bass_drum_coincidence", "density_drums", "density_bass"]

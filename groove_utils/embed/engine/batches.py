@@ -130,7 +130,7 @@ class _Batches:
 
 
 def submit(workers: WorkerPool, model: Model, windows: Sequence[Window]) -> Future:
-    """Run a batch of windows of equal padded length, in a thread if the model allows it."""
+    """Run a model on windows of equal padded length, in another thread if the model allows it."""
     samples, n_valid = [w.samples for w in windows], [w.n_valid for w in windows]
     return workers.submit(model.forward, samples, n_valid, concurrent=model.concurrent)
 

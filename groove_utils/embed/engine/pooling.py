@@ -111,7 +111,8 @@ class TrackPool:
     def result(self, spread: bool) -> dict[str, np.ndarray] | EmbedError:
         """Return a track's vectors by layer, or an EmbedError if some values are not finite.
 
-        Vectors are means, float32 (dim,); with `spread`, means and standard deviations, (2·dim,).
+        Vectors are means, of shape (dim,); with `spread`, they are means followed by standard
+        deviations, of shape (2·dim,).
         """
         result = {}
         for name, mean in self._means.items():

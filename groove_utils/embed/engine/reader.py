@@ -103,10 +103,10 @@ class TrackReader(threading.Thread):
 def read_windows(
     sources: Iterable[Source], models: Sequence[Model]
 ) -> Iterator[Window | TrackReader]:
-    """Yield the windows of all tracks in order; after a track's windows, yield its reader.
+    """Yield the windows of all tracks in order; after a track's windows, yield the track's reader.
 
-    A ValueError in a reader means that the audio of the track cannot be used. Other errors are
-    raised, but a ValueError is only stored in the reader's attribute `error`.
+    A ValueError in a reader means that the audio of the track cannot be used. It is stored in the
+    reader's attribute `error`, whereas other errors are raised.
     """
     readers: deque[TrackReader] = deque()
     numbered = enumerate(sources)

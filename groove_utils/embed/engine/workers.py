@@ -18,8 +18,8 @@ MAX_WORKERS = 4  # each batch that runs in parallel needs memory for its feature
 class WorkerPool:
     """Pool of threads that run batches in parallel, each on an equal share of the cores.
 
-    This is faster than running one batch on all cores, because the cores would have to wait for
-    each other after each of the many small steps of a batch.
+    This is faster than running one batch on all cores, because cores that share a batch must
+    wait for each other after each of its many small steps.
 
     Attributes
     ----------

@@ -111,7 +111,7 @@ class AiSFX(PackagedNetwork):
     def read(self, path: Path) -> dict[str, torch.Tensor]:
         """Return the weights of the embedding network from the package's file.
 
-        The file also contains the number of classes of each library as a NumPy integer. PyTorch's
+        The file also contains the number of classes in each library as a NumPy integer. PyTorch's
         restricted unpickler is allowed to read NumPy integers in addition to tensors.
         """
         scalar = np.int64(0).__reduce__()[0]

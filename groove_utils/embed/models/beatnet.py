@@ -53,7 +53,7 @@ KERNEL, N_CHANNELS, WIDTH = 10, 2, 150
 
 
 class BeatNetNetwork(nn.Module):
-    """BeatNet's network on spectral features; its modules are named as in the weights file."""
+    """BeatNet's network for spectral features; its modules are named as in the weights file."""
 
     def __init__(self):
         super().__init__()
@@ -84,7 +84,7 @@ class BeatNet(PackagedNetwork):
     """Adapter for BeatNet (``beatnet``), or for a copy with random weights (``beatnet-untrained``).
 
     The package contains three sets of weights. The adapter uses the first set, which was trained
-    without the data set GTZAN. The untrained copy has PyTorch's random initial weights.
+    without the GTZAN data set. The untrained copy has PyTorch's random initial weights.
     """
 
     architecture = BeatNetNetwork
@@ -104,7 +104,7 @@ class BeatNet(PackagedNetwork):
             return self.architecture()
 
     def prepare(self, samples: np.ndarray, n_valid: int) -> np.ndarray:
-        """Compute the spectral features of a window, the network's input, shape (n_frames, 272)."""
+        """Compute the network's input: spectral features of a window, shape (n_frames, 272)."""
         return spectral_features(samples)
 
     def forward(self, network: nn.Module, batch: torch.Tensor, n_valid: torch.Tensor) -> dict:
@@ -191,7 +191,8 @@ def spectral_features(samples: np.ndarray) -> np.ndarray:
     -------
     ndarray of float32, shape (n_frames, 272)
         log10(1 + magnitude) in 136 bands, followed by the positive part of the differences between
-        frames. Frames are centred on multiples of 441 samples; the signal is padded with zeros.
+        consecutive frames. Frames are centred on multiples of 441 samples; the signal is padded
+        with zeros.
     """
     n_frames = -(-len(samples) // HOP)
     padded = np.zeros((n_frames - 1) * HOP + FRAME, np.float32)

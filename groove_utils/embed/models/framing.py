@@ -43,7 +43,7 @@ class Framing:
 
     @property
     def period(self) -> float:
-        """Hop between windows in seconds, such that frames are equally spaced across windows."""
+        """Hop between windows in seconds, chosen to space frames equally across windows."""
         return self.n_frames * self.hop / self.sample_rate
 
     @property

@@ -76,7 +76,7 @@ class PackagedGraph(PackagedModel):
         return [self.locate()]
 
     def load(self) -> GraphSession:
-        """Return a session that runs the graph, after verifying its file with :meth:`verify`."""
+        """Verify the graph's file with :meth:`verify`, and return a session that runs the graph."""
         graph = add_outputs(self.verify().read_bytes(), self.outputs.values())
         if not self.trained:
             graph = self.randomise(graph)

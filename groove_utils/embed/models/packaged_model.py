@@ -22,7 +22,7 @@ class PackagedModel:
     Parameters
     ----------
     name : str
-        Name of the model in the catalogue, with ``-untrained`` for the twin, which has random
+        Name of the model in the catalogue, with ``-untrained`` added for the twin, which has random
         weights.
     seed : int
         Seed of the twin's random weights; trained models ignore it.
@@ -30,7 +30,7 @@ class PackagedModel:
     Attributes
     ----------
     file : str
-        Path of the weights file, relative to the first of the packages on the model card.
+        Path of the weights file, relative to the folder of the first package on the model card.
     sha256 : str
         SHA-256 hash (hex) of the weights file.
 

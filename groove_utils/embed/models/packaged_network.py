@@ -23,7 +23,7 @@ class PackagedNetwork(PackagedModel):
     """Base class of adapters for PyTorch networks in packages, and for their untrained twins.
 
     A twin has random kernels (uniform, Glorot & Bengio 2010) and zero biases, as before training;
-    its normalisation layers neither scale nor shift. The windows of a batch are computed one by
+    its normalisation layers neither scale nor shift. The windows of a batch are processed one by
     one, so that results do not depend on other windows, not even through rounding.
 
     Attributes
@@ -114,7 +114,7 @@ def draw_weights(network: nn.Module, key: str) -> nn.Module:
     network : torch.nn.Module
         Network, which is changed in place.
     key : str
-        Text from which the seed is derived.
+        String from which the seed is derived.
 
     Returns
     -------

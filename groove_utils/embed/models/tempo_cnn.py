@@ -46,7 +46,7 @@ class _Block(nn.Module):
 
 
 class TempoNetwork(nn.Module):
-    """Network DeepTemp of Schreiber & Müller (2019), with k = 8."""
+    """DeepTemp network of Schreiber & Müller (2019), with k = 8."""
 
     def __init__(self):
         super().__init__()

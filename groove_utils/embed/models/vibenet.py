@@ -74,7 +74,7 @@ class VibeNet(PackagedGraph):
         return normalise_examples(super().randomise(graph))
 
     def prepare(self, samples: np.ndarray, n_valid: int) -> np.ndarray:
-        """Compute the mel spectrogram of a window, the network's input, shape (128, n_frames).
+        """Compute the network's input: mel spectrogram of a window, shape (128, n_frames).
 
         The spectrogram of the valid samples is repeated until the window is full, because the
         network averages over all frames.

@@ -79,7 +79,7 @@ def embed_text(texts: Sequence[str], model: str = "clap-htsat-unfused") -> np.nd
     Parameters
     ----------
     texts : sequence of str
-        Sentences, such as ``"music that makes me want to dance"``.
+        Sentences or phrases, such as ``"music that makes me want to dance"``.
     model : str
         Name of a CLAP model in the catalogue.
 

@@ -66,7 +66,7 @@ class HubModel:
 
     @property
     def folder(self) -> Path:
-        """Folder of the model's files."""
+        """Folder that contains the model's files."""
         return weights_folder(self.card)
 
     def files(self) -> list[Path]:
@@ -113,7 +113,7 @@ class HubModel:
             raise self.refusal(reason, path=path, column=column, value=value)
 
     def refusal(self, reason: str, **fields) -> ModelRefusedError:
-        """Create an error for files of a different model, with `fields` as extra attributes."""
+        """Create an error for files from a different model, with `fields` as extra attributes."""
         return ModelRefusedError(
             f"{self.name}: refused. {reason}. The files belong to another model or version; fetch "
             f"the pinned revision with `python -m groove_utils.embed fetch {self.name}`.",
@@ -131,7 +131,7 @@ class HubModel:
         )
 
     def load_native(self, kind: type, config) -> nn.Module:
-        """Load a network strictly, with a class of ``transformers``, and verify its weights."""
+        """Strictly load a network with a class from ``transformers``, and verify its weights."""
         stored = read_tensors(self.name, self.folder)  # first, to detect damaged files
         with quiet_transformers():
             network, info = kind.from_pretrained(

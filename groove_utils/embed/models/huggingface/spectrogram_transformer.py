@@ -58,8 +58,9 @@ class AudioSpectrogramTransformer(PreparedHubModel):
         return super().prepare(filled, n_filled)[:n_frames]
 
     def forward(self, network: nn.Module, batch, n_valid) -> dict[str, torch.Tensor]:
-        """Compute the outputs of layers, (n_windows, n_frames, dim), and ``cls``, (n_windows, dim).
+        """Compute the outputs of all layers.
 
+        The layer ``cls`` has shape (n_windows, dim); others have shape (n_windows, n_frames, dim).
         A frame is a column of patches. Frames that begin after the end of the signal are NaN.
         """
         n_bands, _ = network.embeddings.get_shape(self.config)

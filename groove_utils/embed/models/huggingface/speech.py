@@ -102,7 +102,7 @@ class SpeechEncoder(HubModel):
         return {k.removeprefix(prefixes[0]) if prefixes else k: v for k, v in tensors.items()}
 
     def forward(self, network: nn.Module, batch, n_valid) -> dict[str, torch.Tensor]:
-        """Compute all layers, (n_windows, n_frames, dim), with NaN after the end of the signal."""
+        """Compute all layers, shape (n_windows, n_frames, dim), with NaN after the signal's end."""
         batch, n_valid = _pad_to(_receptive_field(self.config), batch, n_valid)
         mask = torch.arange(batch.shape[1], device=batch.device) < n_valid[:, None]
         if self.normalise:

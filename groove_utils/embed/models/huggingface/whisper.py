@@ -13,7 +13,7 @@ __all__ = ["WhisperEncoder"]
 
 
 class WhisperEncoder(PreparedHubModel):
-    """Adapter for the encoder of Whisper, trained to transcribe speech in windows of 30 s."""
+    """Adapter for the encoder of Whisper, a network that transcribes speech in windows of 30 s."""
 
     extractor_class, input_name = "WhisperFeatureExtractor", "input_features"
     ignored = r"proj_out\."

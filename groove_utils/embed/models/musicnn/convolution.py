@@ -108,7 +108,7 @@ _TILE = 4  # number of outputs per tile in each dimension, computed from 6 input
 
 
 class WinogradConvolution:
-    """3×3 convolution by Winograd's minimal filtering, with zero padding and max-pooling.
+    """3×3 convolution by Winograd's minimal filtering algorithm, with zero padding and max-pooling.
 
     A tile of 16 outputs needs 36 multiplications per input channel instead of 144.
 

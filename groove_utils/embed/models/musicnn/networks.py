@@ -136,6 +136,7 @@ def frequency_maxima(kernel: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     Returns
     -------
     Tensor, shape (n, n_frames, n_filters)
+        Maximum over frequency for each frame and filter.
     """
     n_time = kernel.shape[2]
     x = functional.pad(x, (0, 0, (n_time - 1) // 2, n_time // 2))
@@ -178,12 +179,12 @@ class MusiCNN(nn.Module):
         self.tags = _Dense(N_TAGS, 200)
 
     def front(self) -> list[_FrontConvolution]:
-        """Return the convolutions of the front end, timbral before temporal."""
+        """Return the timbral convolutions of the front end, followed by the temporal ones."""
         timbral = [self.timbral_tall, self.timbral_taller]
         return [*timbral, self.temporal_long, self.temporal_medium, self.temporal_short]
 
     def scopes(self) -> dict[str, nn.Module]:
-        """Return the modules of the network by their variable scope in the checkpoint."""
+        """Return the network's modules, with their variable scopes in the checkpoint as keys."""
         convolutions = [*self.front(), self.mid1, self.mid2, self.mid3]
         norms = [self.input_norm, *(part.norm for part in convolutions)]
         norms += [self.pool_norm, self.hidden_norm]
@@ -265,7 +266,7 @@ class _SquareBlock(_PooledConvolution):
 
 
 def square_maxima(kernel: torch.Tensor, pool: int, x: torch.Tensor) -> torch.Tensor:
-    """Convolve feature maps with a 3×3 kernel, and take maxima over squares; channels last."""
+    """Convolve channels-last feature maps with a 3×3 kernel, and take maxima over squares."""
     maps = functional.conv2d(x.permute(0, 3, 1, 2), kernel, padding=1)
     return functional.max_pool2d(maps, pool).permute(0, 2, 3, 1)
 
@@ -288,7 +289,7 @@ class VGG(nn.Module):
         self.tags = _Dense(N_TAGS, 256)
 
     def scopes(self) -> dict[str, nn.Module]:
-        """Return the modules of the network by their variable scope in the checkpoint."""
+        """Return the network's modules, with their variable scopes in the checkpoint as keys."""
         norms = [self.input_norm, *(block.norm for block in self.blocks)]
         blocks = {f"{i}CNN": block for i, block in enumerate(self.blocks, 1)}
         return blocks | _numbered("batch_normalization", norms) | {"dense": self.tags}

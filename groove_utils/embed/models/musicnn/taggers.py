@@ -26,9 +26,9 @@ class Tagger(PackagedModel):
     Parameters
     ----------
     name : str
-        ``msd-musicnn``, ``mtt-musicnn``, ``msd-vgg`` or ``mtt-vgg``, with ``-untrained`` for the
-        twin. The twin is the same network with random kernels (uniform, Glorot & Bengio 2010) and
-        zero biases, as before training; its normalisation layers neither scale nor shift.
+        ``msd-musicnn``, ``mtt-musicnn``, ``msd-vgg`` or ``mtt-vgg``, with ``-untrained`` added for
+        the twin. The twin is the same network with random kernels (uniform, Glorot & Bengio 2010)
+        and zero biases, as before training; its normalisation layers neither scale nor shift.
     seed : int
         Seed of the twin's random weights; trained models ignore it.
     """
