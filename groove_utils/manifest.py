@@ -82,7 +82,7 @@ def write_manifest(
     packages: Iterable[str] = (),
     stamps: Mapping[str, tuple[int, int]] | None = None,
 ) -> None:
-    """Write the manifest of a completed result.
+    """Write the manifest of a result, which records inputs, outputs and package versions.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def read_manifest(path: str | os.PathLike) -> dict[str, dict] | None:
 
 
 def find_changes(path: str | os.PathLike) -> dict[str, str]:
-    """Compare a manifest with the current files.
+    """Compare a manifest with the current files and package versions.
 
     Parameters
     ----------

@@ -18,12 +18,12 @@ FOLDER = re.compile(r"(.+)-([^-]+)\.(?:dist|egg)-info")
 
 
 def required_packages(root: Path | None = None) -> list[str]:
-    """List the packages named in the requirement files of a source checkout.
+    """List the packages named in the requirements files of a source checkout.
 
     Parameters
     ----------
     root : pathlib.Path, optional
-        Root folder of the checkout; by default, the one that contains this package.
+        Root folder of the checkout; by default, the checkout that contains this package.
     """
     files = [(root or project_root()) / name for name in REQUIREMENTS]
     lines = [

@@ -35,7 +35,7 @@ def write_mp3(
         Sample rate in Hz. If MPEG-1 Layer III does not support it, the signal is resampled to
         44.1 kHz.
     match : bool
-        Match the loudness to a common target first; see :func:`groove_utils.audio.match_loudness`.
+        Scale the signal to a common loudness first; see :func:`groove_utils.audio.match_loudness`.
     quality : float
         Compression level, from 0 (best quality, largest file) to 1 (smallest file).
     """

@@ -51,7 +51,7 @@ class ModelRefusedError(ErrorDetails, RuntimeError):
 
 @runtime_checkable
 class Adapter(Protocol):
-    """Interface that a model must have for the engine to extract its embeddings.
+    """Interface that a model must implement for the engine to extract its embeddings.
 
     Attributes
     ----------

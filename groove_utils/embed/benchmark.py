@@ -37,7 +37,7 @@ __all__ = ["measure_cost", "peak_memory"]
 
 
 def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str]) -> pd.DataFrame:
-    """Measure the run time and peak memory of models on audio files.
+    """Measure the run time and peak memory use of models on audio files.
 
     The time includes reading and resampling; cached embeddings are not used. Results are cached for
     each kind of machine, and measured again if the model, the code of this package or the version

@@ -163,7 +163,7 @@ def verify_or_record(model: str) -> bool:
     Returns
     -------
     bool
-        True if the model equals its record; False if it had no record and one was added.
+        True if the model matches its record; False if it had no record and one was added.
 
     Raises
     ------

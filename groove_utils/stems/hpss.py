@@ -30,7 +30,7 @@ CONTEXT = 24 * HOP
 
 
 class Hpss:
-    """Harmonic–percussive separator as in :func:`librosa.effects.hpss`, but using less memory."""
+    """Harmonic–percussive separator as in :func:`librosa.effects.hpss`, with lower memory use."""
 
     stems = ("percussive", "harmonic")
     uses_all_cores = False

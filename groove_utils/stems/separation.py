@@ -188,7 +188,7 @@ def separate_tracks(
 def separate_study(
     study, separator: str | os.PathLike = "true", **options
 ) -> dict[str, dict[str, Path]]:
-    """Return the true or separated stems of all tracks of a study.
+    """Return the true or separated stems of all tracks in a study.
 
     Parameters
     ----------

@@ -276,8 +276,8 @@ class VGG(nn.Module):
 
     The dense layer needs windows of 187 frames. A short last window is padded with silence (zeros
     in the log spectrogram), and positions of the feature maps that begin after the end of the
-    signal are excluded from the pooled layers. Only rows of feature maps that depend on the signal
-    are computed; the other rows are copied from the feature maps of silence.
+    signal are excluded from the pooled layers. Only those rows of the feature maps that depend on
+    the signal are computed; the other rows are copied from the feature maps of silence.
     """
 
     def __init__(self):
@@ -307,8 +307,8 @@ class VGG(nn.Module):
         Returns
         -------
         dict of str to Tensor
-            ``pool1`` to ``pool5``, shape (n_windows, n_positions, 128), NaN at positions after the
-            end of the signal; ``taggram``, shape (n_windows, 50).
+            ``pool1`` to ``pool5``, shape (n_windows, n_positions, 128), with NaN at positions after
+            the end of the signal; ``taggram``, shape (n_windows, 50).
         """
         x = self.spectrogram(batch)
         mask = torch.arange(x.shape[1], device=x.device) < n_valid[:, None]
