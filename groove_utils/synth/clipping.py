@@ -51,8 +51,8 @@ def effects_as_rated(
     seed : int
         Random seed.
     n_listeners, n_songs : int
-        Size of each large study, at least 50 and 16. The whole set of songs is repeated until there
-        are at least `n_songs`.
+        Size of each large study: at least 50 listeners and 16 songs. The whole set of songs is
+        repeated until there are at least `n_songs`.
     n_draws : int
         Number of large studies to average over; with six, each value has an error of about 1%.
 

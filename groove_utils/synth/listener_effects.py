@@ -107,7 +107,7 @@ class Effects:
         Standard deviations of the random effects in rating points: ``song`` and ``listener``
         intercepts, ``slope_syncopation`` (a listener's slope, per unit of ``syncopation_z``),
         ``style_bias`` (a listener's liking of a style, drawn once for all questions; a negative
-        entry reverses its sign), ``residual``.
+        entry reverses its sign) and ``residual``.
     common : DataFrame
         Loadings of the ``song``, ``listener`` and ``residual`` effects on a factor that is common
         to all questions; the correlation between two questions is the product of their loadings.

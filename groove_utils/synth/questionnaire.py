@@ -35,8 +35,8 @@ _CENTRE, _UNIT = 53, 24
 def groove_score(ratings: pd.DataFrame) -> pd.Series:
     """Compute the groove score, ``((dance + listen + party + rhythm) / 4 − 53) / 24``.
 
-    Mean scores of songs range from about −1 to 1, as in Marmoret et al. (2026); scores of single
-    listeners range from about −2 to 2.
+    Mean scores of songs range from about −1 to 1, as in Marmoret et al. (2026); scores of
+    individual listeners range from about −2 to 2.
     """
     return (ratings[_FACETS].mean(axis=1) - _CENTRE) / _UNIT
 
