@@ -2,10 +2,10 @@
 # # How far does a formula get?
 #
 # Long before neural networks were applied to music, researchers used formulas to describe what may make
-# music groove: the number of events per second, the clarity of the pulse, the variation of the level,
-# accents off the beat. Such formulas, called {term}`descriptors <descriptor>`, can be discussed, and
-# their errors can be understood. A pretrained model is worth its cost only if it predicts ratings
-# better than descriptors do. We therefore begin with descriptors.
+# music groove: the number of events per second, the clarity of the pulse, the variation in level, and
+# accents off the beat. Such formulas, called {term}`descriptors <descriptor>`, can be inspected, and
+# their errors can be understood. A pretrained model is worth its cost only if it predicts ratings better
+# than descriptors do. We therefore begin with descriptors.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
@@ -81,17 +81,17 @@ tempi = descriptors.describe_study(data)["tempo"]
 track = tempi.index[tempi.notna().argmax()]  # the first song with a tempo
 
 # %% [markdown] tags=["needs-audio"]
-# All descriptors of rhythm are computed from an onset curve, which is similar to the onset strength of
-# {doc}`02-representations`: the rise of the level, averaged over mel bands. Here, the rise is measured
-# over five frames of 5 ms each. With the mel magnitude $M_{b,t}$ of band $b$ at frame $t$, and the mean
+# All descriptors of rhythm are computed from an onset curve, which is similar to the onset strength in
+# {doc}`02-representations`: the rise in level, averaged over mel bands. Here, the rise is measured over
+# five frames of 5 ms each. With the mel magnitude $M_{b,t}$ of band $b$ at frame $t$, and the mean
 # magnitude $\bar M$,
 #
 # $$ L_{b,t} = \log \left( 1 + 3 \, M_{b,t} / \bar M \right), \qquad
 # o_t = \frac{1}{B} \sum_{b=1}^{B} \max (0, \; L_{b,t} - L_{b,t-5}) $$
 #
 # The logarithm approximates perceived loudness, and dividing by the mean makes the curve independent of
-# the gain. In librosa, two calls compute the onset curve. (A sound shorter than 4 s is repeated, and we
-# assume silence before the sound.)
+# the gain. In librosa, two calls compute the onset curve. (A sound shorter than 4 s is repeated until it
+# lasts at least 4 s, and we assume silence before the sound.)
 
 # %% tags=["needs-audio"]
 y, sr = data.load(track)
@@ -134,8 +134,8 @@ show_figure(
     "pulse",
     "Left: onset strength of one song. Right: its autocorrelation. Shaded: lags that correspond to 40 "
     "to 200 beats per minute. Dot: the highest peak at these lags; its height is the pulse clarity.",
-    "A spiky curve over five seconds, and a decaying curve with regular peaks over lags up to two "
-    "seconds; the highest peak within a shaded region is marked.",
+    "A spiky curve over five seconds, and a decaying curve with regular peaks over lags of up to "
+    "two seconds; the highest peak within a shaded region is marked.",
 )
 report_value("pulse_lag", best_lag, fmt=".2f", unit=" s")
 report_texts(
@@ -152,11 +152,11 @@ report_value("pulse_height", clarity)
 # after two beats, for instance. The height of the peak, the pulse clarity, is
 # {glue:text}`pulse_height`.
 #
-# **Periodicity** is similar to pulse clarity, but suits music whose tempo drifts. The *tempogram* is
-# the autocorrelation in windows of 8 s instead of over the whole song; we take the highest value in
-# each window, at the same lags, and average these values. **RMS variability** needs no beat: it is the
-# standard deviation of the level over frames of 50 ms. A wall of sound has a low RMS variability;
-# strokes with silence between them have a high one.
+# **Periodicity** is similar to pulse clarity, but is better suited to music whose tempo drifts. The
+# *tempogram* is the autocorrelation computed in windows of 8 s instead of over the whole song. In each
+# window, we take the highest value at the same lags; periodicity is the mean of these values over all
+# windows. **RMS variability** needs no beat: it is the standard deviation of the level over frames of 50
+# ms. A wall of sound has a low RMS variability; strokes separated by silence have a high one.
 
 # %% tags=["needs-audio"]
 slow = onsets[: len(onsets) // 4 * 4].reshape(-1, 4).mean(axis=1)  # 20 ms
@@ -185,10 +185,10 @@ np.testing.assert_allclose(values.astype(float), by_hand, rtol=1e-5, atol=1e-6)
 # %% [markdown]
 # ## Thirty-two formulas
 #
-# The first sixteen descriptors are those of {cite:t}`stupacher2016`, which {cite:t}`marmoret2026` use
-# as their baseline. These sixteen describe the clarity of the pulse, and the level and its changes in
-# the whole spectrum and in ten bands, most of which are one octave wide {cite}`alluri2010`. None of the
-# sixteen uses the positions of bars. The function `descriptor_table` lists all formulas:
+# The first sixteen descriptors are those of {cite:t}`stupacher2016`; {cite:t}`marmoret2026` use the same
+# descriptors as their baseline. These sixteen describe the clarity of the pulse, and the level and its
+# changes in the whole spectrum and in ten bands, most of which are one octave wide {cite}`alluri2010`.
+# None of the sixteen uses bar positions. The function `descriptor_table` lists all formulas:
 
 # %%
 cards = descriptors.descriptor_table()
@@ -213,10 +213,10 @@ show_table(
 show_table(rhythm, "descriptor-rhythm", "Descriptors of rhythm.")
 
 # %% [markdown]
-# In {numref}`tab-descriptor-rhythm`, $r(P)$ is the autocorrelation of the onset curve at the lag $P$,
-# in seconds. If several tempi fit, the one nearest to 120 beats per minute ($P$ = 0.5 s) is preferred;
-# $\log_2$ measures the distance in octaves. In a *swung grid*, the second sixteenth of each pair is
-# delayed by its average delay in the song, so that swing does not count as microtiming.
+# In {numref}`tab-descriptor-rhythm`, $r(P)$ is the autocorrelation of the onset curve at the lag $P$, in
+# seconds. If several tempi are plausible, the one nearest to 120 beats per minute ($P$ = 0.5 s) is
+# preferred; $\log_2$ measures the distance in octaves. In a *swung grid*, the second sixteenth of each
+# pair is delayed by its average delay in the song, so that swing does not count as microtiming.
 #
 # We compute all descriptors for every song of the study. The result is a table with one row per song
 # and one column per descriptor: the *features* of a regression.
@@ -236,16 +236,16 @@ report_texts(unknown=join_words(words.drop(titles.index)))
 
 # %% [markdown]
 # The table contains {glue:text}`n_features` numbers for each of {glue:text}`n_songs` songs by
-# {glue:text}`n_artists` artists. Descriptors for which some songs have no value, or all songs have the
-# same value, are left out: {glue:text}`unknown`. (A song with too few strokes between the eighth notes,
-# for instance, has no swing ratio. If missing values were replaced by the mean over all songs, the test
-# songs would influence training.)
+# {glue:text}`n_artists` artists. Descriptors that are missing for some songs, or that have the same
+# value for all songs, are left out: {glue:text}`unknown`. (A song with too few strokes between the
+# eighth notes, for instance, has no swing ratio. If missing values were replaced by the mean over all
+# songs, the test songs would influence training.)
 
 # %% [markdown] tags=["needs-audio"]
 # ### Hear the extremes
 #
-# Be suspicious of a descriptor that you cannot hear. For each of two descriptors, here are the songs
-# with the lowest and the highest value.
+# Be suspicious of a descriptor that you cannot hear. For each of two descriptors, the players below
+# contain the songs with the lowest and the highest value.
 
 # %% tags=["needs-audio"]
 sounds = {}
@@ -321,10 +321,10 @@ r_axis = f"Correlation with “{target}”"
 show_figure(
     figures.plot_forest(both, y="descriptor", hue="source", xlabel=r_axis),
     "classical",
-    f"Pearson correlations of descriptors with ratings over {len(songs)} songs, and published ones, "
+    f"Pearson correlations of descriptors with ratings, over {len(songs)} songs and as published, "
     "with 95% intervals that are not corrected for multiple comparisons.",
-    "Forest plot of sixteen rows: correlations in this study lie on both sides of zero, published "
-    "ones between .2 and .6.",
+    "Forest plot with sixteen rows: correlations in this study lie on both sides of zero, published "
+    "correlations between .2 and .6.",
     table=both,
 )
 top = overall.loc[overall["estimate"].abs().idxmax()]
@@ -334,14 +334,14 @@ strongest = join_words(words[clear["feature"].head(5)])
 report_texts(target=target, top=words[top["feature"]], sure=strongest)
 
 # %% [markdown]
-# For “{glue:text}`target`”, {glue:text}`n_plain` of the {glue:text}`n_features` descriptors have p <
-# .05 without correction, and {glue:text}`n_sure` after Holm's correction. The correlations that remain
-# significant are those of the following descriptors (at most five are named): {glue:text}`sure`. The
-# strongest correlation is that of {glue:text}`top`: {glue:text}`top_r_full`. (The interval comes from
-# resampling artists; n is the number of songs.)
+# For “{glue:text}`target`”, {glue:text}`n_plain` of the {glue:text}`n_features` descriptors have p < .05
+# without correction, and {glue:text}`n_sure` have p < .05 after Holm's correction. The correlations that
+# remain significant are those of the following descriptors (at most five are named): {glue:text}`sure`.
+# The descriptor that correlates most strongly is {glue:text}`top`: {glue:text}`top_r_full`. (The
+# interval comes from resampling artists; n is the number of songs.)
 #
 # How many of our correlations have the same sign as the published correlations, and how many of our
-# intervals lie on the other side of zero?
+# intervals lie entirely on the other side of zero?
 
 # %%
 shared = overall.set_index("feature").reindex(published.index).dropna()
@@ -354,18 +354,19 @@ report_texts(opposite=join_words(words[opposite.index]))
 
 # %% [markdown]
 # Of the {glue:text}`n_published` descriptors with a published correlation, {glue:text}`n_agree` have a
-# correlation with the same sign here. If signs were random, about half of the signs would agree. For
-# the following descriptors, the whole interval, without correction for multiple comparisons, lies on
-# the other side of zero: {glue:text}`opposite`. The published values come from the abstract of a paper.
-# If the authors reported only significant correlations, the published values are too large on average.
+# correlation with the same sign here. If the signs were random, about half of them would agree. For the
+# following descriptors, the whole interval (not corrected for multiple comparisons) lies on the opposite
+# side of zero from the published correlation: {glue:text}`opposite`. The published values come from the
+# abstract of a paper. If the authors reported only significant correlations, the published values are
+# too large on average.
 #
 # We do not expect full agreement with the published correlations. The published study used different
-# songs, with similar instrumentation, and these songs were rated by 19 people. A descriptor that hardly
-# varies between the songs of a study cannot correlate clearly with their ratings.
+# songs, which were similar to one another in instrumentation and were rated by 19 people. A descriptor
+# that hardly varies between the songs of a study cannot correlate clearly with their ratings.
 
 # %% [markdown] tags=["needs-styles"]
-# {numref}`fig-descriptor-within` shows the correlations within styles. We subtract the mean of a song's
-# style from its descriptors and its rating, which removes differences between styles.
+# {numref}`fig-descriptor-within` shows the correlations within styles. From the descriptors and the
+# rating of each song, we subtract the means of its style, which removes differences between styles.
 
 # %% tags=["needs-styles"]
 within = probe.correlate(features, rating, artists, styles, **boot)
@@ -382,7 +383,7 @@ show_figure(
     "descriptor-within",
     f"The sixteen strongest correlations over {len(songs)} songs, and the same correlations within "
     "styles, with 95% intervals that are not corrected for multiple comparisons.",
-    "Forest plot with two estimates per row; most keep their sign within styles, some shrink.",
+    "Forest plot, two estimates per row; most correlations keep their sign within styles, some shrink.",
     table=pair,
 )
 report_counts(n_smaller=smaller.sum(), n_sure_within=len(clear_rows(within)))
@@ -414,7 +415,7 @@ show_figure(
     figures.plot_clustered_correlations(matrix),
     "collinear",
     f"Correlations between descriptors over {len(songs)} songs; similar descriptors are next to each other.",
-    "Correlation matrix with dark red blocks on the diagonal, one of flux in adjacent bands.",
+    "Correlation matrix with dark red blocks on the diagonal, one of them for flux in adjacent bands.",
     table=matrix,
 )
 report_value("n_effective", n_effective, fmt=".1f")
@@ -424,9 +425,9 @@ report_counts(n_inflated=(inflation > 10).sum())
 # According to the eigenvalues, the {glue:text}`n_features` descriptors span about
 # {glue:text}`n_effective` independent dimensions. Of these descriptors, {glue:text}`n_inflated` have a
 # variance inflation factor above 10: in a joint regression, the standard errors of their coefficients
-# are more than three times as large as they would be if the descriptors were uncorrelated. Single
-# coefficients of such a regression cannot be interpreted, not even their sign. The useful question is
-# how well the descriptors *predict* together.
+# are more than three times as large as they would be if the descriptors were uncorrelated. Individual
+# coefficients of such a regression cannot be interpreted, and neither can their signs. The useful
+# question is how well the descriptors together *predict* the ratings.
 #
 # ## How well do they predict?
 #
@@ -514,7 +515,7 @@ show_figure(
     f"Out-of-fold R² on {len(songs)} songs, with 95% intervals over artists. “Test songs only”: the "
     "interval ignores chance in the choice of training songs and is too narrow. Shaded: the noise "
     "ceiling, if known.",
-    "Forest plot of style alone and three models of descriptors, with wide, overlapping intervals.",
+    "Forest plot: style alone and three models that use descriptors, with wide, overlapping intervals.",
     table=scores,
 )
 report_value("plain_r2", r2, n=len(songs))
@@ -535,25 +536,27 @@ report_texts(
 # %% [markdown]
 # Ridge regression on all descriptors reaches an R² of {glue:text}`ridge_r2_full` for
 # “{glue:text}`target`”; ridge regression on the sixteen classical descriptors reaches
-# {glue:text}`classical_r2_full`. Predicting the rating of each song by the mean of its style gives an
-# R² of {glue:text}`style_r2_full`. The R² with all descriptors minus the R² with style alone is
+# {glue:text}`classical_r2_full`. Predicting the rating of each song by the mean rating of its style
+# gives an R² of {glue:text}`style_r2_full`. The R² with all descriptors minus the R² with style alone is
 # {glue:text}`over_style_full`: the descriptors are {glue:text}`style_verdict`. The trees reach an R² of
 # {glue:text}`trees_r2_full`; the R² of the trees minus the R² of ridge regression on all descriptors is
 # {glue:text}`trees_lead_full`. {glue:text}`trees_verdict`
 #
 # The intervals for style alone and for ridge regression come from resampling the artists of both
-# training and test songs. For trees, resampling the training songs would require many more fits, so
-# only the test songs are resampled. Such an interval is too narrow: in simulations, it contained the
-# true R² in 65–85% of cases instead of 95%. The R² of the trees in {numref}`fig-descriptor-scores`, and
-# its difference from that of ridge regression, are therefore less certain than the intervals suggest.
+# training and test songs. For trees, resampling the training songs would require many more fits, so only
+# the test songs are resampled. Such an interval is too narrow: in simulations, it contained the true R²
+# in 65–85% of cases instead of 95%. The R² of the trees in {numref}`fig-descriptor-scores`, and the
+# difference in R² between the trees and ridge regression, are therefore less certain than the intervals
+# suggest.
 
 # %% [markdown] tags=["needs-simulation"]
 # ### Two questions without an acoustic cause
 #
-# Would the descriptors appear to predict any question whatsoever? The simulation has two control
-# questions ({doc}`01-listeners-and-tracks`). The answers to “placebo” are unrelated to all descriptors,
-# and the answers to “style only” depend only on the style. {numref}`tab-controls` shows the same
-# analysis for both control questions, and for “{glue:text}`target`”.
+# Would the descriptors appear to predict the answers to any question whatsoever? The simulation has two
+# control questions ({doc}`01-listeners-and-tracks`). The answers to the “placebo” question are unrelated
+# to all descriptors, and the answers to the “style only” question depend on nothing but the style.
+# {numref}`tab-controls` shows the same analysis for both control questions, and for
+# “{glue:text}`target`”.
 
 # %% tags=["needs-simulation"]
 rows = {}
@@ -585,9 +588,10 @@ report_texts(controls=join_words(f"“{question}”" for question in above_zero)
 
 # %% [markdown] tags=["needs-simulation"]
 # The whole interval of the R² of ridge regression lies above 0 for the following questions:
-# {glue:text}`controls`. Descriptors can predict the answers to “style only” only to the extent that
-# they identify the style, because nothing else affects these answers. An R² above 0 is therefore not
-# yet evidence that listeners respond to a descriptor; a correlation *within* styles is better evidence.
+# {glue:text}`controls`. The descriptors can predict the answers to the “style only” question if they
+# identify the style, but not otherwise, because nothing else affects these answers. An R² above 0 is
+# therefore not yet evidence that listeners respond to a descriptor; a correlation *within* styles is
+# better evidence.
 
 # %% [markdown] tags=["needs-audio"]
 # ## An inverted U?
@@ -601,11 +605,12 @@ report_texts(controls=join_words(f"“{question}”" for question in above_zero)
 # syncopation, with event density and low-frequency energy held constant. Different descriptors are held
 # constant for the trees and for the parabola, so the two curves need not agree.
 #
-# A negative coefficient of a squared term does not prove an inverted U, because it also occurs if a
-# curve only flattens. The two-lines test {cite}`simonsohn2018` fits one line below and one line above a
-# break point. An inverted U requires a clearly positive slope below the break point and a clearly
-# negative slope above it. The break point is estimated from the data: it lies near the extreme of a
-# fitted smooth curve, and is placed so that the weaker of the two lines is fitted to more songs.
+# A negative coefficient of a squared term does not prove an inverted U, because such a coefficient also
+# occurs if the curve merely flattens. The two-lines test {cite}`simonsohn2018` fits one line below and
+# one line above a break point. An inverted U requires a clearly positive slope below the break point and
+# a clearly negative slope above it. The break point is estimated from the data: it lies near the extreme
+# of a fitted smooth curve, and is placed so that more songs lie on the side where the evidence for a
+# slope is weaker.
 #
 # The result may depend on the other variables in the regression. Songs with much syncopation may also
 # have many events, be fast, or belong to one style, and the data do not show what should be held
@@ -699,8 +704,8 @@ show_figure(
     f"“{target}” by syncopation ({len(syncopation)} songs). Held constant: for the trees, all other "
     "descriptors; for the parabola, event density and low-frequency energy. Bands: 95% intervals over "
     "artists. Ticks: songs. Dashed: the simulated effect on ratings.",
-    "Curves with wide bands: a stepped one from trees, a smooth parabola, and, where it is "
-    "known, a dashed true curve, which rises, flattens and falls.",
+    "Curves with wide bands: a stepped curve from the trees, a smooth parabola and, if known, the "
+    "true curve (dashed), which rises, flattens and falls.",
     table=curves,
 )
 fmt = ".1f" if np.ptp(data.scales[target]) > 20 else ".2f"
@@ -708,7 +713,7 @@ shapes = summaries.shape_table(tests, fmt)
 show_table(
     shapes,
     "two-lines",
-    "The two-lines test, by what is held constant: slopes below and above the break point, in points "
+    "The two-lines test with each set of covariates: slopes below and above the break point, in points "
     f"of “{target}” per unit of √syncopation, with 95% intervals over bands, and the numbers of songs "
     "and bands above the break point. The intervals take the break point as given and are therefore "
     "too narrow.",
@@ -751,7 +756,7 @@ report_texts(
 # %% [markdown] tags=["needs-simulation"]
 # How close do the estimates come to the true curve? The top of the true curve is the point where its
 # slope is zero. To find the true slope above the break point, we fit the same two lines to the true
-# effects of the songs' syncopation instead of their ratings.
+# effects of the songs' syncopation instead of to the songs' ratings.
 
 # %% tags=["needs-simulation"]
 top = centre - unit * true["syncopation_z"] / (2 * true["syncopation_z2"])
@@ -780,17 +785,17 @@ report_texts(
 
 # %% [markdown] tags=["needs-simulation"]
 # In the simulation, an inverted U *is* among the known effects; its top is at a syncopation of
-# {glue:text}`true_peak`. If a test does not find the inverted U, this is therefore no evidence that
-# there is none. The estimated break point is at {glue:text}`break_at` and the top of the parabola at
+# {glue:text}`true_peak`. A test that fails to find this inverted U is therefore no evidence that there
+# is none. The estimated break point is at {glue:text}`break_at` and the top of the parabola at
 # {glue:text}`peak`; the true curve lies inside the parabola's band at {glue:text}`points_inside` of the
 # {glue:text}`n_points` plotted points. Above the break point, the line through the true effects has a
 # slope of {glue:text}`true_slope_above`. The slope of the line through the ratings,
 # {glue:text}`slope_above_full`, {glue:text}`slope_word`.
 #
 # One study cannot show how often a test misses an effect. {doc}`demo-study` counts missed effects over
-# many simulated studies, but only for the squared term with exact syncopation, not for the two-lines
-# test. Syncopation measured from audio differs from syncopation computed from the score, most of all
-# for highly syncopated songs, and this error changes the shape of the curve.
+# many simulated studies, but only for the squared term with the exact values of syncopation, not for
+# the two-lines test. Syncopation measured from audio differs from syncopation computed from the score,
+# especially for highly syncopated songs, and this error changes the shape of the curve.
 #
 # ## Can the estimates be trusted?
 #
@@ -891,22 +896,22 @@ report_texts(
 # “{glue:text}`drifting`”; a positive bias means that the estimates are too high.
 #
 # {numref}`fig-descriptor-estimates` shows two kinds of error. If the bar of a dot is *long*, a longer
-# excerpt would help: a short excerpt contains too few strokes to estimate a spread or a ratio. If a dot
-# is far from the line and its bar is *short*, the estimates from both halves are wrong in the same way,
-# and a longer excerpt would not help. Possible causes of such errors are strokes masked by a loud
-# chord, a grid that is half a beat off, and swing that is mistaken for late playing. Errors in a
-# descriptor reduce its correlation with the ratings. A weak correlation may therefore be due to the
-# formula and not to the listeners.
+# excerpt would help: a short excerpt contains too few strokes to estimate the spread of timing or the
+# swing ratio. If a dot is far from the line and its bar is *short*, the estimates from both halves are
+# wrong in the same way, and a longer excerpt would not help. Possible causes of such errors are strokes
+# masked by a loud chord, a grid that is half a beat off, and swing that is mistaken for late playing.
+# Errors in a descriptor reduce its correlation with the ratings. A weak correlation may therefore be due
+# to the formula and not to the listeners.
 
 # %% [markdown] tags=["needs-simulation"]
 # ### Would a trained beat tracker do better?
 #
 # An error in the beat affects most descriptors of rhythm. The network BeatNet {cite:p}`heydari2021` was
-# trained on music with annotated beats. At each moment, it estimates the probability of a beat. We use
-# the curve of these probabilities in place of the onset curve, and track the beats as before; BeatNet's
-# own decoder is not used. We compare these beats with those found by librosa's tracker at its default
-# settings {cite:p}`ellis2007`, and with those of the grid that the descriptors use. The true time of a
-# beat is the median onset time of the notes that the score places on the beat.
+# trained on music with annotated beats. At each moment, the network estimates the probability of a beat.
+# We use the curve of these probabilities in place of the onset curve, and track the beats as before;
+# BeatNet's own decoder is not used. We compare these beats with those found by librosa's tracker at its
+# default settings {cite:p}`ellis2007`, and with those of the grid that the descriptors use. The true
+# time of a beat is the median onset time of the notes that the score places on the beat.
 
 # %% tags=["needs-simulation"]
 from groove_utils.embed.models.beatnet import FRAME_RATE, beat_activations
@@ -948,22 +953,22 @@ show_table(
     trackers.drop(columns=columns).rename(columns={"f": "F-measure"}),
     "beat-trackers",
     "Beats within 70 ms of the true beats: F-measure with its 95% interval over artists. Tempo: share of "
-    "songs in which it is within 4% of the true tempo, of half or double the true tempo (octave), or of "
-    "neither.",
+    "songs in which the tempo is within 4% of the true tempo, of half or double the true tempo "
+    "(octave), or of neither.",
 )
 verdicts = "better than", "worse than", "not clearly different from"
 report_effects({"beatnet_gain": gain}, len(songs), words=verdicts)
 
 # %% [markdown] tags=["needs-simulation"]
 # The F-measure of the beats from BeatNet's curve minus the F-measure of the beats from the grid is
-# {glue:text}`beatnet_gain_full`: in the simulation, BeatNet's curve is
-# {glue:text}`beatnet_gain_verdict` the grid. The descriptors use the grid, because a network would have
-# to be clearly better to be worth its cost. The grid has an advantage here, because it expects a drum
-# pattern that is typical of popular music, and our songs have this pattern. Beats are harder to track
-# in fast songs. The package's weekly tests use eight recorded metal songs with annotated tempi: for
-# some songs of 170 to 190 beats per minute, both the grid and BeatNet's curve give half the tempo,
-# whereas librosa's tracker gives the annotated tempo for all eight songs. We leave out the beat tracker
-# of the package madmom, because its weights may be used only for non-commercial purposes.
+# {glue:text}`beatnet_gain_full`: in the simulation, BeatNet's curve is {glue:text}`beatnet_gain_verdict`
+# the grid. The descriptors use the grid, because a network would have to be clearly better to be worth
+# its cost. The grid has an advantage here, because it expects a drum pattern that is typical of popular
+# music, and our songs have this pattern. Beats are harder to track in fast songs. The package's weekly
+# tests use eight recorded metal songs with annotated tempi: for some songs of 170 to 190 beats per
+# minute, both the grid and BeatNet's curve give half the annotated tempo, whereas librosa's tracker
+# gives the annotated tempo for all eight songs. We leave out the beat tracker of the package madmom,
+# because its weights may be used only for non-commercial purposes.
 
 # %% [markdown]
 # ## What could be wrong here
@@ -973,10 +978,10 @@ report_effects({"beatnet_gain": gain}, len(songs), words=verdicts)
 #   explanation is right, {cite:t}`stupacher2016` manipulated the sound.
 # - **A correlation measures only linear relations.** If the relation is a perfect inverted U, the
 #   correlation can be zero.
-# - **The formulas contain choices.** Frame lengths and thresholds are those of MIRtoolbox or our own;
+# - **The formulas involve choices.** Frame lengths and thresholds are those of MIRtoolbox or our own;
 #   other choices would give other values.
 # - **Partial dependence averages over songs that could not exist.** If descriptors are correlated,
-#   changing one of them and keeping the others can give impossible combinations of values.
+#   changing one of them and keeping the others fixed can give impossible combinations of values.
 #
 # ## Exercises
 #
@@ -1051,7 +1056,7 @@ audio_player(dict(zip(labels, map(data.audio_path, extremes))))
 # RMS variability is easy to hear: a high value means that there is silence between strokes, and a low
 # value means a wall of sound. Listen to the extremes of `pulse_clarity_attack`, too, and describe what
 # this descriptor measures. Within a style, the descriptor is easier to hear, because the two songs
-# differ less in everything else.
+# differ less in other respects.
 #
 # ```{solution-end}
 # ```
@@ -1115,9 +1120,9 @@ careless = probe.correlate(features, rating, **boot)
 len(clear_rows(careless)), len(clear_rows(overall))
 
 # %% [markdown]
-# If both the descriptor and the ratings are similar within artists, the intervals are narrower than
-# they should be, and some correlations look clear that would disappear in songs by other bands. For a
-# descriptor that varies as much within artists as between them, little changes.
+# If both the descriptor and the ratings are similar within artists, the intervals are narrower than they
+# should be, and some correlations that look clear would disappear in songs by other bands. For a
+# descriptor that varies as much within artists as between them, the interval changes little.
 #
 # ```{solution-end}
 # ```
@@ -1127,8 +1132,8 @@ len(clear_rows(careless)), len(clear_rows(overall))
 #
 # **Asked**: how well formulas predict the ratings. **Found**: {glue:text}`n_sure` of
 # {glue:text}`n_features` descriptors correlate clearly with “{glue:text}`target`”. The descriptors are
-# correlated with each other, so single coefficients mean little. Together, the descriptors predict the
-# ratings of songs by new artists with an R² of {glue:text}`ridge_r2`; as predictors, they are
+# correlated with each other, so individual coefficients mean little. Together, the descriptors predict
+# the ratings of songs by new artists with an R² of {glue:text}`ridge_r2`; as predictors, they are
 # {glue:text}`style_verdict`. {doc}`06-probing` compares this score with those of pretrained models on
 # the same songs and folds.
 

@@ -4,8 +4,8 @@
 # A network that was trained to tag songs, or to transcribe their notes, was not trained on groove. The
 # inner activations of such a network may still carry information about musical properties that are
 # related to groove. The activations of a layer, read as a vector, are called an {term}`embedding`. This
-# chapter computes embeddings of our songs with several models and describes them, before any rating is
-# used.
+# chapter computes embeddings of our songs with several models, and describes these embeddings before any
+# rating is used.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
@@ -87,10 +87,10 @@ show_table(
 #
 # ## From sound to vector
 #
-# A song is resampled to the model's sample rate and cut into windows. The length of the windows is the
-# length for which the model was designed. Each window is passed through the network. We keep the
-# activations $h$ of a layer and average them over the $W$ windows $x_1, \dots, x_W$ of the song, so a
-# song becomes one vector per layer:
+# A song is resampled to the model's sample rate and cut into windows. The windows have the length for
+# which the model was designed. Each window is passed through the network. We keep the activations $h$ of
+# a layer and average them over the $W$ windows $x_1, \dots, x_W$ of the song, so a song becomes one
+# vector per layer:
 #
 # $$ \mathbf{v} = \frac{1}{W} \sum_{w=1}^{W} h(x_w) $$
 #
@@ -144,9 +144,9 @@ np.testing.assert_allclose(ours.mean(axis=0), vector, atol=rounding)
 # recorded values.
 #
 # Each model that runs offline has an **untrained twin**: the same architecture with random weights. An
-# untrained network already computes useful features, because convolutions, rectification and pooling act
-# on a spectrogram {cite}`choi2017`. The effect of training is the difference between a model and its
-# untrained twin.
+# untrained network already computes useful features, because it applies convolutions, rectification and
+# pooling to a spectrogram {cite}`choi2017`. The effect of training is the difference between a model and
+# its untrained twin.
 
 # %%
 twins = study_models.twins_of(data, models)
@@ -315,8 +315,9 @@ show_figure(
 # alike to you? In which model do neighbouring songs sound most alike? (To play a song, click its dot; or
 # press Tab until a dot is marked, move to another dot with the arrow keys, and press Enter.) When a song
 # is selected, the other songs by its artist are marked. Colour the dots by artist: which model keeps the
-# songs of an artist together? Below the map are the songs that each model places nearest to the selected
-# song, in all dimensions of the layer and not only in the plane. Listen to these nearest songs, too.
+# songs of an artist together? Below the map are the songs that are nearest to the selected song
+# according to each model. These distances are computed in all dimensions of the layer, and not only in
+# the plane of the map. Listen to these nearest songs, too.
 
 # %% tags=["needs-audio"]
 hidden = {m: embeddings[m].layer(last[m]) for m in models}
@@ -333,8 +334,8 @@ listening_map(labelled_songs, planes, means, **options)
 # %% [markdown] tags=["needs-audio"]
 # ### Nearest neighbours
 #
-# The players below contain one song and its nearest neighbour in the embedding of each of the first
-# three models.
+# The players below contain one song and its nearest neighbour according to each of the first three
+# models.
 
 # %% tags=["needs-audio"]
 pick = 0
@@ -448,12 +449,13 @@ report_value("training_less", words.count("less"), fmt=".0f", n=len(twins))
 # For {glue:text}`clannish_rate_full` of the songs, the nearest neighbour in the embedding of
 # {glue:text}`clannish` is by the same artist; no other trained model has a higher rate. By chance, the
 # rate would be {glue:text}`chance_artist`. (The highest of several rates is biased upwards.) If a
-# regression is tested on songs by an artist from its training set, it can profit from recognising the
-# artist. {doc}`06-probing` therefore uses {term}`artist-grouped folds`. In {glue:text}`training_more`
-# of the trained models, the nearest neighbour is clearly more often by the same artist than in the
-# untrained twin; in {glue:text}`training_less`, clearly less often (p < .05, Holm-corrected). In the
-# remaining trained models, there is no clear difference. If the interval for the rate of an untrained
-# twin lies above chance, the architecture alone, without training, keeps songs by one artist together.
+# regression is tested on songs by an artist from its training set, the predictions can improve merely
+# because the regression recognises the artist. {doc}`06-probing` therefore uses {term}`artist-grouped
+# folds`. In {glue:text}`training_more` of the trained models, the nearest neighbour is clearly more
+# often by the same artist than in the untrained twin; in {glue:text}`training_less` of the trained
+# models, it is clearly less often by the same artist (p < .05, Holm-corrected). In the remaining trained
+# models, there is no clear difference. If the interval for the rate of an untrained twin lies above
+# chance, the architecture alone, without training, keeps songs by one artist together.
 
 # %% [markdown]
 # ## Do models agree with one another?
@@ -466,8 +468,8 @@ report_value("training_less", words.count("less"), fmt=".0f", n=len(twins))
 # $$ \mathrm{CKA} = \frac{\sum_{ij} K_{ij} M_{ij}}
 # {\sqrt{\sum_{ij} K_{ij}^2 \; \sum_{ij} M_{ij}^2}} $$
 #
-# is the cosine between the two tables of similarities. The next cell computes CKA by hand and with
-# `linear_cka`:
+# is the cosine similarity between the two tables of similarities. The next cell computes CKA by hand and
+# with `linear_cka`:
 
 # %%
 hidden = {m: embeddings[m].layer(last[m]).astype(float) for m in models}
@@ -493,7 +495,7 @@ show_figure(
     figures.plot_similarity(pairs, models),
     "similarity",
     f"Similarity of models over {len(songs)} songs. Below the diagonal: debiased CKA. Above the "
-    "diagonal: Spearman's rho between the distances of songs.",
+    "diagonal: Spearman's rho between distances of pairs of songs.",
     "Heat map of models by models with a number in each cell, one measure below the diagonal "
     "and the other above.",
     table=pairs,
@@ -581,7 +583,7 @@ show_table(
     rhos,
     "rsa",
     f"Spearman's rho between distances in vectors and in ratings ({rated.sum()} songs). "
-    "First columns: all pairs, as published, by question. Others: the "
+    "First columns: all pairs, as published, by question. Other columns: the "
     f"{n_pairs:,} pairs by different artists, with the 95% interval and p.",
 )
 report_texts(rsa_rating=rating)
@@ -656,9 +658,9 @@ assert np.isclose(untrained, silhouette_score(space, style, metric="correlation"
 # ```{exercise} Backwards
 # :label: ex-backwards
 #
-# A vector is a mean over time. Play the first song backwards, embed it, and correlate its vector with
-# the vector of the song played forwards. Call the correlation `same`. Does the song sound the same to
-# you? Is its vector similar?
+# A vector is a mean over time. Reverse the first song in time, embed the reversed song, and correlate
+# its vector with the vector of the original song. Call the correlation `same`. Does the reversed song
+# sound the same to you? Is its vector similar?
 # ```
 #
 # ```{solution-start} ex-backwards
@@ -694,9 +696,9 @@ assert np.isclose(same, np.corrcoef(vector, reverse.mean(axis=0))[0, 1], atol=1e
 # ```{exercise} Similar to noise
 # :label: ex-noise
 #
-# Compute the plain CKA, with `debiased=False`, of two random matrices of 96 songs × 5000 dimensions that
-# have nothing in common. Call the plain CKA `plain`, and the debiased CKA `corrected`. Why is the plain
-# CKA so high?
+# Compute the plain CKA, with `debiased=False`, of two independent random matrices, each of 96 songs ×
+# 5000 dimensions. Call the plain CKA `plain`, and the debiased CKA `corrected`. Why is the plain CKA so
+# high?
 # ```
 #
 # ```{solution-start} ex-noise

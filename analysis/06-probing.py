@@ -3,10 +3,11 @@
 #
 # We fit a linear model to the embeddings and ratings of some songs, and predict the ratings of other
 # songs. If the predictions are good, the embeddings contain information that is related to the ratings.
-# The chapter begins with one regression by hand, follows the published procedure, repeats the analysis
-# with a stricter procedure, and compares the result with simpler explanations. The last question is
-# which musical properties can be predicted better from trained networks than from untrained ones. The
-# objections of a sceptical reviewer follow in {doc}`07-objections`.
+# The chapter begins with one regression computed by hand. It then follows the published procedure,
+# repeats the analysis with a stricter procedure, and compares the results with those of simpler
+# explanations. The last question is which musical properties can be predicted better from trained
+# networks than from untrained ones. The objections of a sceptical reviewer follow in
+# {doc}`07-objections`.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
@@ -14,7 +15,8 @@
 # best model without looking at its test score, and to compare trained with untrained networks, one
 # musical property at a time.
 #
-# **You need** {doc}`01-listeners-and-tracks` and {doc}`05-embeddings`; linear regression.
+# **You need** {doc}`01-listeners-and-tracks` and {doc}`05-embeddings`, and you should know linear
+# regression.
 #
 # **It runs** in {run-time}`06-probing`, measured when this page was built. Module: `groove_utils.probe`.
 # ```
@@ -174,8 +176,8 @@ paper = {
 }
 
 # %% [markdown]
-# The text compares the unrounded scores, arranged in one row per question and one column per set of
-# features:
+# The comparisons in the text use the unrounded scores, in a table with one row per question and one
+# column per set of features:
 
 # %%
 tables = {name: run.scores().set_index("target") for name, run in paper.items()}
@@ -204,7 +206,7 @@ report_counts(paper_negative=(fold_r2 < 0).sum().sum(), paper_scores=fold_r2.siz
 # the paper.
 
 # %% [markdown] tags=["needs-embeddings"]
-# ### With vectors as published
+# ### With the published vectors
 #
 # The paper also gives the error in points on the rating scale: the root mean squared error (RMSE) of
 # each fold, averaged in the same way as R² ({numref}`tab-paper-rmse`). The plots in the paper show the
@@ -445,11 +447,11 @@ report_texts(twin_note=twin_note)
 # %% [markdown] tags=["needs-audio"]
 # ### Is it danceability?
 #
-# Streaming services describe songs by numbers. One of these numbers is called danceability; its formula
-# was never published. VibeNet {cite}`shim2025` was trained to reproduce this number for songs of the
-# Free Music Archive {cite}`defferrard2017`. Does danceability predict the ratings as well as a whole
-# embedding does? To find out, we use danceability as the only feature of the regression. (The p-values
-# of the two comparisons are corrected by Holm's method.)
+# Streaming services describe each song by several numbers. One of these numbers is called danceability;
+# its formula was never published. VibeNet {cite}`shim2025` was trained to reproduce this number for
+# songs of the Free Music Archive {cite}`defferrard2017`. Does danceability predict the ratings as well
+# as a whole embedding does? To find out, we use danceability as the only feature of the regression. (The
+# p-values of the two comparisons are corrected by Holm's method.)
 
 # %% tags=["needs-audio"]
 runs, danceability_text = runnable_models(data, ["vibenet"])
@@ -534,11 +536,12 @@ for query, cause in data.controls.items():
     )
 
 # %% [markdown]
-# For the placebo question, the R² of {glue:text}`best_model` is {glue:text}`control_none_r2_full`.
-# Models for which the interval of R² lies above 0 for this question: {glue:text}`control_none_found`.
-# For the style-only question, the R² of {glue:text}`best_model` is {glue:text}`control_style_r2_full`:
-# the model is {glue:text}`control_style_verdict`. Within styles, the correlation between the predictions
-# and the ratings for the style-only question is r = {glue:text}`control_style_within_full`.
+# For the placebo question, the R² of {glue:text}`best_model` is {glue:text}`control_none_r2_full`. For
+# this question, the interval of R² lies above 0 for the following models:
+# {glue:text}`control_none_found`. For the style-only question, the R² of {glue:text}`best_model` is
+# {glue:text}`control_style_r2_full`: the model is {glue:text}`control_style_verdict`. Within styles, the
+# correlation between the predictions and the ratings for the style-only question is r =
+# {glue:text}`control_style_within_full`.
 
 # %% [markdown] tags=["needs-simulation"]
 # ## Which causes can be predicted from the embeddings?
@@ -548,8 +551,8 @@ for query, cause in data.controls.items():
 # these causes, so style alone predicts the causes to some extent. We therefore compare the embeddings
 # with style alone.
 #
-# The networks so far were trained to tag songs or to transcribe notes. We add networks that were trained
-# for other tasks: BeatNet {cite}`heydari2021` finds beats, and VibeNet predicts danceability.
+# The networks used so far were trained to tag songs or to transcribe notes. We add networks that were
+# trained for other tasks: BeatNet {cite}`heydari2021` finds beats, and VibeNet predicts danceability.
 # {glue:text}`task_note` (The added networks are not candidates for the best model.)
 
 # %%
@@ -604,7 +607,7 @@ of_best = cause_scores[cause_scores["model"] == best].set_index("target")
 show_figure(
     figures.plot_scores(cause_scores, y="row", hue="kind", columns=3),
     "causes",
-    f"Out-of-fold R² of probes that predict the causes of groove, {n_songs} songs.",
+    f"Out-of-fold R² of probes that predict the causes of groove, over {n_songs} songs.",
     "Forest plot, one panel per cause: models, their twins and the descriptors.",
     table=cause_scores,
 )
@@ -619,13 +622,13 @@ report_effects(effects, n_songs, prefix="cause_")
 # %% [markdown]
 # From the embedding of {glue:text}`best_model`, ridge regression predicts the tempo with an R² of
 # {glue:text}`cause_tempo_full`, event density with {glue:text}`cause_event_density_full`, syncopation
-# with {glue:text}`cause_syncopation_full`, microtiming with {glue:text}`cause_microtiming_ms_full`,
-# the low-frequency level with {glue:text}`cause_low_frequency_db_full`, and bass–drum coupling with
-# {glue:text}`cause_bass_drum_coupling_full`. Causes for which no pretrained model has an R² clearly
-# above 0: {glue:text}`causes_unpredicted`. Causes that {glue:text}`best_model` predicts clearly better
-# than style alone does (p < .05, corrected by Holm's method for the number of causes):
-# {glue:text}`causes_carried`. Causes that {glue:text}`best_model` cannot be shown to predict better
-# than style alone does: {glue:text}`causes_unclear`.
+# with {glue:text}`cause_syncopation_full`, microtiming with {glue:text}`cause_microtiming_ms_full`, the
+# low-frequency level with {glue:text}`cause_low_frequency_db_full`, and bass–drum coupling with
+# {glue:text}`cause_bass_drum_coupling_full`. For the following causes, no pretrained model has an R²
+# clearly above 0: {glue:text}`causes_unpredicted`. The following causes are predicted clearly better by
+# {glue:text}`best_model` than by style alone (p < .05, corrected by Holm's method for the number of
+# causes): {glue:text}`causes_carried`. The following causes cannot be shown to be predicted better by
+# {glue:text}`best_model` than by style alone: {glue:text}`causes_unclear`.
 #
 # ### What does training add?
 #
@@ -649,9 +652,9 @@ if pairs:
     show_figure(
         figures.plot_gains(training),
         "training",
-        f"What training adds: R² for each cause, trained minus untrained, {n_songs} songs, grouped by "
-        "the training task. 95% intervals, not corrected for multiple comparisons. Bold, with "
-        "an asterisk: p < .05 after correction for all models and causes.",
+        "R² of each trained network minus R² of its untrained twin, for each cause, over "
+        f"{n_songs} songs. Rows are grouped by training task. 95% intervals, not corrected for multiple "
+        "comparisons. Bold, with an asterisk: p < .05 after correction for all models and causes.",
         "Heat map, one row per model and one column per cause, with differences and intervals.",
         table=training,
     )
@@ -662,9 +665,10 @@ report_texts(**describe_gains(training, causes))
 
 # %% [markdown]
 # {glue:text}`training_medians`. Training makes these causes easier to predict (p-values corrected for
-# {glue:text}`n_tests` tests): {glue:text}`training_gains`. Causes without a clear gain in any model:
-# {glue:text}`training_unchanged`. (The absence of a clear gain does not show that there is no gain,
-# because the intervals are wide.) Causes with a clear loss: {glue:text}`training_losses`.
+# {glue:text}`n_tests` tests): {glue:text}`training_gains`. The following causes show no clear gain in
+# any model: {glue:text}`training_unchanged`. (The absence of a clear gain does not show that there is no
+# gain, because the intervals are wide.) The following causes show a clear loss:
+# {glue:text}`training_losses`.
 #
 # ### Does the training task matter?
 #
@@ -678,10 +682,10 @@ report_texts(**describe_gains(training, causes))
 report_texts(task_gains=describe_tasks(training))
 
 # %% [markdown] tags=["needs-simulation"]
-# Clear gains by training task: {glue:text}`task_gains`. If a cause is listed for one task and not for
-# another, this does not show that the two tasks have different effects, because the difference between
-# tasks was not tested. The networks also differ in more than the training task: in architecture, in
-# input, and in the songs that they were trained on.
+# The clear gains by training task are as follows: {glue:text}`task_gains`. If a cause is listed for one
+# task and not for another, this does not show that the two tasks have different effects, because the
+# difference between tasks was not tested. The networks also differ in more than the training task: in
+# architecture, in input, and in the songs that they were trained on.
 #
 # ### How well do the exact causes predict the ratings?
 #
@@ -719,9 +723,9 @@ report_texts(oracle_word=pick_verdict(gap, *oracle_words))
 # because listeners may rate two songs differently for reasons that leave no trace in the sound.
 
 # %% [markdown] tags=["needs-simulation"]
-# In the simulation, part of the difference between the songs' ratings is random and leaves no trace in
-# the sound. A perfect model of the audio could reach an R² that is at least about as high as the R² of
-# the exact causes.
+# In the simulation, some of the differences between the songs' ratings are random and leave no trace in
+# the sound. A perfect model of the audio could reach an R² about as high as the R² of the exact causes,
+# or higher.
 
 # %%
 rungs = ["style alone", "danceability", "descriptors"]
@@ -738,7 +742,7 @@ rungs = rungs[["explanation", "estimate", "low", "high"]]
 show_figure(
     figures.plot_forest(rungs, y="explanation", xlabel="R²"),
     "ladder",
-    f"R² of explanations of “{target}” on {size}, with 95% intervals (artists resampled; ceiling: songs).",
+    f"R² of explanations of “{target}” on {size}, with 95% intervals over artists (ceiling: over songs).",
     "Forest plot, one row per explanation, between zero and the noise ceiling.",
     table=rungs,
 )
@@ -787,7 +791,7 @@ show_figure(
 #   {doc}`09-mixed-models` predicts individual ratings.
 # - **Few artists.** The intervals are based on {glue:text}`n_artists` artists and are wide.
 # - **A linear probe.** Information that a linear model cannot use is counted as absent.
-# - **Averaged time.** Each song is one vector; the order of events within the song may be lost
+# - **Averaging over time.** Each song is one vector; the order of events within the song may be lost
 #   ({doc}`05-embeddings`).
 #
 # ## Exercises
