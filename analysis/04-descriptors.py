@@ -337,8 +337,8 @@ report_texts(target=target, top=words[top["feature"]], sure=strongest)
 # For “{glue:text}`target`”, {glue:text}`n_plain` of the {glue:text}`n_features` descriptors have p < .05
 # without correction, and {glue:text}`n_sure` have p < .05 after Holm's correction. The correlations that
 # remain significant are those of the following descriptors (at most five are named): {glue:text}`sure`.
-# The descriptor that correlates most strongly is {glue:text}`top`: {glue:text}`top_r_full`. (The
-# interval comes from resampling artists; n is the number of songs.)
+# The descriptor that correlates most strongly with the ratings is {glue:text}`top`:
+# {glue:text}`top_r_full`. (The interval comes from resampling artists; n is the number of songs.)
 #
 # How many of our correlations have the same sign as the published correlations, and how many of our
 # intervals lie entirely on the other side of zero?
@@ -354,11 +354,11 @@ report_texts(opposite=join_words(words[opposite.index]))
 
 # %% [markdown]
 # Of the {glue:text}`n_published` descriptors with a published correlation, {glue:text}`n_agree` have a
-# correlation with the same sign here. If the signs were random, about half of them would agree. For the
-# following descriptors, the whole interval (not corrected for multiple comparisons) lies on the opposite
-# side of zero from the published correlation: {glue:text}`opposite`. The published values come from the
-# abstract of a paper. If the authors reported only significant correlations, the published values are
-# too large on average.
+# correlation with the same sign here. If the signs were random, about half of them would agree with the
+# published signs. For the following descriptors, the whole interval (not corrected for multiple
+# comparisons) lies on the opposite side of zero from the published correlation: {glue:text}`opposite`.
+# The published values come from the abstract of a paper. If the authors reported only significant
+# correlations, the published values are too large on average.
 #
 # We do not expect full agreement with the published correlations. The published study used different
 # songs, which were similar to one another in instrumentation and were rated by 19 people. A descriptor

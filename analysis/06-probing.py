@@ -223,7 +223,7 @@ precision = max(
 show_table(
     rmse,
     "paper-rmse",
-    "RMSE under the published protocol, in points of the rating scale, mean ± SD over divisions.",
+    "RMSE under the published protocol, in points of the rating scale, mean ± SD over five divisions.",
 )
 show_figure(
     figures.plot_predictions(averaged, data.styles),
@@ -388,7 +388,7 @@ differences["compared_with"] = differences["second"].replace(twin_label)
 leads = differences[differences["target"] == target].set_index("compared_with")
 
 # %% [markdown]
-# The wording of a verdict follows from the sign of the difference and from its p-value. Unless p is
+# The wording of a verdict is determined by the sign of the difference and by its p-value. Unless p is
 # below .05 after correction, the two explanations are called “not clearly different”.
 
 # %%
