@@ -361,8 +361,8 @@ report_texts(opposite=join_words(words[opposite.index]))
 # correlations, the published values are too large on average.
 #
 # We do not expect full agreement with the published correlations. The published study used different
-# songs, which were similar to one another in instrumentation and were rated by 19 people. A descriptor
-# that hardly varies between the songs of a study cannot correlate clearly with their ratings.
+# songs and other listeners. A descriptor that hardly varies between the songs of a study cannot
+# correlate clearly with their ratings.
 
 # %% [markdown] tags=["needs-styles"]
 # {numref}`fig-descriptor-within` shows the correlations within styles. From the descriptors and the

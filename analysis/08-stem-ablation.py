@@ -168,7 +168,7 @@ report_counts(n_songs=n, n_artists=len(set(artists)), n_sums=len(mixes))
 # We begin with three stems. Let $v(S)$ be the score of a set $S$ of stems: the R² of a ridge regression
 # on the embedding of the sum of these stems, for songs by new artists. The next cell defines $v$ with
 # scikit-learn. For brevity, the function uses all layers concatenated and only one division into folds;
-# the next section chooses one layer, so the numbers there differ. Without any stem, there is nothing to
+# the next section chooses one layer, so the numbers there differ. Without any stems, there is nothing to
 # predict from. In this case, we give the regression a column of zeros, so that it predicts the mean
 # rating of its training songs.
 
@@ -259,7 +259,7 @@ report_values(extremes[most_shared].add_prefix("most_shared_"))
 #
 # Now we use all stems and the protocol of {doc}`06-probing`: there are five divisions into folds, all
 # songs by an artist are in the same fold, and layer and penalty are chosen within the training songs.
-# Each sum has its own regression. Without any stem, R² is slightly below 0, because the mean rating of
+# Each sum has its own regression. Without any stems, R² is slightly below 0, because the mean rating of
 # the training songs differs from the mean rating of the test songs.
 
 # %% [markdown]
@@ -1007,8 +1007,8 @@ assert set(guess) == {"harmonic", "percussive"}, 'the separator is called "hpss"
 # ## Summary
 #
 # **Asked**: which instruments carry the information that a model has about “{glue:text}`target`”.
-# **Found**: the stem with the largest {glue:text}`measure` is {glue:text}`top_stem`, with
-# {glue:text}`top_share_full`; stems whose {glue:text}`measure` is clearly above 0:
+# **Found**: the stem with the largest {glue:text}`measure` is {glue:text}`top_stem`
+# ({glue:text}`top_share_full`). The {glue:text}`measure` is clearly above 0 for these stems:
 # {glue:text}`clear_stems`. A regression on stems shows which information is in a stem. A regression on
 # the mix shows which information is used in a mix, but its predictions for stems first have to be
 # shifted to a common mean.

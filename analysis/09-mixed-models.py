@@ -511,8 +511,8 @@ report_texts(
 # Without preferences in the model, the random slope also absorbs differences in preference.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
-# Do facts about listeners predict for whom the model works? We add each fact to the model, with an
-# effect on the rating and an interaction with the prediction. One of the facts, “taste”, concerns both
+# Do facts about listeners predict for whom the model works? We add each of these facts to the
+# model as a variable that has a main effect and an interaction with the prediction. One of the facts, “taste”, concerns both
 # the listener *and* the song: it is how much the listener likes the song's style. Not every study
 # contains “taste”.
 

@@ -358,6 +358,6 @@ def _unreadable(folder: object, file: object, expected: str, error: Exception) -
 
 
 class UnknownNameError(ErrorDetails, KeyError):
-    """Error raised for an unknown name of a study, query, track or stem."""
+    """Error raised if the name of a study, query, track or stem is unknown."""
 
     __str__ = Exception.__str__  # without the quotation marks of KeyError

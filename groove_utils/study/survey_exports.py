@@ -174,9 +174,9 @@ def _flatten(answers: Mapping, prefix: str = "") -> dict[str, object]:
 def drop_other_trials(
     sheet: pd.DataFrame, track_ids: list[str], notes: list[str], questions: list[str]
 ) -> tuple[pd.DataFrame, str | None]:
-    """Drop trials that are not ratings, such as instructions, from a log of experiment software.
+    """Drop trials that are not ratings, such as instructions, from the log of an experiment.
 
-    A kind of trial is kept if at least one trial of this kind has a numeric response and a known
+    A kind of trial is kept if at least one trial of that kind has a numeric response and a known
     track as its stimulus. If no tracks are known, any stimulus other than HTML is accepted.
 
     Parameters
