@@ -78,7 +78,8 @@ def test_without_a_network_the_demo_alone_is_built_and_the_site_says_so(tmp_path
         monkeypatch.delenv(name, raising=False)
     run = run_make(root, "site", python="./stub_python")
     for name in ("marmoret2026", "oconnell2022"):
-        assert f"{name}: its data could not be fetched" in run.stdout
+        message = "its data could not be fetched or read; the site is built without this edition."
+        assert f"{name}: {message}" in run.stdout
     site = root / "build" / "site"
     front = read(site / "index.html")
     assert [section["id"] for section in front.select("section")] == EDITIONS
