@@ -31,7 +31,7 @@ def _overview_row(card: ModelCard) -> dict[str, str]:
         "trained on": card.training.partition(";")[0],
         "rate (kHz)": f"{card.sample_rate / 1000:g}",
         "width × layers": _sizes(card),
-        "weights (millions)": f"{card.parameters / 1e6:.2f}" if card.parameters else "–",
+        "million weights": f"{card.parameters / 1e6:.2f}" if card.parameters else "–",
         "licence of the weights": _licence(card),
         "in the paper": "yes" if card.in_paper else "",
         "runs here": "yes" if available else state,
