@@ -172,5 +172,6 @@ def plot_task_map(tasks: pd.DataFrame) -> plt.Figure:
         xscale="log", xlim=(0.005, 400), ylim=(-0.4, 3.6),
         xlabel="Seconds covered by one prediction", ylabel="Subjectivity",
     )  # fmt: skip
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.set_yticks(range(4), ["measurable", "mostly agreed", "partly agreed", "opinion"])
     return figure

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from groove_utils import figures
+from groove_utils import figures, networks
 
 
 def test_the_receptive_field_is_drawn_through_the_means():
@@ -33,3 +33,10 @@ def test_attention_is_written_into_its_cells():
     weights = pd.DataFrame([[0.1, 0.9], [0.75, 0.25]], ["bar 1", "bar 2"], ["bar 1", "bar 2"])
     axes = figures.plot_attention(weights).axes[0]
     assert [text.get_text() for text in axes.texts] == ["0.10", "0.90", "0.75", "0.25"]
+
+
+def test_tasks_of_a_map_have_times_in_seconds():
+    figure = figures.plot_task_map(networks.mir_tasks())
+    figure.canvas.draw()
+    labels = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert {"0.01", "1", "100"} <= set(labels)
