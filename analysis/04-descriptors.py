@@ -962,8 +962,8 @@ report_effects({"beatnet_gain": gain}, len(songs), words=verdicts)
 # %% [markdown] tags=["needs-simulation"]
 # The F-measure of the beats from BeatNet's curve minus the F-measure of the beats from the grid is
 # {glue:text}`beatnet_gain_full`: in the simulation, BeatNet's curve is {glue:text}`beatnet_gain_verdict`
-# the grid. The descriptors use the grid, because a network would have to be clearly better to be worth
-# its cost. The grid has an advantage here, because it expects a drum pattern that is typical of popular
+# the grid. The descriptors use the grid: they would use a network only if it were clearly better, because
+# a network costs more computation. The grid has an advantage here, because it expects a drum pattern that is typical of popular
 # music, and our songs have this pattern. Beats are harder to track in fast songs. The package's weekly
 # tests use eight recorded metal songs with annotated tempi: for some songs of 170 to 190 beats per
 # minute, both the grid and BeatNet's curve give half the annotated tempo, whereas librosa's tracker

@@ -413,8 +413,8 @@ report_effects(leads, n_songs, prefix="ahead_of_", value="difference")
 report_texts(verdict=f"{best} is {join_words(verdicts.values())}", **verdicts)
 
 # %% [markdown]
-# For “{glue:text}`target`”, {glue:text}`verdict` (verdicts at p < .05, corrected by Holm's method for
-# the number of comparisons). {doc}`04-descriptors` compares the descriptors with style alone on the same
+# For “{glue:text}`target`”, {glue:text}`verdict` (p < .05, corrected for multiple comparisons by
+# Holm's method). {doc}`04-descriptors` compares the descriptors with style alone on the same
 # songs and folds.
 #
 # The comparison with the twin favours the model, because the model was chosen from several models for

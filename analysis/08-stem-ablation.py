@@ -775,8 +775,8 @@ report_texts(causes_right_names=join_words(right), causes_wrong_names=join_words
 # For {glue:text}`causes_right` of the tested causes, the stems that produce all or most of the cause
 # clearly have the larger share: {glue:text}`causes_right_names`. Causes for which the other stems
 # clearly have the larger share: {glue:text}`causes_wrong_names`. For the remaining causes, the result is
-# unclear. An ablation can only attribute information that the embedding contains, so an unclear result
-# may be due to the embedding.
+# unclear. An ablation can attribute to a stem only information that the embedding contains, so an
+# inconclusive result may be due to the embedding rather than to the stems.
 #
 # Coupling is a relation between two stems. We therefore compare the joint contribution of drums and bass
 # to R² with the sum of the contributions that each of these stems makes alone. We also compute how much

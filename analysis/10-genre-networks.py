@@ -150,7 +150,7 @@ report_value("chance", chance, fmt=".1f", unit="%", tolerance=0.1)
 
 # %% [markdown]
 # There are {glue:text}`n_clips` clips of {glue:text}`n_songs` songs by {glue:text}`all_bands` bands, and
-# {glue:text}`bands_tested` of these bands are tested at least once. Random guessing would classify
+# {glue:text}`bands_tested` of these bands are in a test set at least once. Random guessing would classify
 # {glue:text}`chance` of the clips correctly.
 #
 # ## The published network

@@ -325,7 +325,7 @@ report_texts(**by_tree["mistakes are"].add_prefix("small_"))
 # {glue:text}`small_causes`.
 #
 # Does the choice of the tree decide which network is better? We subtract the scores of mel-cnn from
-# those of resnet-bigru, with the same resamples of bands in every tree.
+# those of resnet-bigru, using the same resamples of bands for every tree and both networks.
 
 # %%
 pair = predicted["resnet-bigru"], predicted["mel-cnn"]

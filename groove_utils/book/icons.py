@@ -17,9 +17,9 @@ def read_icons(script: Path, names: Iterable[str]) -> dict[str, Icon]:
     Parameters
     ----------
     script : pathlib.Path
-        The file ``fontawesome.js`` of the pages' theme.
+        Path to ``fontawesome.js`` in the theme of the HTML pages.
     names : iterable of str
-        Names such as ``magnifying-glass``; undefined names are ignored.
+        Names such as ``magnifying-glass``; names that the script does not define are ignored.
 
     Returns
     -------

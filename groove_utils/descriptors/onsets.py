@@ -67,7 +67,7 @@ def onset_strength(spectra: Spectra) -> np.ndarray:
 
 
 def region_strength(spectra: Spectra) -> dict[str, np.ndarray]:
-    """Compute onset curves of three frequency regions that separate the parts of a drum kit.
+    """Compute onset curves for three frequency regions that separate the parts of a drum kit.
 
     Unlike :func:`onset_strength`, these curves are linear in the magnitude, since on a log scale a
     snare is as strong as a bass drum at low frequencies.
@@ -77,7 +77,8 @@ def region_strength(spectra: Spectra) -> dict[str, np.ndarray]:
     dict of str to ndarray of float64, shape (n_frames,)
         ``low`` (below 100 Hz: bass drum, bass), ``mid`` (100–3200 Hz) and ``high`` (above 3200 Hz:
         snare, cymbals). Each is the half-wave rectified rise of the region's magnitude over 25 ms,
-        in units of the mean of its highest 2%: about 1 at a strong stroke, independent of gain.
+        divided by the mean of the highest 2% of its values: about 1 for any strong stroke,
+        whatever the gain of the signal.
     """
     return {name: level_rise(spectra, bands) for name, bands in REGIONS.items()}
 

@@ -255,7 +255,7 @@ class Evaluation:
         return float(self.log_det + df * np.log(2 * np.pi / precision) + self.rss * precision)
 
     def unscaled(self) -> np.ndarray:
-        """Compute the covariance of the fixed coefficients over σ², shape (n_fixed, n_fixed)."""
+        """Compute the covariance of the fixed-effect coefficients, divided by σ²."""
         q, stop = self.model.q, self.model.q + self.model.p
         inverse = linalg.solve_triangular(self._full[q:stop, q:stop], np.eye(stop - q), lower=True)
         half = linalg.solve_triangular(self.model._R, inverse.T)

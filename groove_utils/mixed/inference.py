@@ -39,7 +39,7 @@ class Satterthwaite:
     Attributes
     ----------
     vcov : ndarray, shape (n_fixed, n_fixed)
-        Covariance of the fixed coefficients.
+        Covariance of the fixed-effect coefficients.
     """
 
     @one_thread

@@ -18,7 +18,7 @@ __all__ = ["style_baseline", "style_scores"]
 def style_baseline(
     y, artists=None, styles=None, protocol: Protocol = Protocol(), *, folds=None
 ) -> ProbeResult:
-    """Predict the rating of each held-out song by the mean rating of its style in the training set.
+    """Predict the rating of each held-out song as the mean rating of its style in the training set.
 
     If a style has no training songs, the mean rating of all training songs is used. For the
     parameters, see :func:`nested_ridge`.
