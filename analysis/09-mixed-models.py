@@ -22,7 +22,7 @@
 study = "demo"  # a study's name, or a folder with a study.yml
 seed = 2026
 query = "groove"
-smallest = 0.03  # smallest slope that matters, as a share of the scale
+smallest = 0.03  # smallest slope of interest, as a fraction of the rating scale
 n_bootstrap = 200
 n_simulations = 100  # simulated studies in each cell of the power map
 n_jobs = 2
