@@ -12,7 +12,8 @@
 # **You will learn** which pretrained models there are and what they were trained for, how a song becomes
 # a vector, how to read a map of songs, and why each trained network is compared with an untrained one.
 #
-# **You need** {doc}`01-listeners-and-tracks`, and a basic idea of what a convolutional network is.
+# **You need** {doc}`01-listeners-and-tracks`, {doc}`02-representations` for spectrograms, and
+# {doc}`03-networks` for convolutions.
 #
 # **It runs** in {run-time}`05-embeddings`, measured when this page was built; the first run takes
 # longer. Module: `groove_utils.embed`.
@@ -483,8 +484,9 @@ np.testing.assert_allclose(ours, by_hand, atol=1e-8)
 # Plain CKA is close to 1 for any two embeddings with many dimensions and few songs (as an exercise
 # below shows), so we use debiased CKA, which leaves out the diagonals and corrects for the number of
 # songs. {numref}`fig-similarity` also shows the rank correlation between the distances of pairs of
-# songs in one model and in another. This correlation is tested by permuting whole artists (Mantel
-# test), because pairs of songs are not independent and songs by one artist resemble each other.
+# songs in one model and in another. The Mantel test shuffles the songs of one
+# model, computes the correlation again many times, and compares the observed correlation with these
+# values. We shuffle whole artists, because songs by one artist resemble each other.
 
 # %%
 options = {"n_permutations": n_permutations, "seed": seed}
