@@ -1,7 +1,7 @@
-"""Figures of the book: plotting theme, colours of styles, and plotting functions.
+"""Figures for the book: plotting theme, style colours and plotting functions.
 
 Plotting functions take tidy tables or arrays and return a matplotlib figure. A module is imported
-when one of its functions is first used, so that a chapter depends only on the plots that it draws.
+when one of its functions is first used, so a chapter depends only on the modules that it uses.
 """
 
 import lazy_loader

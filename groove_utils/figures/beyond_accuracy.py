@@ -32,7 +32,7 @@ def plot_confusion_and_reliability(
     labels : sequence of str
         Names of the classes.
     reliability : DataFrame
-        Columns ``confidence``, ``accuracy``, ``n`` (number of clips, shown by the size of the dots)
+        Columns ``confidence``, ``accuracy``, ``n`` (number of clips, shown as the size of the dots)
         and ``kind`` (one curve per value).
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.2), width_ratios=(1.15, 1))
@@ -64,6 +64,10 @@ def plot_confusion_and_reliability(
 def plot_severity(table: pd.DataFrame) -> plt.Figure:
     """Plot mistake severity and distance@1 of each network, one panel per genre tree.
 
+    Both are mean distances in the tree between the true and the predicted style: severity over
+    misclassified clips, and distance@1 over all clips. Grey bars show the central 95% range of
+    severities in trees with randomly shuffled leaves.
+
     Parameters
     ----------
     table : DataFrame
@@ -94,20 +98,20 @@ def plot_medley(
     p: np.ndarray, times: np.ndarray, styles: Sequence[str], true: Sequence[float],
     found: Sequence[float], played: Sequence[str],
 ) -> plt.Figure:  # fmt: skip
-    """Plot style probabilities over the course of a medley, with true and detected style changes.
+    """Plot style probabilities over the course of a medley, and true and detected style changes.
 
     Parameters
     ----------
     p : ndarray, shape (n_windows, k)
-        Probabilities of the k styles in each window.
+        Probability of each style in each window.
     times : ndarray, shape (n_windows,)
-        Midpoints of the windows in seconds.
+        Midpoints of the windows, in seconds.
     styles : sequence of str
         Names of the k styles.
     true, found : sequence of float
-        Times of the true and the detected changes of style, in seconds.
+        Times of the true and the detected style changes, in seconds.
     played : sequence of str
-        True styles of the songs in playing order, with one more element than `true`.
+        True styles of the songs, in playing order; one element more than `true`.
     """
     figure, axes = plt.subplots(figsize=(8.5, 3.6))
     colors = sns.color_palette("husl", len(styles))
@@ -139,13 +143,14 @@ def plot_explanations(
     Parameters
     ----------
     spectrogram : ndarray, shape (n_bands, n_frames)
+        Log-mel spectrogram of the clip.
     maps : mapping of str to ndarray, shape (n_bands, n_frames)
-        Explanations, by panel title. Red cells are evidence for the class, and blue cells are
-        evidence against it. Each map has its own scale.
+        Panel title → explanation. Red cells are evidence for the class, and blue cells are evidence
+        against it. Each map has its own colour scale.
     truth : ndarray of bool, shape (n_bands, n_frames), optional
-        True for cells known to be relevant, which are outlined.
+        True for cells that are known to be relevant. These cells are outlined.
     seconds : float
-        Length of the clip in seconds.
+        Duration of the clip, in seconds.
     """
     figure, grid = plt.subplots(
         (len(maps) + 2) // 2, 2, figsize=(8.5, 1.9 * ((len(maps) + 2) // 2) + 0.4), sharex=True,
@@ -178,13 +183,13 @@ def plot_explanations(
 
 
 def plot_hide_and_show(curves: pd.DataFrame) -> plt.Figure:
-    """Plot deletion and insertion curves of several explanations.
+    """Plot deletion and insertion curves for several explanations.
 
     Parameters
     ----------
     curves : DataFrame
-        Columns ``share, deletion, insertion``, returned by
-        :func:`groove_utils.genre.hide_and_show`, and ``explanation`` (name of the explanation).
+        Concatenated outputs of :func:`groove_utils.genre.hide_and_show` (``share, deletion,
+        insertion``), with the name of the explanation in the additional column ``explanation``.
     """
     figure, panels = plt.subplots(1, 2, figsize=(8.5, 3.4), sharey=True)
     titles = {"deletion": "Top-ranked cells hidden", "insertion": "Only top-ranked cells shown"}

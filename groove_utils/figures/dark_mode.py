@@ -18,7 +18,7 @@ __all__ = ["dark_colour", "draw_dark"]
 
 GROUND = "#121212"  # replaces white; background of the book theme's dark pages
 INK = "#e8eaed"  # replaces black
-NEUTRAL = 0.12  # largest difference between the channels of a grey
+NEUTRAL = 0.12  # colours whose RGB channels differ by less than this are treated as greys
 FEW = 20  # a colour map with at most this many colours represents categories
 PARTS = {
     Text: ("color",),
@@ -26,14 +26,14 @@ PARTS = {
     Patch: ("facecolor", "edgecolor"),
     Collection: ("facecolor", "edgecolor"),
 }
-CONTRAST = 3.0  # lowest contrast of graphics and background (WCAG 2.2, criterion 1.4.11)
+CONTRAST = 3.0  # minimum contrast between graphics and background (WCAG 2.2, criterion 1.4.11)
 
 
 def draw_dark(figure: plt.Figure) -> None:
     """Recolour a drawn figure for a dark page, in place.
 
     Greys are inverted: black becomes nearly white, and white becomes the page's background colour.
-    Hues do not change, so colours named in captions remain correct, but colours that are too dark
+    Hues do not change, so colour names in captions remain correct, but colours that are too dark
     for the background become lighter. Images, continuous colour maps, and text in front of images
     or coloured bars are not changed.
 
@@ -58,7 +58,7 @@ def dark_colour(colour: object) -> tuple[float, float, float, float]:
     Parameters
     ----------
     colour : colour
-        Any matplotlib colour.
+        Colour in any format that matplotlib accepts.
 
     Returns
     -------
@@ -117,7 +117,7 @@ def _is_mapped(artist: Artist) -> bool:
 
 
 def _is_on_colour(text: Text, axes: plt.Axes) -> bool:
-    """Return True if an image, a coloured mesh or a coloured patch lies behind a text."""
+    """Return True if a text is in front of an image, a coloured mesh or a coloured patch."""
     box = text.get_window_extent()
     centre = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
     pictures = [image.get_window_extent() for image in axes.images]

@@ -30,10 +30,10 @@ def plot_distributions(
     Parameters
     ----------
     songs : DataFrame
-        One row per song: ``style`` and one column per descriptor. NaN values are left out, as are
-        descriptors that are NaN for all songs.
+        One row per song: ``style`` and one column per descriptor. NaN values are ignored, and
+        descriptors that are NaN for all songs have no panel.
     panels : mapping of str to str
-        Title of each descriptor's panel, by column.
+        Column of the descriptor → title of its panel.
     styles : list of str
         Order of the styles.
     columns : int
@@ -60,7 +60,7 @@ def plot_distributions(
 
 
 def plot_clustered_correlations(correlations: pd.DataFrame) -> plt.Figure:
-    """Draw a heat map of correlations, placing similar rows and columns next to each other.
+    """Draw a heat map of correlations, with similar rows and columns next to each other.
 
     Parameters
     ----------
@@ -93,16 +93,17 @@ def plot_clustered_correlations(correlations: pd.DataFrame) -> plt.Figure:
 
 
 def plot_dependence(curves: pd.DataFrame, songs: pd.Series, xlabel: str, ylabel: str) -> plt.Figure:
-    """Plot partial-dependence curves with shaded intervals, and a rug plot of the songs' values.
+    """Plot partial-dependence curves with shaded intervals, and the songs' values as a rug plot.
 
     Parameters
     ----------
     curves : DataFrame
-        Columns ``kind`` (one curve per value), ``x``, ``estimate``, ``low`` and ``high``. A curve
-        whose bounds are NaN is dashed.
+        Columns ``kind`` (one curve per value), ``x``, ``estimate``, ``low`` and ``high``. Curves
+        whose bounds are NaN are dashed.
     songs : Series
         Value of each song, drawn as a tick on the horizontal axis.
     xlabel, ylabel : str
+        Axis labels.
     """
     figure, axes = plt.subplots()
     for kind, part in curves.groupby("kind", sort=False):
@@ -130,7 +131,7 @@ def plot_estimates(estimates: pd.DataFrame, titles: Mapping[str, str], styles: l
         One row per song and quantity: ``quantity``, ``style``, ``truth``, ``estimate``, ``low`` and
         ``high``. Error bars extend from ``low`` to ``high``, which may be NaN.
     titles : mapping of str to str
-        Panel title of each quantity.
+        Quantity → title of its panel.
     styles : list of str
         Order of the styles.
     """
@@ -171,15 +172,15 @@ def plot_pulse(
     Parameters
     ----------
     onsets : ndarray, shape (n_frames,)
-        Onset strength; the first five seconds are shown.
+        Onset strength, of which the first five seconds are shown.
     r : ndarray, shape (n_lags,)
-        Autocorrelation, 1 at lag 0.
+        Autocorrelation of the onset strength, normalised to 1 at lag 0.
     step : float
         Time step of both curves, in seconds.
     best : float
         Lag of the highest peak, in seconds.
     lags : (float, float)
-        Range of lags that was searched, in seconds; it is shaded.
+        Range of lags to shade, in seconds: the range in which the peak was searched for.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3), width_ratios=[1.3, 1])
     shown = onsets[: round(5 / step)]

@@ -34,14 +34,14 @@ def plot_forest(
     Parameters
     ----------
     table : DataFrame
-        One row per estimate, with the columns named by the parameters below. Rows are drawn
-        in the order of the table, with the first at the top.
+        One row per estimate, with the columns named by the parameters below. Rows are drawn in the
+        order of the table, with the first at the top.
     y : str
-        Column of the row names.
+        Column with the row names.
     x : str
-        Column of the estimates.
+        Column with the estimates.
     interval : (str, str)
-        Columns of the lower and upper bounds. If the table lacks these columns, only dots are
+        Columns with the lower and upper bounds. If the table lacks these columns, only dots are
         drawn.
     panel, hue : str, optional
         Columns whose values define the panels and the colours.
@@ -50,10 +50,10 @@ def plot_forest(
     reference : float, optional
         Position of a vertical line, such as 0 for no effect.
     bands : DataFrame, optional
-        Vertical bands to shade, such as noise ceilings: ``low``, ``high`` and the column named by
-        `panel`.
+        One row per vertical band to shade, such as a noise ceiling: ``low``, ``high`` and the
+        column named by `panel`.
     band_label : str
-        Legend entry of the bands.
+        Legend entry for the bands.
     columns : int, optional
         Number of panels per row; by default, all panels are in one row.
 
@@ -90,10 +90,10 @@ def plot_forests(
     Parameters
     ----------
     tables : mapping of str to DataFrame
-        One table per forest plot, by title; see :func:`plot_forest`.
+        Title of a forest plot → its table; see :func:`plot_forest`.
     y, x, hue
-        Column names as in :func:`plot_forest`, or sequences with one name per table. A value in the
-        `hue` columns has the same colour in all panels. A table whose `hue` is None is drawn in
+        Column names as in :func:`plot_forest`, or sequences with one name per table. Each value in
+        the `hue` columns has the same colour in all plots. A table whose `hue` is None is drawn in
         grey if another table has a `hue`.
     interval, xlabel, reference
         See :func:`plot_forest`.
@@ -152,7 +152,7 @@ def draw_panels(
     bands: pd.DataFrame | None = None,
     band_label: str | None = None,
 ) -> tuple[plt.Figure, list[plt.Axes]]:
-    """Draw one panel of estimates per value of `panel`, with the same rows and one legend.
+    """Draw one panel of estimates per value of `panel`, with shared rows and a shared legend.
 
     Parameters
     ----------
@@ -165,12 +165,14 @@ def draw_panels(
     floor : float
         See :func:`draw_rows`.
     share_x : bool
-        Use the same horizontal range in all panels.
+        If True, all panels have the same horizontal range.
 
     Returns
     -------
     figure : matplotlib.figure.Figure
+        The figure.
     panels : list of matplotlib.axes.Axes
+        The axes of the panels.
     """
     values = [None] if panel is None else list(dict.fromkeys(table[panel]))
     rows = list(dict.fromkeys(table[y]))
@@ -198,7 +200,7 @@ def draw_panels(
     for axes in grid.flat[len(values) :]:
         axes.set_axis_off()
     for axes in grid.flat[max(0, len(values) - columns) : len(values)]:
-        axes.tick_params(labelbottom=True)  # the lowest panel in each column
+        axes.tick_params(labelbottom=True)  # on the lowest panel in each column
     legend_above(figure, grid[0, 0], min(6, max(4, len(colours))))
     return figure, list(grid.flat[: len(values)])
 
@@ -220,24 +222,25 @@ def draw_rows(
     Parameters
     ----------
     axes : matplotlib.axes.Axes
+        Axes to draw on.
     table : DataFrame
         One row per estimate, with the columns named by `y`, `x`, `hue` and, optionally, `interval`.
-        Bounds may be NaN, but if one colour has bounds, every colour must have bounds in at least
+        Bounds may be NaN, but if any colour has bounds, every colour must have bounds in at least
         one row.
     rows : sequence of str
         Names of the rows, with the first at the top.
     x, y, interval, hue
         See :func:`plot_forest`.
     colours : dict
-        Colour of each value of `hue`.
+        Value of `hue` → its colour.
     floor : float
         Estimates below this value are drawn at this value, as arrows labelled with the estimate, so
-        that a very low estimate does not compress the differences between the others.
+        that a very low estimate does not compress the rest of the axis.
 
     Raises
     ------
     DetailedError
-        If one colour has no bounds although another colour has some.
+        If one colour has no bounds, but another colour has.
     """
     _check_bounds(table, x, interval, hue)
     low, high = interval
@@ -267,7 +270,7 @@ def draw_rows(
 
 
 def _check_bounds(table: pd.DataFrame, x: str, interval: tuple[str, str], hue: str | None) -> None:
-    """Raise an error if one colour has no intervals although another colour has some."""
+    """Raise a DetailedError if one colour has no bounds, but another colour has."""
     if hue is None or not set(interval) <= set(table):
         return
     drawn = table[table[x].notna()]
@@ -276,8 +279,8 @@ def _check_bounds(table: pd.DataFrame, x: str, interval: tuple[str, str], hue: s
         missing = has_bounds.index[~has_bounds].tolist()
         raise DetailedError(
             f"{join_words(interval)} are NaN in all rows with {hue} = "
-            f"{join_words(map(repr, missing))}, but not in other rows. pandas aligns an assigned "
-            "Series by its index: assign its values instead (.to_numpy()). To draw no intervals, "
-            "leave these columns out of the table.",
+            f"{join_words(map(repr, missing))}, but other rows have bounds. If you assigned a "
+            "Series, pandas aligned it by its index: assign its values instead (.to_numpy()). To "
+            "draw no intervals, remove these columns from the table.",
             kind="not_finite", column=interval[0], value=missing,
         )  # fmt: skip

@@ -26,9 +26,9 @@ def plot_accuracies(
     ----------
     table : DataFrame
         Output of :func:`groove_utils.genre.accuracy_table`: the column named by `y`, and
-        ``accuracy, low, high`` in 0…1.
+        ``accuracy, low, high`` (from 0 to 1).
     y : str
-        Column of the row names.
+        Column with the row names.
     chance : float, optional
         Chance accuracy in per cent, drawn as a vertical line.
     by_seed : DataFrame, optional
@@ -51,9 +51,9 @@ def plot_clip_pictures(clips: Mapping[str, np.ndarray], seconds: float = 3.0) ->
     Parameters
     ----------
     clips : mapping of str to ndarray, shape (n_mels, n_frames)
-        Log-mel spectrograms in dB, by style.
+        Style → log-mel spectrogram of a clip, in dB.
     seconds : float
-        Length of a clip in seconds.
+        Duration of each clip, in seconds.
     """
     columns = min(4, len(clips))
     rows = -(-len(clips) // columns)
@@ -78,7 +78,7 @@ def plot_reading_order(orders: Mapping[str, np.ndarray]) -> plt.Figure:
     Parameters
     ----------
     orders : mapping of str to ndarray, shape (n_steps,)
-        Index of the first frame that a network processes at each step, by panel title.
+        Panel title → index of the first frame that the network processes at each step.
     """
     figure, grid = plt.subplots(1, len(orders), sharey=True, squeeze=False, figsize=(7.5, 3.2))
     for axes, (title, frames) in zip(grid.flat, orders.items()):
@@ -89,7 +89,7 @@ def plot_reading_order(orders: Mapping[str, np.ndarray]) -> plt.Figure:
 
 
 def plot_training(histories: pd.DataFrame) -> plt.Figure:
-    """Plot training and validation loss by epoch, with mean and range over seeds.
+    """Plot training and validation loss by epoch: the mean and the range over seeds.
 
     Parameters
     ----------

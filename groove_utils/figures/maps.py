@@ -27,7 +27,7 @@ def signed(square: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw_matrix(axes: plt.Axes, table: pd.DataFrame, label: str, **options) -> None:
-    """Draw a matrix as an annotated heat map; pass `options` to :func:`seaborn.heatmap`."""
+    """Draw a matrix as an annotated heat map, passing `options` to :func:`seaborn.heatmap`."""
     style = {"annot": signed(table), "fmt": "", "cbar_kws": {"label": label, "shrink": 0.8}}
     sns.heatmap(table, ax=axes, **(style | options))
     axes.grid(visible=False)
@@ -48,16 +48,17 @@ def scatter_by_style(
     Parameters
     ----------
     axes : matplotlib.axes.Axes
+        Axes to draw on.
     songs : DataFrame
         One row per song: ``style`` and the columns named by `x` and `y`.
     x, y : str
-        Columns of the coordinates.
+        Columns to plot on the x and y axes.
     styles : list of str
         Order of the styles in the legend.
     size : float
         Area of a dot, in square points.
     diagonal : bool
-        Draw the line on which both coordinates are equal.
+        If True, also draw the line y = x.
     """
     palette = style_palette(styles)
     if diagonal:
@@ -72,7 +73,7 @@ def scatter_by_style(
 def plot_song_maps(
     positions: pd.DataFrame, styles: list[str], rating: str, columns: str = "map"
 ) -> plt.Figure:
-    """Draw maps of songs side by side, coloured by style (upper row) and rating (lower row).
+    """Draw maps of songs side by side, coloured by style (upper row) and by rating (lower row).
 
     Parameters
     ----------
@@ -82,9 +83,9 @@ def plot_song_maps(
     styles : list of str
         Order of the styles.
     rating : str
-        Column of the ratings, which are shown as colours in the lower row.
+        Column with the ratings that determine the colours in the lower row.
     columns : str
-        Column that names the maps.
+        Column with the names of the maps.
     """
     names = list(dict.fromkeys(positions[columns]))
     figure, grid = plt.subplots(
@@ -131,7 +132,7 @@ def plot_model_maps(positions: pd.DataFrame, styles: list[str]) -> plt.Figure:
 
 
 def plot_similarity(pairs: pd.DataFrame, models: list[str]) -> plt.Figure:
-    """Draw a similarity matrix of models: CKA below the diagonal, rank correlation above it.
+    """Draw a similarity matrix for models: CKA below the diagonal, rank correlation above it.
 
     Parameters
     ----------
@@ -154,8 +155,8 @@ def plot_similarity(pairs: pd.DataFrame, models: list[str]) -> plt.Figure:
 def plot_neighbours(rates: pd.DataFrame) -> plt.Figure:
     """Plot, for each model, how often nearest neighbours share an artist or a style.
 
-    Untrained networks (names that end in ``-untrained``) are drawn next to the same networks with
-    trained weights. Dashed lines show chance.
+    Untrained networks, whose names end in ``-untrained``, share a row with the same networks with
+    trained weights. Dashed lines show the rates expected by chance.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Plots of mixed models."""
+"""Plots for mixed-effects models."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ __all__ = [
 def plot_fitted_lines(
     lines: pd.DataFrame, *, x: str, xlabel: str, ylabel: str, colour: str | None = None
 ) -> plt.Figure:
-    """Plot one regression line per listener, and the average line.
+    """Plot one regression line per listener, and a line with the mean intercept and slope.
 
     Parameters
     ----------
     lines : DataFrame
         One row per listener: ``intercept``, ``slope`` and, optionally, the numeric column named by
-        `colour`. The average line has the mean intercept and the mean slope.
+        `colour`.
     x : str
-        Name of the predictor, which is standardised; lines are drawn from −2 to 2 SD.
+        Name of the predictor, which must be standardised; lines are drawn from −2 to 2 SD.
     xlabel, ylabel : str
         Axis labels. If `xlabel` is empty, `x` is used.
     colour : str, optional
-        Column by which the lines are coloured.
+        Column by which to colour the lines.
     """
     figure, axes = plt.subplots()
     ends = np.array([-2.0, 2.0])
@@ -54,14 +54,14 @@ def plot_fitted_lines(
 
 
 def plot_power(table: pd.DataFrame, target: float = 0.8) -> plt.Figure:
-    """Draw an annotated heat map of statistical power by numbers of listeners and songs.
+    """Draw an annotated heat map of statistical power by number of listeners and songs.
 
     Parameters
     ----------
     table : DataFrame
         Output of :func:`groove_utils.mixed.power_simulation`.
     target : float
-        Designs with at least this power are framed.
+        Cells with at least this power are framed.
     """
     cells = table.pivot(index="n_listeners", columns="n_songs", values="power").sort_index()
     figure, axes = plt.subplots(figsize=(1.9 + 1.0 * cells.shape[1], 1.4 + 0.62 * len(cells)))
@@ -76,7 +76,7 @@ def plot_power(table: pd.DataFrame, target: float = 0.8) -> plt.Figure:
 
 
 def plot_recovery(table: pd.DataFrame, xlabel: str = "Rating points") -> plt.Figure:
-    """Draw forest plots of estimates with intervals, and of the known true values.
+    """Draw forest plots of estimates with intervals, and mark the known true values.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Plots of small networks, their training, and learning from few labels."""
+"""Plots of small networks, of their training, and of learning from few labels."""
 
 from __future__ import annotations
 
@@ -39,12 +39,13 @@ def plot_attention(weights: pd.DataFrame) -> plt.Figure:
 def plot_receptive_field(
     accuracies: pd.DataFrame, shaded: tuple[float, float] | None = None
 ) -> plt.Figure:
-    """Plot accuracy by duration of the receptive field, with mean and range over training runs.
+    """Plot accuracy by duration of the receptive field: the mean and the range over training runs.
 
     Parameters
     ----------
     accuracies : DataFrame
-        One row per training run: ``ms`` (receptive field in milliseconds) and ``accuracy`` (0…1).
+        One row per training run: ``ms`` (receptive field in milliseconds) and ``accuracy`` (from 0
+        to 1).
     shaded : (float, float), optional
         Range to shade, in milliseconds.
     """
@@ -66,13 +67,13 @@ def plot_label_curves(
     accuracies : DataFrame
         One row per training run: ``features``, ``accuracy`` and the column named by `x`.
     x : str
-        Column of the numbers of labels, drawn on a logarithmic axis.
+        Column with the number of labels, which is plotted on a logarithmic axis.
     xlabel : str
         Label of the horizontal axis.
     chance : float
         Chance accuracy, drawn as a grey line.
     errorbar : tuple
-        As in :func:`seaborn.lineplot`; by default, error bars show the range of accuracies.
+        As in :func:`seaborn.lineplot`. By default, the full range of accuracies is shaded.
     """
     figure, axes = plt.subplots(figsize=(7.5, 4.2))
     sns.lineplot(
@@ -102,9 +103,9 @@ def plot_decision(
     w : ndarray, shape (2,)
         Weights.
     b : float
-        Bias. The boundary is the line on which ``w @ x + b`` is 0.
+        Bias. The decision boundary is the line ``w @ x + b = 0``.
     losses : sequence of float
-        Cross-entropy at each step, in nats.
+        Cross-entropy at each training step, in nats.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.5, 3.4))
     left.plot(losses)
@@ -123,13 +124,14 @@ def plot_decision(
 
 
 def plot_kernels(spectrogram: np.ndarray, responses: Mapping[str, np.ndarray]) -> plt.Figure:
-    """Draw a spectrogram, and below it the responses of convolution kernels.
+    """Draw a spectrogram and, below it, the responses of convolution kernels.
 
     Parameters
     ----------
     spectrogram : ndarray, shape (n_bands, n_frames)
+        Log-mel spectrogram.
     responses : mapping of str to ndarray, shape (n_rows, n_columns)
-        Response of each kernel to the spectrogram, by panel title.
+        Panel title → response of a kernel to the spectrogram.
     """
     rows = {"log-mel spectrogram": spectrogram, **responses}
     heights = [max(0.5, 0.2 + 0.07 * len(image)) for image in rows.values()]
@@ -160,7 +162,7 @@ def plot_task_map(tasks: pd.DataFrame) -> plt.Figure:
     figure, axes = plt.subplots(figsize=(7.5, 4))
     for level, row in tasks.groupby("subjectivity"):
         for rank, (task, seconds) in enumerate(row["seconds"].sort_values().items()):
-            # draw neighbours at different heights, so that their names do not overlap
+            # place neighbouring tasks at different heights, so that their names do not overlap
             point = seconds, level + 0.26 * (rank % 3 - 1)
             near_end = seconds > 50
             axes.plot(*point, "o", color=OKABE_ITO[1], markersize=5)

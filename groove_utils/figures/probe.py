@@ -45,13 +45,13 @@ def plot_scores(
         One row per probe and question: ``target`` (the question), ``low``, ``high``, and the
         columns named by `x` and `y`.
     x, y : str
-        Columns of the scores and of the row names.
+        Columns with the scores and with the row names.
     hue : str, optional
         Column whose values define the colours.
     xlabel : str
         Label of the horizontal axis.
     reference : float, optional
-        Position of a vertical line.
+        Position of a vertical line, such as 0.
     bands : DataFrame, optional
         Output of :func:`groove_utils.book.summaries.ceiling_bands`.
     columns : int, optional
@@ -71,8 +71,8 @@ def plot_gains(table: pd.DataFrame, level: float = 0.05) -> plt.Figure:
     table : DataFrame
         One row per model and predicted property: ``task`` (the task for which the model was
         trained), ``first`` (the model), ``target`` (the property), ``difference`` (R², trained −
-        untrained), ``low``, ``high`` and ``p_holm``. Rows and columns of the heat map are in order
-        of appearance.
+        untrained), ``low``, ``high`` and ``p_holm``. The rows and columns of the heat map are in
+        order of appearance.
     level : float
         Differences with ``p_holm`` below `level` are printed in bold, with an asterisk.
     """
@@ -90,7 +90,7 @@ def plot_gains(table: pd.DataFrame, level: float = 0.05) -> plt.Figure:
 
     differences = arrange("difference")
     figure, axes = plt.subplots(figsize=(8.6, 1 + 0.6 * len(rows)))
-    limit = 1.6 * differences.abs().max().max()  # cells stay pale enough for dark text
+    limit = 1.6 * differences.abs().max().max()  # cells are pale enough for dark text
     draw_matrix(
         axes, differences, "R², trained − untrained", annot=arrange("text"),
         annot_kws={"size": 9.5}, cmap="RdBu_r", vmin=-limit, vmax=limit, linewidths=1,
@@ -105,7 +105,7 @@ def plot_gains(table: pd.DataFrame, level: float = 0.05) -> plt.Figure:
 def plot_folds(
     outer: np.ndarray, inner: np.ndarray, artists: Sequence[str], styles: Sequence[str]
 ) -> plt.Figure:
-    """Draw the songs held out in each outer fold, and in the inner folds of the first outer fold.
+    """Show which songs each outer fold holds out, and each inner fold of the first outer fold.
 
     Songs are grouped by style and, within a style, by artist.
 
@@ -152,7 +152,8 @@ def plot_predictions(songs: pd.DataFrame, styles: list[str]) -> plt.Figure:
     Parameters
     ----------
     songs : DataFrame
-        Columns ``target``, ``style``, ``observed`` and ``predicted`` (mean over repeats).
+        One row per song and question: ``target`` (the question), ``style``, ``observed`` and
+        ``predicted`` (mean over repeats).
     styles : list of str
         Order of the styles.
     """
@@ -170,16 +171,16 @@ def plot_predictions(songs: pd.DataFrame, styles: list[str]) -> plt.Figure:
 
 
 def plot_luck(luck: pd.DataFrame, null: np.ndarray, target: str) -> plt.Figure:
-    """Plot the R² of each model for one question, with its null distribution.
+    """Plot the R² of each model for one question, and its null distribution.
 
-    The last row shows the maximum over all models and questions.
+    The last row shows the maximum R² over all models and questions.
 
     Parameters
     ----------
     luck : DataFrame
         Output of :func:`groove_utils.probe.permutation_test`: columns ``model, target, r2``.
     null : ndarray, shape (n_permutations, n_rows)
-        Null distributions from the same test, one column per row of `luck`.
+        Null distributions of R² from the same test, one column per row of `luck`.
     target : str
         Question to show.
     """
@@ -193,7 +194,7 @@ def plot_luck(luck: pd.DataFrame, null: np.ndarray, target: str) -> plt.Figure:
     for body in parts["bodies"]:
         body.set(facecolor="#9E9E9E", alpha=0.6)
     cut = np.quantile(columns[-1], 0.95)
-    ends = [np.quantile(columns, 0.005), max(observed)]  # without the few lowest values
+    ends = [np.quantile(columns, 0.005), max(observed)]  # clips the lowest values
     margin = 0.05 * (ends[1] - ends[0])
     axes.set_xlim(ends[0] - margin, ends[1] + margin)
     axes.axvline(cut, color="black", linestyle=":", linewidth=1.2,
@@ -211,13 +212,14 @@ def plot_luck(luck: pd.DataFrame, null: np.ndarray, target: str) -> plt.Figure:
 def plot_layer_profiles(profiles: pd.DataFrame) -> plt.Figure:
     """Plot the R² of each layer, one panel per model and one line per question.
 
-    Filled dots mark layers that may be the best (column ``may_be_best``). A short line on the right
-    shows the R² with layers selected in the inner folds.
+    Filled dots mark layers that may be the best (column ``may_be_best``). The short horizontal
+    lines on the right show the R² if the layer is selected in the inner folds.
 
     Parameters
     ----------
     profiles : DataFrame
-        Output of :func:`groove_utils.probe.layer_profile`, with a column ``model``.
+        Concatenated outputs of :func:`groove_utils.probe.layer_profile`, with the additional column
+        ``model``.
     """
     models = list(dict.fromkeys(profiles["model"]))
     targets = list(dict.fromkeys(profiles["target"]))

@@ -26,9 +26,9 @@ def plot_design(matrix: pd.DataFrame, styles: pd.Series) -> plt.Figure:
     Parameters
     ----------
     matrix : DataFrame, listeners × tracks
-        Ratings, with NaN where a listener did not rate a track.
+        Ratings; NaN if a listener did not rate a track.
     styles : Series of str, indexed by track
-        Style of each track. Tracks are sorted by style.
+        Style of each track. The tracks are sorted by style.
     """
     order = styles.sort_values(kind="stable").index
     figure, axes = plt.subplots(figsize=(7.5, 4.6))
@@ -51,7 +51,7 @@ def plot_rating_distributions(means: pd.DataFrame, styles: list[str]) -> plt.Fig
     Parameters
     ----------
     means : DataFrame
-        Columns ``query``, ``style`` and ``mean``, one row per song and question.
+        One row per song and question: ``query`` (the question), ``style`` and ``mean``.
     styles : list of str
         Order of the styles.
     """
@@ -71,7 +71,7 @@ def plot_correlations(correlations: pd.DataFrame, label: str = "Pearson r") -> p
     Parameters
     ----------
     correlations : DataFrame, square
-        Values from −1 to 1.
+        Correlations, from −1 to 1.
     label : str
         Label of the colour bar.
     """
@@ -89,9 +89,9 @@ def plot_rater_curve(curve: pd.DataFrame, raters: float) -> plt.Figure:
     Parameters
     ----------
     curve : DataFrame
-        Output of :func:`groove_utils.mixed.rater_curve`, with a column ``query`` (one line per
-        question). An optional column ``observed``, the correlation between two panels of k raters,
-        is drawn as crosses.
+        Output of :func:`groove_utils.mixed.rater_curve`, with the additional column ``query`` (one
+        curve per question). If there is a column ``observed``, the correlation between two panels
+        of k raters, it is drawn as crosses.
     raters : float
         Number of raters per song in this study, marked by a vertical line.
     """
@@ -119,7 +119,7 @@ def plot_scale_use(listeners: pd.DataFrame, scale: tuple[float, float]) -> plt.F
     Parameters
     ----------
     listeners : DataFrame
-        Columns ``mean`` and ``sd``, one row per listener.
+        One row per listener: ``mean`` and ``sd`` (standard deviation) of the listener's ratings.
     scale : (float, float)
         Lowest and highest possible rating.
     """

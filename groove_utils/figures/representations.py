@@ -32,13 +32,13 @@ def plot_representations(
 
     Parameters
     ----------
-    songs : mapping of song to mapping of name to Representation
-        Output of :func:`groove_utils.audio.representations.represent` for each song. All songs
-        must have the same representations.
+    songs : mapping of str to (mapping of str to Representation)
+        Song → output of :func:`groove_utils.audio.representations.represent`. All songs must have
+        the same representations.
     span : (float, float)
         Time range to show, in seconds.
-    beats : mapping of song to ndarray, optional
-        Times of beats in seconds, drawn as thin vertical lines.
+    beats : mapping of str to ndarray, optional
+        Song → beat times in seconds, drawn as thin vertical lines.
     """
     names = list(next(iter(songs.values())))
     is_curve = [next(iter(songs.values()))[name].unit == "" for name in names]
@@ -97,7 +97,7 @@ def _draw(axes: plt.Axes, shown: Representation, span: tuple[float, float]) -> N
 
 
 def _edges(rows: np.ndarray, unit: str) -> np.ndarray:
-    """Return the n + 1 borders of n rows, halfway between row centres on the scale of the axis."""
+    """Return the n + 1 edges of n rows, halfway between row centres on the scale of the axis."""
     x = rows if unit == "pitch class" else np.log(rows)
     middle = (x[1:] + x[:-1]) / 2
     x = np.r_[2 * x[0] - middle[0], middle, 2 * x[-1] - middle[-1]]
@@ -111,8 +111,8 @@ def plot_spectrograms(
 
     Parameters
     ----------
-    panels : sequence of mappings of title to Representation
-        One mapping per row of the grid.
+    panels : sequence of (mapping of str to Representation)
+        One mapping per row of the grid: panel title → spectrogram.
     span : (float, float)
         Time range to show, in seconds.
     top : float
@@ -152,10 +152,11 @@ def plot_losses(losses: pd.DataFrame, measures: Mapping[str, str] = LOSSES) -> p
     Parameters
     ----------
     losses : DataFrame
-        Columns ``made_from`` (representation from which the sound was reconstructed), ``song``, and
-        one column per measure. Rows are drawn in order of appearance.
+        One row per representation and song: ``made_from`` (the representation from which the sound
+        was reconstructed), ``song``, and one column per measure. Representations are drawn in order
+        of appearance.
     measures : mapping of str to str
-        Axis label of each measure, by column; by default, the measures returned by
+        Column of a measure → its axis label. By default, the measures are those returned by
         :func:`groove_utils.audio.inversion.reconstruction_error`.
     """
     names = list(dict.fromkeys(losses["made_from"]))
@@ -179,7 +180,7 @@ def plot_losses(losses: pd.DataFrame, measures: Mapping[str, str] = LOSSES) -> p
 
 
 def plot_bar_profiles(profiles: pd.DataFrame, steps: int = 16) -> plt.Figure:
-    """Plot onset strength averaged over bars, by song (columns) and frequency region (rows).
+    """Plot onset strength averaged over bars, by song (columns) and by frequency region (rows).
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ STEM_COLOURS = dict(zip(STEMS, OKABE_ITO))
 
 
 def _stem_colours(stems: Sequence[str]) -> dict[str, str]:
-    """Return one colour per stem, the same in every plot."""
+    """Return one colour per stem; known stems have the same colour in every plot."""
     free = iter(OKABE_ITO[4:] * len(stems))
     return {stem: STEM_COLOURS.get(stem) or next(free) for stem in stems}
 
@@ -31,13 +31,14 @@ def plot_subset_scores(
     xlabel: str = "Out-of-fold R²",
     floor: float = -1.0,
 ) -> plt.Figure:
-    """Plot scores of subsets of stems, next to dots that show the stems in each subset.
+    """Plot scores for subsets of stems, next to dots that show which stems are in each subset.
 
     Parameters
     ----------
     table : DataFrame
-        Columns ``subset`` (such as ``drums+bass`` or ``none``), ``estimate``, ``low``, ``high`` and
-        the column named by `hue`. Subsets are drawn in order of appearance, the first at the top.
+        Columns ``subset`` (such as ``drums+bass`` or ``none``), ``estimate``, ``low``, ``high``,
+        and the column named by `hue`. Subsets are drawn in order of appearance, with the first at
+        the top.
     stems : sequence of str
         Names of the stems, one per column of the grid of dots.
     hue : str, optional
@@ -88,8 +89,8 @@ def plot_stem_shares(
     Parameters
     ----------
     table : DataFrame
-        Columns ``estimate``, ``low``, ``high``, and those named by `y`, `panel` and `hue`. Stems
-        are drawn in order of appearance.
+        Columns ``estimate``, ``low``, ``high``, and the columns named by `y`, `panel` and `hue`.
+        Stems are drawn in order of appearance.
     panel, hue, y : str
         Columns whose values define the panels, the colours and the rows.
     columns : int
@@ -125,8 +126,8 @@ def plot_attributions(songs: pd.DataFrame, *, xlabel: str = "Predicted rating") 
     ----------
     songs : DataFrame
         Output of :func:`groove_utils.probe.attribute_songs` for a few songs: ``track_id, stem,
-        estimate, baseline, predicted, observed``. An optional column ``label`` contains the row
-        names.
+        estimate, baseline, predicted, observed``. The row names are taken from the column
+        ``label``, if there is one, and otherwise from ``track_id``.
     xlabel : str
         Label of the horizontal axis.
     """

@@ -21,7 +21,7 @@ KNOWN_STYLES = {"funk": "#D55E00", "pop": "#0072B2", "rock": "#009E73"}
 
 
 def use_theme() -> None:
-    """Set the book's plotting theme for this process."""
+    """Set the book's plotting theme for the current process."""
     sns.set_theme(context="notebook", style="whitegrid", palette=OKABE_ITO)
     mpl.rcParams.update(
         {
@@ -75,13 +75,13 @@ def _cut_lines(text: str) -> str:
 
 
 def style_palette(styles: Sequence[str]) -> dict[str, str]:
-    """Return one colour per style, the same in every chapter.
+    """Return one colour per style, which is the same in every chapter.
 
     Parameters
     ----------
     styles : sequence of str
-        Styles in the study's order. The palette has seven colours, which repeat if there are more
-        styles.
+        Styles, in the order used in the study. The palette has seven colours, which are repeated if
+        there are more styles.
 
     Returns
     -------
