@@ -33,7 +33,7 @@ def listening_map(
     name: str = "listening-map",
     seconds: float = 8.0,
 ) -> None:
-    """Show maps of songs, on which each song can be played with the mouse or keyboard.
+    """Show maps of songs, on which songs can be played with the mouse or the keyboard.
 
     Parameters
     ----------
@@ -42,24 +42,25 @@ def listening_map(
     maps : mapping of str to ndarray, shape (n_songs, 2)
         Model name → positions of the songs.
     ratings : DataFrame, shape (n_songs, n_queries)
-        Mean ratings for colouring the dots, in the order of `songs`; NaN if a song has none.
+        Mean ratings for colouring the dots, in the order of `songs`; NaN for songs without ratings.
     layers : mapping of str to str, optional
-        Model name → name of the layer on the map.
+        Model name → name of the layer that is mapped.
     nearest : mapping of str to ndarray of int, shape (n_songs, n_listed), optional
-        Model name → row numbers of each song's nearest songs, listed when the song is selected.
+        Model name → row indices of each song's nearest neighbours in `songs`. They are listed when
+        the song is selected.
     styles : sequence of str
-        Order of the styles, which determines their colours; other styles follow.
+        Styles in the order in which colours are assigned. Styles that are not listed follow.
     projection : str
         Projection method, such as PCA or UMAP, for the captions.
     name : str
         Name of the figure; its label is ``fig-<name>``.
     seconds : float
-        Duration of the excerpt of each song, in seconds.
+        Duration of each song's excerpt, in seconds.
 
     Raises
     ------
     BookError
-        If a map lacks songs or has non-finite positions, or `nearest` has invalid row numbers.
+        If a map does not have a finite position for each song, or `nearest` has invalid indices.
 
     Notes
     -----
@@ -103,7 +104,7 @@ def listening_map(
 
 
 def _describe(songs: pd.DataFrame) -> list[dict[str, str | None]]:
-    """Return label, style, artist and path of each song as strings, or None if missing."""
+    """Return the label, style, artist and path of each song as strings; missing values are None."""
 
     def texts(column: str) -> list[str | None]:
         if column not in songs:
@@ -118,7 +119,7 @@ def _describe(songs: pd.DataFrame) -> list[dict[str, str | None]]:
 
 
 def _show_static(songs, maps, layers, styles, projection, name) -> None:
-    """Show a static figure of all maps, with caption and figure number."""
+    """Show a static figure of all maps, with a caption and a figure number."""
     shown = pd.DataFrame(
         {
             "label": [song["label"] for song in songs],
@@ -145,7 +146,7 @@ def _positions(model: str, xy: np.ndarray, n_songs: int) -> np.ndarray:
     xy = np.asarray(xy, dtype=float)
     if xy.shape != (n_songs, 2):
         raise BookError(
-            f"listening_map: the map of {model!r} has the shape {xy.shape}; "
+            f"listening_map: the map of {model!r} has shape {xy.shape}; "
             f"expected {(n_songs, 2)}, one row per song.",
             kind="shape",
             column=model,
@@ -154,7 +155,7 @@ def _positions(model: str, xy: np.ndarray, n_songs: int) -> np.ndarray:
     if n_lost := int((~np.isfinite(xy)).any(axis=1).sum()):
         raise BookError(
             f"listening_map: {n_lost} of {n_songs} songs have no finite position on the map of "
-            f"{model!r}. Look for NaN or infinite values in its embeddings.",
+            f"{model!r}. Check the model's embeddings for NaN or infinite values.",
             kind="not_finite",
             column=model,
             value=n_lost,
@@ -166,8 +167,8 @@ def _rows(model: str, rows: np.ndarray, n_songs: int) -> list[list[int]]:
     rows = np.asarray(rows)
     if len(rows) != n_songs or not np.isin(rows, np.arange(n_songs)).all():
         raise BookError(
-            f"listening_map: the nearest songs of {model!r} have the shape {rows.shape}; expected "
-            f"{n_songs} rows of numbers from 0 to {n_songs - 1}.",
+            f"listening_map: the nearest songs for {model!r} have shape {rows.shape}; expected "
+            f"{n_songs} rows of indices from 0 to {n_songs - 1}.",
             kind="nearest_rows",
             column=model,
             value=rows.shape,
@@ -176,7 +177,7 @@ def _rows(model: str, rows: np.ndarray, n_songs: int) -> list[list[int]]:
 
 
 def _rating(query: str, means: pd.Series) -> dict:
-    """Convert mean ratings on a question to JSON, with the number of decimals to show."""
+    """Return mean ratings on a question as JSON data, with the number of decimals to show."""
     values = means.to_numpy(dtype=float, na_value=np.nan)
     rated = np.isfinite(values)
     digits = 0 if np.abs(values[rated]).max(initial=0) > 10 else 2

@@ -17,18 +17,18 @@ DATA = re.compile(r'class="listening-map".*?<script type="application/json">(.*?
 
 
 def map_markup(data: dict, note: str, figure: str = "") -> MystText:
-    """Write a listening map as one line of HTML that contains the data as JSON.
+    """Return a listening map as one line of HTML that contains the data as JSON.
 
     Parameters
     ----------
     data : dict
-        The map, as built by :func:`groove_utils.book.listening.listening_map`.
+        Data of the map, as assembled by :func:`groove_utils.book.listening.listening_map`.
     note : str
-        HTML of a sentence that is shown if JavaScript is disabled.
+        Sentence that is shown if JavaScript is disabled, as HTML.
     figure : str
         Label of the static figure that the map replaces; empty if there is none.
     """
-    # without "<", so that no title can end the script
+    # "<" is escaped, so that no song title can close the script element
     text = json.dumps(data, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
     return MystText(
         f'<div class="listening-map" data-figure="{escape_text(figure)}">'
@@ -60,9 +60,12 @@ def read_map(page: Path) -> dict | None:
 
 
 def to_square(xy: np.ndarray) -> np.ndarray:
-    """Scale each column of positions to the range from 0 to 1; a constant column becomes 0.5.
+    """Scale each column of positions to the range from 0 to 1; constant columns become 0.5.
 
-    Positions have the shape (n_songs, 2).
+    Parameters
+    ----------
+    xy : ndarray, shape (n_songs, 2)
+        Positions of the songs.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Text and tables in Markdown, for pages and cell outputs."""
+"""Conversion of text and tables to Markdown, for pages and cell outputs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from groove_utils.stats.wording import format_p
 
 __all__ = ["MystText", "escape_text", "markdown_table"]
 
-# Characters of MyST and HTML markup, and those that are markup only at the beginning of a line:
-# headings, lists, quotations, fences, options, comments, labels, indented code
+# Characters with a special meaning in MyST or HTML, followed by those that are special only at the
+# beginning of a line: headings, lists, quotations, fences, options, comments, labels, indented code
 MARKUP = re.compile(r"""[\\`*_{}\[\]<>&$|!#~^@"']|^[+\-=:%(]|^\d+[.)](?= |$)""")
 
-# headings of columns with abbreviated names
+# headings of columns whose names are abbreviations
 HEADINGS = {"se": "SE", "sd": "SD", "r2": "R²", "rho": "ρ"}
 
 
@@ -75,9 +75,9 @@ def markdown_table(
         Format of floating-point numbers. P-values (columns named ``p`` or ``p_…``) always have
         three decimals. Text is escaped; see :func:`escape_text`.
     code : collection of str
-        Columns written as code, such as hashes.
+        Columns to format as code, such as hashes.
     myst : collection of str
-        Columns of MyST text, such as references, which are not escaped.
+        Columns that contain MyST markup, such as references, and are therefore not escaped.
 
     Examples
     --------
@@ -97,7 +97,7 @@ def markdown_table(
 
 
 def _heading(column: str) -> str:
-    """Return the heading of a column, such as “p (Holm)” for ``p_holm``."""
+    """Return the heading for a column, such as “p (Holm)” for ``p_holm``."""
     if column in HEADINGS:
         return HEADINGS[column]
     if kind := re.fullmatch(r"(.+)_(ms|hz|db)|(p)_(.+)", column):
@@ -119,7 +119,7 @@ def _cell(value: object, write: Callable[[float], str], text: Callable[[str], st
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     if isinstance(value, numbers.Real):
-        written = write(value)  # −0.00 is zero
+        written = write(value)  # the minus sign of −0.00 is removed below
         return (written if re.search("[1-9a-z]", written) else written.lstrip("-")).replace(
             "-", "−"
         )
@@ -127,5 +127,5 @@ def _cell(value: object, write: Callable[[float], str], text: Callable[[str], st
 
 
 def _code(text: str) -> str:
-    """Write text as code, without characters that would end the code or the table cell."""
+    """Format text as code, replacing characters that would end the code or the table cell."""
     return f"`{' '.join(text.split()).replace('`', chr(39)).replace('|', '¦')}`"

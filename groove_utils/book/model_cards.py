@@ -1,4 +1,4 @@
-"""Model cards of the catalogued models, for the page “Model cards”."""
+"""Overview table and model cards of the catalogued models, for the page “Model cards”."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["model_card_pages"]
 
 
 def model_card_pages() -> MystText:
-    """Write an overview of the model catalogue and a card for each model, as Markdown.
+    """Return an overview of the model catalogue and a card for each model, as Markdown.
 
-    Models with random weights (untrained twins) have no card of their own.
+    Untrained twins (models with random weights) are not listed and have no cards.
     """
     cards = [model_card(name) for name in list_models().index if not name.endswith("-untrained")]
     overview = pd.DataFrame([_overview_row(card) for card in cards])
@@ -53,7 +53,7 @@ def _card(card: ModelCard) -> str:
         "weights": _origin(card),
         "note": card.note,
         "state": state,
-        # a command, or a description of what to do
+        # `how` is a command, or a description of what to do
         "how to obtain it": f"`{how}`" if how and card.factory else how or "–",
     }
     lines = [f"(model-{card.name})=", f"## {card.name}", ""]
@@ -81,7 +81,7 @@ def _origin(card: ModelCard) -> str:
 
 
 def _sizes(card: ModelCard) -> str:
-    """Summarise dimensions × layers, such as ``768 × 13``, or ``96–768 × 7``."""
+    """Summarise dimensions and number of layers, such as ``768 × 13`` or ``96–768 × 7``."""
     sizes = [size for size in card.layers.values() if size is not None]
     if not sizes:
         return "as published"
@@ -90,7 +90,7 @@ def _sizes(card: ModelCard) -> str:
 
 
 def _layers(layers: dict[str, int | None]) -> str:
-    """List names and dimensions, merging numbered layers of the same size into one range."""
+    """List the layers and their dimensions, merging numbered layers of the same size."""
 
     def series(layer: tuple[str, int | None]) -> tuple:
         return layer[0].rstrip("0123456789"), layer[1]

@@ -1,4 +1,4 @@
-"""Output of numbers, sentences, figures and tables to the page, and to files next to it."""
+"""Functions that show numbers, texts, figures and tables on the page, and save them to files."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ __all__ = [
 
 FIGURE_DPI = 144
 LARGEST_WEBP = 16383  # largest width or height of a WebP image, in pixels
-FULL = "_full"  # suffix of a value's name for the text with its interval and sample size
+FULL = "_full"  # appended to a value's name for the text that includes interval and sample size
 
 
 def report_value(
@@ -61,18 +61,18 @@ def report_value(
     Parameters
     ----------
     name : str
-        A lower-case letter, followed by lower-case letters, digits, ``-`` and ``_``. Both the name
-        and the name with ``_full`` appended must be unique in the chapter.
+        Name of the value: a lower-case letter, followed by lower-case letters, digits, ``-`` and
+        ``_``. Both the name and the name with ``_full`` appended must be unique in the chapter.
     value : float
-        The number, which must be finite.
+        Number to report; must be finite.
     ci : (float, float), optional
         95% interval.
     n : int, optional
         Sample size, such as the number of songs.
     unit : str
-        Unit, written after the number.
+        Unit, appended to the number.
     fmt : str
-        Format specification of the number and its interval.
+        Format specification for the number and its interval.
     tolerance : float, optional
         Largest absolute deviation from the expected value that ``make check`` accepts. The default
         is 5% of the value or half the width of the interval, whichever is smaller, but at least
@@ -81,7 +81,7 @@ def report_value(
     Raises
     ------
     BookError
-        If the value or interval is not finite, or the name is invalid or already in use.
+        If the value or the interval is not finite, or the name is invalid or already in use.
     """
     if not isinstance(value, numbers.Real) or not math.isfinite(value):
         raise BookError(
@@ -92,14 +92,14 @@ def report_value(
         )
     if ci is not None and not all(math.isfinite(bound) for bound in ci):
         raise BookError(
-            f"report_value({name!r}): expected an interval of two numbers, got {ci!r}; "
-            "omit ci if there is none.",
+            f"report_value({name!r}): expected an interval of two finite numbers, got {ci!r}; "
+            "omit ci if there is no interval.",
             kind="not_finite",
             column=name,
             value=ci,
         )
     low, high = (None, None) if ci is None else (float(ci[0]), float(ci[1]))
-    n = None if n is None else int(n)  # may be a float if it comes from a row of a table
+    n = None if n is None else int(n)  # n is a float if it was taken from a row of a table
     entry = {
         "value": float(value),
         "low": low,
@@ -119,7 +119,7 @@ def format_value(value, *, ci=None, n=None, unit="", fmt=".2f") -> dict[str, str
     Returns
     -------
     dict
-        ``text``: the number with its unit; ``full``: the same, followed by its interval and sample
+        ``text``: the number with its unit; ``full``: the number with its unit, interval and sample
         size.
 
     Examples
@@ -140,7 +140,7 @@ def format_value(value, *, ci=None, n=None, unit="", fmt=".2f") -> dict[str, str
 
 
 def _format_number(value, unit: str, fmt: str) -> str:
-    """Format a number, without rounding a share below 100% up to 100%."""
+    """Format a number without rounding percentages below 100 up to 100."""
     text = format_number(value, fmt)
     total = 1 if fmt.endswith("%") else 100
     if (unit == "%" or total == 1) and value < total and text == format_number(total, fmt):
@@ -158,14 +158,14 @@ def report_counts(**counts: float) -> None:
 def report_percentages(
     shares: Mapping[str, float], n: int | None = None, tolerance: float | None = None
 ) -> None:
-    """Report several shares with :func:`report_value`, as whole percentages.
+    """Report several proportions with :func:`report_value`, as whole percentages.
 
     Parameters
     ----------
     shares : mapping of name to float
-        Shares, from 0 to 1.
+        Proportions, from 0 to 1.
     n : int, optional
-        Sample size of each share.
+        Sample size for each proportion.
     tolerance : float, optional
         As in :func:`report_value`, in percentage points.
     """
@@ -179,7 +179,8 @@ def report_texts(**texts: str) -> None:
     Parameters
     ----------
     **texts : str
-        Strings without markup. The keywords are their names; :func:`report_value` states the rules.
+        Strings without markup. The keywords are used as names; see :func:`report_value` for the
+        rules.
     """
     for name, text in texts.items():
         if _record(name, {"text": text, "full": text}):
@@ -192,11 +193,11 @@ def report_values(values: Mapping[str, float], n: int | None = None, **form) -> 
     Parameters
     ----------
     values : mapping of name to float, or Series
-        The numbers; names are converted like the row names in :func:`report_effects`.
+        Numbers to report; names are converted like the row names in :func:`report_effects`.
     n : int, optional
-        Sample size of each number.
+        Sample size for each number.
     **form
-        Parameters `unit`, `fmt` and `tolerance` of :func:`report_value`.
+        The parameters `unit`, `fmt` and `tolerance` of :func:`report_value`.
 
     Raises
     ------
@@ -227,25 +228,25 @@ def report_effects(
     ----------
     effects : DataFrame, or mapping of name to row
         Estimates and intervals, one row per reported value; intervals that are not finite are
-        omitted. Rows of a DataFrame are named by its index: ``"mel-cnn + MLP"`` becomes
-        ``mel-cnn_mlp``.
+        omitted. Names are derived from the index of the DataFrame; for example, the row
+        ``"mel-cnn + MLP"`` is reported as ``mel-cnn_mlp``. The keys of a mapping are not changed.
     n : int or str, optional
-        Sample size of each estimate, or the column that contains it.
+        Sample size for each estimate, or the column that contains it.
     prefix : str
-        Prefix of all names.
+        Prefix for all names.
     value : str
-        Column of the estimates.
+        Column with the estimates.
     interval : (str, str)
-        Columns of the lower and upper bounds.
+        Columns with the lower and upper bounds.
     scale : float
         Factor applied to estimates and bounds, such as 100 for percentages.
     words : (str, str, str), optional
-        Verdicts for an interval that is above, is below, or contains the reference. The verdict of
+        Verdicts for an interval that is above, is below, or contains the reference. The verdict for
         each row is reported as ``<name>_verdict``.
     reference, p
         As in :func:`groove_utils.book.verdicts.pick_verdict`.
     **form
-        Parameters `unit`, `fmt` and `tolerance` of :func:`report_value`.
+        The parameters `unit`, `fmt` and `tolerance` of :func:`report_value`.
 
     Raises
     ------
@@ -267,7 +268,7 @@ def report_effects(
 
 
 def _name_rows(keys: Iterable[object]) -> list[str]:
-    """Convert row names to names of values; raise a BookError if two are equal or one is empty."""
+    """Convert row names to value names; raise a BookError if a result is empty or not unique."""
     keys_by_name: dict[str, object] = {}
     for key in keys:
         name = _name_row(key)
@@ -290,7 +291,7 @@ def _name_rows(keys: Iterable[object]) -> list[str]:
 
 
 def _name_row(key: object) -> str:
-    """Convert the name of a table's row to the name of a value.
+    """Convert the name of a table row to a value name.
 
     Examples
     --------
@@ -317,18 +318,18 @@ def show_figure(
     figure : matplotlib.figure.Figure
         The figure; it is closed afterwards.
     name : str
-        The label is ``fig-<name>``; refer to it with ``{numref}`fig-<name>```.
+        Name of the figure. Its label is ``fig-<name>``; refer to it with ``{numref}`fig-<name>```.
     caption : str
-        MyST text. Names of the study's questions, styles and models in it are escaped. For a
-        simulated study, the caption ends with “Simulated study.”
+        Caption in MyST, in which the names of the study's questions, styles and models are escaped.
+        For a simulated study, “Simulated study.” is appended.
     alt : str
         Alternative text: a description of the figure in one or two sentences, with at least five
         words.
     table : pandas.DataFrame, optional
-        The plotted data; saved next to the figure and offered for download.
+        The plotted data, which are saved as a CSV file and offered for download.
     simulated : bool
-        Set this to False if the figure does not show the study's data, so that it is not marked as
-        simulated.
+        Set to False if the figure does not show the study's data. The caption is then neither
+        escaped nor marked as simulated.
 
     Raises
     ------
@@ -337,8 +338,8 @@ def show_figure(
     """
     if len(alt.split()) < 5:
         raise BookError(
-            f"show_figure({name!r}): alt should describe what can be seen, in five words or "
-            f"more; got {alt!r}.",
+            f"show_figure({name!r}): alt should describe the figure in at least five words; "
+            f"got {alt!r}.",
             kind="alt_text",
             column=name,
             value=alt,
@@ -350,7 +351,7 @@ def show_figure(
         display(Markdown(f"*{caption}*"))
         plt.close(figure)
         return
-    _take(chapter, name, f"fig-{name}")
+    _reserve_names(chapter, name, f"fig-{name}")
     stem = f"{chapter.name}-{name}"
     folder = chapter.build / "book" / "figures"
     _save_figure(figure, folder / f"{stem}.webp")
@@ -362,7 +363,7 @@ def show_figure(
     if table is not None:
         write_if_changed(folder / f"{stem}.csv", table.to_csv(index=_has_index(table)))
         caption = f"{caption} {{download}}`The plotted numbers <figures/{stem}.csv>`."
-    # at its width in inches, so that text has the same size in all figures
+    # shown at its width in inches, so that text has the same size in all figures
     options = {"name": f"fig-{name}", "alt": alt, "width": width}
     _display_myst("figure", f"figures/{stem}.webp", options, caption)
 
@@ -370,14 +371,14 @@ def show_figure(
 def _save_figure(figure: plt.Figure, path: Path) -> None:
     """Write a figure and its dark version as lossless WebP files, which are smaller than PNG files.
 
-    Positions are computed only once, since this is the slowest part of drawing.
+    The layout is computed only once, since this is the slowest part of drawing.
     """
     figure.set_dpi(FIGURE_DPI)
     figure.draw_without_rendering()
     edges = figure.get_tightbbox().padded(plt.rcParams["savefig.pad_inches"])
     figure.set_dpi(min(FIGURE_DPI, LARGEST_WEBP / (max(edges.size) + 1)))
     with plt.rc_context({"figure.constrained_layout.use": False}):
-        figure.set_layout_engine(None)  # none in this context, so positions stay as they are
+        figure.set_layout_engine(None)  # no engine in this context, so positions stay fixed
         _write_webp(figure, path, edges, "white")
         draw_dark(figure)
         _write_webp(figure, dark_twin(path), edges, GROUND)
@@ -402,11 +403,11 @@ def show_table(
     Parameters
     ----------
     frame : pandas.DataFrame
-        Table with few rows.
+        Table to show; it should have few rows.
     name : str
-        The label is ``tab-<name>``.
+        Name of the table. Its label is ``tab-<name>``.
     caption : str
-        MyST text, as in :func:`show_figure`.
+        As in :func:`show_figure`.
     fmt : str
         Format of floating-point numbers. P-values (columns named ``p`` or ``p_…``) always have
         three decimals.
@@ -419,7 +420,7 @@ def show_table(
         display(shown)
         display(Markdown(f"*{caption}*"))
         return
-    _take(chapter, name, f"tab-{name}")
+    _reserve_names(chapter, name, f"tab-{name}")
     caption = _escape_names(caption, chapter.study) if simulated else caption
     if simulated and chapter.study.simulated:
         caption = f"{caption.rstrip()} Simulated study."
@@ -430,22 +431,26 @@ def _has_index(frame: pd.DataFrame) -> bool:
     return frame.index.name is not None or frame.index.nlevels > 1
 
 
-def _take(chapter: Chapter, name: str, *names: str) -> None:
-    """Check the name of a value, figure or table, and reserve the names derived from it.
+def _reserve_names(chapter: Chapter, name: str, *names: str) -> None:
+    """Check `name`, the name of a value, figure or table, and reserve the `names` derived from it.
 
     Raises
     ------
     BookError
-        If the name is invalid, or a derived name is already in use.
+        If `name` is invalid, or one of `names` is already in use.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_-]*", name):
-        message = f"{name!r}: expected a lower-case letter, then letters, digits, - and _."
-        raise BookError(message, kind="invalid_name", value=name)
+        raise BookError(
+            f"{name!r}: expected a lower-case letter, followed by lower-case letters, digits, - "
+            "and _.",
+            kind="invalid_name",
+            value=name,
+        )
     if clashes := sorted(chapter.names.intersection(names)):
         raise BookError(
-            f"{name!r} needs the name {clashes[0]!r}, which is already used in this chapter: a "
-            f"value is shown as NAME, and as NAME{FULL} with its interval and sample size. Choose "
-            "another name.",
+            f"{name!r} needs the name {clashes[0]!r}, which is already in use in this chapter. (A "
+            f"value needs two names: NAME and, with its interval and sample size, NAME{FULL}.) "
+            "Choose another name.",
             kind="taken_name",
             value=clashes[0],
         )
@@ -453,23 +458,23 @@ def _take(chapter: Chapter, name: str, *names: str) -> None:
 
 
 def _record(name: str, entry: dict) -> bool:
-    """Store a reported value and return True if the chapter is run for the book.
+    """In a build, store a reported value and return True; otherwise, return False.
 
-    Otherwise, return False; in Jupyter, the value is then displayed below the cell.
+    In Jupyter, the value is displayed below the cell.
     """
     chapter = current_chapter()
     if chapter is None or not chapter.in_book:
         if chapter is not None:
             display(Markdown(f"`{name}`: {entry['full']}"))
         return False
-    _take(chapter, name, name, name + FULL)
+    _reserve_names(chapter, name, name, name + FULL)
     chapter.reported[name] = entry
     return True
 
 
 def _glue(name: str, text: str) -> None:
-    # the output that myst-nb's {glue:text} role looks up; the role evaluates the text, so 0.20
-    # without quotation marks would be shown as 0.2
+    # The output that myst-nb's {glue:text} role looks up. The role evaluates the text as Python, so
+    # 0.20 without quotation marks would be shown as 0.2.
     display(
         {"application/papermill.record/text/plain": repr(text)},
         raw=True,
@@ -487,7 +492,7 @@ def _escape_names(caption: str, study: Study) -> str:
 
 
 def _option(value: str) -> str:
-    """Write the value of a directive's option, in quotes if YAML could misread it."""
+    """Format the value of a directive's option, with quotes if YAML could misread it."""
     line = " ".join(value.split())
     return line if re.fullmatch(r"[^\W_][^#]*", line) else "'" + line.replace("'", "''") + "'"
 

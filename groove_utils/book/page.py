@@ -15,7 +15,7 @@ from groove_utils.study import Study
 __all__ = ["FINISH", "published_page", "slow_cells", "take_stderr"]
 
 FINISH = "finish-chapter"  # tag of the cell that the runner adds
-WITHOUT_STUDY = "without-study"  # title tag of chapters that do not show the study's data
+WITHOUT_STUDY = "without-study"  # tag on the title cell of chapters without the study's data
 SIMULATED = """```{admonition} Simulated listeners
 :class: important simulated
 The bands and the ratings on this page are simulated, with known effects. The numbers show how well\
@@ -25,7 +25,7 @@ The bands and the ratings on this page are simulated, with known effects. The nu
 
 
 def take_stderr(notebook: nbformat.NotebookNode) -> str:
-    """Remove progress bars and warnings (stderr) from a notebook's outputs; return their text."""
+    """Remove progress bars and warnings (stderr) from a notebook's outputs, and return the text."""
     log = []
     for cell in notebook.cells:
         outputs = cell.get("outputs", [])
@@ -37,7 +37,7 @@ def take_stderr(notebook: nbformat.NotebookNode) -> str:
 
 
 def slow_cells(notebook: nbformat.NotebookNode) -> str:
-    """List the cells that took at least a second, as text; return an empty string if none did."""
+    """List the cells that took a second or more, as text; return an empty string if none did."""
     lines = []
     for number, cell in enumerate(notebook.cells):
         seconds = cell.metadata.get("papermill", {}).get("duration") or 0
@@ -56,9 +56,9 @@ def published_page(
 ) -> nbformat.NotebookNode:
     """Create the page of an executed chapter.
 
-    The parameters cell shows the values of the run. Cells added by the runner, and checks of
-    exercises, are dropped. Unless the title cell is tagged ``without-study``, boxes are added
-    that mark a simulated study and list questions for which all ratings are equal.
+    The parameters cell shows the values used in the run. Cells added by the runner and cells that
+    check answers to exercises are dropped. Unless the title cell is tagged ``without-study``, a box
+    is added if the study is simulated, and another if all ratings on a question are equal.
 
     Parameters
     ----------
@@ -69,10 +69,10 @@ def published_page(
     study : Study
         The study on which the chapter was run.
     files : iterable of str
-        Files used by the chapter. A box about questions is added only if ``ratings.csv`` is among
-        them.
+        Files used by the chapter. The box about questions is added only if these include
+        ``ratings.csv``.
     chapter : str, optional
-        Name of the chapter, for a link to its exercise notebook if it has exercises.
+        Name of the chapter. If given, a chapter with exercises links to its exercise notebook.
 
     Returns
     -------
@@ -105,7 +105,7 @@ def published_page(
 
 
 def _constant_questions(study: Study) -> str:
-    """Write a box about questions for which all ratings are equal; empty if there are none."""
+    """Return a box on questions for which all ratings are equal, or "" if there are none."""
     if not study.constant_queries:
         return ""
     clauses = [

@@ -15,7 +15,7 @@ def list_media(sources: Path) -> list[Path]:
 
 
 def dark_twin(figure: Path) -> Path:
-    """Return the path of a figure's version for the dark theme.
+    """Return the path of the dark-theme version of a figure.
 
     Examples
     --------
@@ -28,7 +28,7 @@ def dark_twin(figure: Path) -> Path:
 def is_shown(file: Path, text: str) -> bool:
     """Return True if a page's text contains the name of a figure or sound file.
 
-    If the file is the dark version of a figure, the name of the light version is searched for.
+    For the dark version of a figure, the text is searched for the name of the light version.
 
     Examples
     --------

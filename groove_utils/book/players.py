@@ -42,10 +42,10 @@ def audio_player(
         If True, all sounds are adjusted to the same loudness, so that they can be compared. If
         False, their levels are kept.
     max_seconds : float
-        Longest duration in seconds; longer sounds are shortened, with a fade-out.
+        Maximum duration in seconds; longer sounds are shortened and faded out.
     mixer : bool
-        If True, the sounds are stems of one song. They are played together, and each stem has a
-        solo and a mute button. Their relative levels are kept; `match` then applies to their sum.
+        If True, the sounds are stems of one song, which are played together, with solo and mute
+        buttons for each stem. Their relative levels are kept, and `match` applies to their sum.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def web_sounds(sounds: Iterable[Sound], *, match: bool = True, seconds: float = 
     match : bool
         If True, all sounds are adjusted to the same loudness.
     seconds : float
-        Longest duration in seconds; longer sounds are shortened, with a fade-out.
+        Maximum duration in seconds; longer sounds are shortened and faded out.
 
     Returns
     -------
@@ -99,7 +99,7 @@ def web_sounds(sounds: Iterable[Sound], *, match: bool = True, seconds: float = 
 def _write_sounds(
     sounds: Iterable[Sound], *, match: bool, seconds: float
 ) -> list[tuple[str, float]]:
-    """Write sounds like :func:`web_sounds`, and return URLs and durations in seconds."""
+    """Write sounds as in :func:`web_sounds`; return their URLs and durations in seconds."""
     folder = current_chapter().build / "book" / "_static" / "audio"
 
     def write(sound: Sound) -> tuple[str, float]:
@@ -109,7 +109,7 @@ def _write_sounds(
             write_mp3(folder / name, y, sr, match=match)
         return f"_static/audio/{name}", y.shape[-1] / sr
 
-    with ThreadPoolExecutor(cpu_count()) as pool:  # the encoder releases Python's lock
+    with ThreadPoolExecutor(cpu_count()) as pool:  # the encoder releases the GIL
         return list(pool.map(write, sounds))
 
 

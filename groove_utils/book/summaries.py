@@ -39,12 +39,12 @@ def rated_targets(study, wanted: Sequence[str]) -> list[str]:
     study : Study
         The study with the ratings.
     wanted : sequence of str
-        Names of the questions to select from.
+        Names of the questions to choose from.
 
     Returns
     -------
     list of str
-        The questions of `wanted` for which every song has ratings. If there are none, the first
+        The questions in `wanted` for which every song has ratings or, if there are none, the first
         four such questions of the study.
     """
     rated = [query for query in study.queries if study.song_means(query).notna().all()]
@@ -59,7 +59,7 @@ def score_table(
     Parameters
     ----------
     results : mapping of str to ProbeResult
-        Model → result of its probe.
+        Model name → result of the model's probe.
     score : str
         Name of the score, such as ``"r2"``.
     n_boot : int
@@ -70,8 +70,8 @@ def score_table(
     Returns
     -------
     DataFrame
-        Outputs of :func:`groove_utils.probe.bootstrap_scores`, concatenated, with the keys of
-        `results` in the column ``model``.
+        Concatenated outputs of :func:`groove_utils.probe.bootstrap_scores`. The additional column
+        ``model`` contains the keys of `results`.
     """
     # imported here, since chapters without probes do not need it
     from groove_utils.probe.intervals import bootstrap_scores
@@ -91,10 +91,10 @@ def mark_test_only(scores: pd.DataFrame, row: str = "model") -> pd.DataFrame:
     Parameters
     ----------
     scores : DataFrame
-        Output of :func:`score_table`. Its column ``refit`` is True if the training songs were
-        resampled, too.
+        Output of :func:`score_table`. The column ``refit`` is True if the training songs were also
+        resampled.
     row : str
-        Column of names to which the mark is appended.
+        Column with the names to which the mark is appended.
 
     Examples
     --------
@@ -109,21 +109,21 @@ def mark_test_only(scores: pd.DataFrame, row: str = "model") -> pd.DataFrame:
 
 
 def shape_table(tests: Mapping[str, pd.DataFrame], fmt: str = ".2f") -> pd.DataFrame:
-    """Tabulate the slopes of several two-lines tests, and the shape that each test shows.
+    """Tabulate the slopes from several two-lines tests, and the shape that each test indicates.
 
     Parameters
     ----------
     tests : mapping of str to DataFrame
-        Covariates held constant → output of :func:`groove_utils.probe.two_lines`.
+        Names of the covariates held constant → output of :func:`groove_utils.probe.two_lines`.
     fmt : str
-        Format specification of the slopes.
+        Format specification for the slopes.
 
     Returns
     -------
     DataFrame
-        Index ``held constant``. Columns: ``below`` and ``above``, the slopes on either side of the
-        break with their 95% intervals, as text; ``songs above`` and ``artists above``, the numbers
-        of songs and artists above the break; and ``shape``.
+        Index ``held constant``. Columns: ``below`` and ``above``, the slopes below and above the
+        break point with their 95% intervals, as text; ``songs above`` and ``artists above``, the
+        numbers of songs and artists above the break point; and ``shape``.
     """
     rows = {}
     for name, lines in tests.items():
@@ -153,12 +153,13 @@ def ceiling_bands(
     ceilings : DataFrame or None
         Output of :func:`groove_utils.mixed.noise_ceiling`; None if listeners are unknown.
     targets : sequence of str, optional
-        Questions to keep; all by default.
+        Questions to keep. By default, all questions are kept.
 
     Returns
     -------
     DataFrame or None
-        The selected rows, with the questions in the column ``target``; None if `ceilings` is None.
+        The selected rows, with the questions in the column ``target``, or None if `ceilings` is
+        None.
     """
     if ceilings is None:
         return None
@@ -169,20 +170,20 @@ def ceiling_bands(
 def text_table(
     results: Mapping[str, ProbeResult], value="fold_r2", spread="fold_r2_sd"
 ) -> pd.DataFrame:
-    """Format scores of probes and their spread as ``0.31 ± 0.02``.
+    """Tabulate probe scores and their spread as text, such as ``0.31 ± 0.02``.
 
     Parameters
     ----------
     results : mapping of str to ProbeResult
         Name of a probe → its result.
     value, spread : str
-        Columns of :meth:`groove_utils.probe.ProbeResult.scores` for the numbers before and after ±.
+        Columns of :meth:`groove_utils.probe.ProbeResult.scores` to write before and after ±.
         Numbers of 100 or more have no decimals.
 
     Returns
     -------
     DataFrame
-        Text, with one row per probe and one column per target.
+        One row per probe and one column per target; the cells contain text.
     """
     rows = pd.concat(
         [result.scores().assign(features=name) for name, result in results.items()],
@@ -203,7 +204,7 @@ def plus_minus_table(
     index, columns : str
         Columns whose values become the rows and the columns of the result, in order of appearance.
     value, spread : str
-        Columns of the numbers before and after ±; numbers of 100 or more have no decimals.
+        Columns with the numbers before and after ±. Numbers of 100 or more have no decimals.
 
     Examples
     --------
@@ -225,12 +226,12 @@ def plus_minus_table(
 def settings_table(
     settings: Mapping[str, Mapping[str, ProbeResult]], score: str = "r2"
 ) -> pd.DataFrame:
-    """Tabulate one score of probes that were run with several settings.
+    """Tabulate one score for probes that were run with different settings.
 
     Parameters
     ----------
     settings : mapping of str to (mapping of str to ProbeResult)
-        Setting → model → result.
+        Setting → model name → result.
     score : str
         Column of :meth:`groove_utils.probe.ProbeResult.scores`.
 
@@ -267,6 +268,13 @@ def by_setting(table: pd.DataFrame, target: str) -> pd.DataFrame:
 def row_of(table: pd.DataFrame, **values: str) -> pd.Series:
     """Return the only row in which each named column has the given value.
 
+    Parameters
+    ----------
+    table : DataFrame
+        Table to search.
+    **values : str
+        Column → value that the row must have in this column.
+
     Raises
     ------
     BookError
@@ -277,7 +285,8 @@ def row_of(table: pd.DataFrame, **values: str) -> pd.Series:
         rows = rows[rows[column] == value]
     if len(rows) != 1:
         raise BookError(
-            f"{len(rows)} rows with {values}; expected one. Columns: {list(table.columns)}.",
+            f"Found {len(rows)} rows with {values}; expected one. The table has the columns "
+            f"{list(table.columns)}.",
             kind="not_one_row", value=len(rows),
         )  # fmt: skip
     return rows.iloc[0]
@@ -286,14 +295,14 @@ def row_of(table: pd.DataFrame, **values: str) -> pd.Series:
 def control_table(
     controls: Mapping[str, pd.DataFrame], settings: Mapping[str, str]
 ) -> pd.DataFrame:
-    """Tabulate the R² of control features (projections or noise), averaged over random draws.
+    """Tabulate the R² of control features (random projections or noise), averaged over draws.
 
     Parameters
     ----------
     controls : mapping of str to DataFrame
-        Model → output of :func:`groove_utils.probe.random_projection_control`.
+        Model name → output of :func:`groove_utils.probe.random_projection_control`.
     settings : mapping of {"projection", "noise"} to str
-        Control to keep → its value in the column ``setting``.
+        Control to include → its name in the column ``setting``.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Verdicts in words, based on intervals and tests, never on point estimates alone."""
+"""Verdicts in words that depend on intervals and tests, never on point estimates alone."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def pick_verdict(
     equal: str | None = None,
     p: str | None = None,
 ) -> str:
-    """Pick a verdict from an interval.
+    """Choose a verdict, depending on where an interval lies relative to a reference value.
 
     Parameters
     ----------
@@ -51,10 +51,10 @@ def pick_verdict(
     margin : float, optional
         Largest negligible difference from the reference.
     equal : str, optional
-        Verdict for an interval inside reference ± `margin`; this is checked first.
+        Verdict for an interval inside `reference` ± `margin`. This condition is checked first.
     p : str, optional
-        Key of a p-value in the row, corrected for the number of comparisons. If the p-value is not
-        below 0.05, the verdict is `equal` or `unclear`.
+        Key of a p-value in `row` that is corrected for the number of comparisons. If the p-value is
+        not below 0.05, the verdict is `unclear`, unless the interval is inside the margin.
 
     Examples
     --------
@@ -72,16 +72,17 @@ def pick_verdict(
 
 
 def pick_by_p(p: float, clear: str, unclear: str, level: float = 0.05) -> str:
-    """Pick a verdict from a p-value, for tests without an interval that could contain 0.
+    """Choose a verdict, depending on whether a p-value is below a significance level.
 
-    Examples are permutation tests, and tests of variances, which cannot be negative.
+    Use this function for tests without an interval that could contain 0, such as permutation tests,
+    or tests of variances, which cannot be negative.
 
     Parameters
     ----------
     p : float
         The p-value.
     clear, unclear : str
-        Verdicts for a p-value below `level`, and for any other p-value.
+        Verdicts for p-values below `level` and for all other p-values.
     level : float
         Significance level.
 
@@ -99,11 +100,11 @@ def describe_difference(row, second: str, *, of: str = "", p: str | None = None)
     Parameters
     ----------
     row : Series or mapping
-        Interval of the difference, first − second.
+        Interval for the difference first − second, with the keys ``low`` and ``high``.
     second : str
         Name of the second score.
     of : str, optional
-        Subject and verb placed before the verdict, such as ``"the model is "``.
+        Text placed before the verdict, such as ``"the model is "``.
     p : str, optional
         As in :func:`pick_verdict`.
 
@@ -117,12 +118,12 @@ def describe_difference(row, second: str, *, of: str = "", p: str | None = None)
 
 
 def describe_additions(effects: Iterable[tuple[str, Sequence[str], object]]) -> str:
-    """Describe in sentences whether predictors add information beyond that in other predictors.
+    """Describe whether predictors add information to other predictors, in one sentence each.
 
     Parameters
     ----------
     effects : iterable of (subject, others, row)
-        One item per regression model: the predictor of interest, worded as the subject of a
+        One item per regression model: the predictor of interest, phrased as the subject of a
         sentence; the names of the other predictors (if there are none, the model is skipped); and
         the slope of the predictor of interest, with ``estimate``, ``low`` and ``high``.
 
@@ -149,9 +150,9 @@ def describe_single_feature(score, leads: pd.DataFrame) -> str:
     score : mapping
         R² of the feature, with ``estimate``, ``low`` and ``high``.
     leads : DataFrame
-        One row per model: R² of the model (column ``first``) minus R² of the feature (column
-        ``second``), with ``low``, ``high`` and ``p_holm``; rows of
-        :func:`groove_utils.probe.compare_models` for one target.
+        One row per model, for the difference between the R² of the model (column ``first``) and the
+        R² of the feature (column ``second``), with ``low``, ``high`` and ``p_holm``: rows for one
+        target from the output of :func:`groove_utils.probe.compare_models`.
 
     Examples
     --------
@@ -175,9 +176,9 @@ def list_estimates(rows, label: str, value: str = "estimate") -> str:
     Parameters
     ----------
     rows : DataFrame
-        Columns `label`, `value`, ``low`` and ``high``.
+        One row per estimate, with ``low``, ``high`` and the columns named by `label` and `value`.
     label, value : str
-        Columns of the labels and of the estimates.
+        Columns with the labels and with the estimates.
 
     Examples
     --------
@@ -199,8 +200,8 @@ def describe_ranks(steps: Mapping[tuple[str, str], object]) -> str:
     Parameters
     ----------
     steps : mapping of (str, str) to row
-        Names of the first and second item → the difference first − second, with ``estimate``,
-        ``low`` and ``high``.
+        Names of two consecutive items → the difference first − second, with ``estimate``, ``low``
+        and ``high``.
 
     Examples
     --------
@@ -222,7 +223,7 @@ def _interval_text(row, value: str = "estimate") -> str:
 
 
 def pick_shape(lines, hump: str, valley: str, unclear: str) -> str:
-    """Pick a verdict from the intervals of two slopes, one on each side of a break.
+    """Choose a verdict on the shape of a curve from the slopes on either side of a break point.
 
     Parameters
     ----------
@@ -230,7 +231,8 @@ def pick_shape(lines, hump: str, valley: str, unclear: str) -> str:
         Output of :func:`groove_utils.probe.two_lines`.
     hump, valley, unclear : str
         Verdicts for a clear rise followed by a clear fall, for a clear fall followed by a clear
-        rise, and for all other cases.
+        rise, and for all other cases. A rise or fall is clear if the 95% interval of the slope does
+        not contain 0.
     """
     signs = [pick_verdict(lines.loc[side], "+", "-", "0") for side in ("below", "above")]
     return {"+-": hump, "-+": valley}.get("".join(signs), unclear)
@@ -239,16 +241,16 @@ def pick_shape(lines, hump: str, valley: str, unclear: str) -> str:
 def pick_robust_shape(
     specifications: Iterable, hump: str, valley: str, unclear: str, depends: str
 ) -> str:
-    """Pick a verdict on a shape from several specifications of the same regression.
+    """Choose a verdict on the shape of a curve that was fitted with several sets of covariates.
 
     Parameters
     ----------
     specifications : iterable of DataFrame
-        One result of :func:`groove_utils.probe.two_lines` per set of covariates.
+        One output of :func:`groove_utils.probe.two_lines` per set of covariates.
     hump, valley, unclear : str
-        Verdicts as in :func:`pick_shape`, used if all specifications agree.
+        Verdicts to use if all sets of covariates lead to the same verdict; see :func:`pick_shape`.
     depends : str
-        Verdict if the specifications disagree.
+        Verdict to use if the verdict depends on the covariates.
 
     Examples
     --------
@@ -272,13 +274,14 @@ def clear_rows(table, p: str = "p_holm", *, value: str | None = None, sign: int 
     table : DataFrame
         One row per effect.
     p : str
-        Column of p-values, corrected for multiple testing if they form a family.
+        Column with the p-values, which should be corrected for multiple testing if they form a
+        family.
     value : str, optional
-        Column of the effect. If given, only effects with the sign `sign` are selected.
+        Column with the effects. If given, only effects with the sign `sign` are selected.
     sign : {1, -1}
         Sign of the effects to select.
     level : float
-        Rows with p-values below this level are selected.
+        Significance level; rows with p-values below it are selected.
 
     Returns
     -------
@@ -299,7 +302,7 @@ def clear_rows(table, p: str = "p_holm", *, value: str | None = None, sign: int 
 
 
 def describe_gains(table: pd.DataFrame, causes: Sequence[str]) -> dict[str, str]:
-    """Describe how training networks changes how well each cause of groove can be predicted.
+    """Describe how training affects how well a network predicts each cause of groove.
 
     Parameters
     ----------
@@ -315,8 +318,8 @@ def describe_gains(table: pd.DataFrame, causes: Sequence[str]) -> dict[str, str]
     dict of str to str
         ``training_gains``: the causes with a clear gain in at least one model;
         ``training_unchanged``: the causes without a clear gain; ``training_losses``: the causes
-        with a clear loss, each with its model; ``training_medians``: a sentence, without a full
-        stop, on the median difference over models.
+        with a clear loss, each with its model; ``training_medians``: a sentence with the median
+        difference over models, without a full stop.
     """
     gained, unchanged, medians = [], [], []
     for cause in causes:
