@@ -1,8 +1,8 @@
 """Tools for executing chapters, reporting their results, and building the book.
 
-A chapter starts with :func:`open_chapter`. The functions :func:`report_value`,
-:func:`report_texts`, :func:`show_figure`, :func:`show_table` and :func:`audio_player` add its
-results to the page and save them to files. The Makefile calls ``python -m groove_utils.book``.
+A chapter first calls :func:`open_chapter`. It then calls :func:`report_value`,
+:func:`report_texts`, :func:`show_figure`, :func:`show_table` and :func:`audio_player` to show
+results on its page and save them to files. The Makefile runs ``python -m groove_utils.book``.
 """
 
 import lazy_loader

@@ -1,7 +1,7 @@
-"""Command-line interface ``python -m groove_utils.book``, called by the Makefile.
+"""Command-line interface ``python -m groove_utils.book``, used by the Makefile.
 
 The environment variables STUDY, PARAMS, CH and PORT specify the study, the parameter file, the
-chapter and the port.
+chapter and the port of the web server.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from groove_utils.book.settings import read_port, read_settings
 from groove_utils.errors import ErrorDetails, describe_os_error
 from groove_utils.paths import project_root
 
-# nbformat imports jsonschema. If this optional package is installed, jsonschema takes a second in
-# each process to compile a grammar of web addresses, which notebooks do not need.
+# nbformat imports jsonschema, recent versions of which import rfc3987_syntax if it is installed.
+# In each process, this takes a second to compile a grammar for URLs, which notebooks do not need.
 sys.modules.setdefault("rfc3987_syntax", None)
 
 
@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("chapters", nargs="*", help="names of all chapters")
     verb.set_defaults(run=_make)
 
-    verb = verbs.add_parser("site", help="build every edition, and join them into a site")
+    verb = verbs.add_parser("site", help="build all editions and combine them into a site")
     verb.add_argument("chapters", nargs="+", help="names of all chapters")
     verb.set_defaults(run=_site)
 
@@ -74,28 +74,28 @@ def _parser() -> argparse.ArgumentParser:
 
     verb = verbs.add_parser("check", help="compare reported values with the expected ones")
     verb.add_argument("expected", type=Path)
-    verb.add_argument("--values", type=Path, help="by default values.json of STUDY and PARAMS")
-    verb.add_argument("--update", action="store_true", help="accept the reported values")
+    verb.add_argument("--values", type=Path, help="by default, values.json in the build folder")
+    verb.add_argument("--update", action="store_true", help="save the values as expected")
     verb.set_defaults(run=_check)
 
-    verb = verbs.add_parser("folder", help="print the folder of generated files")
+    verb = verbs.add_parser("folder", help="print the path of the build folder")
     verb.set_defaults(run=lambda _: print(read_settings(project_root()).build) or 0)
 
-    verb = verbs.add_parser("clean", help="delete the folder of generated files")
+    verb = verbs.add_parser("clean", help="delete the build folder")
     verb.set_defaults(run=_clean)
 
-    verb = verbs.add_parser("pdf", help="print all pages to one PDF")
+    verb = verbs.add_parser("pdf", help="print all pages to a single PDF")
     verb.set_defaults(run=_pdf)
 
-    verb = verbs.add_parser("serve", help="serve the pages to a browser, on PORT")
+    verb = verbs.add_parser("serve", help="serve the pages on localhost:PORT")
     verb.set_defaults(run=_serve)
 
-    verb = verbs.add_parser("sync", help="synchronise scripts and notebooks")
+    verb = verbs.add_parser("sync", help="synchronise the chapters' scripts and notebooks")
     verb.add_argument("folder", type=Path)
     verb.add_argument("--check", action="store_true", help="only list the differences")
     verb.set_defaults(run=_sync)
 
-    for name, what in (("new", "start the chapter CH from the template"),
+    for name, what in (("new", "create the chapter CH from the template"),
                        ("remove", "remove the chapter CH from the book")):  # fmt: skip
         verb = verbs.add_parser(name, help=what)
         verb.add_argument("folder", type=Path)
@@ -127,14 +127,14 @@ def _site(options: argparse.Namespace) -> int:
     site = root / "build" / ("site" if params == "default" else f"site-{params}")
     page = write_site(root / "site", site, editions, address)
     built = [edition.name for edition in editions if edition.html]
-    print(f"The site: {os.path.relpath(page)}, with the editions {', '.join(built)}.")
+    print(f"Built {os.path.relpath(page)} with the editions {', '.join(built)}.")
     if missing := [edition.name for edition in editions if not edition.html]:
-        print(f"Not included, since the data could not be fetched: {', '.join(missing)}.")
+        print(f"Skipped editions whose data could not be fetched: {', '.join(missing)}.")
     return 0
 
 
 def _read_chapter_name(chapters: list[str]) -> str:
-    """Return the chapter named by the variable CH; raise a BookError if there is none."""
+    """Return the chapter named by the variable CH; raise a BookError if it is not listed."""
     chapter = os.environ.get("CH", "")
     if chapter not in chapters:
         raise BookError(
@@ -175,9 +175,9 @@ def _run(options: argparse.Namespace) -> int:
             writes=options.writes,
         )
     except (ErrorDetails, OSError) as error:
-        # printed when Make has ended, after the output of other chapters
-        described = isinstance(error, OSError)
-        message = describe_os_error(error, options.build) if described else str(error)
+        # saved to a file, and printed after Make has exited, below the output of other chapters
+        is_os_error = isinstance(error, OSError)
+        message = describe_os_error(error, options.build) if is_os_error else str(error)
         failure = options.build / "failed" / f"{options.script.stem}.txt"
         try:
             failure.parent.mkdir(parents=True, exist_ok=True)
@@ -264,7 +264,7 @@ def _remove(options: argparse.Namespace) -> int:
     from groove_utils.book.chapter_list import remove_chapter
 
     kept = remove_chapter(options.folder, options.slug, project_root() / "build" / "removed")
-    print(f"Removed {options.slug} from the book. Its files are kept in {os.path.relpath(kept)}.")
+    print(f"Removed {options.slug} from the book. Its files are now in {os.path.relpath(kept)}.")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""State of the open chapter: its study, tables, reported values, and the files that it has read."""
+"""State of the open chapter: its study, its tables, and the values that it has reported."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ __all__ = [
     "study_tables",
 ]  # fmt: skip
 
-DECLARED = "GROOVE_TABLES"  # tables that the chapter may read and write, as JSON
+DECLARED = "GROOVE_TABLES"  # environment variable: tables the chapter may read and write, as JSON
 NOTHING_RUN = {
     "values": {}, "names": [], "files": [], "packages": [], "tables_written": [],
     "peak_memory_mib": 0,
 }  # fmt: skip
-"""Record of a chapter that was left out completely. Records contain the reported values, the names
-of values, figures and tables, the files of ``groove_utils`` and of the study that were used, the
-imported packages, the tables written, and the peak memory in MiB."""
+"""Record of a chapter that was skipped entirely. A record contains the chapter's reported values;
+the names of its values, figures and tables; the files of ``groove_utils`` and of the study that it
+used; the packages that it imported; the tables that it wrote; and its peak memory use in MiB."""
 
 NOT_ALLOWED = b"The study does not allow this table.\n"
-"""Content of a table's file if the table cannot be computed for a study."""
+"""Content of a table file if the table cannot be computed for the study."""
 
 _current: Chapter | None = None
 
 
 class Chapter:
-    """Run of one chapter, created by :func:`open_chapter`.
+    """A chapter that is being run, created by :func:`open_chapter`.
 
     Attributes
     ----------
     name : str
-        Name of the chapter's file in ``analysis/``, without suffix.
+        Name of the chapter's file in ``analysis/``, without the suffix.
     study : Study
         The loaded study.
     build : pathlib.Path
-        Folder of this study's generated files.
+        The study's build folder.
     in_book : bool
         True if Make is running the chapter for the book; False in Jupyter.
     reported : dict
@@ -55,7 +55,7 @@ class Chapter:
     tables_written : set of str
         Names of the tables saved so far.
     names : set of str
-        Names and labels of values, figures and tables that are in use.
+        Names of values, and labels of figures and tables, that are already in use.
     """
 
     def __init__(self, name: str, study: Study, build: Path, in_book: bool):
@@ -77,7 +77,7 @@ class Chapter:
         Parameters
         ----------
         frame : pandas.DataFrame
-            Table to save with its index.
+            Table to save, including its index.
         name : str
             Name of the table. ``analysis/chapters.mk`` must list it among the tables that this
             chapter writes.
@@ -92,7 +92,7 @@ class Chapter:
         write_if_changed(self._table_path(name), frame.to_parquet(write_page_checksum=True))
 
     def load_table(self, name: str) -> pd.DataFrame:
-        """Read a table that an earlier chapter has written.
+        """Read a table that an earlier chapter wrote.
 
         Raises
         ------
@@ -113,18 +113,18 @@ class Chapter:
             return pd.read_parquet(path, page_checksum_verification=True)
         except (OSError, ValueError) as error:
             raise BookError(
-                f"The table {path} is damaged ({error}); expected one written by the book. `make "
-                f"chapter CH={self.name}` writes it again.",
+                f"The table {path} is damaged ({error}); expected a Parquet file written by the "
+                f"book. Run `make chapter CH={self.name}` to recreate it.",
                 kind="damaged_table",
                 path=path,
             ) from error
 
     def find_table(self, name: str) -> pd.DataFrame | None:
-        """Read a table of an earlier chapter; return None if it does not exist for this study."""
+        """Read a table that an earlier chapter wrote, or return None if there is no such table."""
         return self.load_table(name) if self.has_table(name) else None
 
     def has_table(self, name: str) -> bool:
-        """Check whether an earlier chapter has written a table."""
+        """Return True if an earlier chapter wrote the table."""
         return has_table(self.build / "tables", name)
 
     def _check_declared(self, verb: str, name: str) -> None:
@@ -147,16 +147,16 @@ def open_chapter(name: str, study: str | os.PathLike = "demo") -> Chapter:
     Parameters
     ----------
     name : str
-        The chapter's file name in ``analysis/``, without suffix.
+        Name of the chapter's file in ``analysis/``, without the suffix.
     study : str or path-like
-        A study's name or folder; see :func:`groove_utils.study.load_study`.
+        Name or folder of the study; see :func:`groove_utils.study.load_study`.
 
     Returns
     -------
     Chapter
     """
     global _current
-    from groove_utils.figures.theme import use_theme  # imports seaborn, not needed by the runner
+    from groove_utils.figures.theme import use_theme  # slow: imports seaborn
 
     use_theme()
     in_book = "GROOVE_BUILD" in os.environ
@@ -178,13 +178,13 @@ def in_book() -> bool:
 
 
 def has_table(folder: Path, name: str) -> bool:
-    """Return True if a table's file exists and is not the placeholder :data:`NOT_ALLOWED`."""
+    """Return True if a table exists and is not the placeholder :data:`NOT_ALLOWED`."""
     path = folder / f"{name}.parquet"
     return path.is_file() and path.read_bytes() != NOT_ALLOWED
 
 
 def study_tables(study: Study) -> list[Path]:
-    """List the paths of a study's ``study.yml`` and tables."""
+    """List the paths of a study's ``study.yml`` and CSV tables."""
     return [path for path in sorted(study.path.iterdir()) if path.suffix in {".yml", ".csv"}]
 
 

@@ -19,7 +19,7 @@ LIST = re.compile(r"^CHAPTERS\s*:?=((?:[^\n]*\\\n)*[^\n]*)$", re.MULTILINE)
 
 
 def listed_chapters(text: str) -> list[str]:
-    r"""List the names of the chapters in the text of ``chapters.mk``.
+    r"""Return the names of the chapters that are listed in the text of ``chapters.mk``.
 
     Raises
     ------
@@ -74,11 +74,26 @@ def declared_tables(text: str) -> dict[str, dict[str, list[str]]]:
 def add_chapter(folder: Path, slug: str) -> Path:
     """Create a chapter from the template, and add its name to the list in ``chapters.mk``.
 
-    The list remains sorted by chapter number. The parameters, the return value and the errors are
-    the same as for :func:`groove_utils.book.jupytext_sync.new_chapter`. A BookError is also raised
-    if the chapter is already listed.
+    The list remains sorted by chapter number.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The folder ``analysis/``.
+    slug : str
+        Name of the new chapter, such as ``12-tempo``.
+
+    Returns
+    -------
+    pathlib.Path
+        Path of the chapter's script.
+
+    Raises
+    ------
+    BookError
+        If the name is invalid, or the chapter already exists or is already listed.
     """
-    # a slow import, which is not needed for reading the lists
+    # imported here, since this import is slow and no other function needs it
     from groove_utils.book.jupytext_sync import new_chapter
 
     file = folder / "chapters.mk"
@@ -86,7 +101,7 @@ def add_chapter(folder: Path, slug: str) -> Path:
     chapters = listed_chapters(text)
     if slug in chapters:
         raise BookError(
-            f"CH={slug}: chapters.mk lists it already; choose another number or name.",
+            f"CH={slug}: chapters.mk already lists this chapter; choose another number or name.",
             kind="taken_name",
             path=file,
             value=slug,
@@ -103,7 +118,7 @@ def add_chapter(folder: Path, slug: str) -> Path:
 def remove_chapter(folder: Path, slug: str, kept: Path) -> Path:
     """Remove a chapter from the book, and move its script and notebook to another folder.
 
-    The chapter's entries in ``chapters.mk`` and in the parameter files are deleted.
+    The chapter's entries in ``chapters.mk`` and in the parameter files are also deleted.
 
     Parameters
     ----------

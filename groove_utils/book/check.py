@@ -11,11 +11,10 @@ __all__ = ["compare_values", "write_expected"]
 
 
 def tolerance_of(entry: dict) -> float:
-    """Return the largest accepted deviation of a reported value from the expected value.
+    """Return the tolerance of a value: the largest accepted deviation from the expected value.
 
-    If the chapter specified a ``tolerance``, this value is returned. Otherwise, the largest
-    accepted deviation is 5% of the expected value or half the width of its 95% interval, whichever
-    is smaller, but at least 1e-6.
+    A ``tolerance`` specified by the chapter takes precedence. The default is 5% of the value or
+    half the width of its 95% interval, whichever is smaller, but at least 1e-6.
     """
     if entry.get("tolerance") is not None:
         return float(entry["tolerance"])
@@ -75,6 +74,6 @@ def write_expected(values: dict[str, dict], path: Path) -> None:
 
 
 def _rounded(entry: dict) -> float:
-    # six digits, unless the tolerance requires more
+    # six significant digits, unless the tolerance requires more
     short = float(f"{entry['value']:.6g}")
     return short if abs(short - entry["value"]) <= tolerance_of(entry) / 10 else entry["value"]

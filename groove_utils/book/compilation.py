@@ -1,8 +1,8 @@
 """Compile the pages that have changed since the last build, using jupyter-book.
 
-Sphinx reads a page again if the page's own file has changed, but it does not track everything that
-a page takes from other pages, such as the titles in the sidebar. If any content that pages share
-has changed, all pages are therefore compiled again.
+Sphinx recompiles a page if the page's own file has changed, but it does not track all content that
+the page takes from other pages, such as the titles in the sidebar. If any such shared content has
+changed, all pages are therefore recompiled.
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ def compile_pages(sources: Path, work: Path, log: Path) -> Path:
     sources : pathlib.Path
         Folder with ``_config.yml``, ``_toc.yml`` and the pages.
     work : pathlib.Path
-        Folder that is kept between builds, with Sphinx's parsed pages and HTML.
+        Working folder with Sphinx's parsed pages and HTML, which is kept between builds.
     log : pathlib.Path
         File for the output of jupyter-book.
 
     Returns
     -------
     pathlib.Path
-        Folder with the HTML. Edit a copy, not this folder, since the next build reuses it.
+        Folder with the HTML. Edit only copies of its files, since the next build reuses them.
 
     Raises
     ------
     BookError
-        If jupyter-book fails or issues warnings. The next build then compiles all pages, so the
-        warnings appear again.
+        If jupyter-book fails or issues warnings. The next build then recompiles all pages, so that
+        the warnings are shown again.
     """
     state, html = work / "shared.txt", work / "_build" / "html"
     shared = shared_parts(sources)
@@ -76,10 +76,11 @@ def shared_parts(sources: Path) -> str:
     -------
     str
         Hash of 64 hexadecimal digits. It changes only if titles, labels, citations, the glossary,
-        styles, scripts, settings, installed packages, this package's Sphinx extensions or the path
-        of `sources` change.
+        styles, scripts, settings, installed packages, this package's Sphinx extensions, or the
+        path of `sources` change.
     """
-    # includes the path: a copied build may consist of hard links, and Sphinx writes files in place
+    # The path is included, so that a copy of a build is compiled from scratch. Its files may be
+    # hard links to those of the original, and Sphinx modifies files in place.
     contents = [str(sources.resolve()), json.dumps(installed_versions(), sort_keys=True)]
     files = [sources / name for name in SHARED_FILES] + [*(sources / "_static").glob("*.*")]
     settings = sources / "_config.yml"
@@ -106,7 +107,7 @@ def _prose(page: Path) -> str:
 
 
 def _jupyter_book(sources: Path, work: Path, log: Path) -> None:
-    # the package has no __main__; see groove_utils.book.__main__ for the first line
+    # jupyter_book has no __main__ module; groove_utils.book.__main__ explains the first line
     start = "import sys; sys.modules['rfc3987_syntax'] = None\n"
     start += "from jupyter_book.cli.main import main; main()"
     command = [sys.executable, "-c", start, "build", str(sources)]
@@ -119,14 +120,14 @@ def _jupyter_book(sources: Path, work: Path, log: Path) -> None:
         problems = [line for line in output.splitlines() if re.search("WARNING|ERROR", line)]
         shown = "\n".join(problems[-20:] or output.splitlines()[-25:])
         raise BookError(
-            f"jupyter-book failed:\n{shown}\nThe whole log: {os.path.relpath(log)}",
+            f"jupyter-book failed:\n{shown}\nFull log: {os.path.relpath(log)}",
             kind="jupyter_book",
             path=log,
         )
 
 
 def _remove_dropped_media(sources: Path, html: Path) -> None:
-    """Delete figures, sounds and tables of earlier builds that are no longer used."""
+    """Delete figures, sounds and tables from earlier builds that are no longer used."""
     kept = {file.name for file in [*list_media(sources), *(sources / "_static").glob("*")]}
     for place in ("_images/*", "_static/audio/*", "_downloads/*/*"):
         for file in html.glob(place):

@@ -1,6 +1,6 @@
-"""Tables about the demo study: effects found with many random seeds, and tags predicted by models.
+"""Tables about the demo study: effects found in repeated simulations, and tags predicted by models.
 
-The tables are computed separately, by ``make bench-demo``, and saved in ``analysis/expected/``,
+The results are computed separately, by ``make bench-demo``, and saved in ``analysis/expected/``,
 since computing them takes longer than building the book.
 """
 
@@ -19,34 +19,34 @@ SEEDS, TAGS = "demo_seeds.csv", "demo_tags.csv"
 
 
 def demo_results(folder: Path) -> dict[str, MystText | str]:
-    """Write the tables for the page on the demo study, and sentences about them, as Markdown.
+    """Return tables for the page on the demo study, and sentences about them, as Markdown.
 
     Parameters
     ----------
     folder : pathlib.Path
         Folder with ``demo_seeds.csv`` and ``demo_tags.csv``. The first line of each file begins
-        with ``#`` and states how the file was created.
+        with ``#`` and describes how the file was created.
 
     Returns
     -------
     dict of str to str
         The tables ``effects``, ``controls``, ``training`` and ``tags``; the sentences ``covered``,
-        ``falsely_found``, ``gains``, ``twins`` and ``recognised``; and ``made``, which states how
-        the simulations were run. Entries that need a missing file are empty strings.
+        ``falsely_found``, ``gains``, ``twins`` and ``recognised``; and ``made``, which describes
+        how the simulations were run. Entries that depend on a missing file are empty strings.
     """
     tables = ("effects", "controls", "training", "tags")
     sentences = ("covered", "falsely_found", "gains", "twins", "recognised")
     results = dict.fromkeys((*tables, *sentences, "made"), "")
     if (folder / SEEDS).is_file():
         seeds = pd.read_csv(folder / SEEDS, comment="#")
-        of_controls = seeds["target"].str.startswith(("placebo", "style_only"))
+        is_control = seeds["target"].str.startswith(("placebo", "style_only"))
         unknown = seeds["truth"] == "unknown"
-        results["effects"] = _effects(seeds[~of_controls & ~unknown])
-        results["controls"] = _controls(seeds[of_controls & (seeds["truth"] != "value")])
+        results["effects"] = _effects(seeds[~is_control & ~unknown])
+        results["controls"] = _controls(seeds[is_control & (seeds["truth"] != "value")])
         results["training"] = _training(seeds[unknown])
         results["covered"] = _describe_coverage(seeds)
-        results["falsely_found"] = _describe_false_finds(seeds[seeds["truth"] == "absent"])
-        results["gains"] = _describe_gains(seeds[unknown & ~of_controls])
+        results["falsely_found"] = _describe_false_positives(seeds[seeds["truth"] == "absent"])
+        results["gains"] = _describe_gains(seeds[unknown & ~is_control])
         results["twins"] = _describe_twins(seeds[unknown])
         first = (folder / SEEDS).read_text(encoding="utf-8").partition("\n")[0]
         results["made"] = first.removeprefix("#").strip()
@@ -82,7 +82,7 @@ def _training(rows: pd.DataFrame) -> MystText:
 
 
 def _describe_coverage(rows: pd.DataFrame) -> str:
-    """Describe the share of intervals that contain the true value, and its range over rows."""
+    """Describe the share of intervals that contain the true value, and its range across rows."""
     covered = rows.dropna(subset="covered")
     if covered.empty:
         return ""
@@ -94,7 +94,7 @@ def _describe_coverage(rows: pd.DataFrame) -> str:
     )
 
 
-def _describe_false_finds(rows: pd.DataFrame) -> str:
+def _describe_false_positives(rows: pd.DataFrame) -> str:
     """Describe the share of tests that find an effect where there is none."""
     if rows.empty:
         return ""
@@ -119,10 +119,11 @@ def _describe_false_finds(rows: pd.DataFrame) -> str:
 
 
 def _describe_tags(tags: pd.DataFrame) -> str:
-    """List the styles whose own tag is more probable for them than for all other styles.
+    """List, in sentences, the styles that each tagger recognises.
 
-    Styles are compared within each tagger. The table lists only the most probable tags of each
-    style; any other tag is at most as probable as the least probable listed tag of that style.
+    A tagger recognises a style if it assigns the style's own tag a higher probability for this
+    style than for every other style. The table lists only the most probable tags for each style; an
+    unlisted tag is at most as probable as the style's least probable listed tag.
     """
     kinds: dict[bool | None, list[str]] = {True: [], False: [], None: []}
     for tagger, rows in tags.groupby("tagger", sort=False):
@@ -142,9 +143,9 @@ def _describe_tags(tags: pd.DataFrame) -> str:
 
 
 def _is_highest(style: str, listed: dict[str, dict[str, float]]) -> bool | None:
-    """Check whether a style's own tag is more probable for this style than for all others.
+    """Return True if a style's own tag is more probable for this style than for all others.
 
-    Return None if the listed tags do not show this.
+    Return None if this cannot be decided from the listed tags.
     """
     highest = listed[style][style]
     others = [tags for name, tags in listed.items() if name != style]
@@ -155,7 +156,7 @@ def _is_highest(style: str, listed: dict[str, dict[str, float]]) -> bool | None:
 
 def _describe_gains(rows: pd.DataFrame) -> str:
     """List the causes of groove that training makes clearly more predictable in most song sets."""
-    # targets that depend on listeners are simulated several times for each set of songs
+    # targets that depend on listeners have a larger n: they are simulated repeatedly per song set
     causes = rows[rows["n"] == rows["n"].min()]
     if causes.empty:
         return ""
@@ -175,9 +176,9 @@ def _describe_gains(rows: pd.DataFrame) -> str:
 
 
 def _describe_twins(rows: pd.DataFrame) -> str:
-    """Describe in how many simulated studies training improves the prediction of groove.
+    """State in how many simulated studies training improves the prediction of groove.
 
-    Each network is compared with its untrained twin, the same network with random weights.
+    Each network is compared with its untrained twin, which is the same network with random weights.
     """
     groove = rows[rows["target"] == "groove"]
     counts = [

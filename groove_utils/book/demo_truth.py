@@ -1,4 +1,4 @@
-"""Tables of the true effects on the demo study's ratings, taken from the simulation's constants."""
+"""Tables of the true effects on ratings in the demo study, from the constants of the simulation."""
 
 from __future__ import annotations
 
@@ -13,24 +13,23 @@ from groove_utils.synth.questionnaire import CONTROLS, RATED, fixed_effects, gro
 
 __all__ = ["demo_truth", "random_effects", "true_effects"]
 
-UNITS = {"density_z": " notes per second", "low_z": " dB"}  # others have none
+UNITS = {"density_z": " notes per second", "low_z": " dB"}  # other predictors have no unit
 
 
 def demo_truth() -> dict[str, MystText | str]:
-    """Describe the demo study's true effects in Markdown.
+    """Return tables and texts about the true effects in the demo study, as Markdown.
 
     Returns
     -------
     dict of str to str
         ``effects`` and ``random``: tables of the fixed effects and of the random effects; ``best``:
         the syncopation at which groove is highest; ``styles``: the effect of each style on the
-        control question “style only”; ``untouched``: the control questions on which no cause has an
-        effect.
+        control question “style only”; ``untouched``: the control questions that no cause affects.
     """
     effects = default_effects()
     slope, bend = true_effects(effects).loc[["syncopation_z", "syncopation_z2"], "groove"]
     _, centre, unit = REFERENCE["syncopation_z"]
-    best = (centre - unit * slope / (2 * bend)) ** 2  # the predictor is the square root
+    best = (centre - unit * slope / (2 * bend)) ** 2  # the predictor is √syncopation
     shown = [query for query in ("groove", *RATED) if query not in CONTROLS]
     causes = true_effects(effects).rename_axis("cause")
     units = pd.Series({term: _describe_unit(term) for term in causes.index}, name="one unit")
@@ -82,7 +81,8 @@ def random_effects(effects: Effects) -> pd.DataFrame:
     -------
     DataFrame
         One row per random effect, with the same columns and units as in :func:`true_effects`. The
-        groove score is the mean of four questions, whose random effects are correlated.
+        values for the groove score, which averages four questions, take into account that the
+        random effects on these questions are correlated.
     """
     weights = _groove_weights()
     rows = {}
@@ -92,7 +92,7 @@ def random_effects(effects: Effects) -> pd.DataFrame:
             loadings = effects.common.loc[part].to_numpy()
             correlation = np.outer(loadings, loadings)
             np.fill_diagonal(correlation, 1)
-        else:  # one draw for all questions
+        else:  # all questions share the same random draws
             correlation = np.ones((sd.size, sd.size))
         variance = (weights * sd) @ correlation @ (weights * sd)
         rows[part] = [np.sqrt(variance), *np.abs(sd)]
@@ -106,9 +106,9 @@ def _groove_weights() -> np.ndarray:
     return scores[1:] - scores[0]
 
 
-def _formatted(table: pd.DataFrame, of_score: str, of_questions: str) -> pd.DataFrame:
-    """Format effects on the groove score and on the questions, each with its own format."""
-    formats = {query: of_score if query == "groove" else of_questions for query in table}
+def _formatted(table: pd.DataFrame, score_format: str, question_format: str) -> pd.DataFrame:
+    """Format effects on the groove score and on the questions, using a separate format for each."""
+    formats = {query: score_format if query == "groove" else question_format for query in table}
     return table.apply(lambda column: [format_number(v, formats[column.name]) for v in column])
 
 
@@ -121,7 +121,7 @@ def _in_words(query: str) -> str:
 
 
 def _describe_unit(term: str) -> str:
-    """Describe one unit of a predictor in words."""
+    """Describe in words what one unit of a predictor means."""
     first, _, product = term.partition(":")
     if product:
         return f"{_describe_unit(first)} × one unit"

@@ -1,8 +1,9 @@
 """Downloadable notebooks of chapters, with values, figures and an installation cell.
 
 The book's own notebooks refer to figures and sounds in separate files, and insert values with MyST
-roles; neither works for a single notebook in Jupyter or Colab. In a downloaded notebook, figures
-are embedded, values are part of the text, and audio players appear when their cells are run.
+roles; neither works if a single notebook is opened in Jupyter or Colab. In a downloaded notebook,
+figures are embedded, values are part of the text, and audio players appear when their cells are
+run.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ def download_notebook(
     values: Mapping[str, Mapping],
     address: Mapping[str, str] | None,
 ) -> NotebookNode:
-    """Create the downloadable notebook of an executed chapter.
+    """Convert the page of an executed chapter to a downloadable notebook.
 
     Parameters
     ----------
@@ -105,7 +106,7 @@ def download_notebook(
     chapter : str
         Name of the chapter.
     sources : pathlib.Path
-        Folder of the page, with the sub-folder ``figures/``.
+        Folder that contains the page and the sub-folder ``figures/``.
     values : mapping of str to mapping
         Reported values, as returned by :func:`groove_utils.book.build.collect_values`.
     address : mapping or None
@@ -141,7 +142,7 @@ def write_downloads(
     address: Mapping[str, str] | None,
     kept: KeptFiles,
 ) -> None:
-    """Write the chapters' downloadable notebooks, to which the download buttons link.
+    """Write the notebooks to which the download buttons of the chapters link.
 
     Parameters
     ----------
@@ -154,7 +155,7 @@ def write_downloads(
     values, address : mapping
         See :func:`download_notebook`.
     kept : KeptFiles
-        Cache of the notebooks that were written in earlier builds.
+        Cache of downloadable notebooks from earlier builds.
     """
     for chapter in chapters:
         text = (sources / f"{chapter}.ipynb").read_text(encoding="utf-8")
@@ -175,10 +176,10 @@ def _solution_heading(mark: re.Match) -> str:
 
 
 def _output(output: NotebookNode, sources: Path, texts: Mapping[str, str]) -> list[NotebookNode]:
-    """Convert one output of a page for the downloaded notebook; the result may be empty."""
+    """Convert one output of a page to a list of outputs for the downloaded notebook."""
     data = output.get("data", {})
     if any(kind.startswith("application/papermill.record") for kind in data):
-        return []  # a value, which is in the text
+        return []  # a reported value, which is inserted into the text
     html, text = data.get("text/html", ""), data.get("text/markdown", "")
     if 'class="listening-map"' in html:
         return []
@@ -194,7 +195,7 @@ def _output(output: NotebookNode, sources: Path, texts: Mapping[str, str]) -> li
 
 
 def _figure(file: Path, options: str, caption: str, texts: Mapping[str, str]) -> list[NotebookNode]:
-    """Return a figure as an embedded PNG, and its caption."""
+    """Return two outputs: a figure as an embedded PNG, and its caption."""
     alt = re.search(r"^:alt: *(.*)$", options, re.M)
     width = re.search(r"^:width: *(\d+)px", options, re.M)
     png = io.BytesIO()

@@ -1,7 +1,7 @@
 """Editions of the book, one per catalogued study, and the website that contains them.
 
-Each page of the site links to the same page of the other editions. The links are plain HTML, so
-they work without JavaScript and for local files, unlike the theme's version switcher.
+Each page of the site links to the same page of the other editions. Unlike the theme's version
+switcher, the links are plain HTML, so they also work without JavaScript and in local files.
 """
 
 from __future__ import annotations
@@ -33,14 +33,15 @@ class Edition:
     Parameters
     ----------
     name, title : str
-        The study's name in the catalogue, and its title.
+        Name of the study in the catalogue, and title of the study.
     simulated : bool
         True if the study's ratings are simulated.
     html : pathlib.Path or None
-        Folder of the pages; None if the edition could not be built because its data are missing.
+        Folder with the pages, or None if the edition could not be built because its data are
+        missing.
     fetched : bool
-        False if the data could not be fetched. The edition then has no pages, or only pages from an
-        earlier build.
+        False if the data could not be fetched. In that case, the edition has no pages, or only
+        pages from an earlier build.
     values : dict
         Reported values, as in ``values.json``.
     """
@@ -100,13 +101,13 @@ def build_editions(
         print(f"== Edition {dataset.name}", flush=True)
         fetched = make_study(settings, chapters) == 0
         if not fetched and not dataset.remotes:
-            _raise_failed(dataset.name, "its study could not be generated")
+            _raise_failed(dataset.name, "the study could not be generated")
         if fetched and make_results(settings, chapters):
-            _raise_failed(dataset.name, "a chapter or its pages failed")
+            _raise_failed(dataset.name, "a chapter failed, or its pages could not be built")
         built = (html / "index.html").is_file()
         if not fetched:
             how = "an earlier build is used" if built else "the site is built without this edition"
-            print(f"{dataset.name}: its data could not be fetched or read; {how}.", flush=True)
+            print(f"{dataset.name}: the data could not be fetched or read; {how}.", flush=True)
         values = settings.build / "values.json"
         editions.append(
             Edition(
@@ -123,8 +124,8 @@ def build_editions(
 
 def _raise_failed(name: str, what: str) -> None:
     raise BookError(
-        f"The edition {name}: {what}; see above for the reason. Correct the cause, and run "
-        "`make site` again; the existing site was not changed.",
+        f"Edition {name}: {what}; see the messages above. Fix the problem, and run `make site` "
+        "again. The existing site was not changed.",
         kind="edition_failed",
         value=name,
     )
@@ -169,17 +170,17 @@ def write_site(
     source : pathlib.Path
         The folder ``site/``, with the template of the front page and its style sheet.
     site : pathlib.Path
-        Output folder; it is replaced once everything has been written.
+        Output folder. An existing folder is replaced only after the new site has been written.
     editions : sequence of Edition
         The editions; at least one must have pages. Editions without pages appear only on the front
         page.
     address : str, optional
-        Address at which the site will be published, for canonical links.
+        Address at which the site will be published. If given, each page has a canonical link.
 
     Returns
     -------
     pathlib.Path
-        The front page, ``index.html``.
+        Path of the front page, ``index.html``.
     """
     part, old = (site.with_name(f".{site.name}.{what}") for what in ("part", "old"))
     for folder in (part, old):
@@ -222,7 +223,10 @@ def _list_pages(edition: Edition) -> set[str]:
 def _switcher(
     edition: Edition, editions: Iterable[Edition], page: str, pages: Mapping[str, set[str]]
 ) -> str:
-    """Return HTML links to a page in all editions, or to the front page where it is missing."""
+    """Return links to a page in all editions, or to the front page of editions without this page.
+
+    The links are HTML.
+    """
     up = "../" * (page.count("/") + 1)
     items = [f'<li><a href="{up}index.html">All editions</a></li>']
     for other in editions:
@@ -237,7 +241,7 @@ def _switcher(
 
 
 def _insert(text: str, links: str, canonical: str | None, depth: int) -> str:
-    """Insert the links to other editions and the canonical address into a page."""
+    """Insert the links to the editions, and a link to the canonical address, into a page."""
     head = f'<link href="{"../" * depth}editions.css" rel="stylesheet"/>'
     if canonical:
         head += f'<link href="{escape(canonical)}" rel="canonical"/>'

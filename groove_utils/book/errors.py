@@ -6,8 +6,8 @@ __all__ = ["BookError", "ChapterError"]
 
 
 class BookError(DetailedError):
-    """Error raised for invalid values, figures or pages; the message says how to fix it."""
+    """Error raised for invalid values, figures or pages; the message explains how to fix it."""
 
 
 class ChapterError(BookError):
-    """Error raised if a chapter fails; the message names the chapter, the cell and the error."""
+    """Error raised if a chapter fails; its message states the chapter, the cell and the cause."""

@@ -1,8 +1,8 @@
 """Exercise notebooks: chapters without the solutions to their exercises.
 
 An exercise notebook is generated from the same source as the page of its chapter. A cell tagged
-``solution`` becomes an empty cell. The following cell, tagged ``check``, reports what is wrong with
-the reader's answer, without giving away the solution.
+``solution`` is replaced with an empty cell for the reader's answer. A cell tagged ``check``, which
+may follow it, reports what is wrong with the answer without giving away the solution.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def exercise_notebook(
         Reported values, as returned by :func:`groove_utils.book.build.collect_values`, to insert
         into the prose. Missing values are replaced by an ellipsis.
     address : mapping of str to str, optional
-        Address of the repository, for :func:`groove_utils.book.downloads.install_cell`.
+        Address of the repository; see :func:`groove_utils.book.downloads.install_cell`.
 
     Returns
     -------
@@ -78,7 +78,7 @@ def exercise_notebook(
         cells.append(cell)
     start = nbformat.v4.new_markdown_cell(START.format(chapter=script.stem), id="exercise-notebook")
     notebook.cells = [install_cell(script.stem, address), start, *cells]
-    del notebook.metadata["jupytext"]  # it is not paired with a script
+    del notebook.metadata["jupytext"]  # an exercise notebook is not paired with a script
     return notebook
 
 
@@ -88,7 +88,7 @@ def write_exercises(
     values: Mapping[str, Mapping] | None = None,
     address: Mapping[str, str] | None = None,
 ) -> list[Path]:
-    """Write the exercise notebooks of the chapters that have exercises.
+    """Write an exercise notebook for each chapter that has exercises.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def link_exercises(text: str, chapter: str) -> str:
     Parameters
     ----------
     text : str
-        Markdown source; it is returned unchanged if it lacks this heading.
+        Markdown source. If it does not contain the heading, it is returned unchanged.
     chapter : str
         Name of the chapter.
 
@@ -143,7 +143,10 @@ def link_exercises(text: str, chapter: str) -> str:
 
 
 def _without_solutions(text: str, inside: bool) -> tuple[str, bool]:
-    """Remove solutions from a text; also return True if a solution continues in the next cell."""
+    """Remove solutions from a cell's text; also return whether one continues in the next cell.
+
+    `inside` is True if the cell begins inside a solution.
+    """
     kept, position = [], 0
     for mark in SOLUTION_MARK.finditer(text):
         if not inside:

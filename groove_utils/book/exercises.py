@@ -1,7 +1,7 @@
 """Sphinx extension that removes the duplicate HTML ids of exercises and solutions.
 
-The extension sphinx-exercise gives the contents of all exercises the same id, but ids must be
-unique on a page.
+The extension sphinx-exercise assigns the same id to the contents of all exercises, but ids must be
+unique within a page.
 """
 
 from __future__ import annotations

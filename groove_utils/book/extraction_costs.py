@@ -1,4 +1,4 @@
-"""Costs of embedding large collections, as tables for the page on model cards.
+"""Tables of the costs of embedding large collections, for the page “Model cards”.
 
 The costs are measured separately, by ``python tests/bench/bench_scale.py --write``, since
 measuring them takes longer than building the book.
@@ -19,7 +19,7 @@ __all__ = ["extraction_costs"]
 
 SCALE = "scale.csv"
 SONG_SECONDS, N_CORES = 30, 2
-BLOCK = 4096  # bytes per block of a file system
+BLOCK = 4096  # usual block size of a file system, in bytes
 ADVICE = {
     10**4: "nothing; `EXECUTOR=joblib:N` uses N cores",
     10**5: "use a GPU, or the workers of a Dask cluster (`EXECUTOR=dask://HOST:PORT`), and put "
@@ -37,21 +37,21 @@ STEPS = {
 
 
 def extraction_costs(folder: Path) -> dict[str, MystText | str]:
-    """Write tables of the costs of embedding large collections, as Markdown.
+    """Return tables of the costs of embedding large collections, as Markdown.
 
     Parameters
     ----------
     folder : pathlib.Path
-        Folder with the file ``scale.csv``. The first line of this file begins with ``#`` and states
-        how the costs were measured.
+        Folder with the file ``scale.csv``. The first line of this file begins with ``#`` and
+        describes how the costs were measured.
 
     Returns
     -------
     dict of str to str
         ``table``: costs by number of tracks; ``assumed``: the track length and number of cores that
         the table assumes; ``models``: names of the measured models; ``growth``: sentences on time
-        and memory per track; ``steps``: a table of the time that other steps take; ``made``: how
-        the costs were measured. All values are empty strings if the file is missing.
+        and memory per track; ``steps``: a table of the time taken by other steps; ``made``: how the
+        costs were measured. All values are empty strings if the file is missing.
     """
     if not (folder / SCALE).is_file():
         return dict.fromkeys(("table", "assumed", "models", "growth", "steps", "made"), "")
@@ -69,7 +69,7 @@ def extraction_costs(folder: Path) -> dict[str, MystText | str]:
 
 
 def _progress(rows: pd.DataFrame) -> pd.DataFrame:
-    """Tabulate the time (s) and memory (MiB) of the extraction by number of processed tracks."""
+    """Tabulate the time (s) and memory (MiB) of the extraction, by number of processed tracks."""
     columns = ["seconds", "client_mib", "worker_mib"]
     series = {name: rows.loc[(name, "extraction")].set_index("tracks")["value"] for name in columns}
     return pd.DataFrame(series).sort_index()
@@ -87,7 +87,7 @@ def _costs(rows: pd.DataFrame, progress: pd.DataFrame) -> pd.DataFrame:
     numbers = rows.loc["numbers"].loc[models, "value"]
     file_bytes = 4 * numbers + rows.loc[("entry_overhead", "cache"), "value"].item()
     disk = np.ceil(file_bytes / BLOCK) * BLOCK
-    # vectors are in memory twice, one by one and stacked
+    # each vector is in memory twice: as a separate array, and as part of a stacked array
     vector_bytes = rows.loc[("vector_bytes", "cache"), "value"].item()
     memory = 2**20 * _slope(progress["client_mib"]) + 2 * (4 * numbers - vector_bytes)
     return pd.DataFrame(
@@ -110,12 +110,12 @@ def _hours(value: float) -> str:
 
 
 def _span(values: pd.Series, write) -> str:
-    """Format the range of values, such as ``1.2–3.4``."""
+    """Format the range of values as text, such as ``1.2–3.4``."""
     return "–".join(dict.fromkeys(write(value) for value in (values.min(), values.max())))
 
 
 def _describe_growth(rows: pd.DataFrame, progress: pd.DataFrame) -> str:
-    inner = progress[1:-1]  # excludes looking up all tracks before, and reading them afterwards
+    inner = progress[1:-1]  # without the initial look-up of all tracks, and the final reading
     half = len(inner) // 2
     halves = [1e3 * _slope(part["seconds"]) for part in (inner[: half + 1], inner[half:])]
     client = 1e3 * _slope(progress["client_mib"])

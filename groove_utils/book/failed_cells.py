@@ -1,12 +1,12 @@
 """Boxes that replace cells which cannot be computed from a study's data.
 
-The requirements of cells (:mod:`groove_utils.book.study_requirements`) cover data that a study
-lacks entirely. Data can also be unusable in ways that no tag describes, such as a constant
-descriptor, or a question for which all ratings are equal. A cell that raises an error about data is
-replaced by a box with the error message. Cells that need the results of the failed cell are
-skipped, and paragraphs that mention these results are dropped from the page. Errors with the same
-cause share one box, which lists the other affected sections. In a simulated study with known
-effects, however, every section must run, so any error stops the chapter.
+Cells can be tagged with the data that they require (:mod:`groove_utils.book.study_requirements`),
+but data that exist can still be unusable; for example, a descriptor may be constant, or all ratings
+on a question may be equal. If a cell raises an error about data, the page shows the error message
+in a box. Cells that need the results of the failed cell are skipped, and paragraphs that mention
+these results are dropped from the page. Errors with the same cause share one box, which lists the
+other affected sections. In a simulated study with known effects, however, every section must run,
+so any error stops the chapter.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ GUARD_CELLS = (
 )
 """Kernel arguments that register a :class:`CellGuard`."""
 SHOWN = "_shown_by_cell"
-ABOUT_DATA = (DetailedError, ValueError, AssertionError)  # others are bugs in the code
+ABOUT_DATA = (DetailedError, ValueError, AssertionError)  # other types of errors indicate bugs
 GLUE = re.compile(r"\{glue:text\}`([^`]+)`")
 LABEL = re.compile(r"\{numref\}`((?:fig|tab)-[^`]+)`")
 HEADING = re.compile(r"^##+ +(.+?) *$", re.MULTILINE)
@@ -44,19 +44,22 @@ INCOMPLETE = "groove_incomplete"  # in a cell's metadata: the cell failed or was
 
 
 class CellGuard(ast.NodeTransformer):
-    """AST transformer that wraps a cell's code, so that errors about data are shown in a box.
+    """AST transformer that wraps a cell's code so that errors about data are shown in a box.
 
     Attributes
     ----------
     missing : dict of str to str
-        Name that a failed or skipped cell would have defined → the cause of the failure.
+        Variable that a failed or skipped cell would have defined → the cause of the failure.
     """
 
     def __init__(self):
         self.missing: dict[str, str] = {}
 
     def visit_Module(self, node: ast.Module) -> ast.Module:
-        """Return the cell's code with error handling; skip the cell if it needs missing names."""
+        """Return the cell's code with error handling, or code that skips the cell.
+
+        The cell is skipped if it needs a variable in :attr:`missing`.
+        """
         loads, stores = _names(node)
         guard = f"__import__({__name__!r}, fromlist=['_']).GUARD"
         if needed := sorted(loads & self.missing.keys()):
@@ -79,7 +82,7 @@ class CellGuard(ast.NodeTransformer):
         return ast.fix_missing_locations(template)
 
     def fail(self, error: Exception, stores: Collection[str]) -> None:
-        """Show an error about the study's data in a box, and re-raise any other error."""
+        """Show a box for an error about the study's data; re-raise any other error."""
         if not isinstance(error, ABOUT_DATA) or current_chapter() is None:
             raise error
         cause = _cause(error)
@@ -87,11 +90,11 @@ class CellGuard(ast.NodeTransformer):
         _show(_message(error), cause)
 
     def skip(self, cause: str) -> None:
-        """Mark the place of a skipped cell, for :func:`gather_boxes`."""
+        """Add an empty output to a skipped cell, so that :func:`gather_boxes` finds the cell."""
         _show("", cause)
 
     def succeed(self, stores: Collection[str]) -> None:
-        """Delete from :attr:`missing` the names that a cell has defined."""
+        """Remove the variables that a cell has defined from :attr:`missing`."""
         for name in stores:
             self.missing.pop(name, None)
 
@@ -100,16 +103,16 @@ GUARD = CellGuard()
 
 
 def _cause(error: Exception) -> str:
-    """Return a key for the cause of an error; errors of one kind about one column share a key."""
+    """Return a key for an error's cause; errors of the same kind and column have the same key."""
     kind = getattr(error, "kind", "")
     return f"{kind} {error.column or ''}" if kind else f"{type(error).__name__} {error}"
 
 
 def _message(error: Exception) -> str:
-    """Return a message about an error for readers of the page."""
+    """Return an error message that is suitable for readers of the page."""
     if isinstance(error, BookError) and error.kind == "not_finite":  # from `report_value`
         return f"the number “{error.column}” is undefined for these data."
-    if isinstance(error, AssertionError):  # such as a comparison of undefined numbers
+    if isinstance(error, AssertionError):  # for example, a failed comparison with NaN
         text = " ".join(str(error).split())
         return f"a check failed ({text[:200]})." if text else "a check failed."
     return _without_folders(str(error)) or type(error).__name__
@@ -140,7 +143,7 @@ def guard_cells() -> None:
 
 
 def _names(cell: ast.Module) -> tuple[set[str], set[str]]:
-    """Return the names that a cell needs from earlier cells, and the names that it defines.
+    """Return the variables that a cell needs from earlier cells, and those that it defines.
 
     Local variables of comprehensions and functions are not included.
     """
@@ -184,7 +187,7 @@ def _targets(statement: ast.stmt) -> list[ast.Name]:
 
 
 def gather_boxes(notebook: nbformat.NotebookNode) -> None:
-    """Show one box per cause of failure, which lists the other affected sections.
+    """Keep one box per cause of failure, and list the other affected sections in it.
 
     Parameters
     ----------
@@ -228,7 +231,7 @@ def drop_unresolved(
 ) -> None:
     """Drop the paragraphs that mention a missing value, figure or table.
 
-    Sections that become empty are dropped, too.
+    Sections that become empty are dropped as well.
 
     Parameters
     ----------
@@ -237,7 +240,7 @@ def drop_unresolved(
     values : collection of str
         Names of reported values.
     names : collection of str
-        Names of values, and labels of figures and tables, such as ``fig-scores``.
+        Names of values, and labels of figures and tables (such as ``fig-scores``), that exist.
     """
     reported = {*values, *(f"{name}_full" for name in values)}
     code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
@@ -255,8 +258,8 @@ def drop_unresolved(
 
 
 def _drop_empty_sections(notebook: nbformat.NotebookNode) -> None:
-    """Drop headings of sections that are empty because of failed and skipped cells."""
-    blocks = []  # cell, paragraph (None for code) and level of heading (0 for text)
+    """Drop sections without text and output if any of their cells failed or were skipped."""
+    blocks = []  # cell, paragraph (None for code) and heading level (0 if not a heading)
     for cell in notebook.cells:
         paragraphs = re.split(r"\n\s*\n", cell.source) if cell.cell_type == "markdown" else [None]
         for paragraph in paragraphs:

@@ -1,4 +1,4 @@
-"""Figures on the front page: a map of playable songs, and a table of R² values with intervals."""
+"""Figures on the front page: a map of songs that can be played, and a table of R² values."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from groove_utils.stats.wording import format_number
 __all__ = ["FrontPage", "front_page", "ladder_table", "small_map"]
 
 MOST_SONGS = 48  # the dots of more songs would overlap on a small map
-FEWEST_ARTISTS = 12  # from this number on, one song per artist is enough for a map
-# ends of the R² axis; it begins at the lowest interval bound, within the range from LEFT to 0
+FEWEST_ARTISTS = 12  # with at least this many artists, one song per artist is enough for a map
+# limits of the R² axis; the left limit is the lowest interval bound, clipped to LEFT…0
 LEFT, RIGHT = -0.5, 1.0
 TICKS = (0.0, 0.5, 1.0)
 NOTE = (
@@ -30,7 +30,7 @@ NOTHING = MystText()
 
 @dataclass(frozen=True)
 class FrontPage:
-    """HTML of the figures on the front page; an empty string for a figure without data.
+    """Figures on the front page, as HTML; a figure without data is an empty string.
 
     Parameters
     ----------
@@ -52,12 +52,12 @@ class FrontPage:
 
 
 def front_page(sources: Path, values: Mapping[str, Mapping]) -> FrontPage:
-    """Create the figures of the front page from the saved results of chapters.
+    """Create the figures on the front page from the saved results of the chapters.
 
     Parameters
     ----------
     sources : pathlib.Path
-        Folder of the executed chapters, with ``figures/``.
+        Folder with the executed chapters and the sub-folder ``figures/``.
     values : mapping of str to mapping
         Reported values, as returned by :func:`groove_utils.book.build.collect_values`.
 
@@ -90,15 +90,15 @@ def small_map(data: dict, model: str, query: str) -> dict | None:
     data : dict
         Output of :func:`groove_utils.book.map_markup.read_map`.
     model, query : str
-        Names of the model and of the question to keep. If the map does not contain the given
-        model or question, its first model or question is kept.
+        Names of the model and the question to keep. If the map does not contain this model or
+        question, its first model or question is kept.
 
     Returns
     -------
     dict or None
-        The smaller map, which contains only songs with a sound file. If there are more than 48 such
-        songs, they are reduced to one song per artist (if there are at least 12 artists) and then
-        to at most 48 songs. None if fewer than two songs have a sound file.
+        The smaller map, or None if fewer than two songs have a sound file. Songs without a sound
+        file are dropped. If more than 48 songs remain, they are reduced to one song per artist (if
+        there are at least 12 artists), and then to at most 48 songs.
     """
     songs = data["songs"]
     rows = [k for k, song in enumerate(songs) if song["sound"]]
@@ -132,9 +132,9 @@ def ladder_table(rungs: pd.DataFrame, query: str) -> MystText:
     ----------
     rungs : DataFrame
         Columns ``explanation`` (such as “style”), ``estimate``, ``low`` and ``high``. Intervals
-        that exceed the range of the drawing end in an arrow.
+        that extend beyond the axis end in an arrow.
     query : str
-        The question whose ratings are explained.
+        Name of the question whose ratings are explained.
 
     Examples
     --------

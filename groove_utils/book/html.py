@@ -34,9 +34,9 @@ def finish_pages(folder: Path, figures: Path, kept: KeptFiles) -> None:
     folder : pathlib.Path
         Folder with ``index.html`` and ``_static/``.
     figures : pathlib.Path
-        Folder of the chapters' figures; their versions for the dark theme are copied from it.
+        Folder of the chapters' figures, from which the versions for the dark theme are copied.
     kept : KeptFiles
-        Cache of the pages that were finished in earlier builds.
+        Cache of finished pages from earlier builds.
     """
     for image in sorted((folder / "_images").glob("*.webp")):
         twin = dark_twin(image)
@@ -61,7 +61,7 @@ def finish_pages(folder: Path, figures: Path, kept: KeptFiles) -> None:
 
 
 def _image_hashes(text: str, folder: Path) -> list[str]:
-    """Hash the images of a page and their dark versions."""
+    """Return the hashes of a page's images and of their dark versions."""
     images = [folder / name for name in re.findall(r'src="([^":]+\.(?:png|webp))"', text)]
     files = [file for image in images for file in (image, dark_twin(image))]
     return [hash_file(file) for file in files if file.is_file()]
@@ -70,8 +70,8 @@ def _image_hashes(text: str, folder: Path) -> list[str]:
 def finish_page(text: str, page: Path, icons: dict[str, str], terms: dict[str, str]) -> str:
     """Remove unused scripts from a page's HTML, and add features that the theme lacks.
 
-    These features are a description for search engines, inline icons, figures for the dark theme,
-    image sizes, keyboard access to wide elements, and definitions of glossary terms.
+    The added features are a description for search engines, inline icons, figures for the dark
+    theme, image sizes, keyboard scrolling of wide elements, and definitions of glossary terms.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def finish_page(text: str, page: Path, icons: dict[str, str], terms: dict[str, s
     icons : dict of str to str
         Name of an icon → its SVG.
     terms : dict of str to str
-        Anchor of a glossary term → its definition, shown as the tooltip of links to the term.
+        Anchor of a glossary term → its definition, shown as a tooltip on links to the term.
 
     Returns
     -------
@@ -152,7 +152,7 @@ def _draw_icons(soup: BeautifulSoup, icons: dict[str, str]) -> None:
 
 
 def _add_dark_figures(soup: BeautifulSoup, folder: Path) -> None:
-    """Insert each figure's dark version next to it; the theme shows one of the two."""
+    """Insert the dark version of each figure; the theme shows one of the two versions."""
     for image in soup.select("article figure a > img[src]"):
         twin = dark_twin(Path(image["src"]))
         if (folder / twin).is_file():
@@ -164,7 +164,7 @@ def _add_dark_figures(soup: BeautifulSoup, folder: Path) -> None:
 
 
 def _size_images(soup: BeautifulSoup, folder: Path) -> None:
-    """Set the size of each image, and load images lazily."""
+    """Set the width and height of each image, make images load lazily, and mark wide figures."""
     for image in soup.select("article img[src]"):
         file = folder / image["src"]
         image["loading"], image["decoding"] = "lazy", "async"
@@ -181,14 +181,14 @@ def _size_images(soup: BeautifulSoup, folder: Path) -> None:
 
 
 def _mark_scrolling(soup: BeautifulSoup) -> None:
-    """Make elements that may be wider than the page focusable, so that keys can scroll them."""
+    """Make potentially wide elements focusable, so that they can be scrolled with the keyboard."""
     for region in soup.select(".pst-scrollable-table-container, .highlight pre, div.math.equation"):
         region["tabindex"] = "0"
 
 
 def _name_controls(soup: BeautifulSoup) -> None:
     """Ensure that the accessible name of each control contains its visible text."""
-    for item in soup.select(".citation-list[role], .citation[role]"):  # entries are not list items
+    for item in soup.select(".citation-list[role], .citation[role]"):  # not list items
         del item["role"]
     for control in soup.select("button.search-button-field, details > summary"):
         control.attrs.pop("aria-label", None)

@@ -30,14 +30,14 @@ def read_icons(script: Path, names: Iterable[str]) -> dict[str, Icon]:
     icons = {}
     for name in names:
         entry = rf'["{{,]{re.escape(name)}"?:\[(\d+),(\d+),\[[^\]]*\],"[0-9a-f]+","([^"]+)"\]'
-        # the last set of the script is the solid one
+        # the last icon set in the script contains the solid icons
         if shapes := re.findall(entry, text):
             icons[name] = shapes[-1]
     return icons
 
 
 def draw_icon(name: str, icon: Icon) -> str:
-    """Write an icon as SVG with the colour and size of the surrounding text."""
+    """Return an icon as inline SVG, with the colour and size of the surrounding text."""
     width, height, path = icon
     return (
         f'<svg class="svg-inline--fa fa-{name}" aria-hidden="true" focusable="false" '

@@ -35,12 +35,12 @@ PAGES = "html"  # name of the compiled pages among the results; all others are c
 
 @contextmanager
 def lock_build(build: Path, purpose: str) -> Iterator[None]:
-    """Lock a study's folder of generated files, waiting while another process has it locked.
+    """Lock a study's build folder, waiting while another process has it locked.
 
     Parameters
     ----------
     build : pathlib.Path
-        The folder; it is created if it does not exist.
+        The build folder; it is created if it does not exist.
     purpose : str
         Reason for the lock, shown to processes that have to wait.
 
@@ -71,21 +71,21 @@ def lock_build(build: Path, purpose: str) -> Iterator[None]:
 def remove_stale(build: Path, names: Sequence[str], *, only_list: bool = False) -> dict[str, str]:
     """Remove the manifests of results that are out of date or damaged.
 
-    Damaged files of these results are also removed, so that they are written again.
+    Damaged files of these results are also removed, so that they will be recreated.
 
     Parameters
     ----------
     build : pathlib.Path
-        The study's folder of generated files.
+        The study's build folder.
     names : sequence of str
         Names of the results to check.
     only_list : bool
-        If True, only return the reasons; remove nothing.
+        If True, return the reasons without removing any files.
 
     Returns
     -------
     dict of str to str
-        Name of each result that is out of date or damaged → a sentence that states the reason.
+        Name of each result that is out of date or damaged → a sentence with the reason.
     """
     reasons = {}
     for name in names:
@@ -130,8 +130,8 @@ def make_results(settings: Settings, chapters: list[str], goal: str = PAGES) -> 
     Raises
     ------
     BookError
-        If a parameter is invalid, a chapter's script is missing, or a chapter reads a table that no
-        chapter writes.
+        If a parameter is invalid, the script of a chapter is missing, or a chapter reads a table
+        that no chapter writes.
     """
     names = [*chapters, PAGES] if goal == PAGES else chapters
     purpose = "make book" if goal == PAGES else f"make chapter CH={goal}"
@@ -141,7 +141,7 @@ def make_results(settings: Settings, chapters: list[str], goal: str = PAGES) -> 
 def make_study(settings: Settings, chapters: list[str]) -> int:
     """Generate or download a study and validate it, without running any chapters.
 
-    The parameters, the return value and the errors are the same as for :func:`make_results`.
+    The parameters, the return value and the exceptions are those of :func:`make_results`.
     """
     return _make_goals(settings, chapters, {}, f"study {settings.study}")
 
@@ -176,9 +176,9 @@ def make_inputs(settings: Settings, chapters: list[str], chapter: str) -> int:
 def _make_goals(
     settings: Settings, chapters: list[str], goals: dict[str, list[str]], purpose: str
 ) -> int:
-    """Build the study, and then each goal.
+    """Build the study, and then each goal in `goals`.
 
-    `goals` maps each goal to the names of the results that are checked before building it.
+    `goals` maps the name of each goal to the names of the results to check before it is built.
     """
     scripts = settings.params_file.parents[1]
     for chapter in chapters:
@@ -209,10 +209,10 @@ def _make_goals(
 def _write_settings(
     settings: Settings, sections: dict[str, dict], tables: dict[str, dict[str, list[str]]]
 ) -> None:
-    """Write parameters, declared tables and the study's name to files that chapters depend on."""
+    """Write the parameters, declared tables and study name to files on which chapters depend."""
     build = settings.build
     for path in (build / "study.path", *build.glob("params/*"), *build.glob("declared/*")):
-        if path.is_dir():  # should be a file
+        if path.is_dir():  # must be a file
             _remove(path)
     split_parameters(sections, list(tables), build / "params")
     for chapter, declared in tables.items():
@@ -222,7 +222,7 @@ def _write_settings(
 
 
 def _make(settings: Settings, goal: str, names: list[str]) -> int:
-    """Build a result and its dependencies; repeat this if files change during the build."""
+    """Build a result and its dependencies; repeat the build if files change while it runs."""
     manifests = settings.build / "made"
     for number in range(MAX_ROUNDS):
         stale = remove_stale(settings.build, names, only_list=_is_dry_run())
@@ -235,7 +235,7 @@ def _make(settings: Settings, goal: str, names: list[str]) -> int:
         target = os.path.relpath(manifests / f"{goal}.json")
         if status := _run_make(settings, target):
             return status
-    print("Files kept changing while the book was built. Run make again.")
+    print("Files kept changing during the build. Run make again.")
     return 1
 
 
@@ -250,7 +250,8 @@ def _run_make(settings: Settings, target: str) -> int:
     }
     folder = os.path.relpath(settings.build)
     command = [os.environ.get("MAKE", "make"), "--no-print-directory", f"RESULTS={folder}", target]
-    # the jobserver's pipes are inherited, so that `make -j2 book` runs two chapters at a time
+    # let the child inherit the pipes of Make's job server, so that `make -j2 book` can run two
+    # chapters at a time
     child = subprocess.Popen(command, env=environment, close_fds=False)
     stop = {signal.SIGINT: lambda *_: None, signal.SIGTERM: lambda *_: child.terminate()}
     before = {number: signal.signal(number, handler) for number, handler in stop.items()}

@@ -24,8 +24,8 @@ def plain_markdown(text: str, texts: Mapping[str, str]) -> str:
     text : str
         MyST source.
     texts : mapping of str to str
-        Name in ``{glue:text}`` → reported value. Values are escaped, since some contain text from a
-        study; missing values are replaced by an ellipsis.
+        Name in ``{glue:text}`` → reported value. Values are escaped, since they may contain text
+        from a study. Missing values are replaced with an ellipsis.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def plain_markdown(text: str, texts: Mapping[str, str]) -> str:
 
 
 def glue_texts(chapter: str, values: Mapping[str, Mapping]) -> dict[str, str]:
-    """Map the names that a chapter can use in ``{glue:text}`` to the reported values as text."""
+    """Return the values that a chapter can insert with ``{glue:text}``, as text, by name."""
     texts = {}
     for key, entry in values.items():
         if key.startswith(f"{chapter}."):

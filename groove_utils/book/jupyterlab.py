@@ -1,4 +1,4 @@
-"""Editing of chapters in JupyterLab, where saving a chapter's notebook also writes its script."""
+"""Editing of chapters in JupyterLab, where saving a notebook also writes the chapter's script."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ def lab_command(chapter: str) -> list[str]:
     >>> lab_command("06-probing")[-1]
     'analysis/06-probing.ipynb'
     """
-    root = f"--ServerApp.root_dir={project_root()}"  # otherwise the folder of the notebook
+    root = f"--ServerApp.root_dir={project_root()}"  # the default is the notebook's folder
     flags = os.environ.get("JUPYTER_FLAGS", "").split()
     return [sys.executable, "-m", "jupyterlab", root, *flags, f"analysis/{chapter}.ipynb"]
 
 
 def open_lab(settings: Settings, chapter: str) -> int:
-    """Synchronise scripts and notebooks, open a chapter in JupyterLab, and wait until it is closed.
+    """Synchronise scripts and notebooks, open a chapter in JupyterLab, and wait until it exits.
 
     Parameters
     ----------
     settings : Settings
-        Settings of the build. If the study is not ``demo``, a message asks the user to set the
+        Settings of the build. If the study is not ``demo``, a message asks the user to change the
         study in the chapter's parameters cell.
     chapter : str
         Name of the chapter.

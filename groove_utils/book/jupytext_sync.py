@@ -1,4 +1,4 @@
-"""Synchronisation of chapter scripts (percent format) with notebooks without outputs."""
+"""Synchronisation of the chapters' scripts (percent format) and notebooks (without outputs)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CELL_TAGS = "tags,-all"
 
 
 def chapter_sources(folder: Path) -> list[Path]:
-    """List the chapters' scripts, ``NN-slug.py``, in the order of the book."""
+    """List the chapters' scripts, ``NN-slug.py``, in book order."""
     return sorted(p for p in folder.glob("*.py") if re.match(r"\d\d-[a-z0-9-]+\.py$", p.name))
 
 
@@ -63,7 +63,7 @@ def sync_pairs(folder: Path) -> list[Path]:
 
 
 def unsynced_pairs(folder: Path) -> list[str]:
-    """List scripts and notebooks that differ or have no counterpart, with one line per pair."""
+    """List the scripts and notebooks that differ or have no counterpart, one line per pair."""
     lines = []
     for script in chapter_sources(folder):
         pair = script.with_suffix(".ipynb")
@@ -95,23 +95,23 @@ def new_chapter(folder: Path, slug: str) -> Path:
     Raises
     ------
     BookError
-        If the name is invalid or taken.
+        If the name is invalid, or the chapter's script already exists.
     """
     if not re.fullmatch(r"\d\d-[a-z0-9]+(-[a-z0-9]+)*", slug):
         raise BookError(
-            f"{slug!r}: expected NN-short-name, for instance 12-tempo.",
+            f"{slug!r}: expected a name of the form NN-short-name, such as 12-tempo.",
             kind="invalid_name",
             value=slug,
         )
     script = folder / f"{slug}.py"
     if script.exists():
         raise BookError(
-            f"{script} exists already; choose another number or name.",
+            f"{script} already exists; choose another number or name.",
             kind="taken_name",
             path=script,
         )
     template = Path(__file__).with_name("template.py.txt").read_text(encoding="utf-8")
-    # labels of figures and exercises must be unique in the book
+    # labels of figures and exercises contain the slug, since they must be unique in the book
     text = template.replace("NN-SLUG", slug).replace("SLUG", slug[3:])
     write_if_changed(script, text)
     write_if_changed(script.with_suffix(".ipynb"), _notebook_text(script))

@@ -1,4 +1,4 @@
-"""Cache of files from earlier builds of the pages, named by the hashes of their sources."""
+"""Cache of generated files that later builds can reuse, named after the hashes of their sources."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ __all__ = ["KeptFiles"]
 
 
 class KeptFiles:
-    """Folder of generated files, each created only if it does not exist yet.
+    """Cache folder for generated files, each of which is created only if it does not exist.
 
     Parameters
     ----------
     folder : pathlib.Path
-        Folder of the files.
+        Folder in which the files are stored.
 
     Examples
     --------
@@ -33,14 +33,14 @@ class KeptFiles:
         self._used: set[Path] = set()
 
     def get(self, sources: list[bytes | str], make: Callable[[], str]) -> Path:
-        """Return the path of the file made from `sources`; create the file if it is missing.
+        """Return the path of the file generated from `sources`, creating the file if necessary.
 
         Parameters
         ----------
         sources : list of bytes or str
-            Everything that the content of the file depends on.
+            Everything on which the content of the file depends.
         make : callable
-            Function that returns the content; called only if the file is missing.
+            Function that returns the content. It is called only if the file does not exist.
         """
         file = self.folder / hash_bytes(*sources)
         if not file.is_file():
@@ -49,6 +49,6 @@ class KeptFiles:
         return file
 
     def remove_unused(self) -> None:
-        """Delete all files that :meth:`get` has not returned."""
+        """Delete all files in the folder that :meth:`get` has not returned."""
         for file in set(self.folder.glob("[!.]*")) - self._used:
             file.unlink()

@@ -23,7 +23,7 @@ __all__ = ["check_parameters", "fill_parameters", "read_parameters", "split_para
 
 SECTIONS = ("all", "chapters", "study")
 CELL = re.compile(r'^# %%[^\n]*"parameters"[^\n]*\n(.*?)(?=^# %%|\Z)', re.MULTILINE | re.DOTALL)
-WORDS = {"models": ("paper",)}  # parameter → words that it accepts instead of a list
+WORDS = {"models": ("paper",)}  # parameter → words that are accepted instead of a list
 TYPES = {bool: "true or false", int: "a whole number", float: "a number", str: "text",
          list: "a list", tuple: "a list", dict: "keys and values"}  # fmt: skip
 
@@ -34,9 +34,9 @@ def read_parameters(params_file: Path, chapters: list[str], scripts: Path) -> di
     Parameters
     ----------
     params_file : pathlib.Path
-        File in ``analysis/params/``. Section ``all`` contains parameters for every chapter, section
-        ``chapters`` contains parameters for single chapters, and section ``study`` contains options
-        for catalogued studies.
+        File in ``analysis/params/``. The section ``all`` contains parameters for every chapter,
+        ``chapters`` contains parameters for individual chapters, and ``study`` contains options for
+        catalogued studies.
     chapters : list of str
         Names of all chapters.
     scripts : pathlib.Path
@@ -45,14 +45,14 @@ def read_parameters(params_file: Path, chapters: list[str], scripts: Path) -> di
     Returns
     -------
     dict of str to dict
-        The sections ``all``, ``chapters`` and ``study``, as mappings.
+        Contents of the sections ``all``, ``chapters`` and ``study``.
 
     Raises
     ------
     BookError
-        If the file is not a YAML mapping; if it has a repeated key, or an unknown section, chapter,
-        study or parameter; or if the type of a value differs from that of the chapter's default.
-        The message names the file and the key.
+        If the file is not a YAML mapping; if it contains a duplicate key, or an unknown section,
+        chapter, study or parameter; or if the type of a value differs from that of the chapter's
+        default. The message states the file and the key.
     """
     content = _read_yaml(params_file)
     sections = {name: _mapping(params_file, name, value) for name, value in content.items()}
@@ -75,7 +75,7 @@ def read_parameters(params_file: Path, chapters: list[str], scripts: Path) -> di
 def split_parameters(sections: Mapping[str, dict], chapters: list[str], folder: Path) -> None:
     """Write the parameters of each chapter, and the options of each study, to separate files.
 
-    Unchanged files are not written again, so only chapters with changed parameters are run again.
+    Files are rewritten only if they change, so only chapters with changed parameters are rerun.
 
     Parameters
     ----------
@@ -101,17 +101,17 @@ def check_parameters(
     Parameters
     ----------
     notebook : nbformat.NotebookNode
-        A chapter. If it has no parameters cell, the whole chapter was left out, and nothing is
+        The chapter. If it has no parameters cell because the whole chapter is skipped, nothing is
         checked.
     parameters : mapping of str to object
-        Name → value.
+        Name of a parameter → its value.
     params_file : pathlib.Path
-        File that contains the parameters, for the error message.
+        File that contains the parameters, which is stated in error messages.
 
     Raises
     ------
     BookError
-        If a parameter is unknown or of the wrong type, or the cell is not plain Python.
+        If a parameter is unknown or has the wrong type, or the cell is not valid Python.
     """
     cell = next((c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])), None)
     if cell is not None:
@@ -119,7 +119,7 @@ def check_parameters(
 
 
 def _read_yaml(file: Path) -> dict:
-    """Read a YAML mapping; a repeated key is an error, since YAML would use the last one."""
+    """Read a YAML mapping. Duplicate keys raise an error, since PyYAML would use the last one."""
     try:
         return _mapping(file, "", yaml.load(file.read_text(encoding="utf-8"), StrictLoader))
     except yaml.YAMLError as error:
@@ -153,12 +153,12 @@ def _check_names(
 
 
 def _check_values(source: str, values: Mapping, file: Path, place: str) -> None:
-    """Check names and types of parameters against the source of a parameters cell."""
+    """Check the names and types of parameters against the source of a parameters cell."""
     try:
         defaults = dict(_assignments(source))
     except SyntaxError as error:
         _fail(
-            f"The chapter's parameters cell is not plain Python ({error}). In each line, write "
+            f"The chapter's parameters cell is not valid Python ({error}). Write each line as "
             "`name = value  # description`.",
             "parameters_cell",
         )
@@ -167,7 +167,7 @@ def _check_values(source: str, values: Mapping, file: Path, place: str) -> None:
     for name, value in values.items():
         try:
             default = ast.literal_eval(defaults[name])
-        except ValueError:  # an expression: any value is accepted
+        except ValueError:  # the default is an expression, so any value is accepted
             continue
         if expected := _mismatch(name, value, default):
             message = f"{file}: found {place}{name}: {value!r}; expected {expected}"
@@ -175,16 +175,16 @@ def _check_values(source: str, values: Mapping, file: Path, place: str) -> None:
 
 
 def _mismatch(name: str, value: object, default: object) -> str:
-    """Describe what is expected instead of a value; empty if the value is valid."""
+    """Return "" if `value` is valid, and otherwise a description of the expected value."""
     kind = type(default)
     if default is None or kind not in TYPES:
         return ""
     if kind in (int, float):
-        counts = name == "seed" or name.startswith("n_")
-        accepted = isinstance(value, int if counts else int | float) and not isinstance(value, bool)
-        if not accepted or not math.isfinite(value):
-            return TYPES[int if counts else float]
-        return "0 or more" if counts and value < 0 else ""
+        is_count = name == "seed" or name.startswith("n_")
+        numeric = int if is_count else int | float
+        if isinstance(value, bool) or not isinstance(value, numeric) or not math.isfinite(value):
+            return TYPES[int if is_count else float]
+        return "0 or more" if is_count and value < 0 else ""
     if value in WORDS.get(name, ()):
         return ""
     accepted = list if kind is tuple else kind
@@ -207,8 +207,8 @@ def fill_parameters(source: str, values: Mapping[str, object]) -> str:
 
     Examples
     --------
-    >>> fill_parameters("seed = 0  # of all draws", {"seed": 7})
-    'seed = 7  # of all draws'
+    >>> fill_parameters("seed = 0  # random seed", {"seed": 7})
+    'seed = 7  # random seed'
     """
     lines = [line.encode() for line in source.split("\n")]  # ast counts columns in bytes
     for name, old in reversed(_assignments(source)):
@@ -220,7 +220,7 @@ def fill_parameters(source: str, values: Mapping[str, object]) -> str:
 
 
 def _assignments(source: str) -> list[tuple[str, ast.expr]]:
-    """Return the names that a parameters cell assigns, with the expressions of their values."""
+    """Return the names assigned in a parameters cell, and the expressions assigned to them."""
     pairs = []
     for node in ast.parse(source).body:
         match node:

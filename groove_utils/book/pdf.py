@@ -28,7 +28,7 @@ PAGE = """<!DOCTYPE html>
 
 
 def find_chromium() -> str | None:
-    """Return the path of Chromium, given by ``$CHROMIUM`` or found in PATH; None if not found."""
+    """Return the path of Chromium, from ``$CHROMIUM`` or PATH, or None if it is not found."""
     named = os.environ.get("CHROMIUM")
     return shutil.which(named) if named else next(filter(None, map(shutil.which, CHROMIUM)), None)
 
@@ -44,7 +44,8 @@ def join_pages(html: Path) -> str:
     Returns
     -------
     str
-        The document. Links between pages lead to anchors, and solutions to exercises are visible.
+        The document. Links between pages are replaced with links to anchors, and solutions to
+        exercises are visible.
     """
     front = BeautifulSoup((html / "index.html").read_text(encoding="utf-8"), "html.parser")
     listed = [link["href"] for link in front.select("nav.bd-links a.internal[href]")]
@@ -97,7 +98,7 @@ def print_book(html: Path, target: Path, work: Path) -> None:
     with atomic_path(target) as part:
         command = [chromium, "--headless", "--disable-gpu", f"--print-to-pdf={part.resolve()}"]
         command += ["--no-pdf-header-footer", "--generate-pdf-document-outline"]
-        command += ["--no-sandbox"] * (os.geteuid() == 0)  # the root user cannot use the sandbox
+        command += ["--no-sandbox"] * (os.geteuid() == 0)  # the sandbox does not work for root
         run = subprocess.run(
             [*command, page.resolve().as_uri()], capture_output=True, text=True, check=False
         )
@@ -119,11 +120,11 @@ def _article(file: Path) -> Tag:
     for element in article.select(ON_SCREEN):
         element.decompose()
     for link in article.select("a.download"):
-        if str(link.next_sibling or "").startswith("."):  # the link was a sentence
+        if str(link.next_sibling or "").startswith("."):  # the link is a sentence by itself
             link.next_sibling.replace_with(str(link.next_sibling)[1:])
         link.decompose()
     for image in article.select("img[loading]"):
-        del image["loading"]  # a printed page is never scrolled
+        del image["loading"]  # lazy images load on scrolling, but a printed page is not scrolled
     for element in article.select("[id]"):
         element["id"] = f"{file.stem}--{element['id']}"
     for link in article.select("a[href]"):
@@ -133,7 +134,7 @@ def _article(file: Path) -> Tag:
 
 
 def _rewrite_link(link: Tag, file: Path) -> None:
-    """Replace a link to a page of the book by a link to an anchor in the joined document."""
+    """Replace a link to a page of the book with a link to an anchor in the joined document."""
     if re.match(r"[a-z]+:", link["href"]):
         return
     page, _, anchor = link["href"].partition("#")

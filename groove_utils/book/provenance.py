@@ -23,14 +23,14 @@ __all__ = ["provenance_tables"]
 
 
 def provenance_tables(root: Path, build: Path, study: Study, chapters: list[str]) -> dict[str, str]:
-    """Write the tables for the page “Provenance”, as Markdown.
+    """Return the tables and texts for the page “Provenance”, as Markdown.
 
     Parameters
     ----------
     root : pathlib.Path
         Root folder of the repository.
     build : pathlib.Path
-        The study's folder of generated files.
+        The study's build folder.
     study : Study
         The study for which the book is built.
     chapters : list of str
@@ -39,9 +39,10 @@ def provenance_tables(root: Path, build: Path, study: Study, chapters: list[str]
     Returns
     -------
     dict of str to str
-        Text of each variable in the page's template: ``versions_table``, ``data_table``,
-        ``found_table``, ``sample_rates``, ``unused``, ``runs_table``, ``weights_table`` and
-        ``machine``. A text is empty if it does not apply to the study.
+        Variables of the page's template: ``versions_table``, ``data_table``, ``found_table``,
+        ``sample_rates``, ``unused``, ``runs_table``, ``weights_table`` and ``machine``.
+        ``found_table``, ``sample_rates`` and ``unused`` are empty if they do not apply to the
+        study; the other tables are replaced with a note if they have no rows.
     """
     return {
         "versions_table": _table(_versions(root)),
@@ -79,7 +80,7 @@ def _data(study: Study) -> pd.DataFrame:
 
 
 def _sample_rates(study: Study) -> str:
-    """List the sample rates of the sound files, with file counts; empty without audio."""
+    """List the sample rates of the sound files, with file counts; return "" without audio."""
     if not study.has("audio"):
         return ""
     counts = Counter()
@@ -100,7 +101,7 @@ def _unused(study: Study) -> MystText:
 
 
 def _found(study: Study) -> MystText:
-    """Tabulate the published files from which a study was created; empty if there are none."""
+    """Tabulate the published files from which a study was created; return "" if there are none."""
     if not (study.path / "found.csv").is_file():
         return MystText()
     return _table(pd.read_csv(study.path / "found.csv"))

@@ -39,7 +39,7 @@ from groove_utils.study import Study, load_study
 
 __all__ = ["run_chapter"]
 
-OS_ERROR = re.compile(r"\[Errno (\d+)\] (.+?)(?:: '(.+)')?")  # such as that of a full disk
+OS_ERROR = re.compile(r"\[Errno (\d+)\] (.+?)(?:: '(.+)')?")  # such as the error for a full disk
 
 
 def run_chapter(
@@ -60,25 +60,27 @@ def run_chapter(
     study : str
         Name or folder of the study.
     build : pathlib.Path
-        The study's folder of generated files. The page is written to ``book/NN-slug.ipynb``, the
-        manifest to ``made/NN-slug.json``, and records to ``values/``, ``runs/`` and ``logs/``.
+        The study's build folder. The page is written to ``book/NN-slug.ipynb``, the manifest to
+        ``made/NN-slug.json``, and records to ``values/``, ``runs/`` and ``logs/``.
     params_file : pathlib.Path
-        The chapter's parameters; output of :func:`groove_utils.book.parameters.split_parameters`.
+        File with the chapter's parameters, written by
+        :func:`groove_utils.book.parameters.split_parameters`.
     reads, writes : list of str
-        Tables that the chapter may read and write, as in ``chapters.mk``. If a table is not
-        written, its file contains :data:`groove_utils.book.chapter.NOT_ALLOWED`.
+        Tables that the chapter may read and write, as in ``chapters.mk``. For each table in
+        `writes` that the chapter does not write, a file with the content
+        :data:`groove_utils.book.chapter.NOT_ALLOWED` is created.
 
     Returns
     -------
     pathlib.Path
-        The page's notebook.
+        Path of the page's notebook.
 
     Raises
     ------
     ChapterError
-        If a cell fails; the notebook up to this cell is kept in ``failed/NN-slug.ipynb``. Unless
-        the study is simulated with known effects, errors about the data are shown in a box instead
-        (:mod:`groove_utils.book.failed_cells`).
+        If a cell fails; the notebook up to this cell is saved as ``failed/NN-slug.ipynb``. Unless
+        the study is simulated with known effects, errors about the data do not stop the chapter but
+        are shown in a box (:mod:`groove_utils.book.failed_cells`).
     BookError
         If a parameter or a tag is invalid.
     """
@@ -107,7 +109,7 @@ def run_chapter(
     texts = _write_texts(build, name, notebook, log, {"values": record["values"], "runs": run})
     inputs = [script, params_file, build / "study.path", build / "declared" / f"{name}.json"]
     inputs += [data.path, *record["files"]]
-    if lacking:  # any table of the study may provide what a cell lacks
+    if lacking:  # a change to any of the study's tables may add the missing data
         inputs += study_tables(data)
     inputs += [tables / f"{table}.parquet" for table in reads]
     write_manifest(
@@ -144,7 +146,7 @@ def _write_texts(
     log: str,
     records: Mapping[str, dict],
 ) -> list[Path]:
-    """Write a chapter's page, log and records; return their paths and those of the page's media."""
+    """Write a chapter's page, log and records; return the paths of these files and of its media."""
     page = nbformat.writes(notebook, indent=1)
     texts = {build / "book" / f"{name}.ipynb": page, build / "logs" / f"{name}.txt": log}
     texts |= {build / kind / f"{name}.json": json.dumps(r, indent=1) for kind, r in records.items()}
@@ -155,7 +157,7 @@ def _write_texts(
 
 
 def _fitted(script: Path, study: Study, tables: Path) -> tuple[nbformat.NotebookNode, bool]:
-    """Adapt a chapter to its study; also return True if the study lacks data that a cell needs."""
+    """Adapt a chapter to its study; also return whether the study lacks data that a cell needs."""
     lacking = set()
 
     def met(requirement: str) -> bool:
@@ -176,24 +178,25 @@ def _execute(
     declared: Mapping[str, list[str]],
     lenient: bool,
 ) -> tuple[nbformat.NotebookNode, dict]:
-    """Run a notebook; return the executed notebook and the record of :func:`finish_chapter`."""
+    """Run a notebook; return the result and the record written by :func:`finish_chapter`."""
     folder = build / "work" / name
     folder.mkdir(parents=True, exist_ok=True)
-    source, target, record = (folder / file for file in ("in.ipynb", "out.ipynb", "record.json"))
-    notebook.cells.append(_finish_cell(record))
+    names = ("in.ipynb", "out.ipynb", "record.json")
+    source, target, record_file = (folder / file for file in names)
+    notebook.cells.append(_finish_cell(record_file))
     nbformat.write(notebook, source)
     environment = {
         "GROOVE_BUILD": str(build.resolve()),
         DECLARED: json.dumps(declared),
-        "JUPYTER_PREFER_ENV_PATH": "1",  # this environment's kernel before the user's
+        "JUPYTER_PREFER_ENV_PATH": "1",  # prefer this environment's kernel to the user's
         "PYTHONHASHSEED": "0",
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     }
     try:
         with (
             mock.patch.dict(os.environ, environment),
-            # sockets in the file system, so that no port is opened; in a separate folder, since two
-            # kernels that start at the same time would choose the same names
+            # Use sockets in the file system, so that no port is opened. Each kernel has its own
+            # folder, since two kernels that start at the same time would choose the same names.
             tempfile.TemporaryDirectory(prefix="groove-") as sockets,
         ):
             papermill.execute_notebook(
@@ -209,7 +212,7 @@ def _execute(
                     "--IPKernelApp.exec_lines=from groove_utils import manifest",
                     "--IPKernelApp.exec_lines=manifest.watch_files()",
                     *(GUARD_CELLS if lenient else ()),
-                    # the kernel is interrupted at the end, and sometimes reports this as an error
+                    # the kernel is interrupted at the end, which it sometimes reports as an error
                     "--log-level=CRITICAL",
                 ],
             )
@@ -220,14 +223,15 @@ def _execute(
         raise ChapterError(
             _failure(name, error, failed), kind="cell", path=failed, row=error.cell_index
         ) from None
-    except Exception as error:  # the kernel died, or the disk is full
-        described = isinstance(error, OSError) and error.strerror
-        what = describe_os_error(error, build) if described else f"{type(error).__name__}: {error}"
+    except Exception as error:  # for example, the kernel died, or the disk is full
+        is_os_error = isinstance(error, OSError) and error.strerror
+        other = f"{type(error).__name__}: {error}"
+        what = describe_os_error(error, build) if is_os_error else other
         raise ChapterError(f"Chapter {name} stopped: {what}", kind="stopped") from error
     executed = nbformat.read(target, as_version=4)
-    facts = json.loads(record.read_text(encoding="utf-8"))
+    record = json.loads(record_file.read_text(encoding="utf-8"))
     shutil.rmtree(folder)
-    return executed, facts
+    return executed, record
 
 
 def _failure(name: str, error: PapermillExecutionError, failed: Path) -> str:
@@ -239,7 +243,7 @@ def _failure(name: str, error: PapermillExecutionError, failed: Path) -> str:
     return (
         f"Chapter {name} failed in cell {error.cell_index} (execution {error.exec_count}):\n\n"
         f"{source}\n\n{what}\n\n"
-        f"The notebook up to this cell, with the traceback: {os.path.relpath(failed)}"
+        f"The notebook up to this cell, with the traceback, is in {os.path.relpath(failed)}."
     )
 
 

@@ -16,14 +16,20 @@ __all__ = ["format_duration", "read_run_times", "setup"]
 
 
 def read_run_times(build: Path, chapters: list[str]) -> dict[str, str]:
-    """Return the duration of each chapter's last run as text; chapters not yet run are omitted.
+    """Return the duration of each chapter's last run, as text.
 
     Parameters
     ----------
     build : pathlib.Path
-        A study's folder of generated files, with ``runs/<chapter>.json``.
+        The study's build folder, with ``runs/<chapter>.json``.
     chapters : list of str
-        Names of chapters.
+        Names of the chapters.
+
+    Returns
+    -------
+    dict of str to str
+        Name of a chapter → duration, such as ``"4 minutes"``. Chapters that have not been run are
+        omitted.
     """
     files = {chapter: build / "runs" / f"{chapter}.json" for chapter in chapters}
     return {
@@ -34,7 +40,7 @@ def read_run_times(build: Path, chapters: list[str]) -> dict[str, str]:
 
 
 def format_duration(seconds: float) -> str:
-    """Format a duration in seconds, or in minutes if it is at least two minutes.
+    """Format a duration as text, in seconds or, from two minutes on, in minutes.
 
     Examples
     --------
@@ -48,10 +54,10 @@ def format_duration(seconds: float) -> str:
 
 
 class RunTimeRole(SphinxRole):
-    """Sphinx role that inserts the run time of a chapter."""
+    """Sphinx role that inserts the duration of a chapter's last run."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        """Return the run time as a text node, and register its file as a dependency of the page."""
+        """Return the duration as a text node, and register its file as a dependency of the page."""
         build = Path(self.env.srcdir).parent
         self.env.note_dependency(str(build / "runs" / f"{self.text}.json"))
         return [

@@ -13,14 +13,14 @@ __all__ = ["serve_pages"]
 
 
 def serve_pages(html: Path, port: int) -> None:
-    """Serve a folder of pages until interrupted.
+    """Serve a folder of pages on this machine until interrupted.
 
     Parameters
     ----------
     html : pathlib.Path
         Folder of the pages.
     port : int
-        Port on this machine.
+        Port on which the server listens.
 
     Raises
     ------

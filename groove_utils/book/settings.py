@@ -1,7 +1,7 @@
 """Settings of a build: the study, the parameter file and the port passed to Make.
 
 The settings are passed in environment variables, never as part of a shell or Make command, so any
-folder name works, and no folder name can run code.
+folder name works, and no folder name can inject code.
 """
 
 from __future__ import annotations
@@ -23,18 +23,19 @@ DEFAULT = "default"
 
 @dataclass(frozen=True)
 class Settings:
-    """A study, its parameter file, and the folder of files generated from them.
+    """Study, parameter file and build folder.
 
     Parameters
     ----------
     study : str
-        Name of a study in the catalogue, or a folder.
+        Name of a study in the catalogue, or path of a study folder.
     own : bool
         True if `study` is a folder, False if it is in the catalogue.
     params_file : pathlib.Path
         File in ``analysis/params/``.
     build : pathlib.Path
-        ``build/<study>``, or ``build/<study>-<params>``.
+        Folder for generated files: ``build/<study>``, or ``build/<study>-<params>`` for parameter
+        files other than ``default.yml``.
     """
 
     study: str
@@ -65,7 +66,7 @@ def read_settings(root: Path, environment: Mapping[str, str] = os.environ) -> Se
     Raises
     ------
     BookError
-        If the study or the parameter file does not exist; the message lists the existing ones.
+        If the study or the parameter file does not exist; the message lists the valid names.
 
     Examples
     --------
@@ -92,7 +93,7 @@ def read_settings(root: Path, environment: Mapping[str, str] = os.environ) -> Se
 
 
 def _is_own(study: str) -> bool:
-    """Return True for a folder with a study.yml, False for a catalogued study; raise otherwise."""
+    """Return True for a folder with study.yml, False for a catalogued study; otherwise, raise."""
     if not study.strip():
         _refuse(study, "empty", "it is empty")
     folder = Path(study)

@@ -1,6 +1,6 @@
-"""Adaptation of a chapter to a study: boxes replace the cells that need data the study lacks.
+"""Adaptation of chapters to a study: cells that need data the study lacks are replaced with boxes.
 
-A cell tagged ``needs-listeners`` is run only for a study with at least two listeners. The other
+A cell tagged ``needs-listeners`` is run only if the study has at least two listeners. The other
 requirements are ``audio``, ``stems``, ``embeddings``, ``stem-embeddings``, ``descriptors``,
 ``styles`` (at least two), ``simulation`` (known effects), ``controls`` (control questions), and
 ``table-NAME`` for an earlier chapter's table. The tag ``needs-audio-or-embeddings`` requires audio
@@ -23,7 +23,7 @@ from groove_utils.study import Study
 __all__ = ["LEFT_OUT", "fit_to_study", "is_met"]
 
 TAG = "needs-"
-LEFT_OUT = "left-out-chapter"  # tag of the box that replaces everything except the title
+LEFT_OUT = "left-out-chapter"  # tag of a box that replaces a whole chapter except for its title
 TABLE = "table-"
 ABSENT = {
     "audio": "sound files: `tracks.csv` names none in its column `audio`",
@@ -38,7 +38,7 @@ ABSENT = {
     "controls": "control questions: `study.yml` names none under `controls`",
     "simulation": "known ground truth: its ratings come from people, not from a simulation",
 }
-"""Requirement → what is missing if it is not met, worded to follow “the study has no”."""
+"""Requirement → what is missing if it is not met, phrased to follow “the study has no”."""
 
 
 def is_met(requirement: str, study: Study, tables: Path) -> bool:
@@ -47,7 +47,7 @@ def is_met(requirement: str, study: Study, tables: Path) -> bool:
     Parameters
     ----------
     requirement : str
-        A single requirement, such as ``audio``, without the prefix ``needs-`` and without
+        A single requirement, such as ``audio``: a tag without the prefix ``needs-``, or one of its
         alternatives.
     study : Study
         The study to check.
@@ -66,14 +66,14 @@ def is_met(requirement: str, study: Study, tables: Path) -> bool:
 def fit_to_study(
     notebook: nbformat.NotebookNode, met: Callable[[str], bool]
 ) -> nbformat.NotebookNode:
-    """Put boxes in place of cells with unmet requirements, one box per unmet requirement.
+    """Replace cells whose requirements are not met with boxes, one per unmet requirement.
 
     Parameters
     ----------
     notebook : nbformat.NotebookNode
         A chapter; it is not modified.
     met : callable
-        Function that returns True if a requirement is met; see :func:`is_met`.
+        Function that takes a requirement and returns True if it is met; see :func:`is_met`.
 
     Returns
     -------
@@ -94,12 +94,12 @@ def fit_to_study(
         return fitted
     headings: dict[str, list[str]] = {}
     positions: dict[str, int] = {}
-    # enclosing sections that are left out: level of the heading, and unmet requirement
+    # skipped sections that enclose the current cell: heading level and unmet requirement
     sections: list[tuple[int, str]] = []
     for cell in cells:
         levels = [len(marks) for marks, _ in _headings(cell)]
         sections = [section for section in sections if not levels or section[0] < min(levels)]
-        unmet_by_cell = _unmet(cell, met)  # also in sections left out, to validate all tags
+        unmet_by_cell = _unmet(cell, met)  # also called in skipped sections, to validate tags
         unmet = sections[0][1] if sections else unmet_by_cell
         if unmet is None:
             fitted.cells.append(cell)

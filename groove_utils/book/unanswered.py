@@ -1,7 +1,7 @@
-"""Chapters that cannot be computed for a study; one page of the book lists them.
+"""Chapters that cannot be computed for a study, and links to the page that lists them.
 
-The module is also a Sphinx extension: it resolves links such as ``{doc}`06-probing``` to this page
-if the chapter has no page of its own.
+The module is also a Sphinx extension: if a chapter has no page of its own, links to the chapter,
+such as ``{doc}`06-probing```, lead to the page ``unanswered``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PAGE = "unanswered"
 
 @dataclass(frozen=True)
 class UnansweredChapter:
-    """Chapter that cannot be computed because the study lacks the required data.
+    """A chapter that cannot be computed because the study lacks the required data.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class UnansweredChapter:
     title : str
         Title of the chapter.
     reason : MystText
-        A sentence about the data that the study lacks.
+        Sentence that states which data the study lacks.
     """
 
     name: str
@@ -56,7 +56,7 @@ def find_unanswered(sources: Path, chapters: Iterable[str]) -> list[UnansweredCh
 
     See Also
     --------
-    groove_utils.book.study_requirements.fit_to_study : Creates this box.
+    groove_utils.book.study_requirements.fit_to_study : Creates the box.
     """
     unanswered = []
     for chapter in chapters:
@@ -73,7 +73,7 @@ def find_unanswered(sources: Path, chapters: Iterable[str]) -> list[UnansweredCh
 def _link_to_page(
     app: Sphinx, environment: BuildEnvironment, node: nodes.Element, content: nodes.Element
 ) -> nodes.Element | None:
-    """Resolve a link to a chapter without a page, with the chapter's title as its text."""
+    """Link to the page that lists the unanswered chapters if a chapter has no page of its own."""
     chapter = node.get("reftarget", "").lstrip("/")
     title = app.config.unanswered_chapters.get(chapter)
     if node.get("reftype") != "doc" or title is None:
@@ -83,7 +83,7 @@ def _link_to_page(
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register the setting ``unanswered_chapters``, a mapping from chapter names to titles."""
+    """Register the link resolver, and the setting ``unanswered_chapters`` (name → title)."""
     app.add_config_value("unanswered_chapters", {}, "env")
     app.connect("missing-reference", _link_to_page)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
