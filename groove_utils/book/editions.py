@@ -223,10 +223,7 @@ def _list_pages(edition: Edition) -> set[str]:
 def _switcher(
     edition: Edition, editions: Iterable[Edition], page: str, pages: Mapping[str, set[str]]
 ) -> str:
-    """Return links to a page in all editions, or to the front page of editions without this page.
-
-    The links are HTML.
-    """
+    """Return HTML links to `page` in all editions, or to the front page of editions without it."""
     up = "../" * (page.count("/") + 1)
     items = [f'<li><a href="{up}index.html">All editions</a></li>']
     for other in editions:

@@ -240,7 +240,8 @@ def drop_unresolved(
     values : collection of str
         Names of reported values.
     names : collection of str
-        Names of values, and labels of figures and tables (such as ``fig-scores``), that exist.
+        Names and labels that exist: names of values, and labels of figures and tables, such as
+        ``fig-scores``.
     """
     reported = {*values, *(f"{name}_full" for name in values)}
     code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")

@@ -30,7 +30,7 @@ from groove_utils.paths import project_root
 __all__ = ["lock_build", "make_inputs", "make_results", "make_study", "remove_stale"]
 
 MAX_ROUNDS = 4  # a build is repeated if files change while it runs
-PAGES = "html"  # name of the compiled pages among the results; all others are chapters
+PAGES = "html"  # name of the result that consists of the compiled pages; the others are chapters
 
 
 @contextmanager

@@ -33,7 +33,7 @@ def listening_map(
     name: str = "listening-map",
     seconds: float = 8.0,
 ) -> None:
-    """Show maps of songs, on which songs can be played with the mouse or the keyboard.
+    """Show maps on which songs can be played with the mouse or the keyboard.
 
     Parameters
     ----------
@@ -49,9 +49,9 @@ def listening_map(
         Model name → row indices of each song's nearest neighbours in `songs`. They are listed when
         the song is selected.
     styles : sequence of str
-        Styles in the order in which colours are assigned. Styles that are not listed follow.
+        Styles in the order in which colours are assigned. Unlisted styles come last.
     projection : str
-        Projection method, such as PCA or UMAP, for the captions.
+        Projection method named in the captions, such as PCA or UMAP.
     name : str
         Name of the figure; its label is ``fig-<name>``.
     seconds : float

@@ -72,8 +72,8 @@ def markdown_table(
     frame : DataFrame
         The table; its column names become headings.
     fmt : str
-        Format of floating-point numbers. P-values (columns named ``p`` or ``p_…``) always have
-        three decimals. Text is escaped; see :func:`escape_text`.
+        Format string for floating-point numbers. P-values (columns named ``p`` or ``p_…``) always
+        have three decimals. Text is escaped; see :func:`escape_text`.
     code : collection of str
         Columns to format as code, such as hashes.
     myst : collection of str

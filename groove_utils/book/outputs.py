@@ -409,8 +409,8 @@ def show_table(
     caption : str
         As in :func:`show_figure`.
     fmt : str
-        Format of floating-point numbers. P-values (columns named ``p`` or ``p_…``) always have
-        three decimals.
+        Format string for floating-point numbers. P-values (columns named ``p`` or ``p_…``) always
+        have three decimals.
     simulated : bool
         As in :func:`show_figure`.
     """

@@ -106,7 +106,7 @@ def check_parameters(
     parameters : mapping of str to object
         Name of a parameter → its value.
     params_file : pathlib.Path
-        File that contains the parameters, which is stated in error messages.
+        File from which the parameters were read, for error messages.
 
     Raises
     ------

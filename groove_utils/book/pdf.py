@@ -114,7 +114,7 @@ def print_book(html: Path, target: Path, work: Path) -> None:
 
 
 def _article(file: Path) -> Tag:
-    """Return the article of a page, with unique anchors and without interactive elements."""
+    """Return the ``<article>`` of a page, with unique anchors and without interactive elements."""
     soup = BeautifulSoup(file.read_text(encoding="utf-8"), "html.parser")
     article = soup.find("article")
     for element in article.select(ON_SCREEN):

@@ -40,7 +40,7 @@ def read_run_times(build: Path, chapters: list[str]) -> dict[str, str]:
 
 
 def format_duration(seconds: float) -> str:
-    """Format a duration as text, in seconds or, from two minutes on, in minutes.
+    """Format a duration as text: in minutes if it is at least two minutes, otherwise in seconds.
 
     Examples
     --------

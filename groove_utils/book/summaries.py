@@ -37,7 +37,7 @@ def rated_targets(study, wanted: Sequence[str]) -> list[str]:
     Parameters
     ----------
     study : Study
-        The study with the ratings.
+        Study that contains the ratings.
     wanted : sequence of str
         Names of the questions to choose from.
 
@@ -65,7 +65,7 @@ def score_table(
     n_boot : int
         Number of bootstrap samples.
     seed : int
-        Seed of the bootstrap.
+        Random seed for the bootstrap.
 
     Returns
     -------
@@ -151,7 +151,7 @@ def ceiling_bands(
     Parameters
     ----------
     ceilings : DataFrame or None
-        Output of :func:`groove_utils.mixed.noise_ceiling`; None if listeners are unknown.
+        Output of :func:`groove_utils.mixed.noise_ceiling`, or None if the listeners are unknown.
     targets : sequence of str, optional
         Questions to keep. By default, all questions are kept.
 
@@ -273,7 +273,7 @@ def row_of(table: pd.DataFrame, **values: str) -> pd.Series:
     table : DataFrame
         Table to search.
     **values : str
-        Column → value that the row must have in this column.
+        Values that the row must have, with the names of the columns as keywords.
 
     Raises
     ------

@@ -302,7 +302,7 @@ def clear_rows(table, p: str = "p_holm", *, value: str | None = None, sign: int 
 
 
 def describe_gains(table: pd.DataFrame, causes: Sequence[str]) -> dict[str, str]:
-    """Describe how training affects how well a network predicts each cause of groove.
+    """Describe the effect of training on how well networks predict each cause of groove.
 
     Parameters
     ----------

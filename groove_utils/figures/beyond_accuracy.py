@@ -62,7 +62,7 @@ def plot_confusion_and_reliability(
 
 
 def plot_severity(table: pd.DataFrame) -> plt.Figure:
-    """Plot mistake severity and distance@1 of each network, one panel per genre tree.
+    """Plot the mistake severity and distance@1 of each network, one panel per genre tree.
 
     Both are mean distances in the tree between the true and the predicted style: severity over
     misclassified clips, and distance@1 over all clips. Grey bars show the central 95% range of

@@ -240,7 +240,7 @@ def draw_rows(
     Raises
     ------
     DetailedError
-        If one colour has no bounds, but another colour has.
+        If some colours have bounds, but others have none.
     """
     _check_bounds(table, x, interval, hue)
     low, high = interval
@@ -270,7 +270,7 @@ def draw_rows(
 
 
 def _check_bounds(table: pd.DataFrame, x: str, interval: tuple[str, str], hue: str | None) -> None:
-    """Raise a DetailedError if one colour has no bounds, but another colour has."""
+    """Raise a DetailedError if some colours have bounds, but others have none."""
     if hue is None or not set(interval) <= set(table):
         return
     drawn = table[table[x].notna()]

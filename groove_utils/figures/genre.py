@@ -32,7 +32,8 @@ def plot_accuracies(
     chance : float, optional
         Chance accuracy in per cent, drawn as a vertical line.
     by_seed : DataFrame, optional
-        Output of :func:`groove_utils.genre.accuracy_by_seed`, drawn as one ring per training run.
+        Output of :func:`groove_utils.genre.accuracy_by_seed`, drawn as one open circle per training
+        run.
     """
     percent = table.assign(**100 * table[["accuracy", "low", "high"]])
     xlabel = "Clips classified correctly (%)"

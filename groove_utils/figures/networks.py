@@ -27,8 +27,8 @@ def plot_attention(weights: pd.DataFrame) -> plt.Figure:
     Parameters
     ----------
     weights : DataFrame
-        One row per bar that the last bar may repeat, and one column per bar attended to. The index
-        and the column names are used as tick labels.
+        One row per bar that the last bar may repeat, and one column per attended bar. The index and
+        the column names are used as tick labels.
     """
     figure, axes = plt.subplots(figsize=(6, 3.6))
     sns.heatmap(weights, annot=True, fmt=".2f", cmap="Blues", ax=axes)

@@ -105,7 +105,7 @@ def plot_gains(table: pd.DataFrame, level: float = 0.05) -> plt.Figure:
 def plot_folds(
     outer: np.ndarray, inner: np.ndarray, artists: Sequence[str], styles: Sequence[str]
 ) -> plt.Figure:
-    """Show which songs each outer fold holds out, and each inner fold of the first outer fold.
+    """Show the songs held out in each outer fold, and in the inner folds of the first outer fold.
 
     Songs are grouped by style and, within a style, by artist.
 
