@@ -2,8 +2,8 @@
 # # Who heard what, and how far do listeners agree?
 #
 # Before we predict how much a song grooves, we describe the ratings: who rated which songs, which
-# questions they were asked, and how far two listeners agree. The agreement between listeners limits the
-# score of every model, because the part of a rating that is due to chance cannot be predicted.
+# questions they were asked, and how far two listeners agree. The agreement between listeners limits
+# the score of every model, because no model can predict the part of a rating that is due to chance.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
@@ -12,7 +12,7 @@
 #
 # **You need** to know means, variances and correlations, but no machine learning.
 #
-# **It runs** in {run-time}`01-listeners-and-tracks`, measured when this page was built. Modules:
+# **Run time**: {run-time}`01-listeners-and-tracks`, measured when this page was built. **Modules**:
 # `groove_utils.study`, `groove_utils.mixed`.
 # ```
 
@@ -67,8 +67,8 @@ report_counts(n_songs=len(data.tracks), n_artists=data.tracks["artist"].nunique(
 report_counts(n_styles=len(data.styles))
 
 # %% [markdown]
-# The study contains {glue:text}`n_songs` songs by {glue:text}`n_artists` artists; the number of styles
-# is {glue:text}`n_styles`.
+# The study contains {glue:text}`n_songs` songs by {glue:text}`n_artists` artists (number of styles:
+# {glue:text}`n_styles`).
 
 # %% [markdown] tags=["needs-audio"]
 # ### Listen before you compute
@@ -84,9 +84,10 @@ sounds = {f"{titles[t]} ({s})": data.audio_path(t) for s, t in first.items()}
 audio_player(sounds)
 
 # %% [markdown] tags=["needs-stems"]
-# Here are the {term}`stems <stem>` of the first song, that is, the recordings of its separate
-# instruments. Models receive the mix; {doc}`08-stem-ablation` asks which stems carry the information
-# that the models use. Play all stems together, then mute one stem or listen to it alone.
+# Here are the {term}`stems <stem>` of the first song: separate recordings of its drums, bass, vocals
+# and other instruments. Models receive the mix; {doc}`08-stem-ablation` asks which stems carry the
+# information that the models use. Play all stems together, then mute one of them, or listen to one on
+# its own.
 
 # %% tags=["needs-stems"]
 track = first.iloc[0]
@@ -105,10 +106,9 @@ wording = pd.Series(data.queries, name="wording").rename_axis("query")
 show_table(wording.to_frame(), "queries", "The questions and their wording.")
 
 # %% [markdown]
-# Most of the later chapters predict the mean rating of a song over its listeners. We compute the song
-# means for each question; {numref}`fig-song-means` shows these means by style. The function
-# `style_share` computes the proportion of the variance of song means that is due to differences between
-# styles.
+# Most of the later chapters predict the mean rating of a song over its listeners.
+# {numref}`fig-song-means` shows these means for each question, by style. The function `style_share`
+# computes the proportion of their variance that is due to differences between styles.
 
 # %%
 means = {query: data.song_means(query).rename("mean") for query in data.queries}
@@ -166,12 +166,12 @@ report_counts(n_queries=len(correlations))
 report_percentages({"first_axis": shares[0]}, len(data.tracks))
 
 # %% [markdown]
-# Listeners answered {glue:text}`n_queries` questions. Scores that are computed from several answers (in
-# this study: {glue:text}`derived`) are left out here, because including them would count the same
+# Listeners answered {glue:text}`n_queries` questions. Scores that are computed from several answers
+# (in this study: {glue:text}`derived`) are left out here, because including them would count the same
 # answers twice. The questions are not independent ({numref}`fig-correlations`): the first principal
-# component accounts for {glue:text}`first_axis` of the variance of the standardised song means. A
-# feature that predicts the answers to one of two correlated questions tends to predict the answers to
-# the other as well. Accurate predictions for several questions therefore do not amount to several
+# component accounts for {glue:text}`first_axis` of the variance of the standardised song means. If
+# two questions are correlated, a feature that predicts the answers to one tends to predict the
+# answers to the other as well. Success with several questions is therefore not the same as several
 # independent confirmations.
 #
 # ## Who rated what
@@ -204,9 +204,9 @@ report_percentages({"rated_share": rated.to_numpy().mean()})
 #
 # ### Listeners use the scale differently
 #
-# Some rows of {numref}`fig-design` are brighter than others, because listeners differ in their average
-# rating. {numref}`fig-scale-use` shows the mean and standard deviation of each listener's ratings. The
-# same rating need not mean the same thing to two people.
+# Some rows of {numref}`fig-design` are brighter than others, because listeners differ in their
+# average rating. {numref}`fig-scale-use` shows the mean and standard deviation of each listener's
+# ratings. Two people who give the same rating may not mean the same thing.
 
 # %% tags=["needs-listeners"]
 scale_use = matrix.agg(["mean", "std"], axis=1).rename(columns={"std": "sd"})
@@ -298,8 +298,8 @@ shares = pd.Series(variances) / (S + L + E)
 # ## How reliable is a song's mean?
 #
 # The most direct measure of reliability needs no model. We divide the listeners at random into two
-# halves and correlate the song means of the two halves ({numref}`fig-halves`). If the two halves agreed
-# perfectly, all dots in the figure would lie on the diagonal. Each mean is based on only half of the
+# halves and correlate the song means of the two halves ({numref}`fig-halves`). If the two halves
+# agreed perfectly, all dots would lie on the diagonal. Each mean is based on only half of the
 # listeners, so we extrapolate the correlation to all listeners using the Spearman–Brown formula with
 # $k = 2$:
 
@@ -338,11 +338,11 @@ report_percentages(shares, len(matrix))
 # A *perfect* model would know every song's true level $s_i$, but not the part of its mean rating that
 # is due to chance. The R² of this model's predictions would be the share of the variance of the
 # observed means that is due to songs. This R² is the {term}`noise ceiling`. The mean of song $i$ is
-# taken over the $k_i$ listeners who rated it. The noise of this mean has two sources: the average
+# taken over the $k_i$ listeners who rated it. Noise enters this mean from two sources: the average
 # levels of these listeners, and the residuals. Let row $i$ of the matrix $A$ contain $1/k_i$ for each
-# listener who rated song $i$ and 0 for all others. The noise of the means has the covariance matrix $N$
-# and, over $n$ songs, the expected variance $v$. The ceiling is the share of $S$ in the sum of $S$ and
-# $v$:
+# listener who rated song $i$ and 0 for all others. The noise in the song means has the covariance
+# matrix $N$, and $v$ is the variance that this noise is expected to add to the means of $n$ songs.
+# The ceiling is the ratio of $S$ to the sum of $S$ and $v$:
 #
 # $$ N = L\,AA^\top + E\,\mathrm{diag}(1/k_i), \qquad
 # v = \frac{\mathrm{tr}(MN)}{n-1}, \qquad
@@ -401,30 +401,29 @@ words = (
 report_texts(ceiling_word=pick_verdict(ceiling, *words, reference=0.5))
 
 # %% [markdown] tags=["needs-listeners"]
-# For “{glue:text}`query`”, the expected correlation between the ratings of two listeners, ICC(C,1), is
-# {glue:text}`icc_single_full`. If differences between listeners' average ratings also count as
-# disagreement, the agreement, ICC(A,1), is {glue:text}`icc_agreement_full`. A song's mean over all its
-# raters has a reliability of {glue:text}`ceiling_full`. The split-half reliability, averaged over many
-# splits, estimates the same quantity: {glue:text}`split_half_full`. (n is the number of songs. The
-# intervals treat all songs as independent, even songs by the same artist.) In short,
+# For “{glue:text}`query`”, the expected correlation between the ratings of two listeners, ICC(C,1),
+# is {glue:text}`icc_single_full`. If differences between listeners' average ratings also count as
+# disagreement, the agreement, ICC(A,1), is {glue:text}`icc_agreement_full`. The mean over all raters
+# of a song has a reliability of {glue:text}`ceiling_full`. The split-half reliability, averaged over
+# many splits, estimates the same quantity: {glue:text}`split_half_full`. (n is the number of songs.
+# The intervals treat all songs as independent, even songs by the same artist.) In short,
 # {glue:text}`ceiling_word`.
 #
-# The ceiling applies to the *songs*, not to their sound: a quality of a song that leaves no trace in
-# the audio also contributes to the variance between songs. A model based on the audio may therefore
-# score below the ceiling even if it uses everything that can be heard.
+# The ceiling applies to the *songs*, not to their sound: the variance between songs also includes
+# differences that leave no trace in the audio. A model based on the audio may therefore score below
+# the ceiling even if it uses everything that can be heard.
 
 # %% [markdown] tags=["needs-simulation"]
 # ### Two control questions
 #
-# The simulation contains two further questions, and we know exactly what determines the answers to
-# them. The answers to “placebo” do not depend on the sound: some songs are rated higher than others,
-# but these differences are random. The answers to “style only” depend on the style alone. Listeners
-# agree in their answers to both questions, so the song means of both are reliable
-# ({numref}`fig-ceilings`). Reliable ratings are therefore no evidence that anything can be predicted
-# from the audio. Later chapters test their methods on both questions: a valid method finds no
-# effect on the answers to “placebo”, and only an effect of style on the answers to “style only”. The
-# next cell computes the share of the variance of the song means that is due to differences between
-# styles:
+# The simulation contains two more questions, for which we know exactly what the answers depend on.
+# The answers to “placebo” do not depend on the sound: some songs are rated higher than others, but
+# these differences are random. The answers to “style only” depend on the style alone. Listeners agree
+# in their answers to both questions, so the song means of both are reliable ({numref}`fig-ceilings`).
+# Reliable ratings are therefore no evidence that anything can be predicted from the audio. Later
+# chapters test their methods on both questions: a valid method finds no effect on the answers to
+# “placebo”, and only an effect of style on the answers to “style only”. The next cell computes the
+# share of the variance of the song means that is due to differences between styles:
 
 # %% tags=["needs-simulation"]
 controls = {name: style_share(data.song_means(name)) for name in data.controls}
@@ -434,12 +433,13 @@ pd.Series(controls, dtype=float).round(2)
 # ## What if fewer people had been asked?
 #
 # The effect of the number of raters depends on the design. If the same people rate all songs, their
-# average levels shift the means of all songs by the same amount and do not matter. If each song has its
-# own raters, a song may happen to get generous or strict raters, which adds noise. In both designs, the
-# Spearman–Brown formula gives the reliability in terms of the agreement of individual listeners: from
-# ICC(C,1) in the first design, and from ICC(A,1) in the second. {numref}`fig-rater-curve` shows both
-# curves. The crosses serve as a check of the curve for different raters: they show the mean correlation
-# between the song means of two panels of raters that were drawn at random for each song.
+# average levels shift the means of all songs by the same amount and do not matter. If each song has
+# its own raters, some songs happen to get generous raters and others strict ones, which adds noise.
+# In both designs, the Spearman–Brown formula gives the reliability in terms of the agreement of
+# individual listeners: from ICC(C,1) in the first design, and from ICC(A,1) in the second.
+# {numref}`fig-rater-curve` shows both curves. The crosses serve as a check of the curve for different
+# raters: they show the mean correlation between the song means of two panels of raters that were
+# drawn at random for each song.
 
 # %% tags=["needs-listeners"]
 curve = mixed.rater_curve(ratings, seed=seed)
@@ -463,8 +463,8 @@ report_effects(steps, prefix="reach_", value="reliability")
 # {glue:text}`reach_different_5_full` with five raters per song, {glue:text}`reach_different_20_full`
 # with twenty, and {glue:text}`reach_different_50_full` with fifty. If the same people rate all songs,
 # the three values are {glue:text}`reach_the_same_5`, {glue:text}`reach_the_same_20` and
-# {glue:text}`reach_the_same_50`. Reports of an R² should therefore state the number of raters per song,
-# and whether the same people rated all songs.
+# {glue:text}`reach_the_same_50`. A report of an R² should therefore also give the number of raters
+# per song, and say whether the same people rated all songs.
 
 # %% [markdown] tags=["needs-simulation"]
 # ### Is the ceiling right?

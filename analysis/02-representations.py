@@ -16,7 +16,7 @@
 #
 # **You need** to know what a frequency is. Headphones help.
 #
-# **It runs** in {run-time}`02-representations`, measured when this page was built. Modules:
+# **Run time**: {run-time}`02-representations`, measured when this page was built. **Modules**:
 # `groove_utils.audio.representations`, `groove_utils.audio.inversion`.
 # ```
 

@@ -1,11 +1,11 @@
 # %% [markdown] tags=["without-study"]
 # # What can a network learn to hear?
 #
-# A network is built from a few kinds of modules. Each kind treats sound in its own way: one assigns a
-# weight to every position in a spectrogram, one slides a pattern over it, one carries a memory through
-# time, and one compares distant moments. In this chapter, we test each module on a musical question
-# that suits it, and on questions that suit other modules. We know the correct answers, because we
-# rendered the sounds ourselves.
+# A network is built from a few kinds of modules. Each kind treats sound differently: one assigns a
+# weight to every position in a spectrogram, one slides a pattern over it, one carries a memory
+# through time, and one compares distant moments. In this chapter, we test each module on a musical
+# question that suits it, and on questions that suit other modules. We know the correct answers,
+# because we rendered the sounds ourselves.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
@@ -15,11 +15,11 @@
 #
 # **You need** {doc}`02-representations`, and a little linear algebra.
 #
-# **It runs** in {run-time}`03-networks`, measured when this page was built; the first run takes
-# longer. Modules: `groove_utils.networks`, `groove_utils.synth.listening_tasks`.
+# **Run time**: {run-time}`03-networks`, measured when this page was built; the first run takes
+# longer. **Modules**: `groove_utils.networks`, `groove_utils.synth.listening_tasks`.
 # ```
 #
-# This chapter uses no ratings, and all its sounds were rendered for the questions that it asks.
+# This chapter uses no ratings. All its sounds were rendered for the questions below.
 
 # %% tags=["parameters"]
 study = "demo"  # a study's name or folder; this chapter does not use its data
@@ -643,10 +643,10 @@ report_percentages(shares, n_seeds, tolerance=10)
 #
 # A network that was trained on another task has often learnt features that are useful for a new task.
 # *Transfer learning* keeps the layers of such a network and trains only a small classifier on top of
-# them. Here the task is to name the family of the instrument that plays a phrase of three seconds, when
-# only a few phrases are labelled. (The test phrases are new, but their 64 instruments also occur in
-# training: the question is how many labels are needed, not how well a network recognises a new
-# instrument.) We compare four methods:
+# them. Here the task is to name the family of the instrument that plays a phrase of three seconds,
+# when only a few phrases are labelled. (The test phrases are new, but their 64 instruments also occur
+# in training: the question is how many labels are needed, not how well a network recognises new
+# instruments.) We compare four methods:
 #
 # - a **trained tagger**: logistic regression on the pooled layers of MusiCNN, which was trained to tag
 #   songs {cite}`pons2019`;
@@ -728,12 +728,12 @@ shares["small_64"] = mean["small convolution"]
 report_percentages(shares, tolerance=10)
 
 # %% [markdown]
-# With 64 labels, the trained tagger is right for {glue:text}`tagger_64` of the phrases, the same
-# network with random weights for {glue:text}`random_64`, and the small convolutional network, which had
-# to learn everything from those 64 phrases, for {glue:text}`small_64`. The effect of training is the
-# difference between the tagger's accuracy and that of the network with random weights, not the tagger's
-# accuracy alone: convolutions and pooling are useful before anything is learnt. From
-# {doc}`05-embeddings` on, pretrained models are therefore compared with their
+# With 64 labels, the trained tagger classifies {glue:text}`tagger_64` of the phrases correctly. The
+# same network with random weights classifies {glue:text}`random_64` correctly, and the small
+# convolutional network, which had to learn everything from those 64 phrases, {glue:text}`small_64`.
+# The effect of training is the difference between the tagger's accuracy and that of the network with
+# random weights, not the tagger's accuracy alone: convolutions and pooling are useful before anything
+# is learnt. From {doc}`05-embeddings` on, pretrained models are therefore compared with their
 # {term}`untrained twins <untrained twin>`.
 #
 # ## How to fool yourself
@@ -838,10 +838,11 @@ report_percentages(dict(zip(keys, ways.iloc[1:])), tolerance=10)
 # ```{exercise} Help the convolution, and break the dense network
 # :label: ex-place
 #
-# The convolution failed on the tom question. Give the convolution a way to distinguish positions: pass
-# `kernel=(72, 1)`, as tall as the input. Why does that help, and what has the network become? Then
-# break the dense network: rotate the spectrum of each tom by a random number of bands (`np.roll`),
-# drawn separately for each tom, and train the network again. How accurate is it now?
+# The convolution failed on the tom question. Give the convolution a way to distinguish positions:
+# pass `kernel=(72, 1)`, as tall as the input. Why does that help, and which other module does the
+# network now resemble? Then break the dense network: rotate the spectrum of each tom by a random
+# number of bands (`np.roll`), drawn separately for each tom, and train the network again. How
+# accurate is it now?
 # ```
 #
 # ```{solution-start} ex-place
@@ -859,10 +860,10 @@ moved_toms = replace(tom, X=rolled)
 )
 
 # %% [markdown]
-# A kernel as tall as the input fits at only one position, so the convolution has become a dense layer.
-# The four toms differ in position, and the random shifts erase this difference. Small differences in
-# shape remain, but a dense network would have to learn them separately at every position. The accuracy
-# of the dense network falls to slightly above chance level.
+# A kernel as tall as the input fits at only one position, so the convolution now works like a dense
+# layer. The four toms differ in position, and the random shifts erase this difference. Small
+# differences in shape remain, but a dense network would have to learn them separately at every
+# position. The accuracy of the dense network falls to slightly above chance level.
 #
 # ```{solution-end}
 # ```

@@ -17,8 +17,8 @@
 # **You need** {doc}`01-listeners-and-tracks` and {doc}`02-representations`, and you should know
 # correlation and regression.
 #
-# **It runs** in {run-time}`04-descriptors`, measured when this page was built; the first run takes
-# longer. Modules: `groove_utils.descriptors`, `groove_utils.probe`.
+# **Run time**: {run-time}`04-descriptors`, measured when this page was built; the first run takes
+# longer. **Modules**: `groove_utils.descriptors`, `groove_utils.probe`.
 # ```
 
 # %% tags=["parameters"]
@@ -237,7 +237,7 @@ report_texts(unknown=join_words(words.drop(titles.index)))
 # %% [markdown]
 # The table contains {glue:text}`n_features` numbers for each of {glue:text}`n_songs` songs by
 # {glue:text}`n_artists` artists. Descriptors that are missing for some songs, or that have the same
-# value for all songs, are left out: {glue:text}`unknown`. (A song with too few strokes between the
+# value for all songs, are excluded: {glue:text}`unknown`. (A song with too few strokes between the
 # eighth notes, for instance, has no swing ratio. If missing values were replaced by the mean over all
 # songs, the test songs would influence training.)
 
@@ -334,11 +334,12 @@ strongest = join_words(words[clear["feature"].head(5)])
 report_texts(target=target, top=words[top["feature"]], sure=strongest)
 
 # %% [markdown]
-# For “{glue:text}`target`”, {glue:text}`n_plain` of the {glue:text}`n_features` descriptors have p < .05
-# without correction, and {glue:text}`n_sure` have p < .05 after Holm's correction. The correlations that
-# remain significant are those of the following descriptors (at most five are named): {glue:text}`sure`.
-# The descriptor that correlates most strongly with the ratings is {glue:text}`top`:
-# {glue:text}`top_r_full`. (The interval comes from resampling artists; n is the number of songs.)
+# For “{glue:text}`target`”, {glue:text}`n_plain` of the {glue:text}`n_features` descriptors have p <
+# .05 without correction, and {glue:text}`n_sure` have p < .05 after Holm's correction. After
+# correction, these descriptors still correlate significantly with the ratings (at most five are
+# named): {glue:text}`sure`. The descriptor that correlates most strongly with the ratings is
+# {glue:text}`top`: {glue:text}`top_r_full`. (The interval comes from resampling artists; n is the
+# number of songs.)
 #
 # How many of our correlations have the same sign as the published correlations, and how many of our
 # intervals lie entirely on the other side of zero?
@@ -353,12 +354,12 @@ report_counts(n_published=len(shared), n_agree=agree.sum())
 report_texts(opposite=join_words(words[opposite.index]))
 
 # %% [markdown]
-# Of the {glue:text}`n_published` descriptors with a published correlation, {glue:text}`n_agree` have a
-# correlation with the same sign here. If the signs were random, about half of them would agree with the
-# published signs. For the following descriptors, the whole interval (not corrected for multiple
-# comparisons) lies on the opposite side of zero from the published correlation: {glue:text}`opposite`.
-# The published values come from the abstract of a paper. If the authors reported only significant
-# correlations, the published values are too large on average.
+# Of the {glue:text}`n_published` descriptors with a published correlation, {glue:text}`n_agree` have
+# a correlation with the same sign here. If the signs were random, about half of them would agree with
+# the published signs. An interval that lies entirely on the other side of zero contradicts the
+# published correlation; without correction for multiple comparisons, this is the case for:
+# {glue:text}`opposite`. The published values come from the abstract of a paper. If the authors
+# reported only significant correlations, the published values are too large on average.
 #
 # We do not expect full agreement with the published correlations. The published study used different
 # songs and other listeners. A descriptor that hardly varies between the songs of a study cannot
@@ -370,7 +371,7 @@ report_texts(opposite=join_words(words[opposite.index]))
 
 # %% tags=["needs-styles"]
 within = probe.correlate(features, rating, artists, styles, **boot)
-overall["of"], within["of"] = "all songs", "within styles"
+overall["songs"], within["songs"] = "all songs", "within styles"
 pair = pd.concat([overall, within])
 strongest = overall.set_index("feature")["estimate"].abs().nlargest(16).index
 pair = pair.set_index("feature").loc[strongest].reset_index()
@@ -379,7 +380,7 @@ smaller = within["estimate"].abs() < overall["estimate"].abs()
 
 # %% tags=["needs-styles", "hide-input"]
 show_figure(
-    figures.plot_forest(pair, y="descriptor", hue="of", xlabel=r_axis),
+    figures.plot_forest(pair, y="descriptor", hue="songs", xlabel=r_axis),
     "descriptor-within",
     f"The sixteen strongest correlations over {len(songs)} songs, and the same correlations within "
     "styles, with 95% intervals that are not corrected for multiple comparisons.",
@@ -552,9 +553,9 @@ report_texts(
 # %% [markdown] tags=["needs-simulation"]
 # ### Two questions without an acoustic cause
 #
-# Would the descriptors appear to predict the answers to any question whatsoever? The simulation has two
-# control questions ({doc}`01-listeners-and-tracks`). The answers to the “placebo” question are unrelated
-# to all descriptors, and the answers to the “style only” question depend on nothing but the style.
+# Would the descriptors seem to predict the answers to *any* question? The simulation has two control
+# questions ({doc}`01-listeners-and-tracks`). The answers to the “placebo” question are unrelated to
+# all descriptors, and the answers to the “style only” question depend on nothing but the style.
 # {numref}`tab-controls` shows the same analysis for both control questions, and for
 # “{glue:text}`target`”.
 
@@ -743,12 +744,12 @@ report_texts(
 # counts bands). The test finds an inverted U with {glue:text}`n_humps` of the {glue:text}`n_sets` sets
 # of covariates in {numref}`tab-two-lines`. {glue:text}`u_verdict`
 #
-# Three more results matter here. First, {glue:text}`n_beyond` songs by {glue:text}`bands_beyond` bands
-# lie above the break point ({glue:text}`style_beyond`). If most of these songs belong to one style, the
-# effect of syncopation can hardly be separated from that of the style. Second, the test mistakes a
-# plateau for an inverted U in {glue:text}`false_humps` of the simulations. Third, the coefficient of
-# the parabola's squared term is {glue:text}`bend_verdict`: {glue:text}`bend_full` points per squared
-# standard deviation.
+# Three more results matter here. First, {glue:text}`n_beyond` songs by {glue:text}`bands_beyond`
+# bands lie above the break point (by style: {glue:text}`style_beyond`). If most of these songs belong
+# to one style, the effect of syncopation can hardly be separated from that of the style. Second, the
+# test mistakes a plateau for an inverted U in {glue:text}`false_humps` of the simulations. Third, the
+# coefficient of the parabola's squared term is {glue:text}`bend_verdict`: {glue:text}`bend_full`
+# points per squared standard deviation.
 #
 # Trees that are trained on few songs use only the descriptors that help most. A flat partial dependence
 # therefore shows only that the trees ignored syncopation.
@@ -792,10 +793,11 @@ report_texts(
 # slope of {glue:text}`true_slope_above`. The slope of the line through the ratings,
 # {glue:text}`slope_above_full`, {glue:text}`slope_word`.
 #
-# One study cannot show how often a test misses an effect. {doc}`demo-study` counts missed effects over
-# many simulated studies, but only for the squared term with the exact values of syncopation, not for
-# the two-lines test. Syncopation measured from audio differs from syncopation computed from the score,
-# especially for highly syncopated songs, and this error changes the shape of the curve.
+# A single study cannot show how often a test misses an effect. {doc}`demo-study` counts missed
+# effects over many simulated studies, but only for the squared term with the exact values of
+# syncopation, not for the two-lines test. Syncopation measured from audio differs from syncopation
+# computed from the score, especially for highly syncopated songs, and this error changes the shape of
+# the curve.
 #
 # ## Can the estimates be trusted?
 #
@@ -869,7 +871,7 @@ tempo_octave = np.abs(np.abs(np.log2(ratio)) - 1) < np.log2(1.04)
 
 # %% tags=["needs-simulation", "hide-input"]
 show_table(
-    quality.rename(index=titles).rename_axis("descriptor"),
+    quality.rename(index=titles, columns={"there": "its error"}).rename_axis("descriptor"),
     "descriptor-quality",
     "Estimates and true values: correlation with its 95% interval over artists; bias and root mean "
     "square error, in SDs of the true values; the style with the largest error, and the error in this "
@@ -887,21 +889,20 @@ report_texts(
 
 # %% [markdown] tags=["needs-simulation"]
 # For {glue:text}`tempo_right` of the {glue:text}`n_songs` songs, the estimated tempo is within 4% of
-# the true tempo; the number of songs for which it is off by an octave, that is, by a factor of two, is
-# {glue:text}`tempo_octave`. The correlation between estimated and true tempo is
-# {glue:text}`tempo_r_full`. If errors are measured in standard deviations of the true values, the
-# descriptor with the largest error is “{glue:text}`weakest`”; its error is largest in
-# {glue:text}`weakest_style`. For this descriptor, the correlation between estimates and true values
-# over all songs is {glue:text}`weakest_r_full`. The descriptor with the largest bias is
-# “{glue:text}`drifting`”; a positive bias means that the estimates are too high.
+# the true tempo. (Number of songs for which it is off by an octave, that is, by a factor of two:
+# {glue:text}`tempo_octave`.) The correlation between estimated and true tempo is
+# {glue:text}`tempo_r_full`. “{glue:text}`weakest`” has the largest error, in standard deviations of
+# the true values, and its error is largest in {glue:text}`weakest_style`; over all songs, its
+# estimates correlate with the true values at r = {glue:text}`weakest_r_full`. “{glue:text}`drifting`”
+# has the largest bias; a positive bias means that the estimates are too high.
 #
 # {numref}`fig-descriptor-estimates` shows two kinds of error. If the bar of a dot is *long*, a longer
 # excerpt would help: a short excerpt contains too few strokes to estimate the spread of timing or the
-# swing ratio. If a dot is far from the line and its bar is *short*, the estimates from both halves are
-# wrong in the same way, and a longer excerpt would not help. Possible causes of such errors are strokes
-# masked by a loud chord, a grid that is half a beat off, and swing that is mistaken for late playing.
-# Errors in a descriptor reduce its correlation with the ratings. A weak correlation may therefore be due
-# to the formula and not to the listeners.
+# swing ratio. If a dot is far from the line and its bar is *short*, the estimates from both halves
+# are wrong in the same way, and a longer excerpt would not help. Possible causes of such errors are
+# strokes masked by a loud chord, a grid that is half a beat off, and swing mistaken for late playing.
+# Errors in a descriptor reduce its correlation with the ratings. A weak correlation may therefore be
+# due to the formula and not to the listeners.
 
 # %% [markdown] tags=["needs-simulation"]
 # ### Would a trained beat tracker do better?
@@ -950,7 +951,14 @@ gain.index = ["estimate", "low", "high"]
 
 # %% tags=["needs-simulation", "hide-input"]
 show_table(
-    trackers.drop(columns=columns).rename(columns={"f": "F-measure"}),
+    trackers.drop(columns=columns).rename(
+        columns={
+            "f": "F-measure",
+            "right": "tempo right",
+            "octave": "off by an octave",
+            "wrong": "tempo wrong",
+        }
+    ),
     "beat-trackers",
     "Beats within 70 ms of the true beats: F-measure with its 95% interval over artists. Tempo: share of "
     "songs in which the tempo is within 4% of the true tempo, of half or double the true tempo "
@@ -961,14 +969,15 @@ report_effects({"beatnet_gain": gain}, len(songs), words=verdicts)
 
 # %% [markdown] tags=["needs-simulation"]
 # The F-measure of the beats from BeatNet's curve minus the F-measure of the beats from the grid is
-# {glue:text}`beatnet_gain_full`: in the simulation, BeatNet's curve is {glue:text}`beatnet_gain_verdict`
-# the grid. The descriptors use the grid: they would use a network only if it were clearly better, because
-# a network costs more computation. The grid has an advantage here, because it expects a drum pattern that is typical of popular
-# music, and our songs have this pattern. Beats are harder to track in fast songs. The package's weekly
-# tests use eight recorded metal songs with annotated tempi: for some songs of 170 to 190 beats per
-# minute, both the grid and BeatNet's curve give half the annotated tempo, whereas librosa's tracker
-# gives the annotated tempo for all eight songs. We leave out the beat tracker of the package madmom,
-# because its weights may be used only for non-commercial purposes.
+# {glue:text}`beatnet_gain_full`: in the simulation, BeatNet's curve is
+# {glue:text}`beatnet_gain_verdict` the grid. We therefore keep the grid, which needs far less
+# computation than a network, unless the network is clearly better. The grid has an advantage here,
+# because it expects a drum pattern that is typical of popular music, and our songs have this pattern.
+# Beats are harder to track in fast songs. The package's weekly tests use eight recorded metal songs
+# with annotated tempi: for some songs of 170 to 190 beats per minute, both the grid and BeatNet's
+# curve give half the annotated tempo, whereas librosa's tracker gives the annotated tempo for all
+# eight songs. We do not test the beat tracker of the package madmom, because its weights may be used
+# only for non-commercial purposes.
 
 # %% [markdown]
 # ## What could be wrong here

@@ -1,11 +1,11 @@
 # %% [markdown] tags=["needs-audio-or-embeddings"]
 # # What do pretrained models make of a song?
 #
-# A network that was trained to tag songs, or to transcribe their notes, was not trained on groove. The
-# inner activations of such a network may still carry information about musical properties that are
-# related to groove. The activations of a layer, read as a vector, are called an {term}`embedding`. This
-# chapter computes embeddings of our songs with several models, and describes these embeddings before any
-# rating is used.
+# A network that was trained to tag songs, or to transcribe their notes, was never shown a groove
+# rating. Its inner activations may still carry information about musical properties that are related
+# to groove. The activations of a layer, read as a vector, are called an {term}`embedding`. This
+# chapter computes embeddings of our songs with several models, and describes these embeddings before
+# any rating is used.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
@@ -15,8 +15,8 @@
 # **You need** {doc}`01-listeners-and-tracks`, {doc}`02-representations` for spectrograms, and
 # {doc}`03-networks` for convolutions.
 #
-# **It runs** in {run-time}`05-embeddings`, measured when this page was built; the first run takes
-# longer. Module: `groove_utils.embed`.
+# **Run time**: {run-time}`05-embeddings`, measured when this page was built; the first run takes
+# longer. **Module**: `groove_utils.embed`.
 # ```
 
 # %% tags=["parameters"]
@@ -364,9 +364,9 @@ style, artist = songs["style"], songs["artist"]
 by_sklearn = silhouette_score(vectors, style, metric="correlation")
 
 # %% [markdown] tags=["needs-styles"]
-# `style_separation` computes the same mean silhouette and tests it against chance. Songs by one artist
-# sound alike, so the test permutes the styles of whole artists. The p-values are corrected for the
-# number of rows in {numref}`tab-separation`.
+# `style_separation` computes the same mean silhouette and tests it against chance. Songs by one
+# artist sound alike, so the test shuffles the style labels between artists and keeps the songs of
+# each artist together. The p-values are corrected for the number of rows in {numref}`tab-separation`.
 
 # %% tags=["needs-styles"]
 spaces = {
@@ -445,18 +445,23 @@ verdicts = "more", "less", "unclear"
 words = [pick_verdict(row, *verdicts, p="p_holm") for _, row in gains.iterrows()]
 report_value("training_more", words.count("more"), fmt=".0f", n=len(twins))
 report_value("training_less", words.count("less"), fmt=".0f", n=len(twins))
+above = by_artist["low"] > by_artist["chance"]
+report_value("twins_above", above[twins].sum(), fmt=".0f", n=len(twins))
 
 # %% [markdown] tags=["needs-styles"]
 # For {glue:text}`clannish_rate_full` of the songs, the nearest neighbour in the embedding of
-# {glue:text}`clannish` is by the same artist; no other trained model has a higher rate. By chance, the
-# rate would be {glue:text}`chance_artist`. (The highest of several rates is biased upwards.) If a
+# {glue:text}`clannish` is by the same artist; no other trained model has a higher rate. By chance,
+# the rate would be {glue:text}`chance_artist`. (The highest of several rates is biased upwards.) If a
 # regression is tested on songs by an artist from its training set, the predictions can improve merely
 # because the regression recognises the artist. {doc}`06-probing` therefore uses {term}`artist-grouped
-# folds`. In {glue:text}`training_more` of the trained models, the nearest neighbour is clearly more
-# often by the same artist than in the untrained twin; in {glue:text}`training_less` of the trained
-# models, it is clearly less often by the same artist (p < .05, Holm-corrected). In the remaining trained
-# models, there is no clear difference. If the interval for the rate of an untrained twin lies above
-# chance, the architecture alone, without training, keeps songs by one artist together.
+# folds`.
+#
+# Is this an effect of training? We compare each trained model with its untrained twin. In
+# {glue:text}`training_more` of the trained models, clearly more songs have a nearest neighbour by the
+# same artist, and in {glue:text}`training_less`, clearly fewer (p < .05, Holm-corrected); in the
+# other models, there is no clear difference. The interval for the rate lies above chance in
+# {glue:text}`twins_above` of the untrained twins: such an architecture keeps songs by one artist
+# together even without training.
 
 # %% [markdown]
 # ## Do models agree with one another?
@@ -484,9 +489,9 @@ np.testing.assert_allclose(ours, by_hand, atol=1e-8)
 # Plain CKA is close to 1 for any two embeddings with many dimensions and few songs (as an exercise
 # below shows), so we use debiased CKA, which leaves out the diagonals and corrects for the number of
 # songs. {numref}`fig-similarity` also shows the rank correlation between the distances of pairs of
-# songs in one model and in another. The Mantel test shuffles the songs of one
-# model, computes the correlation again many times, and compares the observed correlation with these
-# values. We shuffle whole artists, because songs by one artist resemble each other.
+# songs in one model and in another. The Mantel test shuffles the songs of one model many times,
+# recomputes the correlation each time, and compares the observed correlation with the results. We
+# shuffle whole artists, because songs by one artist resemble each other.
 
 # %%
 options = {"n_permutations": n_permutations, "seed": seed}
@@ -681,7 +686,7 @@ same, np.corrcoef(vector, others)[0, 1:].mean()  # the song backwards; all songs
 # ignores the order of the windows, so one might expect a correlation near 1. In the demo study, the
 # correlation is lower than the mean correlation between the song's vector and the vectors of all
 # songs, whatever their style. A likely reason is that the network processes three seconds at a time,
-# and that swelling notes are rare in the recordings on which it was trained.
+# and that notes that swell are rare in the recordings on which it was trained.
 #
 # ```{solution-end}
 # ```
@@ -715,8 +720,8 @@ plain, corrected
 
 # %% [markdown]
 # In a random matrix with many more dimensions than songs, all pairs of songs are about equally far
-# apart. The diagonals of both tables of similarities, which contain each song's similarity with itself,
-# then dominate plain CKA. Debiased CKA leaves out the diagonals and is about 0.
+# apart. The diagonals of both tables of similarities, which contain each song's similarity with
+# itself, then dominate plain CKA. Debiased CKA, which leaves out the diagonals, is about 0.
 #
 # ```{solution-end}
 # ```
@@ -755,11 +760,11 @@ audio_player({labels[song]: paths[song] for song in (pick, *nearest)})
 # %% [markdown]
 # ## Summary
 #
-# **Asked**: what pretrained models make of a song, before any rating is used. **Found**: a model turns
-# a song into one vector per layer, averaged over time. A two-dimensional map shows
-# {glue:text}`in_plane` of the variance in a layer of {glue:text}`shown`. Of {glue:text}`n_pairs` pairs
-# of models, {glue:text}`n_related` agree beyond chance about which songs are similar. Predictions from
-# two models that agree in this way are not independent evidence.
+# **Asked**: what pretrained models make of a song, before any rating is used. **Found**: a model
+# turns a song into one vector per layer, averaged over time. A two-dimensional map shows
+# {glue:text}`in_plane` of the variance in a layer of {glue:text}`shown`. Of {glue:text}`n_pairs`
+# pairs of models, {glue:text}`n_related` agree beyond chance about which songs are similar. If two
+# models agree in this way, their predictions are not independent evidence.
 
 # %% [markdown] tags=["needs-styles"]
 # Embeddings carry information about the artist as well as the style: for {glue:text}`clannish_rate` of

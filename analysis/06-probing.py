@@ -2,12 +2,12 @@
 # # Can embeddings predict how much a song grooves?
 #
 # We fit a linear model to the embeddings and ratings of some songs, and predict the ratings of other
-# songs. If the predictions are good, the embeddings contain information that is related to the ratings.
-# The chapter begins with one regression computed by hand. It then follows the published procedure,
-# repeats the analysis with a stricter procedure, and compares the results with those of simpler
-# explanations. The last question is which musical properties can be predicted better from trained
-# networks than from untrained ones. The objections of a sceptical reviewer follow in
-# {doc}`07-objections`.
+# songs. If the predictions are good, the embeddings contain information that is related to the
+# ratings. The chapter begins with one regression computed by hand. It then follows the published
+# procedure, repeats the analysis with a stricter procedure, and compares the results with those of
+# simpler explanations. Finally, it asks which musical properties can be predicted better from trained
+# networks than from untrained ones. {doc}`07-objections` answers the objections of a sceptical
+# reviewer.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
@@ -18,7 +18,7 @@
 # **You need** {doc}`01-listeners-and-tracks` and {doc}`05-embeddings`, and you should know linear
 # regression.
 #
-# **It runs** in {run-time}`06-probing`, measured when this page was built. Module: `groove_utils.probe`.
+# **Run time**: {run-time}`06-probing`, measured when this page was built. **Module**: `groove_utils.probe`.
 # ```
 
 # %% tags=["parameters"]
@@ -109,7 +109,7 @@ report_texts(target=target, models=join_words(models))
 
 # %% [markdown]
 # The models are {glue:text}`models`. There are {glue:text}`n_songs` songs by {glue:text}`n_artists`
-# artists. The text discusses the ratings for the question “{glue:text}`target`”.
+# artists. In the text, we discuss the ratings of “{glue:text}`target`”.
 #
 # ## One regression, by hand
 #
@@ -142,8 +142,9 @@ report_value("fit_r2", 1 - unexplained)
 
 # %% [markdown]
 # scikit-learn's `Ridge` gives the same predictions; the largest difference is {glue:text}`same_ridge`
-# points on the rating scale. The regression predicts the ratings of the songs on which it was trained,
-# so the fit (R² = {glue:text}`fit_r2`) says nothing about new songs.
+# points on the rating scale. The regression predicts the ratings of the songs on which it was
+# trained, so the fit (R² = {glue:text}`fit_r2`) does not show how well it would predict the ratings
+# of new songs.
 #
 # ## The published protocol
 #
@@ -373,7 +374,7 @@ report_effects(target_scores[target_scores.index.isin(names)].rename(names), n_s
 #
 # A model should be compared with simpler explanations *on the same songs*, and not only with an R² of
 # zero. {numref}`fig-differences` shows paired differences. If an artist's songs are difficult to
-# predict with either model, this difficulty cancels out in a paired difference. (The separate
+# predict with both models, this difficulty cancels out in a paired difference. (The separate
 # intervals in {numref}`fig-probe-scores` ignore this pairing and should not be compared with each
 # other.)
 
@@ -478,14 +479,14 @@ report_texts(danceability_text=danceability_text)
 # %% [markdown] tags=["needs-controls"]
 # ### Two questions with a known answer
 #
-# A method that always finds an effect is of no use. The listeners in this study therefore answered two
+# A method that always finds an effect is useless. The listeners in this study therefore answered two
 # control questions. The answers to the *placebo* question differ between songs, but not because of
 # anything that can be heard. The answers to the *style-only* question depend on the style and on
 # nothing else. A valid method finds no effect for the placebo question, and only an effect of style
 # for the style-only question ({numref}`tab-probe-controls`). A regression that finds no relation has
-# an R² slightly *below* 0, because it predicts the mean rating of other songs. The correlation between
-# predictions and ratings then tends to lie below 0 as well: if the held-out songs are rated high, the
-# mean rating of the other songs is low.
+# an R² slightly *below* 0, because it predicts the mean rating of other songs. The correlation
+# between predictions and ratings then tends to lie below 0 as well: if the held-out songs are rated
+# high, the mean rating of the other songs is low.
 
 # %%
 controls = pd.DataFrame({name: data.song_means(name) for name in data.controls})
@@ -512,8 +513,8 @@ control_scores = control_scores[["estimate", "low", "high"]]
 leads = probe.compare_models(pair, **resampled).set_index("target")
 
 # %% [markdown]
-# A method that finds effects where there are none may do so with any model. We therefore also list all
-# models for which the interval of R² lies above 0:
+# A method that finds effects where there are none may do so with any model, not only with the best
+# one. We therefore also list all models for which the interval of R² lies above 0:
 
 # %%
 above_zero = {name: control_runs[name] for name in models}
@@ -536,20 +537,19 @@ for query, cause in data.controls.items():
     )
 
 # %% [markdown]
-# For the placebo question, the R² of {glue:text}`best_model` is {glue:text}`control_none_r2_full`. For
-# this question, the interval of R² lies above 0 for the following models:
-# {glue:text}`control_none_found`. For the style-only question, the R² of {glue:text}`best_model` is
-# {glue:text}`control_style_r2_full`: the model is {glue:text}`control_style_verdict`. Within styles, the
-# correlation between the predictions and the ratings for the style-only question is r =
-# {glue:text}`control_style_within_full`.
+# For the placebo question, the R² of {glue:text}`best_model` is {glue:text}`control_none_r2_full`.
+# Models with an interval of R² above 0 for this question: {glue:text}`control_none_found`. For the
+# style-only question, the R² of {glue:text}`best_model` is {glue:text}`control_style_r2_full`: the
+# model is {glue:text}`control_style_verdict`. Within styles, the correlation between the predictions
+# and the ratings for the style-only question is r = {glue:text}`control_style_within_full`.
 
 # %% [markdown] tags=["needs-simulation"]
 # ## Which causes can be predicted from the embeddings?
 #
-# In the simulation, the causes of groove are known. We can therefore predict the causes themselves,
-# using the values from which the songs were rendered ({numref}`fig-causes`). The styles differ in
-# these causes, so style alone predicts the causes to some extent. We therefore compare the embeddings
-# with style alone.
+# In the simulation, the causes of groove are known. We can therefore use the causes themselves as the
+# targets of a regression, since we know the values from which the songs were rendered
+# ({numref}`fig-causes`). The styles differ in these causes, so style alone predicts the causes to
+# some extent. We therefore compare the embeddings with style alone.
 #
 # The networks used so far were trained to tag songs or to transcribe notes. We add networks that were
 # trained for other tasks: BeatNet {cite}`heydari2021` finds beats, and VibeNet predicts danceability.
@@ -622,13 +622,16 @@ report_effects(effects, n_songs, prefix="cause_")
 # %% [markdown]
 # From the embedding of {glue:text}`best_model`, ridge regression predicts the tempo with an R² of
 # {glue:text}`cause_tempo_full`, event density with {glue:text}`cause_event_density_full`, syncopation
-# with {glue:text}`cause_syncopation_full`, microtiming with {glue:text}`cause_microtiming_ms_full`, the
-# low-frequency level with {glue:text}`cause_low_frequency_db_full`, and bass–drum coupling with
-# {glue:text}`cause_bass_drum_coupling_full`. For the following causes, no pretrained model has an R²
-# clearly above 0: {glue:text}`causes_unpredicted`. The following causes are predicted clearly better by
-# {glue:text}`best_model` than by style alone (p < .05, corrected by Holm's method for the number of
-# causes): {glue:text}`causes_carried`. The following causes cannot be shown to be predicted better by
-# {glue:text}`best_model` than by style alone: {glue:text}`causes_unclear`.
+# with {glue:text}`cause_syncopation_full`, microtiming with {glue:text}`cause_microtiming_ms_full`,
+# the low-frequency level with {glue:text}`cause_low_frequency_db_full`, and bass–drum coupling with
+# {glue:text}`cause_bass_drum_coupling_full`. In short (p < .05, corrected by Holm's method for the
+# number of causes, in the first two items):
+#
+# - **predicted clearly better by {glue:text}`best_model` than by style alone**:
+#   {glue:text}`causes_carried`;
+# - **not clearly better than by style alone**: {glue:text}`causes_unclear`;
+# - **not predicted by any pretrained model** (no interval of R² above 0):
+#   {glue:text}`causes_unpredicted`.
 #
 # ### What does training add?
 #
@@ -664,11 +667,14 @@ report_counts(n_tests=len(training))
 report_texts(**describe_gains(training, causes))
 
 # %% [markdown]
-# {glue:text}`training_medians`. Training makes these causes easier to predict (p-values corrected for
-# {glue:text}`n_tests` tests): {glue:text}`training_gains`. The following causes show no clear gain in
-# any model: {glue:text}`training_unchanged`. (The absence of a clear gain does not show that there is no
-# gain, because the intervals are wide.) The following causes show a clear loss:
-# {glue:text}`training_losses`.
+# {glue:text}`training_medians`. With p-values corrected for {glue:text}`n_tests` tests, training has
+# the following effects:
+#
+# - **easier to predict after training**: {glue:text}`training_gains`;
+# - **no clear gain in any model**: {glue:text}`training_unchanged`;
+# - **harder to predict after training**: {glue:text}`training_losses`.
+#
+# The absence of a clear gain does not show that there is no gain, because the intervals are wide.
 #
 # ### Does the training task matter?
 #
@@ -682,9 +688,9 @@ report_texts(**describe_gains(training, causes))
 report_texts(task_gains=describe_tasks(training))
 
 # %% [markdown] tags=["needs-simulation"]
-# The clear gains by training task are as follows: {glue:text}`task_gains`. If a cause is listed for one
-# task and not for another, this does not show that the two tasks have different effects, because the
-# difference between tasks was not tested. The networks also differ in more than the training task: in
+# By training task, the clear gains are: {glue:text}`task_gains`. A cause that is listed for one task
+# but not for another does not show that the two tasks have different effects, because the difference
+# between tasks was not tested. The networks also differ in more than the training task: in
 # architecture, in input, and in the songs that they were trained on.
 #
 # ### How well do the exact causes predict the ratings?

@@ -2,8 +2,8 @@
 # # What would a sceptical reviewer say?
 #
 # In {doc}`06-probing`, we measured how well the embeddings of a model predict ratings of songs by new
-# artists. A good score can have many causes that have nothing to do with groove. This chapter answers
-# seven objections with experiments that change the protocol or the data, one property at a time.
+# artists. A good score may have nothing to do with groove. This chapter answers seven objections with
+# experiments that change the protocol or the data, one property at a time.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
@@ -13,7 +13,7 @@
 #
 # **You need** {doc}`06-probing`.
 #
-# **It runs** in {run-time}`07-objections`, measured when this page was built. Module:
+# **Run time**: {run-time}`07-objections`, measured when this page was built. **Module**:
 # `groove_utils.probe`.
 # ```
 
@@ -107,13 +107,13 @@ report_texts(target=target, best_model=best)
 #
 # ## Objections 1 to 3: scale, dimension, artists
 #
-# *“You regress on unscaled units. A unit with a small variance is ignored, and a unit that is almost
-# constant in the training songs but not in a test song distorts that song's prediction.”* Dividing each
-# unit by its standard deviation gives units with a small variance more weight, but also inflates units
-# that are almost constant. We therefore also set a lower limit for the standard deviation and clip the
-# standardised values at ±5. The first panel of {numref}`fig-settings` shows the steps from the published
-# protocol to ours, one change at a time. All rows of this panel except the last use the folds of the
-# published protocol.
+# *“You regress on unscaled units, so units with a small variance are ignored. And a unit that is
+# almost constant in the training songs, but not in a test song, distorts the prediction for that
+# song.”* Dividing each unit by its standard deviation gives units with a small variance more weight,
+# but also inflates units that are almost constant. We therefore also set a lower limit for the
+# standard deviation and clip the standardised values at ±5. The first panel of {numref}`fig-settings`
+# shows the steps from the published protocol to ours, one change at a time. All rows of this panel
+# except the last use the folds of the published protocol.
 
 # %%
 paper = {n: probe.paper_protocol(X, *songs) for n, X in pretrained.items()}
@@ -255,20 +255,26 @@ report_effects({"dimension_change": dimension_change}, n_songs)
 report_effects({"artist_gain": gain}, n_songs, words=words)
 
 # %% [markdown]
-# **Scale.** Standardising alone raises the score of {glue:text}`n_raised` of {glue:text}`n_models`
-# models, and the median R² changes from {glue:text}`median_as_published` to
-# {glue:text}`median_standardised`. However, {glue:text}`lowest_model` has an R² of
-# {glue:text}`lowest_standardised` after standardising: in one unit, a test song lies
-# {glue:text}`largest_z` standard deviations from the mean of the training songs. With limits on the
-# standardised values, the R² of {glue:text}`lowest_model` is {glue:text}`lowest_with_limits`, and the
-# median R² of all models is {glue:text}`median_with_limits`. Tuning the penalty changes R² by
-# {glue:text}`step_penalty_tuned_full` on average over the models: it
-# {glue:text}`step_penalty_tuned_verdict`. Choosing one layer instead of concatenating all layers changes
-# R² by {glue:text}`step_layer_chosen_full`: it {glue:text}`step_layer_chosen_verdict`. We nevertheless
-# choose one layer, because the result for a single layer is easier to interpret. Using folds of whole
-# artists changes R² by {glue:text}`step_whole_artists_full`: it {glue:text}`step_whole_artists_verdict`.
-# After all changes, the median R² is {glue:text}`median_whole_artists`. (The intervals and verdicts of
-# objections 1 to 3 are not corrected for the number of comparisons.)
+# **Scale.** Step by step, from the published protocol to ours (changes in R² are means over the
+# models; the intervals and verdicts of objections 1 to 3 are not corrected for the number of
+# comparisons):
+#
+# - **Standardising alone** raises the score of {glue:text}`n_raised` of {glue:text}`n_models` models,
+#   and the median R² changes from {glue:text}`median_as_published` to
+#   {glue:text}`median_standardised`. However, {glue:text}`lowest_model` now has an R² of
+#   {glue:text}`lowest_standardised`, because in one unit, a test song lies {glue:text}`largest_z`
+#   standard deviations from the mean of the training songs.
+# - **With limits on the standardised values**, the R² of {glue:text}`lowest_model` is
+#   {glue:text}`lowest_with_limits`, and the median R² of all models is
+#   {glue:text}`median_with_limits`.
+# - **Tuning the penalty** {glue:text}`step_penalty_tuned_verdict`
+#   ({glue:text}`step_penalty_tuned_full`).
+# - **Choosing one layer** instead of concatenating all layers
+#   {glue:text}`step_layer_chosen_verdict` ({glue:text}`step_layer_chosen_full`). We choose one layer
+#   all the same, because the result for a single layer is easier to interpret.
+# - **Folds of whole artists**: this step {glue:text}`step_whole_artists_verdict`
+#   ({glue:text}`step_whole_artists_full`). After all changes, the median R² is
+#   {glue:text}`median_whole_artists`.
 #
 # **Dimension.** With {glue:text}`n_components` components instead of all dimensions, R² changes by
 # {glue:text}`dimension_change_full` on average over the models, to {glue:text}`components_r2`. With a
@@ -451,22 +457,27 @@ report_texts(
 # %% [markdown]
 # Differences between styles make up {glue:text}`between_share` of the variance of
 # “{glue:text}`target`”. Within styles, the correlation between the predictions of
-# {glue:text}`best_model` and the ratings is r = {glue:text}`within_r_full`, p = {glue:text}`within_p`.
-# This p-value treats the model as given, although the model was chosen by its errors on the same
-# ratings. To allow for any choice among the rows of {numref}`tab-within-order`, we also compare the
-# observed correlation with the highest correlation of any row in each permutation. This comparison
-# gives p = {glue:text}`within_p_target`, so {glue:text}`best_model` {glue:text}`within_verdict`. The
-# R² of this model within styles is {glue:text}`within_r2`, and the R² of style alone is
-# {glue:text}`within_r2_style`. Sets of features that predict which songs of a style are rated higher
-# (p < .05, corrected in the same way): {glue:text}`within_ordered`. Sets of features whose R² beyond
-# style has an interval above 0 (not corrected): {glue:text}`beyond_style`.
+# {glue:text}`best_model` and the ratings is r = {glue:text}`within_r_full`, p =
+# {glue:text}`within_p`. This p-value treats the model as given, although the model was chosen by its
+# errors on the same ratings. To allow for any choice among the rows of {numref}`tab-within-order`, we
+# also compare the observed correlation with the highest correlation of any row in each permutation.
+# This comparison gives p = {glue:text}`within_p_target`, so {glue:text}`best_model`
+# {glue:text}`within_verdict`. The R² of this model within styles is {glue:text}`within_r2`, and the
+# R² of style alone is {glue:text}`within_r2_style`.
+#
+# Over all sets of features, the results are:
+#
+# - **These predict which songs of a style are rated higher** (p < .05, corrected in the same way):
+#   {glue:text}`within_ordered`.
+# - **These have an interval of R² beyond style that lies above 0** (not corrected):
+#   {glue:text}`beyond_style`.
 
 # %% [markdown] tags=["needs-audio-or-descriptors"]
 # ### What do embeddings explain that descriptors do not, and vice versa?
 #
 # A share that belongs to one block alone shows what we would lose without this block. A share that
-# several blocks have in common can be explained by any one of these blocks. We look at two shares of
-# each kind:
+# several blocks explain jointly could be explained by any one of them. We look at two shares of each
+# kind:
 
 # %% tags=["needs-audio-or-descriptors"]
 shares = shares.set_index("part")
@@ -552,11 +563,11 @@ report_texts(transfer_note=transfer_note)
 # %% [markdown]
 # ## Objection 5: it is chance
 #
-# *“You tried several models, layers and questions. Some had to work.”* We permute the ratings of whole
-# artists, repeat the whole procedure with all its choices, and record the highest R² of any model for
-# any question. We repeat this {glue:text}`permutations` times to find out how high R² can become by
-# chance ({numref}`fig-luck`). (The ratings of single songs must not be exchanged, because songs by one
-# artist resemble each other.)
+# *“You tried several models, layers and questions. Some had to work.”* We permute the ratings of
+# whole artists, repeat the whole procedure with all its choices, and record the highest R² of any
+# model for any question. After {glue:text}`permutations` permutations, we know how high R² can become
+# by chance ({numref}`fig-luck`). (Exchanging the ratings of single songs would be wrong, because
+# songs by one artist resemble each other.)
 
 # %%
 observed, null = probe.permutation_test(
@@ -675,8 +686,8 @@ show_table(
 report_texts(regressor_best=highest["model"], regressor_better=join_words(better))
 
 # %% [markdown]
-# The highest R² is that of {glue:text}`regressor_best`. Regressions that are clearly better than ridge
-# regression on {glue:text}`best_model` (paired comparison, Holm-corrected):
+# The highest R² is that of {glue:text}`regressor_best`. In paired comparisons with Holm's correction,
+# these regressions are clearly better than ridge regression on {glue:text}`best_model`:
 # {glue:text}`regressor_better`.
 #
 # **Another layer?** {numref}`fig-layer-scores` shows the score of each layer alone. The highest of many
@@ -863,9 +874,9 @@ report_value("width_now", widths["half-width"].iloc[-1], n=n_artists)
 # results, we fixed the smallest difference in R² that matters: {glue:text}`smallest`. A study with
 # {glue:text}`n_songs` songs detects a lead of this size with a probability of {glue:text}`power_now`.
 # The number of songs needed to raise this probability to 80% is {glue:text}`songs_needed`, if the
-# number of artists grows in proportion. These power calculations assume that a small lead has the same
-# standard error as the observed lead. ({doc}`06-probing` tests the observed lead. The power to detect
-# the *observed* lead would only restate its p-value {cite}`hoenig2001`.)
+# number of artists grows in proportion. These power calculations assume that a small lead has the
+# same standard error as the observed lead. ({doc}`06-probing` tests the observed lead. The power to
+# detect the *observed* lead would only restate its p-value {cite}`hoenig2001`.)
 #
 # ## The answers
 #

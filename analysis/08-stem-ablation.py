@@ -2,23 +2,23 @@
 # # Which instruments carry the groove?
 #
 # A prediction from a song's embedding does not show which instruments it depends on. We therefore
-# separate songs into {term}`stems <stem>` and repeat the prediction with each stem and with every sum of
-# stems. If the drums alone predict the ratings as well as the whole band does, the other instruments add
-# nothing to the information in the drums. If the predictions are equally good without the drums, the
-# drums add nothing to the information in the other instruments. Usually, several instruments carry the
-# same information, and a rule is needed to divide the credit among them.
+# separate songs into {term}`stems <stem>` and repeat the prediction with each stem and with every sum
+# of stems. If the drums alone predict the ratings as well as the whole band does, the other
+# instruments add nothing to what the drums reveal. If the predictions are equally good without the
+# drums, the drums add nothing to what the other instruments reveal. Usually, several instruments
+# carry the same information, and we need a rule for dividing the credit among them.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
-# **You will learn** to predict ratings from stems and all their sums, to divide a score among stems that
-# carry the same information, to distinguish the information that a model uses in a mix from the
-# information in a stem, and to test the results with stems of equal loudness and with stems from other
-# songs.
+# **You will learn** to predict ratings from stems and all their sums, to divide a score among stems
+# that carry the same information, to distinguish the information in a stem from the information that
+# a model uses in a mix, and to check the results with stems of equal loudness and with stems from
+# other songs.
 #
 # **You need** {doc}`06-probing`.
 #
-# **It runs** in {run-time}`08-stem-ablation`, measured when this page was built; the first run takes
-# longer. Modules: `groove_utils.stems`, `groove_utils.probe.ablation`, `groove_utils.stats.shapley`.
+# **Run time**: {run-time}`08-stem-ablation`, measured when this page was built; the first run takes
+# longer. **Modules**: `groove_utils.stems`, `groove_utils.probe.ablation`, `groove_utils.stats.shapley`.
 # ```
 
 # %% tags=["parameters"]
@@ -336,13 +336,13 @@ report_texts(
 )
 
 # %% [markdown]
-# The whole band gives an R² of {glue:text}`whole_r2_full`, and the empty sum, without any stem, gives
-# {glue:text}`nothing_r2`. (In this chapter, n is the number of songs, and the intervals are computed by
-# resampling the {glue:text}`n_artists` artists.) When used as predictors without the other stems,
-# {glue:text}`pair` are {glue:text}`pair_note`. The intervals of most sums in {numref}`fig-subset-scores`
-# overlap, so the order of neighbouring rows is uncertain with {glue:text}`n_songs` songs. (In
-# {doc}`06-probing`, the same model receives whole songs, so its R² differs a little from the R² in the
-# last row of {numref}`fig-subset-scores`.)
+# The whole band gives an R² of {glue:text}`whole_r2_full`; without any stems, R² is
+# {glue:text}`nothing_r2`. (In this chapter, n is the number of songs, and the intervals are computed
+# by resampling the {glue:text}`n_artists` artists.) As predictors, {glue:text}`pair` alone are
+# {glue:text}`pair_note`. The intervals of most sums in {numref}`fig-subset-scores` overlap, so the
+# order of neighbouring rows is uncertain with {glue:text}`n_songs` songs. (In {doc}`06-probing`, the
+# same model receives whole songs, so its R² differs a little from the R² in the last row of
+# {numref}`fig-subset-scores`.)
 #
 # ### The published conditions
 #
@@ -457,11 +457,11 @@ report_counts(n_planned=len(planned))
 
 # %% [markdown]
 # The R² of the whole band is {glue:text}`whole_r2`. The stem with the largest {glue:text}`measure` is
-# {glue:text}`top_stem`: {glue:text}`top_share_full`. {numref}`tab-stem-planned` contains the p-values,
-# corrected for {glue:text}`n_planned` stems. Stems whose {glue:text}`measure` is clearly above 0 after
-# this correction: {glue:text}`clear_stems`. Differences between each stem and the stem with the next
-# smaller {glue:text}`measure`: {glue:text}`ranks`. Two stems that are not clearly different cannot be
-# ranked, even if the {glue:text}`measure` is clearly above 0 for only one of them.
+# {glue:text}`top_stem`: {glue:text}`top_share_full`. {numref}`tab-stem-planned` contains the
+# p-values, corrected for {glue:text}`n_planned` stems. After this correction, the
+# {glue:text}`measure` is clearly above 0 for {glue:text}`clear_stems`. We also compare each stem with
+# the one that follows it in the ranking: {glue:text}`ranks`. Two stems that are not clearly different
+# cannot be ranked, even if the {glue:text}`measure` is clearly above 0 for only one of them.
 #
 # If a stem contributes much *alone* but little is lost when it is *left out*
 # ({numref}`fig-stem-measures`), other stems carry the same information.
@@ -773,10 +773,10 @@ report_texts(causes_right_names=join_words(right), causes_wrong_names=join_words
 
 # %% [markdown]
 # For {glue:text}`causes_right` of the tested causes, the stems that produce all or most of the cause
-# clearly have the larger share: {glue:text}`causes_right_names`. Causes for which the other stems
-# clearly have the larger share: {glue:text}`causes_wrong_names`. For the remaining causes, the result is
-# unclear. An ablation can attribute to a stem only information that the embedding contains, so an
-# inconclusive result may be due to the embedding rather than to the stems.
+# clearly have the larger share: {glue:text}`causes_right_names`. The other stems clearly have the
+# larger share for: {glue:text}`causes_wrong_names`. For the remaining causes, the result is unclear.
+# An ablation can attribute to a stem only information that the embedding contains, so an inconclusive
+# result may be due to the embedding rather than to the stems.
 #
 # Coupling is a relation between two stems. We therefore compare the joint contribution of drums and bass
 # to R² with the sum of the contributions that each of these stems makes alone. We also compute how much
@@ -853,6 +853,7 @@ show_figure(
 report_value("pusher_sd", sds.iloc[-1], fmt=".2f", n=n)
 report_value("n_silent", silent.any(axis=1).sum(), fmt=".0f", n=n)
 report_value("clear_pushes", excludes_zero.sum(), fmt=".0f", n=len(attributions))
+report_counts(n_pushes=len(attributions))
 report_effects({"strong_push": strongest}, len(set(artists)))
 report_texts(
     pusher=sds.index[-1], strong_song=strongest["label"], strong_stem=strongest["stem"]
@@ -861,12 +862,14 @@ report_texts(
 # %% [markdown]
 # Over all songs, the contribution of “{glue:text}`pusher`” varies most, with a standard deviation of
 # {glue:text}`pusher_sd_full`. Among the songs shown, the largest contribution is that of the
-# {glue:text}`strong_stem` in “{glue:text}`strong_song`”: {glue:text}`strong_push_full`, where n counts
-# artists. The number of contributions whose interval excludes zero is {glue:text}`clear_pushes_full`,
-# where n counts contributions. The intervals of the contributions are computed by resampling the artists
-# in the training set and are not corrected for multiple comparisons. The number of songs with a silent
-# stem is {glue:text}`n_silent_full`. Each audio player below contains one of the songs shown and the
-# stem with the largest contribution to its prediction.
+# {glue:text}`strong_stem` in “{glue:text}`strong_song`”: {glue:text}`strong_push_full` (here n is the
+# number of artists). For {glue:text}`clear_pushes` of {glue:text}`n_pushes` contributions, the
+# interval excludes zero. These intervals are computed by resampling the artists in the training set
+# and are not corrected for multiple comparisons. In {glue:text}`n_silent` of the {glue:text}`n_songs`
+# songs, a stem is silent.
+#
+# Each audio player below contains one of the songs shown and the stem that contributes most to its
+# prediction.
 
 # %%
 for track, song_rows in shown.groupby("track_id", sort=False):
@@ -893,7 +896,8 @@ for track, song_rows in shown.groupby("track_id", sort=False):
 #   have to rate songs with swapped stems.
 # - **Wide intervals.** A share is a difference between scores and therefore has a wide interval with
 #   only {glue:text}`n_artists` artists.
-# - **The score of the empty sum is a convention.** If silence were the baseline, all shares would shift.
+# - **The score without any stems is a convention.** If the score of silence were used as the
+#   baseline, all shares would shift.
 #
 # ## Exercises
 
@@ -951,9 +955,9 @@ broken = contributions(kinds["the mix, as it comes"]).query("part == 'all'")
 broken[["stem", "measure", "estimate", "low", "high"]].tail(len(sources)).round(2)
 
 # %% [markdown]
-# Predictions for sums that are unlike a mix lie far outside the rating scale. The stem that makes a sum
-# resemble a mix again, often the drums, receives most of the score. The share of this stem measures
-# similarity to a mix, not groove.
+# Predictions for sums that are unlike a mix lie far outside the rating scale. The stem that makes a
+# sum resemble a mix again, often the drums, receives most of the score. Its share measures similarity
+# to a mix, not groove.
 #
 # ```{solution-end}
 # ```
@@ -1001,17 +1005,17 @@ assert set(guess) == {"harmonic", "percussive"}, 'the separator is called "hpss"
 
 # %% [markdown]
 # **An open question**: exchange the drums instead of the bass, with `"drums"` in `stems.swap_stem`.
-# Which causes should become less predictable, and which should not? Write down what you expect before
-# you run your code.
+# Which causes should become harder to predict, and which should not? Write down what you expect
+# before you run your code.
 #
 # ## Summary
 #
 # **Asked**: which instruments carry the information that a model has about “{glue:text}`target`”.
 # **Found**: the stem with the largest {glue:text}`measure` is {glue:text}`top_stem`
-# ({glue:text}`top_share_full`). The {glue:text}`measure` is clearly above 0 for these stems:
-# {glue:text}`clear_stems`. A regression on stems shows which information is in a stem. A regression on
-# the mix shows which information is used in a mix, but its predictions for stems first have to be
-# shifted to a common mean.
+# ({glue:text}`top_share_full`). The {glue:text}`measure` is clearly above 0 for
+# {glue:text}`clear_stems`. A regression on stems shows which information is in a stem. A regression
+# on the mix shows which information is used in a mix, but its predictions for stems have to be
+# shifted to a common mean first.
 
 # %% [markdown] tags=["needs-simulation"]
 # **True in the simulation**: drums and bass produce most of the causes, but event density and the level

@@ -1,10 +1,10 @@
 # %% [markdown]
 # # Do predictions hold for individual listeners, and in every style?
 #
-# A song's mean rating is not the rating of any single listener. Does a prediction of mean ratings also
-# hold for individual listeners? Would the prediction hold for *other* listeners and *other* songs?
-# Listeners and songs are both samples, so the model should treat both as random, as a {term}`linear
-# mixed model` with {term}`crossed random effects` does.
+# A song's mean rating is not the rating of any single listener. Does a prediction of mean ratings
+# also hold for individual listeners? Would it hold for *other* listeners and *other* songs? Listeners
+# and songs are both samples, so the model should treat both as random, as a {term}`linear mixed
+# model` with {term}`crossed random effects` does.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
@@ -14,7 +14,7 @@
 #
 # **You need** {doc}`01-listeners-and-tracks`, {doc}`06-probing` and some knowledge of linear regression.
 #
-# **It runs** in {run-time}`09-mixed-models`, measured when this page was built. Module:
+# **Run time**: {run-time}`09-mixed-models`, measured when this page was built. **Module**:
 # `groove_utils.mixed`.
 # ```
 
@@ -511,10 +511,10 @@ report_texts(
 # Without preferences in the model, the random slope also absorbs differences in preference.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
-# Do facts about listeners predict for whom the model works? We add each of these facts to the
-# model as a variable that has a main effect and an interaction with the prediction. One of the facts, “taste”, concerns both
-# the listener *and* the song: it is how much the listener likes the song's style. Not every study
-# contains “taste”.
+# For whom does the model work? Facts about the listeners may tell us. We add each fact to the model
+# as a variable with a main effect and an interaction with the prediction. One of them, “taste”,
+# concerns both the listener *and* the song: it is how much the listener likes the song's style. Not
+# every study contains “taste”.
 
 # %%
 with_facts, listed_facts = mixed.join_facts(rows, data.listeners, data.styles)
@@ -628,20 +628,20 @@ predictable = join_words(f"“{name}”" for name in sloping["question"])
 report_texts(common=common, predictable=predictable)
 
 # %% [markdown]
-# Of {glue:text}`n_questions` questions, {glue:text}`n_predictable` have a slope that clearly differs
-# from zero, after correction for the number of questions: {glue:text}`predictable`. Of
-# {glue:text}`n_question_pairs` pairs of questions, {glue:text}`n_apart` clearly differ in slope, after
-# correction for the number of pairs. The questions are correlated ({doc}`01-listeners-and-tracks`), so
+# After correction for the number of questions, the slope clearly differs from zero for
+# {glue:text}`n_predictable` of {glue:text}`n_questions` questions: {glue:text}`predictable`. After
+# correction for the number of pairs, {glue:text}`n_apart` of {glue:text}`n_question_pairs` pairs of
+# questions clearly differ in slope. The questions are correlated ({doc}`01-listeners-and-tracks`), so
 # the findings for different questions are not independent.
 
 # %% [markdown] tags=["needs-simulation"]
 # ### Two control questions
 #
-# In this simulated study, ratings on “placebo” have no cause in the music, and ratings on “style only”
-# depend on no property of a song except its style. We fit the same model to these ratings. If the
-# analysis is valid, it should find no slope for “placebo”. For “style only”, the analysis may find a
-# slope, because the prediction differs between styles, but this slope should disappear when the style is
-# added to the model.
+# In this simulated study, ratings on “placebo” have no cause in the music, and ratings on “style
+# only” depend on no property of a song except its style. We fit the same model to these ratings. A
+# valid analysis should find no slope for “placebo”. It may find a slope for “style only”, because the
+# prediction differs between styles, but this slope should disappear when the style is added to the
+# model.
 
 # %%
 controls = asked[asked["question"].isin(list(data.controls))]
@@ -668,13 +668,13 @@ show_table(
 report_texts(control_note=join_words(names))
 
 # %% [markdown]
-# The following slopes in {numref}`tab-control-slopes` clearly differ from zero:
-# {glue:text}`control_note`. If the slope for “style only” is clear in the model without the style but
-# not in the model with the style, adding the style removes the slope, as it should. If the slope for
-# “style only” is clear in neither model, these songs do not show whether adding the style removes such a
-# slope. In the model with the style, the slope for “style only” should not clearly differ from zero. A
-# few control questions cannot show that intervals have the right coverage. The tests of
-# `groove_utils.mixed` check the coverage with many simulated studies.
+# In {numref}`tab-control-slopes`, these slopes clearly differ from zero: {glue:text}`control_note`.
+# If the slope for “style only” is clear in the model without the style but not in the model with the
+# style, adding the style removes the slope, as it should. If the slope for “style only” is clear in
+# neither model, these songs do not show whether adding the style removes such a slope. In the model
+# with the style, the slope for “style only” should not clearly differ from zero. A few control
+# questions cannot show that intervals have the right coverage. The tests of `groove_utils.mixed`
+# check the coverage with many simulated studies.
 
 # %% [markdown] tags=["needs-listeners"]
 # ## How much variance is unexplained?
@@ -711,22 +711,22 @@ show_table(
 report_percentages(of_query.set_axis(["left", "left_songs"]), len(rows))
 
 # %% [markdown]
-# Of the variance of single ratings of “{glue:text}`query`”, {glue:text}`left` is residual: it comes from
-# each listener's individual response to each song, and from chance. No model of songs and of listeners'
-# general habits can explain this residual variance. Another {glue:text}`left_songs` of the variance is
-# due to differences between songs (including differences between artists) that the prediction and the
+# Of the variance of single ratings of “{glue:text}`query`”, {glue:text}`left` is residual: it comes
+# from each listener's individual response to each song, and from chance. No model of songs and of
+# listeners' general habits can explain this residual variance. Another {glue:text}`left_songs` is due
+# to differences between songs (including differences between artists) that the prediction and the
 # style do not explain. Better models of the audio could explain these differences only to the extent
 # that they have a cause in the sound.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## Does the conclusion depend on the analysis?
 #
-# An analysis involves many choices {cite}`steegen2016`. {numref}`tab-robustness` shows the results of
-# our analysis with other reasonable choices. In turn, we use maximum likelihood instead of REML, leave
-# out the random slopes, standardise ratings within each listener, leave out outliers, leave out the most
-# influential listener, song or artist, treat ratings as ordered categories, and leave out the intercepts
-# of artists. The model with the style, and the model with the style and the descriptors, answer a
-# different question. The table shows these two models as well, but we do not count them.
+# An analysis involves many choices {cite}`steegen2016`. {numref}`tab-robustness` shows what happens
+# if we change one reasonable choice at a time: we use maximum likelihood instead of REML; drop the
+# random slopes; standardise ratings within each listener; drop outliers; drop the most influential
+# listener, song or artist; treat ratings as ordered categories; or drop the intercepts of artists.
+# The model with the style, and the model with the style and the descriptors, answer a different
+# question. The table shows these two models as well, but we do not count them.
 
 # %%
 extra = {label: fits["predicted", label] for label in list(sets)[1:]}
@@ -760,13 +760,12 @@ show_table(
 report_value("at_ends", 100 * at_ends, unit="%", fmt=".1f", n=len(rows))
 
 # %% [markdown]
-# Of {glue:text}`n_variants` variants of the analysis, {glue:text}`n_same` lead to the same conclusion as
-# the model above. The following variants lead to a different conclusion: {glue:text}`changed`.
-# {numref}`tab-checks` describes the residuals. The share of ratings at the ends of the scale, where a
-# linear model cannot be quite right, is {glue:text}`at_ends_full`. The ordinal model uses only the order
-# of the ratings, in seven classes, so the ends of the scale cause no problem. The slope of the ordinal
-# model is in log odds, so its sign and its p-value can be compared with those in the other rows, but its
-# size cannot.
+# Of {glue:text}`n_variants` variants of the analysis, {glue:text}`n_same` lead to the same conclusion
+# as the model above (exceptions: {glue:text}`changed`). {numref}`tab-checks` describes the residuals.
+# The share of ratings at the ends of the scale, where a linear model cannot be quite right, is
+# {glue:text}`at_ends_full`. The ordinal model uses only the order of the ratings, in seven classes,
+# so the ends of the scale cause no problem. The slope of the ordinal model is in log odds, so its
+# sign and its p-value can be compared with those in the other rows, but its size cannot.
 
 # %% [markdown] tags=["needs-simulation"]
 # The demo's groove score is computed from the ratings on several questions, and these ratings are
@@ -860,8 +859,9 @@ report_texts(buy=pick_verdict(songs_or_people, *words))
 # ## Are the known effects recovered?
 #
 # The demo's ratings were drawn from a mixed model with known parameters ({doc}`demo-study`). With the
-# true song covariates, `fit_lmm` should recover these parameters. Groove is computed from four
-# questions, so we check a single question whose ratings were drawn directly.
+# true song covariates, `fit_lmm` should recover these parameters. The groove score is computed from
+# several questions. We therefore check the method with a single question, whose ratings come directly
+# from such a model.
 #
 # Ratings cannot lie outside the scale. The ends of the scale compress the ratings, so effects and
 # standard deviations of the ratings are smaller than those of the model from which the ratings were
@@ -938,11 +938,11 @@ report_values({"sd_drawn": drawn_sd, "sd_rated": rated_sd}, fmt=".1f")
 
 # %% [markdown]
 # Of {glue:text}`n_known` true values, {glue:text}`n_within` lie within the 95% intervals of their
-# estimates (outside: {glue:text}`missed`). For the new listeners, {glue:text}`n_within_free` true values
-# lie within these intervals (outside: {glue:text}`missed_free`). Among so many estimates, some differ
-# clearly from the true value by chance. After correction for the number of values, the clearest
-# difference has p {glue:text}`p_known` in the demo's ratings, and p {glue:text}`p_known_free` for the
-# new listeners.
+# estimates (exceptions: {glue:text}`missed`). For the new listeners, {glue:text}`n_within_free` true
+# values lie within these intervals (exceptions: {glue:text}`missed_free`). Among so many estimates, a
+# few can be expected to differ clearly from the true value by chance. After correction for the number
+# of values, the clearest difference has p {glue:text}`p_known` in the demo's ratings, and p
+# {glue:text}`p_known_free` for the new listeners.
 #
 # The ends of the scale reduced the residual standard deviation from {glue:text}`sd_drawn` to
 # {glue:text}`sd_rated` points. Scales used by real listeners have the same effect, but the size of this

@@ -17,8 +17,8 @@
 #
 # **You need** {doc}`03-networks`.
 #
-# **It runs** in {run-time}`10-genre-networks`, measured when this page was built; the first run takes
-# longer, because it trains the networks. Modules: `groove_utils.genre`, `groove_utils.networks`,
+# **Run time**: {run-time}`10-genre-networks`, measured when this page was built; the first run takes
+# longer, because it trains the networks. **Modules**: `groove_utils.genre`, `groove_utils.networks`,
 # `groove_utils.synth`.
 # ```
 
@@ -126,7 +126,7 @@ show_figure(
     figures.plot_clip_pictures(examples),
     "genre-clips",
     "One clip of each style as a log-mel spectrogram, in the colours of the published network's "
-    "pictures.",
+    "images.",
     "Eight small spectrograms. Vertical stripes are drum strokes, which differ between styles in "
     "spacing and strength; bright horizontal lines are held notes.",
     simulated=False,
@@ -155,14 +155,15 @@ report_value("chance", chance, fmt=".1f", unit="%", tolerance=0.1)
 #
 # ## The published network
 #
-# {cite:t}`zhang2023` converts the spectrogram to a picture of 224 × 224 pixels with three colour
-# channels (colour map viridis), and classifies the picture. The network has two parallel branches:
+# {cite:t}`zhang2023` plots the spectrogram with the colour map *viridis*, as an image of 224 × 224
+# pixels with three colour channels, and classifies this image. The network has two parallel branches:
 #
-# - **ResNet-18**, a {term}`residual network` {cite}`he2016`, processes the picture as if it were a
-#   photograph. Each block adds its result to its input, $x + f(x)$, which makes deep networks easier to
-#   train. The output is averaged over all positions.
+# - **ResNet-18**, a {term}`residual network` {cite}`he2016`, processes the image as if it were a
+#   photograph. Each block adds its result to its input, $x + f(x)$, which makes deep networks easier
+#   to train. The output is averaged over all positions.
 # - A **bidirectional GRU** {cite}`cho2014` (gated recurrent unit, see {doc}`03-networks`) is meant to
-#   read the picture frame by frame, once forwards and once backwards, to capture changes over time.
+#   read the image frame by frame, once forwards and once backwards, in order to capture changes over
+#   time.
 #
 # The two outputs are concatenated, and a linear layer predicts the style. We rebuilt the network,
 # including its ten output classes, from the published code. (The ResNet of the published network was
@@ -185,15 +186,15 @@ report_value("gru_parameters", n_of_gru / 1e6, unit=" million")
 
 # %% [markdown]
 # The network has {glue:text}`published_parameters` parameters, {glue:text}`gru_parameters` of them in
-# the GRU. A picture goes in, ten numbers come out, and no error is raised. Nevertheless, something is
+# the GRU. An image goes in, ten numbers come out, and no error is raised. Nevertheless, something is
 # wrong.
 #
 # ### First fault: colours become time
 #
-# The input of a GRU is a sequence of shape (steps, numbers per step). The picture has the shape (3
-# colours, 224 mel bands, 224 frames). The intended sequence has one step per frame, with the 3 · 224 =
-# 672 numbers of that frame. The published code swaps the last two axes and cuts the result into 224 rows
-# of 672 numbers:
+# The input of a GRU is a sequence of shape (steps, numbers per step). The image has the shape (3
+# colours, 224 mel bands, 224 frames). The intended sequence has one step per frame, with the 3 · 224
+# = 672 numbers of that frame. The published code swaps the last two axes and cuts the result into 224
+# rows of 672 numbers:
 #
 # ```python
 # x = x.permute(0, 1, 3, 2)
@@ -288,7 +289,7 @@ Code(
 # - **bigru**: a GRU that reads the spectrogram itself in both directions.
 # - **resnet-bigru**: the repaired serial network.
 # - **resnet-bigru-pooled**: the serial network with its fault, a sequence of length one.
-# - **resnet-bigru-parallel**: the parallel network with its fault, on colour pictures.
+# - **resnet-bigru-parallel**: the parallel network with its fault, on colour images.
 # - **crnn**: convolutions, followed by a GRU in one direction, after {cite:t}`choi2017crnn`.
 # - **transformer**: patches of the spectrogram that attend to each other, after {cite:t}`gong2021`.
 
@@ -422,11 +423,11 @@ report_texts(clearly_behind=join_words(behind), most_accurate=most_accurate)
 # %% [markdown]
 # Of {glue:text}`n_classifiers` classifiers, {glue:text}`most_accurate`. The highest accuracy is
 # {glue:text}`highest_full`, reached by {glue:text}`top`; n is the number of bands. The accuracies of
-# {glue:text}`n_near` other classifiers lie within the 95% interval of this accuracy: {glue:text}`near`.
-# The lowest accuracy is {glue:text}`lowest_full`, reached by {glue:text}`bottom`. We compare
-# {glue:text}`top` with each of the {glue:text}`n_rest` other classifiers, over bands and training runs,
-# and correct the p-values for the number of comparisons. The following classifiers are clearly less
-# accurate than {glue:text}`top`: {glue:text}`clearly_behind`.
+# {glue:text}`n_near` other classifiers lie within the 95% interval of this accuracy:
+# {glue:text}`near`. The lowest accuracy is {glue:text}`lowest_full`, reached by {glue:text}`bottom`.
+# We compare {glue:text}`top` with each of the {glue:text}`n_rest` other classifiers, over bands and
+# training runs, and correct the p-values for the number of comparisons. Clearly less accurate than
+# {glue:text}`top` are: {glue:text}`clearly_behind`.
 #
 # The repaired serial network classifies {glue:text}`accuracy_resnet-bigru_full` of the clips correctly.
 # The parallel network, rebuilt at the same size and with its fault, reaches an accuracy of
@@ -474,16 +475,16 @@ report_gaps(gaps, "n_bands", words=words, tolerance=6)
 # | resnet, no GRU | {glue:text}`gap_recurrence_full` | {glue:text}`gap_recurrence_verdict` |
 # | tagger + linear | {glue:text}`gap_pretraining_full` | {glue:text}`gap_pretraining_verdict` |
 #
-# Again, n is the number of bands. {numref}`tab-genre-gaps` lists the difference in each training run. A
-# difference with the same sign in all {glue:text}`n_seeds` training runs is a reason to train the
-# networks with more seeds, but it does not prove that the networks differ: {glue:text}`n_seeds` fair
-# coins all land on the same side in one out of {glue:text}`agree` throws.
+# Again, n is the number of bands. {numref}`tab-genre-gaps` lists the difference in each training run.
+# If a difference has the same sign in all {glue:text}`n_seeds` training runs, it is worth training
+# the networks with more seeds. But agreement alone does not prove that the networks differ:
+# {glue:text}`n_seeds` fair coins all land on the same side in one out of {glue:text}`agree` throws.
 #
-# The first difference in the table combines two effects: the effect of the fault, and the effect of all
-# other differences between a parallel network on colour pictures and a serial network on spectrograms.
-# The second difference is the best estimate of the cost of a sequence of length one, although the
-# published serial network also has more layers after the average. The third difference shows whether a
-# network with a GRU is more accurate than a ResNet of the same size.
+# The first difference in the table combines two effects: the effect of the fault, and the effect of
+# all other differences between a parallel network on colour images and a serial network on
+# spectrograms. The second difference is the best estimate of the cost of a sequence of length one,
+# although the published serial network also has more layers after the average. The third difference
+# shows whether a network with a GRU is more accurate than a ResNet of the same size.
 #
 # ## Real songs with handcrafted features
 #
@@ -690,17 +691,20 @@ words = "rises", "falls", "does not clearly change"
 report_gaps(horse_gaps, n_tested, words=words, tolerance=8)
 
 # %% [markdown]
-# The network that was trained and tested with the tone classifies
-# {glue:text}`horse_tone_as_in_training_full` of the clips correctly; the network that was trained and
-# tested without the tone, {glue:text}`horse_no_tone_at_all_full`. When the tone is added to training and
-# test clips, accuracy {glue:text}`horse_gain_verdict` ({glue:text}`horse_gain_full`). If we did not know
-# about the tone, we would publish this result. With the tone removed, the accuracy of the network that
-# was trained with the tone {glue:text}`horse_fall_verdict` ({glue:text}`horse_fall_full`): the accuracy
-# is now {glue:text}`horse_removed_full`. This accuracy minus the accuracy of the network that was
-# trained without the tone is {glue:text}`horse_loss_full`. The intervals of all three differences are
-# over bands and training runs. With the tone swapped, accuracy is {glue:text}`horse_swapped_full`, and
-# {glue:text}`horse_crossed_full` of the clips are assigned to a style from the wrong half. In this
-# paragraph, n is the number of bands.
+# In this list, n is the number of bands, and the intervals of differences are over bands and training
+# runs:
+#
+# - **No tone at all**: the network classifies {glue:text}`horse_no_tone_at_all_full` of the clips
+#   correctly.
+# - **The tone in training and test clips**: accuracy {glue:text}`horse_gain_verdict`
+#   ({glue:text}`horse_gain_full`), to {glue:text}`horse_tone_as_in_training_full`. If we did not know
+#   about the tone, we would publish this result.
+# - **The tone removed from the test clips**: the accuracy of the network trained with the tone
+#   {glue:text}`horse_fall_verdict` ({glue:text}`horse_fall_full`), to
+#   {glue:text}`horse_removed_full`. Compared with the network trained without the tone, the
+#   difference is {glue:text}`horse_loss_full`.
+# - **The tone swapped**: accuracy is {glue:text}`horse_swapped_full`, and
+#   {glue:text}`horse_crossed_full` of the clips are assigned to a style from the wrong half.
 #
 # A test set that contains the same cue cannot reveal that a network relies on the cue. An
 # **intervention** can: we change something that should not matter, and see whether the predictions
@@ -785,17 +789,20 @@ report_value("slow_tempo", 100 / tempo_factor, fmt=".0f", unit="%")
 report_value("fast_tempo", 100 * tempo_factor, fmt=".0f", unit="%")
 
 # %% [markdown]
-# The network that was trained and tested with mixed tempi classifies
-# {glue:text}`tempo_mixed_in_training_and_test_full` of the clips correctly; the network that was trained
-# and tested with tied tempi, {glue:text}`tempo_tied_as_in_training_full`. With tied tempi, accuracy
-# {glue:text}`tempo_gain_verdict` ({glue:text}`tempo_gain_full`). When the tempi are swapped, the
-# accuracy of the network that was trained with tied tempi {glue:text}`tempo_fall_verdict`
-# ({glue:text}`tempo_fall_full`): the accuracy is now {glue:text}`tempo_swapped_full`. The bands still
-# play the same notes on the same instruments. On clips with mixed tempi, the accuracy of this network is
-# {glue:text}`tempo_mixed_full`: compared with the network that was trained on mixed tempi, the accuracy
-# {glue:text}`tempo_loss_verdict` ({glue:text}`tempo_loss_full`). Half of the clips with mixed tempi have
-# the tempo that all songs of their style had in training. Again, intervals of differences are over bands
-# and over the {glue:text}`n_seeds` training runs, and n is the number of bands.
+# Again, n is the number of bands, and the intervals of differences are over bands and over the
+# {glue:text}`n_seeds` training runs:
+#
+# - **Mixed tempi in training and test clips**: the network classifies
+#   {glue:text}`tempo_mixed_in_training_and_test_full` of the clips correctly.
+# - **Tied tempi in training and test clips**: accuracy {glue:text}`tempo_gain_verdict`
+#   ({glue:text}`tempo_gain_full`), to {glue:text}`tempo_tied_as_in_training_full`.
+# - **Swapped tempi in the test clips**: the accuracy of the network trained with tied tempi
+#   {glue:text}`tempo_fall_verdict` ({glue:text}`tempo_fall_full`), to
+#   {glue:text}`tempo_swapped_full`, although the bands play the same notes on the same instruments.
+# - **Mixed tempi in the test clips**: the accuracy of this network is {glue:text}`tempo_mixed_full`.
+#   Compared with the network trained on mixed tempi, accuracy {glue:text}`tempo_loss_verdict`
+#   ({glue:text}`tempo_loss_full`). Half of these clips have the tempo that all songs of their style
+#   had in training.
 #
 # Unlike the tone, the tempo is a musical property, and real styles differ in tempo. Relying on tempo is
 # a fault only if the link between tempo and style is a property of the collection rather than of the
@@ -905,22 +912,28 @@ audio_player({"as it was": (y, rate), "cut off": (cut, rate)})
 #
 # ## Summary
 #
-# **Asked**: which network recognises a style, and from which cues. **Found**: both published networks
-# have a fault that raises no error. In the parallel network, the GRU receives the three colours of a
-# clip one after the other, with three frames per step, instead of one frame with all its colours per
-# step. In the serial network, the GRU receives a single step. Of {glue:text}`n_classifiers` classifiers,
-# {glue:text}`most_accurate`. At equal size and over {glue:text}`n_seeds` training runs, the repaired
-# serial network is {glue:text}`gap_repaired_verdict` when compared with the parallel network
-# ({glue:text}`gap_repaired_full`), {glue:text}`gap_steps_verdict` when compared with a serial network
-# whose GRU receives a single step ({glue:text}`gap_steps_full`), and {glue:text}`gap_recurrence_verdict`
-# when compared with the ResNet alone ({glue:text}`gap_recurrence_full`). With a split by clip instead of
-# by band, accuracy is {glue:text}`leak_clip_verdict` ({glue:text}`leak_clip_full`). The accuracy of a
-# network that was trained with an inaudible tone {glue:text}`horse_fall_verdict` from
-# {glue:text}`horse_tone_as_in_training_full` to {glue:text}`horse_removed_full` when the tone is
-# removed. If tempi are tied to styles in training, accuracy {glue:text}`tempo_fall_verdict` when the
-# tempi are swapped ({glue:text}`tempo_fall_full`). **True by construction**: we designed the styles, the
-# bands, the tone and the link between tempo and style. **What would change our mind**: a comparison with
-# more training runs, on recordings with known artists, in which the parallel network is more accurate
-# despite its fault.
+# **Asked**: which network recognises a style, and from which cues. **Found**:
+#
+# - Both published networks have a fault that raises no error. In the parallel network, the GRU
+#   receives the three colours of a clip one after the other, with three frames per step, instead of
+#   one frame with all its colours per step. In the serial network, the GRU receives a single step.
+# - Of {glue:text}`n_classifiers` classifiers, {glue:text}`most_accurate`. The repaired serial network
+#   is {glue:text}`gap_repaired_verdict` when compared with the parallel network
+#   ({glue:text}`gap_repaired_full`), {glue:text}`gap_steps_verdict` when compared with a serial
+#   network whose GRU receives a single step ({glue:text}`gap_steps_full`), and
+#   {glue:text}`gap_recurrence_verdict` when compared with the ResNet alone
+#   ({glue:text}`gap_recurrence_full`), at equal size and over {glue:text}`n_seeds` training runs.
+# - With a split by clip instead of by band, accuracy is {glue:text}`leak_clip_verdict`
+#   ({glue:text}`leak_clip_full`).
+# - After training with an inaudible tone, accuracy {glue:text}`horse_fall_verdict` from
+#   {glue:text}`horse_tone_as_in_training_full` to {glue:text}`horse_removed_full` when the tone is
+#   removed. After training with tempi that are tied to the styles, accuracy
+#   {glue:text}`tempo_fall_verdict` when the tempi are swapped ({glue:text}`tempo_fall_full`).
+#
+# **True by construction**: we designed the styles, the bands, the tone and the link between tempo and
+# style.
+#
+# **What would change our mind**: a comparison with more training runs, on recordings with known
+# artists, in which the parallel network is more accurate despite its fault.
 #
 # **Next**: {doc}`11-beyond-accuracy` asks which errors are serious, and which cues the networks rely on.

@@ -18,8 +18,8 @@
 # **You need** {doc}`10-genre-networks`, because we use its networks and songs again, and
 # {doc}`06-probing` for the last section.
 #
-# **It runs** in {run-time}`11-beyond-accuracy`, measured when this page was built; the first run takes
-# longer. Modules: `groove_utils.genre`, `captum`.
+# **Run time**: {run-time}`11-beyond-accuracy`, measured when this page was built; the first run takes
+# longer. **Modules**: `groove_utils.genre`, `captum`.
 # ```
 
 # %% tags=["parameters"]
@@ -217,9 +217,9 @@ report_effects(effects, n_bands, words=words, fmt="+.3f", tolerance=0.04)
 #
 # ## How bad is a mistake?
 #
-# Is mistaking disco for funk a smaller error than mistaking it for reggae? The answer depends on a tree
-# that describes how similar the styles are. Our tree is part of the corpus. We print the children of
-# each inner node; nodes that are not listed as a child are children of the root.
+# Is mistaking disco for funk a smaller error than mistaking it for reggae? To answer this, we need a
+# tree that describes how similar the styles are. Our tree is part of the corpus. We print the
+# children of each inner node; nodes that are not listed as a child are children of the root.
 
 # %%
 branches = pd.Series(corpus.tree).groupby(corpus.tree).groups
@@ -561,29 +561,30 @@ show_figure(
 # ground truth.
 #
 # 1. **The right stem.** We render each song without the drums, and measure how much the log-odds
-#    $\log (p / (1 - p))$ of the predicted style fall. We do the same for bass, vocals and the remaining
-#    instruments. When a stem is left out, the other stems stay as loud as before. Leaving out a stem is
-#    an experiment, and its result is a fact about the network. For comparison, we divide the value of
-#    each cell of an explanation among the stems, in proportion to their power in that cell, and add up
-#    the signed values of each stem. An explanation is correct for a clip if the stem with the largest
-#    sum is also the stem whose absence lowers the log-odds most. A random choice is correct for one clip
-#    in four. For many clips, however, the right stem is the drums, so an explanation should at least do
-#    better than always choosing the drums.
-# 2. **The planted horse.** A *horse* (named after Clever Hans) is a network that is right for the wrong
-#    reason. In the last chapter, we trained a horse with a tone of 12 Hz in half of the styles. The true
-#    cells, which an explanation should find, are those of the lowest mel band, which contains the tone.
-#    The presence of the tone can be evidence for one style, and the absence of the tone evidence for
-#    another, so we rank cells by absolute values. The *AUC* is the probability that a true cell is
-#    ranked above a cell of another mel band; guessing gives 0.5. But an explanation may rank the lowest
-#    mel band high for other reasons. As a control, we explain a network of the same architecture that
-#    was trained *without* the tone, for the same clips without the tone. The sound of the tone alone may
-#    also raise an AUC, even for edges and for the untrained network, which have learnt nothing about the
-#    tone. We therefore say that an explanation has found the tone if three conditions are met: its AUC
-#    is above 0.5; its AUC is above the AUC of the control; and the difference between these two AUCs
-#    (the *rise*) is larger than the rise for edges and the rise for the untrained network. Each of these
-#    differences has to be clear, that is, its 95% interval has to lie above 0. (Levels are relative to
-#    the loudest cell of a spectrogram, so a loud tone also lowers all other cells. This effect of the
-#    tone lies outside the lowest mel band, and limits the AUC that any explanation can reach.)
+#    $\log (p / (1 - p))$ of the predicted style fall. We do the same for bass, vocals and the
+#    remaining instruments. When a stem is left out, the other stems stay as loud as before. This is
+#    an experiment, and its result is a fact about the network. To compare an explanation with this
+#    result, we divide the value of each cell of an explanation among the stems, in proportion to
+#    their power in that cell, and add up the signed values of each stem. An explanation is correct
+#    for a clip if the stem with the largest sum is also the stem whose absence lowers the log-odds
+#    most. A random choice is correct for one clip in four. For many clips, however, the right stem is
+#    the drums, so an explanation should at least do better than always choosing the drums.
+# 2. **The planted horse.** A *horse* (named after Clever Hans) is a network that is right for the
+#    wrong reason. In {doc}`10-genre-networks`, we trained such a network by adding a tone of 12 Hz to
+#    all songs of half of the styles. An explanation should find the cells of the lowest mel band,
+#    which contains the tone; we call these the true cells. The presence of the tone can be evidence
+#    for one style, and the absence of the tone evidence for another, so we rank cells by absolute
+#    values. The *AUC* is the probability that a true cell is ranked above a cell of another mel band;
+#    guessing gives 0.5. But an explanation may rank the lowest mel band high for other reasons. As a
+#    control, we explain a network of the same architecture that was trained *without* the tone, for
+#    the same clips without the tone. The sound of the tone alone may also raise an AUC, even for
+#    edges and for the untrained network, which have learnt nothing about the tone. We therefore say
+#    that an explanation has found the tone if three conditions are met: its AUC is above 0.5; its AUC
+#    is above the AUC of the control; and the difference between these two AUCs (the *rise*) is larger
+#    than the rise for edges and the rise for the untrained network. Each of these differences has to
+#    be clear, that is, its 95% interval has to lie above 0. (Levels are relative to the loudest cell
+#    of a spectrogram, so a loud tone also lowers all other cells. This effect of the tone lies
+#    outside the lowest mel band, and limits the AUC that any explanation can reach.)
 
 # %%
 songs = clips.table["song_id"].iloc[chosen].unique()
@@ -1239,10 +1240,10 @@ show_table(
 report_texts(beyond_style=join_words(beyond_style))
 
 # %% [markdown] tags=["needs-audio"]
-# After this correction, the following networks predict which songs of a style are rated higher:
-# {glue:text}`beyond_style`. In the demo, ratings are simulated from known causes, and the demo's three
-# styles are among the styles that the networks have learnt, and the songs are played by the same virtual
-# instruments.
+# After this correction, these networks predict which songs of a style are rated higher:
+# {glue:text}`beyond_style`. In the demo, the ratings are simulated from known causes, its three
+# styles are among the styles that the networks have learnt, and its songs are played by the same
+# virtual instruments.
 
 # %% [markdown]
 # ## What could be wrong here
@@ -1356,18 +1357,22 @@ far_curve["accuracy"].mean().round(2)
 #
 # ## Summary
 #
-# **Asked**: what accuracy hides, and whether learning styles helps to predict groove. **Found**: the
-# mistakes of resnet-bigru are {glue:text}`small_hand` in the tree made by hand,
-# {glue:text}`small_embeddings` in the tree from embeddings, and {glue:text}`small_causes` in the tree
-# from causes. The best temperature for the probabilities of resnet-bigru is {glue:text}`temperature`.
-# The share of clips for which the right stem is found is {glue:text}`stem_ig_full` with integrated
-# gradients, {glue:text}`stem_edges_full` with the edges of the spectrogram, and
-# {glue:text}`stem_drums_full` if we always choose the drums. Do explanations find the planted tone? With
-# integrated gradients: {glue:text}`found_ig_verdict` (the AUC exceeds that of the control by
-# {glue:text}`found_ig_full`). With occlusion: {glue:text}`found_occlusion_verdict`
-# ({glue:text}`found_occlusion_full`). With edges, which do not depend on the network, this difference is
-# {glue:text}`found_edges_full`. Stretching time {glue:text}`deaf_verdict` within styles
-# ({glue:text}`deaf_full`). In this paragraph, n is the number of bands.
+# **Asked**: what accuracy hides, and whether learning styles helps to predict groove. **Found** (n is
+# the number of bands):
+#
+# - **Mistakes**: those of resnet-bigru are {glue:text}`small_hand` in the tree made by hand,
+#   {glue:text}`small_embeddings` in the tree from embeddings, and {glue:text}`small_causes` in the
+#   tree from causes.
+# - **Confidence**: the best temperature for the probabilities of resnet-bigru is
+#   {glue:text}`temperature`.
+# - **The right stem** is found in {glue:text}`stem_ig_full` of the clips with integrated gradients, in
+#   {glue:text}`stem_edges_full` with the edges of the spectrogram, and in
+#   {glue:text}`stem_drums_full` if we always choose the drums.
+# - **The planted tone**: is it found? With integrated gradients: {glue:text}`found_ig_verdict` (the
+#   AUC exceeds that of the control by {glue:text}`found_ig_full`). With occlusion:
+#   {glue:text}`found_occlusion_verdict` ({glue:text}`found_occlusion_full`). With edges, which do not
+#   depend on the network, this difference is {glue:text}`found_edges_full`.
+# - **Stretching time** {glue:text}`deaf_verdict` within styles ({glue:text}`deaf_full`).
 
 # %% [markdown] tags=["needs-audio"]
 # **Do these networks predict groove?** For “{glue:text}`query`”, the features of genre-resnet-bigru
