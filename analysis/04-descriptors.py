@@ -871,7 +871,9 @@ tempo_octave = np.abs(np.abs(np.log2(ratio)) - 1) < np.log2(1.04)
 
 # %% tags=["needs-simulation", "hide-input"]
 show_table(
-    quality.rename(index=titles, columns={"there": "its error"}).rename_axis("descriptor"),
+    quality.rename(index=titles, columns={"there": "its error"}).rename_axis(
+        "descriptor"
+    ),
     "descriptor-quality",
     "Estimates and true values: correlation with its 95% interval over artists; bias and root mean "
     "square error, in SDs of the true values; the style with the largest error, and the error in this "

@@ -56,6 +56,7 @@ from groove_utils.book import (
 from groove_utils.book.verdicts import (
     clear_rows,
     describe_difference,
+    describe_differences,
     describe_gains,
     describe_single_feature,
     describe_tasks,
@@ -393,11 +394,13 @@ leads = differences[differences["target"] == target].set_index("compared_with")
 # below .05 after correction, the two explanations are called “not clearly different”.
 
 # %%
-verdicts = {}
+verdicts, named = {}, {}
 for label, row in leads.iterrows():
     name = label if label == "style alone" else f"the {label}"
     key = f"compared_{label.replace(' ', '_')}"
     verdicts[key] = describe_difference(row, name, p="p_holm")
+    named[name] = row
+verdict = describe_differences(named, p="p_holm")
 
 # %% tags=["hide-input"]
 show_figure(
@@ -411,7 +414,7 @@ show_figure(
     table=differences,
 )
 report_effects(leads, n_songs, prefix="ahead_of_", value="difference")
-report_texts(verdict=f"{best} is {join_words(verdicts.values())}", **verdicts)
+report_texts(verdict=f"{best} is {verdict}", **verdicts)
 
 # %% [markdown]
 # For “{glue:text}`target`”, {glue:text}`verdict` (p < .05, corrected for multiple comparisons by

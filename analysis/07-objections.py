@@ -54,7 +54,7 @@ from groove_utils.book import (
 )
 from groove_utils.book.verdicts import (
     clear_rows,
-    describe_difference,
+    describe_differences,
     pick_by_p,
     pick_verdict,
 )
@@ -530,11 +530,9 @@ if trainable:
     ranks = transfer[transfer["score"] == "spearman"]
     levels = ranks.dropna(subset="n_train")
     means = ranks[ranks["test"] == "mean"].set_index("train")
-    rows = {"same − another": "another style", "same − mixed": "all styles"}
-    leads = [
-        describe_difference(means.loc[row], f"training on {other}")
-        for row, other in rows.items()
-    ]
+    other_style = {"training on another style": means.loc["same − another"]}
+    all_styles = {"training on all styles": means.loc["same − mixed"]}
+    leads = describe_differences(other_style | all_styles)
 
 # %% tags=["hide-input"]
 if trainable:
@@ -551,7 +549,7 @@ if trainable:
     )
     transfer_note = (
         f"With {means.loc['same style', 'n_train']:.0f} songs, training on the style itself is "
-        f"{join_words(leads)}."
+        f"{leads}."
     )
 report_texts(transfer_note=transfer_note)
 

@@ -402,7 +402,7 @@ report_effects({"slope_all": slope_all})
 report_texts(adds=describe_additions(additions[: 2 * len(predictors) - 1]))
 
 # %% [markdown]
-# The numbers in brackets are slopes with their intervals. {glue:text}`adds`
+# {glue:text}`adds`
 #
 # How are these slopes related to the results of earlier chapters? {doc}`06-probing` and
 # {doc}`07-objections` compare the *R²* of the best model with that of style and descriptors, and divide

@@ -14,6 +14,7 @@ __all__ = [
     "clear_rows",
     "describe_additions",
     "describe_difference",
+    "describe_differences",
     "describe_gains",
     "describe_ranks",
     "describe_single_feature",
@@ -113,12 +114,35 @@ def describe_difference(row, second: str, *, of: str = "", p: str | None = None)
     >>> describe_difference({"low": -0.1, "high": 0.3}, "style alone", of="mtt-vgg is ")
     'mtt-vgg is not clearly different from style alone'
     """
-    words = f"better than {second}", f"worse than {second}", f"not clearly different from {second}"
-    return of + pick_verdict(row, *words, p=p)
+    return of + describe_differences({second: row}, p=p)
+
+
+def describe_differences(rows: Mapping[str, object], p: str | None = None) -> str:
+    """Describe the differences between one score and several others, grouped by verdict.
+
+    Parameters
+    ----------
+    rows : mapping of str to row
+        Name of each other score → interval for the difference between the first score and this
+        score, with the keys ``low`` and ``high``.
+    p : str, optional
+        As in :func:`pick_verdict`.
+
+    Examples
+    --------
+    >>> ahead, close = {"low": 0.1, "high": 0.3}, {"low": -0.1, "high": 0.2}
+    >>> describe_differences({"the twin": ahead, "the descriptors": close, "style alone": ahead})
+    'better than the twin and style alone, and not clearly different from the descriptors'
+    """
+    words = "better than", "worse than", "not clearly different from"
+    names: dict[str, list[str]] = {}
+    for second, row in rows.items():
+        names.setdefault(pick_verdict(row, *words, p=p), []).append(second)
+    return ", and ".join(f"{verdict} {join_words(names[verdict])}" for verdict in names)
 
 
 def describe_additions(effects: Iterable[tuple[str, Sequence[str], object]]) -> str:
-    """Describe whether predictors add information to other predictors, in one sentence each.
+    """Describe whether predictors add information to other predictors in a regression.
 
     Parameters
     ----------
@@ -127,19 +151,30 @@ def describe_additions(effects: Iterable[tuple[str, Sequence[str], object]]) -> 
         sentence; the names of the other predictors (if there are none, the model is skipped); and
         the slope of the predictor of interest, with ``estimate``, ``low`` and ``high``.
 
+    Returns
+    -------
+    str
+        One sentence for all models with the same predictor of interest and the same verdict.
+
     Examples
     --------
     >>> slope = {"estimate": 0.21, "low": 0.12, "high": 0.3}
     >>> describe_additions([("The prediction", ["style"], slope)])
-    'The prediction adds to style (0.21, 95% CI 0.12 to 0.30).'
+    'The prediction adds information to style (slope 0.21, 95% CI 0.12 to 0.30).'
     """
-    words = "adds to", "has the opposite sign when added to", "cannot be shown to add to"
-    sentences = []
+    words = (
+        "adds information to",
+        "has the opposite sign when added to",
+        "cannot be shown to add information to",
+    )
+    sentences: dict[tuple[str, str], list[str]] = {}
     for subject, others, row in effects:
         if others:
-            verdict = f"{pick_verdict(row, *words)} {join_words(others)}"
-            sentences.append(f"{subject} {verdict} ({_interval_text(row)}).")
-    return " ".join(sentences) or "There is nothing to compare with in this study."
+            combined = f" combined with {join_words(others[1:])}" if others[1:] else ""
+            target = f"{others[0]}{combined} (slope {_interval_text(row)})"
+            sentences.setdefault((subject, pick_verdict(row, *words)), []).append(target)
+    texts = [f"{' '.join(start)} {join_words(targets)}." for start, targets in sentences.items()]
+    return " ".join(texts) or "There is nothing to compare with in this study."
 
 
 def describe_single_feature(score, leads: pd.DataFrame) -> str:

@@ -65,14 +65,23 @@ def test_comparisons_share_their_words():
     assert describe_difference(row, "b", p="p_holm") == "not clearly different from b"
 
 
+def test_additions_with_the_same_verdict_are_named_in_one_sentence():
+    slope = {"estimate": 0.25, "low": 0.15, "high": 0.35}
+    text = describe_additions([("A", ["b"], slope), ("A", ["b", "c"], slope)])
+    assert text == (
+        "A adds information to b (slope 0.25, 95% CI 0.15 to 0.35) "
+        "and b combined with c (slope 0.25, 95% CI 0.15 to 0.35)."
+    )
+
+
 def test_a_slope_next_to_nothing_is_not_described():
     above, below = ({"estimate": e, "low": e - 0.1, "high": e + 0.1} for e in (0.25, -0.25))
     text = describe_additions(
         [("A", ["b", "c"], above), ("B", ["a"], below), ("C", [], above)]
     )  # fmt: skip
     assert text == (
-        "A adds to b and c (0.25, 95% CI 0.15 to 0.35). "
-        "B has the opposite sign when added to a (−0.25, 95% CI −0.35 to −0.15)."
+        "A adds information to b combined with c (slope 0.25, 95% CI 0.15 to 0.35). "
+        "B has the opposite sign when added to a (slope −0.25, 95% CI −0.35 to −0.15)."
     )
     assert "nothing to compare" in describe_additions([("C", [], above)])
 
