@@ -1,4 +1,4 @@
-"""Batch windows across tracks, run the batches, and pool the layers within tracks."""
+"""Batch windows across tracks, run the batches, and pool their outputs within tracks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from groove_utils.embed.engine.workers import WorkerPool
 
 __all__ = ["embed_windows", "run"]
 
-REMEMBERED = 2048  # number of windows whose vectors are kept in case the same samples occur again
+REMEMBERED = 2048  # maximum number of windows whose vectors are kept in case the same samples recur
 
 Result = tuple[int, int, tuple[dict[str, np.ndarray], float] | ValueError]
 
@@ -24,12 +24,12 @@ Result = tuple[int, int, tuple[dict[str, np.ndarray], float] | ValueError]
 def run(
     sources: Iterable[Source], models: Sequence[Model], *, spread: bool = False
 ) -> Iterator[Result]:
-    """Embed many tracks with one or several models, decoding each track once.
+    """Embed many tracks with one or more models, decoding each track only once.
 
     Parameters
     ----------
     sources : iterable of Source
-        Audio of the tracks.
+        Audio sources, one per track.
     models : sequence of Model
         Loaded models. Models with the same sample rate share the resampled signal.
     spread : bool
@@ -40,8 +40,8 @@ def run(
     track, model : int
         Positions of the track in `sources` and of the model in `models`.
     result : (dict of str to ndarray, float) or ValueError
-        Vectors by layer, float32 (dim,) or (2·dim,), and the track's largest absolute sample; or an
-        error if the audio of this track cannot be used. An error does not affect other tracks.
+        Vectors by layer, float32 of shape (dim,) or (2·dim,), and the track's largest absolute
+        sample; or an error if the track's audio cannot be used. Errors do not affect other tracks.
     """
     with WorkerPool() as workers:
         batches = _Batches(models, workers, spread)
@@ -54,7 +54,7 @@ def run(
 
 
 class _Batches:
-    """Queue that collects windows in batches, runs the batches and pools the results by track."""
+    """Queue that collects windows into batches, runs the batches and pools results by track."""
 
     def __init__(self, models: Sequence[Model], workers: WorkerPool, spread: bool):
         self.models, self.workers, self.spread = models, workers, spread
@@ -83,7 +83,7 @@ class _Batches:
                 yield from self._start(group)
 
     def close_track(self, reader: TrackReader) -> Iterator[Result]:
-        """Record that a track has been read to its end or to an error; yield finished results."""
+        """Record that the reader of a track has finished or failed; yield finished results."""
         self.read[reader.track] = reader.peak, reader.error
         for key in [(reader.track, i) for i in range(len(self.models))]:
             pool = self.pools.setdefault(key, TrackPool())
@@ -103,7 +103,7 @@ class _Batches:
         yield from self._collect(2 * self.workers.count)
 
     def _collect(self, n_running: int) -> Iterator[Result]:
-        """Wait, oldest batch first, until at most `n_running` batches are left; yield results."""
+        """Wait for the oldest batches until at most `n_running` remain; yield finished results."""
         while len(self.running) > n_running:
             windows, batch = self.running.popleft()
             layers = batch.result()
@@ -136,7 +136,7 @@ def submit(workers: WorkerPool, model: Model, windows: Sequence[Window]) -> Futu
 
 
 def embed_windows(source: Source, model: Model) -> dict[str, np.ndarray]:
-    """Embed each window of a track; return vectors by layer, float32 (n_windows, dim)."""
+    """Embed each window of a track; return float32 arrays (n_windows, dim) by layer."""
     *windows, reader = read_windows([source], [model])
     if reader.error is not None:
         raise reader.error

@@ -1,8 +1,8 @@
-"""Compute the outputs of a model's layers for batches of windows, pooled over frames.
+"""Compute a model's layer outputs for batches of windows, pooled over frames.
 
-The rounding of matrix products depends on their shape. Therefore, all batches of a model with
-windows of the same length have the same shape, and incomplete batches are padded. The vectors of a
-track then depend neither on other tracks in the same batch nor on whether an earlier run was
+The rounding errors of a matrix product depend on its shape. Incomplete batches are therefore padded
+so that all batches of windows with the same length have the same shape. As a result, a track's
+vectors do not depend on other tracks in the same batch or on whether an earlier run was
 interrupted.
 """
 
@@ -22,9 +22,9 @@ from groove_utils.networks.devices import precision
 
 __all__ = ["Model", "forward_windows"]
 
-BATCH_SIZE = 8  # number of windows, if an adapter has no attribute batch_size
+BATCH_SIZE = 8  # windows per batch if an adapter has no attribute batch_size
 GPU_BATCH_SIZE = 32
-N_BUCKETS = 8  # number of possible lengths of the last window, if a model accepts short windows
+N_BUCKETS = 8  # number of lengths that the last window can have if a model accepts short windows
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Model:
     fingerprint: str = ""
     device: str = "cpu"  # or cuda, mps
     autocast: bool = False  # compute matrix products in half precision (bfloat16)
-    fitting: int | None = None  # number of windows that fit in memory; set if a batch did not
+    fitting: int | None = None  # number of windows that fit in memory, if limited
 
     @property
     def name(self) -> str:
@@ -53,7 +53,7 @@ class Model:
 
     @property
     def concurrent(self) -> bool:
-        """True if several batches may run at the same time."""
+        """True if more than one batch may run at the same time."""
         return self.device == "cpu" and getattr(self.adapter, "concurrent", False)
 
     @property
@@ -83,7 +83,7 @@ class Model:
         return padded
 
     def forward(self, windows: Sequence[np.ndarray], n_valid: Sequence[int]) -> Layers:
-        """Compute pooled outputs for windows of equal length, using :func:`forward_windows`."""
+        """Compute pooled outputs for windows of equal length with :func:`forward_windows`."""
         size = max(self.batch_size, len(windows))
         batch = np.zeros((size, *windows[0].shape), np.float32)
         valid = np.full(size, self.bucket(n_valid[0]))
@@ -94,7 +94,7 @@ class Model:
 
 
 def forward_windows(model: Model, batch: np.ndarray, n_valid: np.ndarray) -> Layers:
-    """Compute the outputs of a model's layers for windows, pooled over valid frames.
+    """Compute a model's layer outputs for a batch of windows, pooled over valid frames.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def forward_windows(model: Model, batch: np.ndarray, n_valid: np.ndarray) -> Lay
     )
     parts, start = [], 0
     while start < len(batch):
-        stop = start + model.fitting  # the size may have been reduced further
+        stop = start + model.fitting  # `fitting` may have been reduced further
         parts.append(forward_windows(model, batch[start:stop], n_valid[start:stop]))
         start = stop
     return {
@@ -168,8 +168,8 @@ def _checked(adapter: Adapter, output, n_windows: int) -> dict[str, torch.Tensor
     declared, kind = adapter.layers, type(adapter).__name__
     if not isinstance(output, Mapping):
         raise ModelRefusedError(
-            f"{kind}.forward() returned a {type(output).__name__}; expected a dict of layer to an "
-            "array of shape (n_windows, n_frames, dim) or (n_windows, dim).",
+            f"{kind}.forward() returned a {type(output).__name__}; expected a dict of layer names "
+            "and arrays of shape (n_windows, n_frames, dim) or (n_windows, dim).",
             kind="not_a_dict",
             value=type(output).__name__,
         )
@@ -186,9 +186,9 @@ def _checked(adapter: Adapter, output, n_windows: int) -> dict[str, torch.Tensor
         fits = values.ndim in (2, 3) and dim in (None, values.shape[-1])
         if not fits or len(values) != n_windows or not values.shape[1]:
             raise ModelRefusedError(
-                f"{kind}.forward() returned the layer {name!r} in shape {tuple(values.shape)}; "
+                f"{kind}.forward() returned the layer {name!r} with shape {tuple(values.shape)}; "
                 f"expected (n_windows, n_frames, {dim}) or (n_windows, {dim}), with n_windows = "
-                f"{n_windows} and one frame or more.",
+                f"{n_windows} and at least one frame.",
                 kind="other_shape",
                 column=name,
                 value=tuple(values.shape),

@@ -42,7 +42,7 @@ def pool_frames(
     --------
     >>> import torch
     >>> frames = torch.tensor([[[1.0], [3.0], [8.0]]])
-    >>> mean, variance = pool_frames(frames, torch.tensor([20]), 30)  # two frames are signal
+    >>> mean, variance = pool_frames(frames, torch.tensor([20]), 30)  # two frames are valid
     >>> mean.item(), variance.item()
     (2.0, 1.0)
     """
@@ -53,8 +53,8 @@ def pool_frames(
     n_frames = values.shape[1]
     starts = torch.arange(n_frames, device=values.device) * (n_samples / n_frames)
     mask = ((starts < n_valid[:, None])[..., None] & ~values.isnan()).to(values.dtype)
-    count = mask.sum(1)  # the mean of no frames is NaN
-    values = values.masked_fill(mask == 0, 0)  # infinite values are kept, and rejected later
+    count = mask.sum(1)  # if it is 0, the mean is NaN
+    values = values.masked_fill(mask == 0, 0)  # infinite values are kept here but rejected later
     mean = values.sum(1) / count
     variance = ((values - mean[:, None]).square() * mask).sum(1) / count
     return mean, variance
@@ -65,9 +65,9 @@ class TrackPool:
     """Running mean and variance over a track's frames, updated window by window."""
 
     n_windows: int = 0  # number of windows read so far
-    n_pending: int = 0  # number of windows whose layers have not been added
+    n_pending: int = 0  # number of windows whose layers have not been added yet
     complete: bool = False  # True if the track has been read to its end
-    _early: dict[int, tuple[Layers, float]] = field(default_factory=dict)  # later windows' layers
+    _early: dict[int, tuple[Layers, float]] = field(default_factory=dict)  # layers of later windows
     _n_added: int = 0
     _weight: float = 0.0
     _means: dict[str, np.ndarray] = field(default_factory=dict)
@@ -87,7 +87,7 @@ class TrackPool:
     def put(self, index: int, layers: Layers, weight: float) -> None:
         """Add the layers of the window at `index`.
 
-        Windows are pooled in their order in the track, because rounding depends on the order.
+        Windows are pooled in the track's order, because rounding errors depend on the order.
         """
         self.n_pending -= 1
         self._early[index] = layers, weight
@@ -97,7 +97,7 @@ class TrackPool:
                 self._n_added += 1
 
     def _add(self, layers: Layers, weight: float) -> None:
-        # Chan, Golub & LeVeque (1983): combines means and sums of squares without cancellation
+        # Chan, Golub & LeVeque (1983): combine means and sums of squares without cancellation
         before, self._weight = self._weight, self._weight + weight
         for name, (mean, variance) in layers.items():
             mean, variance = mean.astype(np.float64), variance.astype(np.float64)
@@ -129,8 +129,8 @@ def finite_error(layers: Mapping[str, np.ndarray]) -> EmbedError | None:
     if not bad:
         return None
     return EmbedError(
-        f"the model's output is NaN or infinite (layer {', '.join(bad)}). Check the audio: it "
-        "may be truncated, or far too loud.",
+        f"the model's output has NaN or infinite values (layer {', '.join(bad)}). Check the audio: "
+        "it may be truncated, or far too loud.",
         kind="not_finite",
         column=bad[0],
     )

@@ -1,4 +1,4 @@
-"""Read tracks in advance, in threads: decode them, resample them and cut them into windows."""
+"""Threads that read tracks ahead of time: decode, resample and cut them into windows."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from groove_utils.embed.engine.forward import Model
 
 __all__ = ["TrackReader", "Window", "read_windows"]
 
-N_AHEAD = 2  # number of tracks decoded ahead
-QUEUE_BYTES = 32 << 20  # maximum size of the windows in a track's queue
+N_AHEAD = 2  # number of tracks read ahead
+QUEUE_BYTES = 32 << 20  # maximum total size of the windows in a track's queue
 
 
 @dataclass
 class Window:
-    """A window of one track, prepared as input for one model."""
+    """A window of a track, prepared as input for one model."""
 
     track: int  # position in the list of sources
     model: int  # position in the list of models
-    samples: np.ndarray  # float32, as input for the network
-    n_valid: int  # number of valid samples
+    samples: np.ndarray  # float32 input for the network
+    n_valid: int  # number of samples before the end of the signal
     content: bytes  # hash of the samples before prepare()
-    index: int = 0  # position in the track
+    index: int = 0  # position of the window in the track
     duplicates: list[Window] = field(default_factory=list)  # later windows with the same samples
 
 
@@ -60,9 +60,9 @@ class TrackReader(threading.Thread):
         try:
             for window in self._windows():
                 self._put(window)
-        except OSError as error:  # not readable, for example deleted: continue with others
+        except OSError as error:  # for example, a deleted file: continue with other tracks
             self.error = AudioError(f"it cannot be read: {error}")
-        except BaseException as error:  # raised by the thread that reads the queue
+        except BaseException as error:  # raised again in the thread that reads the queue
             self.error = error
         self._put(None)
 
@@ -74,7 +74,7 @@ class TrackReader(threading.Thread):
 
     def _windows(self) -> Iterator[Window]:
         cutters: dict[tuple, WindowCutter] = {}
-        sharing: dict[tuple, list[int]] = {}  # models with the same windows share them
+        sharing: dict[tuple, list[int]] = {}  # models that use the same windows share them
         for i, model in enumerate(self.models):
             cutter = model.cutter()
             key = model.adapter.sample_rate, cutter.length, cutter.hop, cutter.lead
@@ -88,7 +88,7 @@ class TrackReader(threading.Thread):
                     yield from self._prepared(sharing[key], *window)
         for key, cutter in cutters.items():
             if not cutter.heard:
-                raise AudioError(f"it is too short: no samples remain at {key[0]} Hz.")
+                raise AudioError(f"it is too short: no samples are left at {key[0]} Hz.")
             yield from self._prepared(sharing[key], *cutter.finish())
 
     def _prepared(self, models: list[int], samples: np.ndarray, n_valid: int) -> Iterator[Window]:

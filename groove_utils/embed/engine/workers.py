@@ -12,14 +12,14 @@ import torch
 
 __all__ = ["WorkerPool"]
 
-MAX_WORKERS = 4  # each batch that runs in parallel needs memory for its feature maps
+MAX_WORKERS = 4  # each parallel batch needs memory for its feature maps
 
 
 class WorkerPool:
     """Pool of threads that run batches in parallel, each on an equal share of the cores.
 
-    This is faster than running one batch on all cores, because cores that share a batch must
-    wait for each other after each of its many small steps.
+    This is faster than running one batch at a time on all cores, because cores that share a batch
+    must wait for each other after each of its many small steps.
 
     Attributes
     ----------
@@ -40,10 +40,10 @@ class WorkerPool:
 
     def __exit__(self, *_exception) -> None:
         self._pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(self._threads)  # the default for new threads
+        torch.set_num_threads(self._threads)  # restore the default for new threads
 
     def submit(self, function: Callable, *arguments, concurrent: bool = True) -> Future:
-        """Call a function in the next free thread, or in the calling thread if not `concurrent`."""
+        """Call a function in the next free thread or, if not `concurrent`, in the caller's."""
         if concurrent:
             return self._pool.submit(function, *arguments)
         done: Future = Future()
@@ -53,14 +53,14 @@ class WorkerPool:
 
 @functools.cache
 def _keep_freed_memory() -> None:
-    """Make the C library keep the memory of feature maps for reuse.
+    """Make the C library keep freed memory for reuse.
 
     By default, glibc returns large blocks to the system when they are freed, and the system clears
-    the blocks before the next use. This slows down models with large feature maps, such as HuBERT.
+    them before they are used again. This slows down models with large feature maps, such as HuBERT.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
     if mallopt is not None:
-        trim_threshold, mmap_threshold, arena_max = -1, -3, -8  # names in malloc.h
+        trim_threshold, mmap_threshold, arena_max = -1, -3, -8  # from malloc.h
         mallopt(mmap_threshold, 1 << 30)
         mallopt(trim_threshold, (1 << 31) - 1)
-        mallopt(arena_max, 1)  # arenas of threads cannot contain large blocks
+        mallopt(arena_max, 1)  # a thread's own arena cannot contain large blocks
