@@ -1,9 +1,9 @@
 """AudioMAE (Huang et al., 2022), published by hance-ai together with its code.
 
 The code is not part of any library. It is downloaded with the weights and run only with the user's
-permission, ``GROOVE_REMOTE_CODE=audiomae``. This module builds the network, and copies and checks
-each weight, because the library ``transformers`` was found to leave weights and buffers of such
-networks uninitialised.
+permission, ``GROOVE_REMOTE_CODE=audiomae``. This module builds the network itself and copies and
+checks each weight, because we found that the library ``transformers`` can leave weights and buffers
+of such networks uninitialised.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ N_FFT = 400  # samples per frame of the spectrogram
 
 
 class AudioMAE(HubModel):
-    """Adapter for AudioMAE (``audiomae``): 6144 dimensions per window of 10 s at 16 kHz.
+    """Adapter for AudioMAE (``audiomae``): 6144 dimensions per 10-second window at 16 kHz.
 
-    The embedding is the mean over time of 768 values in each of eight frequency bands.
+    The embedding contains the means over time of 768 values in each of eight frequency bands.
     """
 
     concurrent = False  # the authors' code may not be thread-safe
@@ -41,14 +41,15 @@ class AudioMAE(HubModel):
         Raises
         ------
         ModelUnavailableError
-            If the user has not allowed the authors' code, or a package that it needs is missing.
+            If the user has not allowed the authors' code, or a package that the code requires is
+            missing.
         ModelRefusedError
             If the files belong to another model.
         """
         if self.name not in consented():
             raise ModelUnavailableError(
                 f"{self.name}: it runs its authors' code, {self.folder / '*.py'}. If you trust "
-                f"that code, run `export GROOVE_REMOTE_CODE={self.name}`.",
+                f"this code, run `export GROOVE_REMOTE_CODE={self.name}`.",
                 kind="needs_consent",
                 value=self.name,
             )
@@ -59,14 +60,14 @@ class AudioMAE(HubModel):
             return self.load_built(lambda: kind(config), stored)
 
     def _authors_class(self) -> type:
-        """Import the network's class from the authors' code, in the folder of the weights."""
+        """Import the network's class from the authors' code, which is next to the weights."""
         from transformers.dynamic_module_utils import get_class_from_dynamic_module
 
         path = self.folder / "config.json"
         reference = str(read_json(self.name, path).get("auto_map", {}).get("AutoModel", ""))
         if not (self.folder / f"{reference.partition('.')[0]}.py").is_file():
             raise self.refusal(
-                f"{path} names {reference!r} as the model's code; expected a class in a file in "
+                f"{path} gives {reference!r} as the model's class; expected a class in a file in "
                 "the same folder",
                 path=path,
                 column="auto_map",
@@ -80,8 +81,8 @@ class AudioMAE(HubModel):
     def forward(self, network, batch, n_valid) -> dict[str, torch.Tensor]:
         """Compute the layer ``bands``, shape (n_windows, 6144).
 
-        The encoder returns 768 values for each of 64 positions in time and 8 frequency bands;
-        positions after the end of the signal are excluded from the mean over time.
+        The encoder returns 768 values for each combination of 64 positions in time and 8 frequency
+        bands. Positions after the end of the signal are excluded from the mean over time.
         """
         encoder, rows = network.encoder, []
         for window, n in zip(batch.cpu(), n_valid.tolist()):

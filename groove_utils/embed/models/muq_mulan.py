@@ -1,6 +1,6 @@
 """MuQ-MuLan (Zhu et al., 2025): a joint embedding of music and text, run with the package ``muq``.
 
-The stem ablation of Marmoret et al. (2026) is based on this model.
+Marmoret et al. (2026) used this model for their stem ablation.
 
 In the package, ``MuQMuLan.from_pretrained`` downloads two repositories at unpinned revisions, and
 version 0.1.0 does not run with transformers 5. Here, only the audio tower is built, from the
@@ -23,7 +23,7 @@ __all__ = ["MuQMuLan"]
 
 
 class MuQMuLan(HubModel):
-    """Adapter for the audio tower of MuQ-MuLan: 512 dimensions per window of 10 s at 24 kHz."""
+    """Adapter for the audio tower of MuQ-MuLan: 512 dimensions per 10-second window at 24 kHz."""
 
     concurrent = False  # the package may not be thread-safe
     ignored = r"text\."
@@ -33,7 +33,7 @@ class MuQMuLan(HubModel):
         return [self.folder / "config.json", self._muq_config(), *weight_files(self.folder)]
 
     def _muq_config(self) -> Path:
-        """Return the configuration file of the network MuQ, which has its own repository."""
+        """Return the configuration file of the MuQ network, which has its own repository."""
         return find_part(self.card, self.card.parts[0])
 
     def load(self) -> torch.nn.Module:
@@ -78,7 +78,7 @@ class MuQMuLan(HubModel):
         """Compute vectors in the joint space of music and text, shape (n_windows, 512).
 
         If the signal ends before the end of its window, it is repeated once and cut off at the end
-        of the window, as the package does with clips shorter than ten seconds.
+        of the window. The package does the same with clips shorter than ten seconds.
         """
         rows = []
         for window, n in zip(batch, n_valid.tolist()):

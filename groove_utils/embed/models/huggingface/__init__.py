@@ -1,1 +1,1 @@
-"""Adapters of Hugging Face models that the library ``transformers`` can load."""
+"""Adapters for Hugging Face models that the library ``transformers`` can load."""

@@ -24,8 +24,9 @@ class CLAP(PreparedHubModel):
 
     The layers are the stages of the transformer, averaged over time and frequency (``stage_0``, …),
     the output of the transformer (``pooled``), and its projection into the joint space of audio and
-    text (``audio_embeds``). A short last window is repeated until it fills ten seconds, as in
-    training. No window is longer than ten seconds, so no window is cropped at random.
+    text (``audio_embeds``). As in training, a short last window is repeated as many times as it
+    fits into ten seconds and then padded with zeros. The model would crop longer windows at random,
+    but no window is longer than ten seconds.
     """
 
     extractor_class, input_name = "ClapFeatureExtractor", "input_features"
@@ -53,19 +54,19 @@ class CLAP(PreparedHubModel):
 
         self.check_preprocessing("truncation", self.extractor.truncation, "rand_trunc")
         length = self.extractor.nb_max_samples
-        # crops longer than a window have no effect
+        # a maximum longer than a window has no effect
         expected = max(length, round(self.window * self.sample_rate))
         self.check_preprocessing("nb_max_samples", length, expected)
         audio = self.config.audio_config
         if audio.enable_fusion:
             path = self.folder / "config.json"
-            reason = f"{path} describes a CLAP with feature fusion, which uses random crops"
+            reason = f"{path} describes a CLAP model with feature fusion, which uses random crops"
             raise self.refusal(reason, path=path, column="enable_fusion", value=True)
         audio.projection_dim = self.config.projection_dim
         return self.load_native(transformers.ClapAudioModelWithProjection, audio)
 
     def forward(self, network: nn.Module, batch, n_valid) -> dict[str, torch.Tensor]:
-        """Compute the outputs of all layers, of shape (n_windows, dim)."""
+        """Compute the outputs of all layers, each of shape (n_windows, dim)."""
         output = network.audio_model(input_features=batch, output_hidden_states=True)
         stages = [state.flatten(2).mean(2) for state in output.hidden_states]
         embeds = network.audio_projection(output.pooler_output)
@@ -86,15 +87,15 @@ def embed_text(texts: Sequence[str], model: str = "clap-htsat-unfused") -> np.nd
     Returns
     -------
     ndarray of float32, shape (n_texts, 512)
-        One vector per sentence, to be compared with the layer ``audio_embeds`` by cosine
-        similarity.
+        One vector per sentence. Use the cosine similarity to compare it with vectors of the layer
+        ``audio_embeds``.
 
     Raises
     ------
     EmbedError
         If there are no sentences, a sentence is empty, or the model cannot embed text.
     ModelUnavailableError
-        If files of the model are missing.
+        If some of the model's files are missing.
     ModelRefusedError
         If the loaded weights differ from the weights file.
     """
@@ -128,10 +129,10 @@ def _text_tower(model: str) -> tuple:
     adapter = CLAP(model)
     folder = adapter.folder
     missing = [file for file in adapter.card.text_files if not (folder / file).is_file()]
-    if missing and not (folder / "tokenizer.json").is_file():  # vocabulary and merges in one file
+    if missing and not (folder / "tokenizer.json").is_file():  # it contains vocabulary and merges
         raise ModelUnavailableError(
-            f"{model}: {folder} lacks {', '.join(missing)}, required for embedding text. Run "
-            f"`python -m groove_utils.embed fetch {model}`, or copy them there.",
+            f"{model}: {folder} lacks {', '.join(missing)}, required to embed text. Run "
+            f"`python -m groove_utils.embed fetch {model}`, or copy the missing files there.",
             kind="missing_files",
             path=folder / missing[0],
             value=missing,
@@ -142,7 +143,7 @@ def _text_tower(model: str) -> tuple:
 
 @functools.lru_cache(maxsize=2)
 def _load_text_tower(model: str, folder: Path, status: tuple) -> tuple:
-    """Load a text tower and a tokenizer, cached until `status` (file sizes and dates) changes."""
+    """Load a text tower and a tokenizer; cached until `status` (file sizes and times) changes."""
     import transformers
 
     adapter = CLAP(model)

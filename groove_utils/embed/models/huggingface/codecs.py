@@ -14,7 +14,7 @@ __all__ = ["Codec"]
 
 
 class Codec(HubModel):
-    """Adapter for the encoder of EnCodec or DAC; the layer ``latent`` is the unquantised output."""
+    """Adapter for the encoder of EnCodec or DAC; the layer ``latent`` is its unquantised output."""
 
     any_length = True
     model_types = ("encodec", "dac")
@@ -32,7 +32,7 @@ class Codec(HubModel):
         return self.load_native(kinds[self.config.model_type], self.config).encoder
 
     def forward(self, network: nn.Module, batch, n_valid) -> dict[str, torch.Tensor]:
-        """Compute ``latent``, shape (n_windows, n_frames, dim), with NaN after the signal's end."""
+        """Compute ``latent``, shape (n_windows, n_frames, dim), with NaN after the signal ends."""
         ratios = getattr(self.config, "upsampling_ratios", None) or [self.config.hop_length]
         hop = int(np.prod(ratios))
         batch = nn.functional.pad(batch, (0, -batch.shape[1] % hop))

@@ -1,6 +1,6 @@
-"""Base classes of adapters for models from the Hugging Face hub, with strict loading.
+"""Base classes for adapters of models from the Hugging Face hub, with checks of loaded weights.
 
-Models are built from classes of ``transformers`` without running code from the hub. Loading fails
+Models are built from classes in ``transformers``, without running code from the hub. Loading fails
 if a tensor is missing, unexpected or of the wrong shape. Every loaded tensor is compared with the
 weights file, because some libraries report success even if weights are random.
 """
@@ -25,7 +25,7 @@ from groove_utils.embed.weights import read_json, read_tensors, weight_files, we
 
 __all__ = ["HubModel", "PreparedHubModel", "numbered_layers"]
 
-# names of the tensors of weight normalisation before PyTorch 2, and their names since then
+# names of the weight-normalisation tensors before PyTorch 2, with their names since then
 RENAMED = {
     "weight_g": "parametrizations.weight.original0",
     "weight_v": "parametrizations.weight.original1",
@@ -33,7 +33,7 @@ RENAMED = {
 
 
 def numbered_layers(values: Sequence) -> dict:
-    """Return a dict of values with the keys ``layer_00``, ``layer_01``, …
+    """Return values as a dict with the keys ``layer_00``, ``layer_01``, …
 
     Examples
     --------
@@ -44,20 +44,20 @@ def numbered_layers(values: Sequence) -> dict:
 
 
 class HubModel:
-    """Base class of adapters for models from the Hugging Face hub.
+    """Base class for adapters of models from the Hugging Face hub.
 
     Parameters
     ----------
     name : str
         Name of the model in the catalogue.
     seed : int
-        Not used, because these models have no counterparts with random weights.
+        Not used, because these models have no untrained twins.
     """
 
-    batch_size = 1  # on a CPU; feature maps of larger batches do not fit into its caches
+    batch_size = 1  # on a CPU; the feature maps of larger batches do not fit into its caches
     concurrent = True
-    ignored = ""  # regular expression for tensors in the file that the encoder does not need
-    model_types: tuple[str, ...] = ()  # types allowed in config.json; any type if empty
+    ignored = ""  # regular expression for tensors in the file that the adapter does not need
+    model_types: tuple[str, ...] = ()  # allowed model types in config.json; empty: any
 
     def __init__(self, name: str, seed: int = 0):
         self.name, self.card = name, model_card(name)
@@ -87,7 +87,7 @@ class HubModel:
         return self.card.layers
 
     def check_model_type(self) -> dict:
-        """Return the content of ``config.json`` after checking the model type."""
+        """Check the model type in ``config.json``, and return the content of this file."""
         path = self.folder / "config.json"
         raw = read_json(self.name, path)
         if self.model_types and raw.get("model_type") not in self.model_types:
@@ -100,7 +100,7 @@ class HubModel:
         return raw
 
     def preprocessing(self) -> dict:
-        """Return the content of ``preprocessor_config.json`` after checking the sample rate."""
+        """Check the sample rate in ``preprocessor_config.json``, and return the file's content."""
         settings = read_json(self.name, self.folder / "preprocessor_config.json")
         self.check_preprocessing("sampling_rate", settings.get("sampling_rate"), self.sample_rate)
         return settings
@@ -113,7 +113,7 @@ class HubModel:
             raise self.refusal(reason, path=path, column=column, value=value)
 
     def refusal(self, reason: str, **fields) -> ModelRefusedError:
-        """Create an error for files from a different model, with `fields` as extra attributes."""
+        """Create an error for files from another model, with `fields` as extra attributes."""
         return ModelRefusedError(
             f"{self.name}: refused. {reason}. The files belong to another model or version; fetch "
             f"the pinned revision with `python -m groove_utils.embed fetch {self.name}`.",
@@ -131,15 +131,18 @@ class HubModel:
         )
 
     def load_native(self, kind: type, config) -> nn.Module:
-        """Strictly load a network with a class from ``transformers``, and verify its weights."""
-        stored = read_tensors(self.name, self.folder)  # first, to detect damaged files
+        """Load a network using a class from ``transformers``, and verify its weights.
+
+        The names and shapes of its tensors must match those in the weights file.
+        """
+        stored = read_tensors(self.name, self.folder)  # before loading, to detect damaged files
         with quiet_transformers():
             network, info = kind.from_pretrained(
                 self.folder,
                 config=config,
                 dtype=torch.float32,
                 local_files_only=True,
-                ignore_mismatched_sizes=True,  # mismatches are listed, and refused later
+                ignore_mismatched_sizes=True,  # mismatches are listed in `info` and refused later
                 output_loading_info=True,
             )
         self._check_keys(
@@ -150,7 +153,10 @@ class HubModel:
         return self._verified(network, stored, lambda: kind(network.config))
 
     def load_built(self, build: Callable[[], nn.Module], stored: dict) -> nn.Module:
-        """Build a network, strictly load the stored tensors into it, and verify its weights."""
+        """Build a network, load stored tensors into it, and verify its weights.
+
+        The names and shapes of its tensors must match those of the stored tensors.
+        """
         network = build()
         wanted = network.state_dict()
         for old, new in RENAMED.items():
@@ -184,7 +190,7 @@ class HubModel:
 
 @contextlib.contextmanager
 def quiet_transformers():
-    """Silence progress bars and warnings of ``transformers`` within a ``with`` block."""
+    """Silence the progress bars and warnings of ``transformers`` within a ``with`` block."""
     from transformers.utils import logging
 
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
@@ -201,7 +207,7 @@ def quiet_transformers():
 
 
 class PreparedHubModel(HubModel):
-    """Base class of adapters whose spectrograms are computed in the threads that read audio."""
+    """Base class for adapters whose spectrograms are computed in the threads that read audio."""
 
     extractor_class: str  # name of a class in transformers
     input_name: str  # key in the extractor's output

@@ -16,9 +16,9 @@ __all__ = ["AudioSpectrogramTransformer"]
 class AudioSpectrogramTransformer(PreparedHubModel):
     """Adapter for AST, a vision transformer on patches of a mel spectrogram.
 
-    The layers are the input of the transformer and the output of each block, averaged over
+    The layers are the input of the transformer and the output of each of its blocks, averaged over
     frequency for each frame (``layer_00``, …), and the mean of the two class tokens (``cls``).
-    Patches that begin after the end of the signal are masked: no token attends to them.
+    Patches that begin after the end of the signal are masked, so that no token attends to them.
     """
 
     extractor_class, input_name = "ASTFeatureExtractor", "input_values"
@@ -37,14 +37,14 @@ class AudioSpectrogramTransformer(PreparedHubModel):
         """Return the network in evaluation mode."""
         import transformers
 
-        # with other lengths, the extractor would cut off the end of each window
+        # a smaller value would cut off the end of each window
         self.check_preprocessing("max_length", self.extractor.max_length, self.config.max_length)
         network = self.load_native(transformers.ASTModel, self.config)
         network.embeddings.forward = partial(_embed_patches, network.embeddings)
         return network
 
     def _n_columns(self, n_samples: torch.Tensor) -> torch.Tensor:
-        """Return the number of patch columns that begin within `n_samples` samples, at least 1."""
+        """Return the number of columns of patches that begin within `n_samples`, at least one."""
         n_frames = (n_samples - self.frame_length) // self.hop_length + 1
         most = (self.config.max_length - self.config.patch_size) // self.config.time_stride + 1
         return (-(-n_frames // self.config.time_stride)).clamp(1, most)
@@ -60,8 +60,8 @@ class AudioSpectrogramTransformer(PreparedHubModel):
     def forward(self, network: nn.Module, batch, n_valid) -> dict[str, torch.Tensor]:
         """Compute the outputs of all layers.
 
-        The layer ``cls`` has shape (n_windows, dim); others have shape (n_windows, n_frames, dim).
-        A frame is a column of patches. Frames that begin after the end of the signal are NaN.
+        The layer ``cls`` has shape (n_windows, dim); the others have shape (n_windows, n_frames,
+        dim). A frame is a column of patches. Frames that begin after the end of the signal are NaN.
         """
         n_bands, _ = network.embeddings.get_shape(self.config)
         n_places = -(-self.config.max_length // self.config.time_stride)  # one per 100 ms
@@ -79,10 +79,10 @@ class AudioSpectrogramTransformer(PreparedHubModel):
 
 
 def _embed_patches(embeddings: nn.Module, spectrograms: torch.Tensor) -> torch.Tensor:
-    """Map shortened spectrograms (n, n_frames, n_mels) to tokens (n, n_tokens, dim) of AST.
+    """Map shortened spectrograms (n, n_frames, n_mels) to AST's input tokens (n, n_tokens, dim).
 
-    The network was built for windows of one length, with a position embedding for each patch. The
-    patches of a shortened window have the same position embeddings as in a full window.
+    The network was built for windows of one length, with a position embedding for each patch. Each
+    patch in a shortened window is given the same position embedding as in a full window.
     """
     patches = embeddings.patch_embeddings(spectrograms)
     shape = embeddings.get_shape(embeddings.config)  # bands and columns of a full window

@@ -1,4 +1,4 @@
-"""Transformers on the waveform: wav2vec 2.0, HuBERT and WavLM for speech, MERT for music."""
+"""Transformers for waveforms: wav2vec 2.0, HuBERT and WavLM for speech, MERT for music."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ __all__ = ["SpeechEncoder"]
 class MaskedGroupNorm(nn.GroupNorm):
     """Group normalisation over the valid frames only.
 
-    The first layer of these encoders normalises each channel over time. Zeros after the end of the
-    signal would change the mean and variance, so they are excluded. A padded window then gives the
-    same result as the signal without padding.
+    The first layer of encoders such as HuBERT normalises each channel over time. Zeros after the
+    end of the signal would change the mean and variance, so they are excluded. A padded window
+    therefore gives the same result as the signal without padding.
     """
 
-    batch = threading.local()  # per thread: number of valid frames of each window
+    batch = threading.local()  # per thread: number of valid frames in each window
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Normalise feature maps of shape (n, channels, n_frames)."""
@@ -41,7 +41,7 @@ class SpeechEncoder(HubModel):
     """Adapter for models with convolutions on the waveform, followed by a transformer.
 
     The layers are the input of the transformer (``layer_00``) and the output of each of its blocks.
-    MERT is loaded into the class of HuBERT, which has the same architecture.
+    MERT is loaded with the HuBERT class, because its architecture is the same.
     """
 
     any_length = True
@@ -61,7 +61,7 @@ class SpeechEncoder(HubModel):
             for key in ("feature_extractor_cqt", "deepnorm"):
                 if raw.get(key):
                     reason = (
-                        f"{self.folder} describes a MERT with {key}, which HuBERT does not have"
+                        f"{self.folder} describes a MERT with {key}, which HuBERT does not support"
                     )
                     raise self.refusal(reason, path=self.folder / "config.json", column=key)
             kind = "hubert"
@@ -83,7 +83,7 @@ class SpeechEncoder(HubModel):
             "wavlm": transformers.WavLMModel,
         }
         kind = kinds[self.config.model_type]
-        if kind is transformers.WavLMModel:  # this model passes masks of two types to PyTorch
+        if kind is transformers.WavLMModel:  # WavLM passes masks of two types to PyTorch
             warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask")
         if self.check_model_type()["model_type"] == "mert_model":
             network = self.load_built(lambda: kind(self.config), self._hubert_tensors())
@@ -96,13 +96,13 @@ class SpeechEncoder(HubModel):
         return network
 
     def _hubert_tensors(self) -> dict[str, torch.Tensor]:
-        """Return the tensors of MERT by name, with any common prefix removed from the names."""
+        """Return the tensors of MERT by name, with any prefix such as ``hubert.`` removed."""
         tensors = read_tensors(self.name, self.folder)
         prefixes = [p for p in ("hubert.", "mert_model.") if any(k.startswith(p) for k in tensors)]
         return {k.removeprefix(prefixes[0]) if prefixes else k: v for k, v in tensors.items()}
 
     def forward(self, network: nn.Module, batch, n_valid) -> dict[str, torch.Tensor]:
-        """Compute all layers, shape (n_windows, n_frames, dim), with NaN after the signal's end."""
+        """Compute all layers, shape (n_windows, n_frames, dim), with NaN after the signal ends."""
         batch, n_valid = _pad_to(_receptive_field(self.config), batch, n_valid)
         mask = torch.arange(batch.shape[1], device=batch.device) < n_valid[:, None]
         if self.normalise:

@@ -13,7 +13,7 @@ __all__ = ["WhisperEncoder"]
 
 
 class WhisperEncoder(PreparedHubModel):
-    """Adapter for the encoder of Whisper, a network that transcribes speech in windows of 30 s."""
+    """Adapter for the encoder of Whisper, which transcribes speech in 30-second windows."""
 
     extractor_class, input_name = "WhisperFeatureExtractor", "input_features"
     ignored = r"proj_out\."
@@ -32,5 +32,5 @@ class WhisperEncoder(PreparedHubModel):
         return self.load_native(transformers.WhisperModel, self.config).encoder
 
     def forward(self, network: nn.Module, batch, n_valid) -> dict[str, torch.Tensor]:
-        """Compute the hidden states of all layers, of shape (n_windows, n_frames, dim)."""
+        """Compute the hidden states of all layers, each of shape (n_windows, n_frames, dim)."""
         return numbered_layers(network(batch, output_hidden_states=True).hidden_states)
