@@ -1,1 +1,1 @@
-"""Adapters and networks of the four music taggers by Pons & Serra (2019)."""
+"""Adapter and networks for the four music taggers by Pons & Serra (2019)."""

@@ -1,7 +1,7 @@
-"""Convolutions with fewer multiplications, for the music taggers on a CPU.
+"""Convolutions with fewer multiplications, for running the music taggers on a CPU.
 
 Kernels that span many frequencies are applied in the Fourier domain (Mathieu, Henaff & LeCun 2014),
-and small square kernels by Winograd's minimal filtering (Lavin & Gray 2016), in blocks that fit
+and small square kernels with Winograd's minimal filtering (Lavin & Gray 2016), in blocks that fit
 into the caches of a CPU. Results differ from those of plain convolutions by about 1e-5 of the
 largest value. ``tests/bench/bench_embed.py`` compares their run time with that of plain
 convolutions in PyTorch.
@@ -32,19 +32,19 @@ TILE_ROWS = 6  # number of rows of tiles per block of WinogradConvolution
 class SpectralPeaks:
     """Correlate spectrograms with kernels, and return the maximum over all frequencies.
 
-    A kernel of height ``h`` fits at ``n − h + 1`` positions among ``n`` frequencies. Its
-    correlations at these positions are the inverse Fourier transform of a product of spectra,
-    computed as one small matrix product per Fourier bin. If positions are counted from the middle,
-    the cosine part C of the transform is even and the sine part S is odd. The maximum over a
-    position and its mirror image is therefore C + |S|, and only half of the inverse transform has
-    to be computed.
+    A kernel of height ``h`` fits at ``n − h + 1`` positions along ``n`` frequencies. The
+    correlations at these positions are the inverse Fourier transform of a product of spectra, which
+    is computed as one small matrix product per Fourier bin. If positions are counted from the
+    middle, the cosine part C of the inverse transform is even and the sine part S is odd. The
+    larger of the correlations at a position and at its mirror image is therefore C + |S|, and only
+    half of the inverse transform has to be computed.
 
     Parameters
     ----------
     kernel : Tensor, shape (n_filters, n_time, height)
         Kernels of the filters.
     n_freq : int
-        Number of frequencies of the spectrograms; it must be even.
+        Number of frequencies in the spectrograms; must be even.
     """
 
     def __init__(self, kernel: torch.Tensor, n_freq: int):
@@ -63,7 +63,7 @@ class SpectralPeaks:
         self.sine = (weight * (places[:, None] * omega).sin()).float()
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the largest correlation at each frame; spectrograms are zero-padded in time.
+        """Return the largest correlation in each frame; spectrograms are zero-padded in time.
 
         Parameters
         ----------
@@ -73,7 +73,7 @@ class SpectralPeaks:
         Returns
         -------
         Tensor, shape (n_windows, n_frames, n_filters)
-            Largest correlation over frequencies.
+            Largest correlation over all frequencies.
         """
         x = functional.pad(x, (0, 0, (self.n_time - 1) // 2, self.n_time // 2))
         return torch.stack([self._window_peaks(window) for window in x])
@@ -89,7 +89,7 @@ class SpectralPeaks:
         return torch.cat(peaks)
 
 
-# Winograd's F(4×4, 3×3): the transforms of Lavin & Gray (2016, section 4.2) in one dimension
+# Winograd's F(4×4, 3×3): the one-dimensional transforms of Lavin & Gray (2016, section 4.2)
 _INPUT = np.array(
     [
         [4, 0, -5, 0, 1, 0],
@@ -108,7 +108,7 @@ _TILE = 4  # number of outputs per tile in each dimension, computed from 6 input
 
 
 class WinogradConvolution:
-    """3×3 convolution by Winograd's minimal filtering algorithm, with zero padding and max-pooling.
+    """3×3 convolution with Winograd's minimal filtering, zero padding and max-pooling.
 
     A tile of 16 outputs needs 36 multiplications per input channel instead of 144.
 
@@ -117,7 +117,7 @@ class WinogradConvolution:
     kernel : Tensor, shape (n_out, n_in, 3, 3)
         Kernel of the convolution.
     pool : {1, 2, 4}
-        Side length of the squares over which the maximum is taken. Incomplete squares are dropped.
+        Side length of the squares to pool over. Incomplete squares are dropped.
     """
 
     def __init__(self, kernel: torch.Tensor, pool: int = 1):
@@ -155,7 +155,7 @@ class WinogradConvolution:
                 spread = (self.input @ rows.reshape(36, -1)).view(36, -1, x.shape[3])
                 joined = self.output @ torch.bmm(spread, self.products).flatten(1)
                 joined = joined.view(side, self.pool, side, self.pool, -1)
-                # pairwise maxima make the best use of vector instructions
+                # pairwise maxima make good use of vector instructions
                 joined = reduce(torch.maximum, reduce(torch.maximum, joined.unbind(3)).unbind(1))
                 joined = joined.view(side, side, len(pooled), n_columns, -1)
                 pooled.copy_(joined.permute(2, 0, 3, 1, 4))

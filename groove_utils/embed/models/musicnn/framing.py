@@ -1,4 +1,4 @@
-"""Sample rate and frames of the music taggers' spectrograms."""
+"""Sample rate and framing of the music taggers' spectrograms."""
 
 __all__ = ["HOP", "N_FRAMES", "SAMPLE_RATE"]
 

@@ -1,9 +1,9 @@
-"""Networks of the four music taggers of Pons & Serra (2019), re-implemented in PyTorch.
+"""Networks of the four music taggers by Pons & Serra (2019), re-implemented in PyTorch.
 
 MusiCNN has a front end with musically motivated kernels (tall for timbre, long for time), a mid end
 of three residual convolutions over time, and a back end that pools over time and predicts tags. VGG
-has five blocks of small square kernels, as in computer vision. Both networks were trained on
-MagnaTagATune (``mtt-``) and, separately, on the Million Song Dataset (``msd-``). The weights are
+has five blocks with small square kernels, as used in computer vision. Each network was trained
+separately on MagnaTagATune (``mtt-``) and on the Million Song Dataset (``msd-``). The weights come
 from the package ``musicnn``.
 
 References
@@ -37,12 +37,12 @@ __all__ = ["VGG", "MusiCNN", "random_network", "trained_network"]
 
 N_TAGS = 50
 BN_EPSILON = 1e-3
-# order of this module's axes in TensorFlow's tensors, by number of axes
+# permutation from this module's axes to those of TensorFlow, by number of axes
 CHECKPOINT_AXES = {1: (0,), 2: (1, 0), 3: (2, 1, 0), 4: (2, 3, 1, 0)}
 
 
 def _derived(module: nn.Module, make: Callable):
-    """Return the result of `make`, cached until the weights of `module` change."""
+    """Return the result of ``make()``, cached until the weights of `module` change."""
     version = [(t.data_ptr(), t._version) for t in (*module.parameters(), *module.buffers())]
     if getattr(module, "_kept", (None,))[0] != version:
         with torch.inference_mode(False), torch.no_grad():
@@ -51,7 +51,7 @@ def _derived(module: nn.Module, make: Callable):
 
 
 class _BatchNorm(nn.Module):
-    """Batch normalisation at inference: a scale and a shift per channel, along the last axis."""
+    """Batch normalisation at inference: one scale and one shift per channel (the last axis)."""
 
     def __init__(self, n_channels: int):
         super().__init__()
@@ -70,7 +70,7 @@ class _BatchNorm(nn.Module):
 
 
 class _Weights(nn.Module):
-    """Base class of layers with a bias and a kernel; axis 0 of the kernel indexes the outputs."""
+    """Base class for layers with a kernel and a bias; axis 0 of the kernel indexes the outputs."""
 
     def __init__(self, *shape: int):
         super().__init__()
@@ -80,16 +80,17 @@ class _Weights(nn.Module):
 
 class _Dense(_Weights):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        # the rounding of a matrix product would depend on the position in the batch
+        # the rounding errors of a matrix product would depend on the position in the batch
         return (x[:, None] * self.kernel).sum(2) + self.bias
 
 
 class _PooledConvolution(_Weights, abc.ABC):
-    """Base class of blocks of convolution, ReLU, batch norm and max-pooling; channels last.
+    """Base class for blocks of convolution, ReLU, batch norm and max-pooling; channels last.
 
-    The maximum is taken first, because the later steps then process far fewer values. To give the
-    same result, kernel and bias are multiplied by the scale of the batch norm, and the ReLU becomes
-    a bound on the result: a lower bound, or an upper bound if the scale is negative.
+    Max-pooling is done directly after the convolution, because the later steps then process far
+    fewer values. To give the same result, the kernel and the bias are multiplied by the scale of
+    the batch norm, and the ReLU becomes a bound on the result: a lower bound, or an upper bound if
+    the scale is negative.
     """
 
     def __init__(self, *shape: int):
@@ -114,7 +115,7 @@ class _PooledConvolution(_Weights, abc.ABC):
 
 
 class _FrontConvolution(_PooledConvolution):
-    """Convolution with maxima over all frequencies, in the front end of MusiCNN."""
+    """Convolution followed by the maximum over all frequencies, in the front end of MusiCNN."""
 
     def maxima(self, kernel):
         if kernel.device.type == "cpu" and kernel.shape[3] > 1:
@@ -160,7 +161,7 @@ class MusiCNN(nn.Module):
     """Music tagger with musically motivated kernels and 787 thousand parameters.
 
     The network convolves over time with zero padding, and pools over time. A short window therefore
-    gives the same result as a full window with masked frames after the end of the signal.
+    gives the same result as a full window whose frames after the end of the signal are masked.
     """
 
     def __init__(self):
@@ -230,9 +231,9 @@ class MusiCNN(nn.Module):
 
 
 class _FirstBlock(_PooledConvolution):
-    """First block of the VGG: convolution, and maxima over four frames with a stride of two.
+    """First block of the VGG: convolution, then maxima over four frames with a stride of two.
 
-    Along frequency, the convolution itself has a stride of two.
+    The convolution has a stride of two along frequency.
     """
 
     pool, stride = 4, 2
@@ -253,7 +254,7 @@ class _FirstBlock(_PooledConvolution):
 
 
 class _SquareBlock(_PooledConvolution):
-    """Block of the VGG on 128 channels, with maxima over squares of frames and frequencies."""
+    """Later block of the VGG: convolution, then maxima over squares of frames and frequencies."""
 
     def __init__(self, pool: int):
         super().__init__(128, 128, 3, 3)
@@ -274,9 +275,9 @@ def square_maxima(kernel: torch.Tensor, pool: int, x: torch.Tensor) -> torch.Ten
 class VGG(nn.Module):
     """Music tagger with a VGG architecture and 606 thousand parameters.
 
-    The dense layer needs windows of 187 frames. A short last window is padded with silence (zeros
-    in the log spectrogram), and positions of the feature maps that begin after the end of the
-    signal are excluded from the pooled layers. Only those rows of the feature maps that depend on
+    The dense layer requires windows of 187 frames. A short last window is padded with silence
+    (zeros in the log spectrogram), and positions in the feature maps that begin after the end of
+    the signal are excluded from the pooled layers. Only the rows of the feature maps that depend on
     the signal are computed; the other rows are copied from the feature maps of silence.
     """
 
@@ -295,7 +296,7 @@ class VGG(nn.Module):
         return blocks | _numbered("batch_normalization", norms) | {"dense": self.tags}
 
     def forward(self, batch: torch.Tensor, n_valid: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Compute the feature maps, averaged over frequency, and the probabilities of tags.
+        """Compute the feature maps, averaged over frequency, and the tag probabilities.
 
         Parameters
         ----------
@@ -308,7 +309,7 @@ class VGG(nn.Module):
         -------
         dict of str to Tensor
             ``pool1`` to ``pool5``, shape (n_windows, n_positions, 128), with NaN at positions after
-            the end of the signal; ``taggram``, shape (n_windows, 50).
+            the end of the signal; and ``taggram``, shape (n_windows, 50).
         """
         x = self.spectrogram(batch)
         mask = torch.arange(x.shape[1], device=x.device) < n_valid[:, None]
@@ -316,7 +317,7 @@ class VGG(nn.Module):
         silence = _derived(self, self._maps_of_silence)
         pooled, stride = {}, 1
         for i, block in enumerate(self.blocks, 1):
-            # rows of the output that depend on x, and rows of the input on which they depend
+            # number of output rows that depend on x, and number of input rows that determine them
             n_rows = min(silence[i].shape[1], -(-(x.shape[1] + 1) // block.stride))
             n_needed = block.stride * (n_rows - 1) + block.pool + 1
             x = block(_continued(x[:, :n_needed], silence[i - 1][:, :n_needed]))[:, :n_rows]
@@ -330,7 +331,7 @@ class VGG(nn.Module):
         return {**pooled, "taggram": _probabilities(self.tags(flat))}
 
     def _maps_of_silence(self) -> list[torch.Tensor]:
-        """Compute the normalised input and the output of each block for a silent window."""
+        """Compute the normalised input and each block's output for a silent window."""
         maps = [self.input_norm(self.tags.bias.new_zeros(1, N_FRAMES, N_MELS, 1))]
         for block in self.blocks:
             maps.append(block(maps[-1]))
@@ -338,13 +339,13 @@ class VGG(nn.Module):
 
 
 def _continued(x: torch.Tensor, silence: torch.Tensor) -> torch.Tensor:
-    """Append the last rows of the feature maps of silence to shorter feature maps."""
+    """Extend shorter feature maps with the corresponding rows of the feature maps of silence."""
     rest = silence[:, x.shape[1] :]
     return torch.cat([x, rest.expand(len(x), *rest.shape[1:])], 1) if rest.shape[1] else x
 
 
 def _probabilities(logits: torch.Tensor) -> torch.Tensor:
-    # in float32, rounding would depend on the position in the batch (vector or scalar instructions)
+    # in float32, rounding would depend on the position, as vector and scalar code differ
     precise = logits.double() if logits.device.type != "mps" else logits
     return torch.sigmoid(precise).float()
 
@@ -368,7 +369,7 @@ def random_network(name: str, seed: int = 0) -> MusiCNN | VGG:
 
 
 def trained_network(name: str, path: Path) -> MusiCNN | VGG:
-    """Build a tagger with the weights of a checkpoint.
+    """Build a tagger with the weights from a checkpoint.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ class MelSpectrogram(nn.Module):
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
         """Map windows (n_windows, n_samples) to spectrograms (n_windows, n_frames, 96)."""
-        # with double precision, values between two half-precision numbers are nearly always
+        # in double precision, values between two half-precision numbers are nearly always
         # rounded to the same number as in the authors' code
         precise = torch.float32 if batch.device.type == "mps" else torch.float64
         window = torch.hann_window(N_FFT, dtype=precise, device=batch.device)

@@ -1,7 +1,7 @@
 """Adapter for the four music taggers by Pons & Serra (2019).
 
-This module does not import torch, so that cached vectors can be read without delay. The networks
-are in :mod:`groove_utils.embed.models.musicnn.networks`.
+This module does not import torch, so that cached vectors can be read without this slow import. The
+networks are in :mod:`groove_utils.embed.models.musicnn.networks`.
 
 References
 ----------
@@ -16,26 +16,27 @@ from groove_utils.embed.models.packaged_model import PackagedModel
 
 __all__ = ["Tagger"]
 
-# number of samples spanned by the frames of a window
+# number of samples that the frames of a window span
 WINDOW = (N_FRAMES + 1) * HOP
 
 
 class Tagger(PackagedModel):
-    """Adapter for one of the four music taggers, or for its twin with random weights.
+    """Adapter for one of the four music taggers, or for its untrained twin.
 
     Parameters
     ----------
     name : str
-        ``msd-musicnn``, ``mtt-musicnn``, ``msd-vgg`` or ``mtt-vgg``, with ``-untrained`` added for
-        the twin. The twin is the same network with random kernels (uniform, Glorot & Bengio 2010)
-        and zero biases, as before training; its normalisation layers neither scale nor shift.
+        ``msd-musicnn``, ``mtt-musicnn``, ``msd-vgg`` or ``mtt-vgg``, with the suffix ``-untrained``
+        for the twin. The twin is the same network, initialised as before training: its kernels are
+        random (uniform, Glorot & Bengio 2010), its biases are zero, and its normalisation layers
+        neither scale nor shift.
     seed : int
-        Seed of the twin's random weights; trained models ignore it.
+        Seed for the twin's random weights; ignored by trained models.
     """
 
     sample_rate = SAMPLE_RATE
     window = WINDOW / SAMPLE_RATE
-    hop = (N_FRAMES - 1) * HOP / SAMPLE_RATE  # as in the original, which counts 186 frames in 3 s
+    hop = (N_FRAMES - 1) * HOP / SAMPLE_RATE  # as in the authors' code, with 186 frames in 3 s
     lead = HOP / SAMPLE_RATE
     version = "0.1.0"
     any_length = True
@@ -62,7 +63,7 @@ class Tagger(PackagedModel):
         return networks.random_network(self.name, self.seed)
 
     def forward(self, network, batch, n_valid) -> dict:
-        """Compute the outputs of the layers for a batch of windows.
+        """Compute the layer outputs for a batch of windows.
 
         Parameters
         ----------
@@ -77,6 +78,6 @@ class Tagger(PackagedModel):
 
         if batch.shape[1] < WINDOW:  # the last frame is centred on the end of the signal
             batch = torch.nn.functional.pad(batch, (0, HOP))
-        # half precision is too coarse for Fourier and Winograd transforms
+        # bfloat16 is too coarse for Fourier and Winograd transforms
         with torch.autocast(batch.device.type, enabled=False):
             return network(batch, (n_valid // HOP).clamp(1, N_FRAMES))

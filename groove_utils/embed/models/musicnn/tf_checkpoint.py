@@ -1,9 +1,9 @@
 """Read the taggers' TensorFlow checkpoints without TensorFlow.
 
-The data file of a checkpoint contains its variables one after the other, sorted by name, as raw
-float32. Each trained variable is followed by two moments of the optimiser Adam. Names and shapes
-are therefore sufficient to locate a variable. The values are verified later; see
-:mod:`groove_utils.embed.fingerprints`.
+The data file of a checkpoint contains the variables one after the other, sorted by name, as raw
+float32 values. Each trained variable is followed by the two moments that the Adam optimiser
+estimated for it. Names and shapes are therefore sufficient to locate a variable. The values are
+verified later; see :mod:`groove_utils.embed.fingerprints`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def read_checkpoint(
     path : path-like
         Data file of the checkpoint.
     shapes : mapping of str to tuple of int
-        Shapes of all variables by name, except those of the optimiser.
+        Shapes of all variables except those of the optimiser, by name.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def read_checkpoint(
     if size != 4 * stops[-1]:
         raise ModelRefusedError(
             f"{path} has {size} bytes; expected {4 * stops[-1]}. It is damaged, or belongs to "
-            "another network; install the package that contains it again.",
+            "another network. Reinstall the package that contains it.",
             kind="damaged_file",
             path=path,
             value=size,
