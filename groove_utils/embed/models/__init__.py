@@ -1,1 +1,1 @@
-"""Adapters of pretrained models, with one file or folder per family of models."""
+"""Adapters for pretrained models, with one file or folder per family of models."""

@@ -1,7 +1,7 @@
-"""aiSFX (Ma & Lerch, 2022): an embedding of sound effects.
+"""aiSFX (Ma & Lerch, 2022): an embedding for sound effects.
 
-The network has eight convolutional layers and 4.7 million parameters. Its input is a mel
-spectrogram of 2.3 s. The network was trained to classify sound effects (doors, crowds, weather, …)
+The network has eight convolutional layers and 4.7 million parameters. Its input is a 2.3-second mel
+spectrogram. The network was trained to classify sound effects (doors, crowds, weather, …)
 from nine commercial libraries. It was not trained on music.
 
 References
@@ -27,7 +27,7 @@ __all__ = ["AiSFX", "AiSFXNetwork", "MelSpectrogram"]
 
 SAMPLE_RATE, N_FFT, N_MELS = 44100, 2048, 96
 FRAMING = Framing(SAMPLE_RATE, N_FFT, hop=1024, n_frames=100)
-LARGEST = 9.457798957824707  # largest value of the training data, after compression
+LARGEST = 9.457798957824707  # largest value in the training data, after compression
 CHANNELS = (64, 128, 256, 512)
 
 
@@ -36,7 +36,7 @@ class MelSpectrogram(nn.Module):
 
     Power spectra of 2048 points, 1024 samples apart, are reduced to 96 bands of the HTK mel scale
     up to 22,050 Hz. Filters are triangular on the mel scale, and their weights sum to 1. Values are
-    compressed by log10(10000·x + 1), and divided by the largest value in the training data.
+    compressed by log10(10000·x + 1) and divided by the largest value in the training data.
     """
 
     def __init__(self):
@@ -101,7 +101,7 @@ class AiSFXNetwork(nn.Module):
 
 
 class AiSFX(PackagedNetwork):
-    """Adapter for aiSFX (``aisfx``), or for a copy with random weights (``aisfx-untrained``)."""
+    """Adapter for aiSFX (``aisfx``) or a copy with random weights (``aisfx-untrained``)."""
 
     architecture, framing = AiSFXNetwork, FRAMING
     version = "0.1.2"
@@ -111,8 +111,8 @@ class AiSFX(PackagedNetwork):
     def read(self, path: Path) -> dict[str, torch.Tensor]:
         """Return the weights of the embedding network from the package's file.
 
-        The file also contains the number of classes in each library as a NumPy integer. PyTorch's
-        restricted unpickler is allowed to read NumPy integers in addition to tensors.
+        The file also contains the number of classes in each library, as NumPy integers. PyTorch's
+        restricted unpickler must therefore be allowed to read them in addition to tensors.
         """
         scalar = np.int64(0).__reduce__()[0]
         allowed = [scalar, (scalar, "numpy.core.multiarray.scalar")]  # its name before NumPy 2

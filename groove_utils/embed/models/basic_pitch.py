@@ -1,11 +1,11 @@
-"""Basic Pitch (Bittner et al., 2022): transcription of notes, run with ONNX Runtime.
+"""Basic Pitch (Bittner et al., 2022): note transcription, run with ONNX Runtime.
 
 The network has 17 thousand parameters and was trained to transcribe any instrument. Its input is a
 harmonically stacked constant-Q transform of a two-second window. For each of 172 frames, the
-network estimates the probability that each of 88 piano keys sounds (``note``) or begins to sound
-(``onset``), and that a pitch is present in each third of a semitone (``contour``). The embedding
-consists of the means and standard deviations of these probabilities over time. The model was
-trained to recognise notes, not tags or styles.
+network estimates three types of probability: that each of 88 piano keys sounds (``note``), that it
+begins to sound (``onset``), and that a pitch is present in each of 264 bins, which are a third of a
+semitone wide (``contour``). The embedding consists of the means and standard deviations of these
+probabilities over time. The model was trained to recognise notes, not tags or styles.
 
 References
 ----------
@@ -33,7 +33,7 @@ __all__ = ["BasicPitch", "fold_convolutions"]
 SAMPLE_RATE = 22050
 HOP = 256
 WINDOW = 43844  # samples; the graph's input
-EDGE = 15  # number of frames without full context at each end of a window, which are dropped
+EDGE = 15  # number of frames to drop at each end of a window, where they lack context
 N_FRAMES = 172
 OUTPUTS = {
     "note": "StatefulPartitionedCall:1",
@@ -44,10 +44,9 @@ VECTOR_LENGTH = 16  # number of channels that a convolution on a CPU computes at
 
 
 class BasicPitch(PackagedGraph):
-    """Adapter for Basic Pitch, trained (``basic-pitch``) or untrained (``basic-pitch-untrained``).
+    """Adapter for Basic Pitch (``basic-pitch``) or its untrained twin (``basic-pitch-untrained``).
 
-    The untrained network has random weights, except in the constant-Q transform, which is not
-    learnt.
+    The twin has random weights, except in the constant-Q transform, which is not learnt.
     """
 
     sample_rate = SAMPLE_RATE
@@ -62,7 +61,7 @@ class BasicPitch(PackagedGraph):
     def randomise(self, graph: bytes) -> bytes:
         """Return the graph with random weights, except in the constant-Q transform."""
         tensors = onnx.load_from_string(graph).graph.initializer
-        # the kernels of the transform have one row
+        # only the kernels of the transform have a single row
         fixed = [tensor.name for tensor in tensors if tensor.dims[2:3] == [1]]
         return randomise_graph(graph, self.seed, fixed)
 
@@ -71,7 +70,7 @@ class BasicPitch(PackagedGraph):
         return fold_convolutions(graph)
 
     def forward(self, session: GraphSession, batch, n_valid) -> dict[str, np.ndarray]:
-        """Compute the mean and standard deviation of each probability over the valid frames.
+        """Compute the mean and standard deviation of each probability over valid frames.
 
         Parameters
         ----------
@@ -85,7 +84,7 @@ class BasicPitch(PackagedGraph):
         Returns
         -------
         dict of str to ndarray of float32, shape (n_windows, 2 × n_pitches)
-            Means, followed by standard deviations, for each layer.
+            Means, followed by standard deviations, keyed by layer.
         """
         inner = slice(EDGE, N_FRAMES - EDGE)
         times = np.arange(N_FRAMES)[inner] * HOP
@@ -99,10 +98,10 @@ class BasicPitch(PackagedGraph):
 def fold_convolutions(graph: bytes) -> bytes:
     """Rewrite an ONNX model to run faster, with the same outputs up to rounding.
 
-    On a CPU, a convolution computes 16 channels at once. A convolution with fewer output channels
-    is therefore replaced by one that computes several neighbouring pitches as additional channels.
-    The new convolution has a shifted copy of the kernel for each of these pitches, and its stride
-    is the number of these pitches.
+    On a CPU, a convolution computes 16 channels at once. A convolution with at most half as many
+    output channels is therefore replaced by one that computes neighbouring pitches as additional
+    channels. The new convolution has a shifted copy of the kernel for each of these pitches, and
+    its stride is the number of these pitches.
 
     Parameters
     ----------

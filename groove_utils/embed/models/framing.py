@@ -1,4 +1,4 @@
-"""Division of windows of audio into frames."""
+"""Division of audio windows into frames."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ __all__ = ["Framing"]
 
 @dataclass(frozen=True)
 class Framing:
-    """Length, hop and number of the frames into which a window is divided.
+    """Division of a window into overlapping frames.
 
     Attributes
     ----------
     sample_rate : int
         Sample rate in Hz.
     length, hop : int
-        Length and hop of the frames in samples.
+        Length of the frames and hop between them, in samples.
     n_frames : int
         Number of frames per window.
 
@@ -38,12 +38,12 @@ class Framing:
 
     @property
     def window(self) -> float:
-        """Duration of a window in seconds, spanning all of its frames."""
+        """Duration of a window in seconds, including all of its frames."""
         return ((self.n_frames - 1) * self.hop + self.length) / self.sample_rate
 
     @property
     def period(self) -> float:
-        """Hop between windows in seconds, chosen to space frames equally across windows."""
+        """Hop between windows in seconds, such that frames are evenly spaced across windows."""
         return self.n_frames * self.hop / self.sample_rate
 
     @property

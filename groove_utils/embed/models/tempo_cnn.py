@@ -1,7 +1,7 @@
-"""Tempo-CNN (Schreiber & Müller, 2019): estimation of tempo from a mel spectrogram of 12 s.
+"""Tempo-CNN (Schreiber & Müller, 2019): tempo estimation from 12-second mel spectrograms.
 
-The network has 0.1 million parameters, and its kernels extend only along time. It was trained to
-estimate the tempo in beats per minute. Frequency bands are combined only by pooling.
+The network has 0.1 million parameters, and was trained to estimate the tempo in beats per minute.
+Its kernels extend only along time; frequency bands are combined only by pooling.
 
 References
 ----------
@@ -31,7 +31,7 @@ BN_EPSILON = 1e-3
 
 
 class _Block(nn.Module):
-    """Convolutions over five and three frames, each with ReLU and batch norm; max-pooling."""
+    """Two convolutions, over 5 and 3 frames, each with ReLU and batch norm; then max-pooling."""
 
     def __init__(self, n_in: int, n_out: int, n_bands: int):
         super().__init__()
@@ -46,7 +46,7 @@ class _Block(nn.Module):
 
 
 class TempoNetwork(nn.Module):
-    """DeepTemp network of Schreiber & Müller (2019), with k = 8."""
+    """DeepTemp network of Schreiber & Müller (2019) with k = 8 filters in the first block."""
 
     def __init__(self):
         super().__init__()
@@ -66,12 +66,13 @@ class TempoNetwork(nn.Module):
             return torch.fft.rfft(FRAMING.cut(batch) * window).abs() @ self.filters
 
     def forward(self, batch: torch.Tensor, n_valid: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Compute the feature maps, averaged over frequency, and the probabilities of tempi.
+        """Compute the feature maps, averaged over frequency, and the tempo probabilities.
 
         The spectrogram of each window is standardised, and rounded to half precision as in
         training. ``block1`` to ``block6`` have shape (n_windows, n_positions, n_channels), with NaN
-        after the end of the signal; ``tempo``, shape (n_windows, 256), contains the probabilities
-        of 30 to 285 beats per minute. For the parameters, see :class:`PackagedNetwork`.
+        after the end of the signal. ``tempo``, shape (n_windows, 256), contains the probability of
+        each tempo from 30 to 285 beats per minute. For the parameters, see
+        :class:`PackagedNetwork`.
         """
         x = self.spectrogram(batch)
         mask = FRAMING.valid(n_valid)
@@ -87,10 +88,9 @@ class TempoNetwork(nn.Module):
 
 
 class TempoCNN(PackagedNetwork):
-    """Adapter for Tempo-CNN (``tempo-cnn``), or its copy with random weights (``…-untrained``).
+    """Adapter for Tempo-CNN (``tempo-cnn``) or a copy with random weights (``…-untrained``).
 
-    The package and the weights are under the GNU Affero licence, so they are not installed by
-    default.
+    The package and the weights are licensed under the AGPL, so they are not installed by default.
     """
 
     architecture, framing = TempoNetwork, FRAMING

@@ -1,12 +1,12 @@
 """VibeNet (Shim, 2025): estimation of danceability, energy and five other attributes of songs.
 
-The network is an EfficientNet-B0 on a mel spectrogram, and is run with ONNX Runtime. It was trained
-on songs of the Free Music Archive to reproduce the output of a larger network. The larger network
-had been trained to predict seven attributes of these songs: acousticness, danceability, energy,
-instrumentalness, liveness, speechiness and valence. The company Echo Nest, which described songs
-for streaming services, had computed these attributes with an unpublished method. The layers are the
-average of the last feature maps over time and frequency (``pooled``), the hidden layer of the head
-(``hidden``), and the seven attributes (``attributes``).
+The network is an EfficientNet-B0 whose input is a mel spectrogram; it is run with ONNX Runtime. It
+was trained on songs from the Free Music Archive to reproduce the output of a larger network, which
+had itself been trained to predict seven attributes of these songs: acousticness, danceability,
+energy, instrumentalness, liveness, speechiness and valence. These attributes had been computed with
+an unpublished method by The Echo Nest, a company that described songs for streaming services. The
+layers are the last feature maps averaged over time and frequency (``pooled``), the hidden layer of
+the head (``hidden``), and the seven attributes (``attributes``).
 
 The package ``vibenet`` contains the graph; its own code is not used.
 
@@ -45,19 +45,20 @@ ATTRIBUTES = (
     "speechiness",
     "valence",
 )
-"""Columns of the layer ``attributes``, each from 0 to 1."""
+"""Columns of the layer ``attributes``; the values range from 0 to 1."""
 
-# attributes that are probabilities; the network returns their log odds
+# positions of attributes that are probabilities; the network returns their log odds
 LIKELIHOODS = [ATTRIBUTES.index(name) for name in ("acousticness", "instrumentalness", "liveness")]
 
 
 class VibeNet(PackagedGraph):
-    """Adapter for VibeNet (``vibenet``), or for a copy with random weights (``vibenet-untrained``).
+    """Adapter for VibeNet (``vibenet``) or a copy with random weights (``vibenet-untrained``).
 
-    Batch normalisation uses statistics of the training songs, which an untrained network lacks. The
-    untrained copy therefore normalises each layer by the mean and variance of its values in the
-    same window. (Without normalisation, the values become ever smaller from layer to layer. With
-    statistics from a few test sounds, the values for other sounds become far too large.)
+    Batch normalisation uses statistics from the training songs, which an untrained network does not
+    have. The untrained copy therefore normalises each layer by the mean and variance of its values
+    in the same window. (Without normalisation, the values become smaller and smaller from layer to
+    layer. With statistics from a few test sounds, the values for other sounds become far too
+    large.)
     """
 
     sample_rate = SAMPLE_RATE
@@ -70,11 +71,11 @@ class VibeNet(PackagedGraph):
     outputs = OUTPUTS
 
     def randomise(self, graph: bytes) -> bytes:
-        """Return the graph with random weights and with normalisation per window."""
+        """Return the graph with random weights and with separate normalisation of each window."""
         return normalise_examples(super().randomise(graph))
 
     def prepare(self, samples: np.ndarray, n_valid: int) -> np.ndarray:
-        """Compute the network's input: mel spectrogram of a window, shape (128, n_frames).
+        """Compute the network's input, the mel spectrogram of a window, shape (128, n_frames).
 
         The spectrogram of the valid samples is repeated until the window is full, because the
         network averages over all frames.
@@ -84,7 +85,7 @@ class VibeNet(PackagedGraph):
         return frames[:, np.arange(n_frames) % frames.shape[1]]
 
     def forward(self, session: GraphSession, batch, n_valid) -> dict[str, np.ndarray]:
-        """Compute the outputs of the layers for a batch of spectrograms.
+        """Compute the layer outputs for a batch of spectrograms.
 
         Parameters
         ----------
@@ -104,21 +105,21 @@ class VibeNet(PackagedGraph):
 
 
 def log_mel_spectrogram(samples: np.ndarray) -> np.ndarray:
-    """Compute the mel spectrogram in decibels, with a floor 80 dB below its maximum.
+    """Compute the mel spectrogram in decibels, clipped at 80 dB below its maximum.
 
     Parameters
     ----------
     samples : ndarray of float32, shape (n_samples,)
-        Mono signal at 16 kHz. A signal shorter than 640 samples is padded to this length.
+        Mono signal at 16 kHz. A signal of fewer than 640 samples is padded to this length.
 
     Returns
     -------
     ndarray of float32, shape (128, n_frames)
-        Spectra of the frames that lie within the signal; a frame has 640 samples, and frames are
-        320 samples apart.
+        Spectra of the frames that lie entirely within the signal. A frame has 640 samples, and
+        frames are 320 samples apart.
     """
     samples = np.pad(samples, (0, max(0, FRAME - len(samples))))
-    # librosa centres a short frame in its Fourier transform
+    # librosa centres the FRAME samples of a frame within N_FFT samples
     margin = (N_FFT - FRAME) // 2
     power = librosa.feature.melspectrogram(
         y=np.pad(samples, margin),
@@ -143,7 +144,7 @@ def normalise_examples(graph: bytes) -> bytes:
     Returns
     -------
     bytes
-        The changed ``ModelProto``.
+        The modified ``ModelProto``.
     """
     model = onnx.load_from_string(graph)
     nodes = []
