@@ -1,7 +1,7 @@
-"""Downloads of weights from the Hugging Face hub, at pinned revisions.
+"""Download weights from the Hugging Face hub at pinned revisions.
 
-An interrupted download can be started again; complete files are kept. If the connection is lost,
-the hub's client resumes the download within the same run.
+If a download is interrupted, run it again: files that are complete are kept. If the connection is
+lost for a short time, the hub's client resumes the download by itself.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LEGACY = ["*.json", "*.bin", "*.txt", "*.model"]
 
 
 class RemoteFile(NamedTuple):
-    """File on the hub: name, size in bytes, and SHA-256 hash (hex) if the hub provides it."""
+    """A file on the hub: name, size in bytes, and SHA-256 hash (hex; None if unknown)."""
 
     name: str
     size: int
@@ -52,7 +52,7 @@ class Download:
     revision : str
         Full hash of the commit.
     patterns : tuple of str
-        Patterns that match the names of the files.
+        Patterns for the names of the files to download.
     files : tuple of RemoteFile
         All matching files, including those that are already in the cache.
     """
@@ -81,14 +81,14 @@ def plan_download(card: ModelCard) -> Download:
     Returns
     -------
     Download
-        Files, with the commit from which they would be downloaded.
+        The files, and the commit from which they would be downloaded.
 
     Raises
     ------
     ModelUnavailableError
-        If the user has not allowed the authors' code that the model needs
-        (``kind="needs_consent"``), the hub does not respond (``"hub_unreachable"``), or the hub
-        returns an error (``"not_fetched"``).
+        If the model requires its authors' code and the user has not allowed it
+        (``kind="needs_consent"``), if the hub does not respond (``"hub_unreachable"``), or if the
+        hub returns an error (``"not_fetched"``).
     """
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError
@@ -97,15 +97,15 @@ def plan_download(card: ModelCard) -> Download:
     if card.opt_in and card.name not in consented():
         raise ModelUnavailableError(
             f"{card.name}: this model runs its authors' code, which is downloaded with the weights "
-            f"of {card.repository}. Nothing was fetched. If you trust that code, run "
-            f"`export GROOVE_REMOTE_CODE={card.name}` and fetch again.",
+            f"from {card.repository}. Nothing was fetched. If you trust this code, run "
+            f"`export GROOVE_REMOTE_CODE={card.name}`, then fetch again.",
             kind="needs_consent",
             value=card.name,
         )
     try:
         revision = _full_revision(card.repository, card.revision)
         info = HfApi().model_info(card.repository, revision=revision, files_metadata=True)
-    except (HfHubHTTPError, LookupError) as error:  # these errors mean that the hub has responded
+    except (HfHubHTTPError, LookupError) as error:  # the hub has responded
         raise _not_fetched(card, error) from error
     except Exception as error:  # several libraries raise connection errors
         raise _not_fetched(card, error, "hub_unreachable") from error
@@ -122,7 +122,7 @@ def plan_download(card: ModelCard) -> Download:
 
 
 def _full_revision(repository: str, revision: str) -> str:
-    """Return the full hash of a commit; the hub does not accept abbreviations."""
+    """Return the full hash of a commit, because the hub does not accept abbreviated hashes."""
     if len(revision) == 40:
         return revision
     from huggingface_hub import HfApi
@@ -139,7 +139,7 @@ def _not_fetched(
 ) -> ModelUnavailableError:
     return ModelUnavailableError(
         f"{card.name}: {card.repository} at revision {card.revision} could not be fetched "
-        f"({type(error).__name__}: {error}). Run the command with an internet connection. Or "
+        f"({type(error).__name__}: {error}). Run the command with an internet connection, or "
         f"{copy_steps(card)}",
         kind=kind,
         value=card.name,
@@ -149,8 +149,8 @@ def _not_fetched(
 def fetch_weights(card: ModelCard, download: Download | None = None) -> Path:
     """Download a model's files from the hub at the pinned revision, and return their folder.
 
-    Code by the model's authors is downloaded only if the model needs it and the user has allowed it
-    in ``$GROOVE_REMOTE_CODE``.
+    The authors' code is downloaded only if the model requires it and the user has allowed it in
+    ``$GROOVE_REMOTE_CODE``.
 
     Parameters
     ----------
@@ -162,10 +162,10 @@ def fetch_weights(card: ModelCard, download: Download | None = None) -> Path:
     Raises
     ------
     ModelUnavailableError
-        If the user has not allowed code that the model needs, the hub cannot be reached, or the
-        repository lacks required files.
+        If the model requires code that the user has not allowed, the files cannot be downloaded, or
+        the repository lacks required files.
     ModelRefusedError
-        If the hash of a file differs from the hash that the hub provides.
+        If the hash of a file differs from the hash reported by the hub.
     """
     from huggingface_hub import snapshot_download
 
@@ -189,8 +189,8 @@ def fetch_weights(card: ModelCard, download: Download | None = None) -> Path:
         if file.sha256 and hash_file(folder / file.name) != file.sha256:
             path = (folder / file.name).resolve()  # the folder contains only links to the files
             raise ModelRefusedError(
-                f"{card.name}: {path} does not have the hash that the hub provides for "
-                f"{file.name}. Delete the file, and fetch again.",
+                f"{card.name}: {path} does not match the hash that the hub reports for "
+                f"{file.name}. Delete the file, then fetch again.",
                 kind="damaged_file",
                 path=path,
                 value=file.sha256,
@@ -218,8 +218,8 @@ def fetch_models(cards: Iterable[ModelCard]) -> int:
     Raises
     ------
     ModelUnavailableError
-        If the hub does not respond (``kind="hub_unreachable"``), or there is not enough space for
-        the files (``"disk_full"``). In both cases, nothing is downloaded.
+        If the hub does not respond (``kind="hub_unreachable"``), or the disk has too little space
+        for the files (``"disk_full"``). In both cases, nothing is downloaded.
     """
     cards = list(cards)
     downloads, problems = _plan_downloads(cards)
@@ -233,21 +233,21 @@ def fetch_models(cards: Iterable[ModelCard]) -> int:
                 print(f"{card.name}: fetched into {fetch_weights(card, download)}")
             available, _, how = availability(card)
             if available:
-                result = "equals its record" if verify_or_record(card.name) else "recorded"
+                result = "matches its record" if verify_or_record(card.name) else "recorded"
                 print(f"{card.name}: {result} in {fingerprints.REGISTRY}")
             else:
                 problems.append(f"{card.name}: its files are on this machine; to run it, {how}")
         except (ModelUnavailableError, ModelRefusedError) as error:
             problems.append(str(error))
         finally:
-            forget_models()  # loaded models need gigabytes of memory
+            forget_models()  # they may occupy gigabytes of memory
     for problem in problems:
         print(problem, file=sys.stderr)
     return len(problems)
 
 
 def _plan_downloads(cards: Iterable[ModelCard]) -> tuple[dict[str, Download], list[str]]:
-    """Print the state of each model; return the planned downloads by model, and error messages."""
+    """Print each model's state; return the planned downloads by model, and error messages."""
     downloads, problems = {}, []
     for card in cards:
         terms = f"{card.licence}{f' ({card.terms})' if card.terms else ''}"
@@ -257,8 +257,8 @@ def _plan_downloads(cards: Iterable[ModelCard]) -> tuple[dict[str, Download], li
             print(f"{card.name}: on this machine, {terms}")
         elif card.opt_in and card.name not in consented():
             print(
-                f"{card.name}: left out, {terms}; it runs its authors' code. If you trust it, run "
-                f"`export GROOVE_REMOTE_CODE={card.name}`, and fetch again"
+                f"{card.name}: skipped, {terms}; it runs its authors' code. If you trust this "
+                f"code, run `export GROOVE_REMOTE_CODE={card.name}`, then fetch again"
             )
         else:
             try:
@@ -287,14 +287,14 @@ def _unreachable(cards: Iterable[ModelCard], error: Exception) -> ModelUnavailab
         and not (card.opt_in and card.name not in consented())
     ]
     names = ", ".join(f"{card.name} ({card.repository})" for card in wanted)
-    published = " The published vectors of these models need no weights: STUDY=marmoret2026."
+    published = " To use their published vectors instead of weights, set STUDY=marmoret2026."
     if not all(card.in_paper for card in wanted):
         published = ""
     return ModelUnavailableError(
         f"The hub at {constants.ENDPOINT} does not respond ({type(error).__name__}: {error}). "
-        f"Missing models: {names}. Nothing was fetched. Run the same command with an internet "
-        f"connection. Or run it on a machine that has one, and copy its folder "
-        f"{constants.HF_HUB_CACHE} here.{published}",
+        f"Missing models: {names}. Nothing was fetched. Run the same command again with an "
+        f"internet connection, or run it on another machine and copy the files that it downloads "
+        f"to {constants.HF_HUB_CACHE} on this machine.{published}",
         kind="hub_unreachable",
         path=constants.HF_HUB_CACHE,
         value=[card.name for card in wanted],
@@ -302,7 +302,7 @@ def _unreachable(cards: Iterable[ModelCard], error: Exception) -> ModelUnavailab
 
 
 def _check_space(downloads: Mapping[str, Download]) -> None:
-    """Print the total size of downloads; raise an error if the disk has too little space."""
+    """Print the total size of the downloads; raise an error if the disk has too little space."""
     from huggingface_hub import constants
 
     needed = sum(download.missing_bytes for download in downloads.values())
@@ -311,7 +311,7 @@ def _check_space(downloads: Mapping[str, Download]) -> None:
     folder = Path(constants.HF_HUB_CACHE)
     existing = next(place for place in (folder, *folder.parents) if place.is_dir())
     free = shutil.disk_usage(existing).free
-    sizes = f"{format_bytes(needed)} to fetch into {folder}, where {format_bytes(free)} are free"
+    sizes = f"{format_bytes(needed)} to fetch into {folder}, where {format_bytes(free)} is free"
     if needed > free:
         raise ModelUnavailableError(
             f"{sizes}. Nothing was fetched. Free some space, or set HF_HOME to a folder on a "

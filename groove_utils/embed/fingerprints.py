@@ -1,14 +1,14 @@
 """Verify each loaded model against its recorded fingerprint and outputs.
 
-Three faults raise no error and still give plausible numbers: random weights, an uninitialised
-buffer, and a random step in the preprocessing. Every model is therefore checked when it is loaded:
+Three faults raise no error and still give plausible embeddings: random weights, an uninitialised
+buffer, and a random step in the preprocessing. Each model is therefore checked when it is loaded:
 
 - Its fingerprint, a hash of weights and buffers, must equal the recorded fingerprint.
-- A probe signal is embedded twice. Both results must be equal, and must equal the recorded result.
+- A probe signal is embedded twice. The results must agree with each other and with the record.
 
 The records of catalogued models are in ``fingerprints.json`` next to this module, written by
 ``python -m groove_utils.embed record NAME``. Any other model is recorded in the cache when it is
-first used on a machine, and later compared with that record.
+first used on a machine, and compared with this record afterwards.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 REGISTRY = Path(__file__).with_name("fingerprints.json")
-# rounding on another processor causes smaller differences; different weights cause larger ones
+# above the effect of rounding on another processor, below the effect of different weights
 TOLERANCE = 2e-3
 
 
@@ -50,8 +50,9 @@ def fingerprint(network: Any) -> str:
     Parameters
     ----------
     network : torch.nn.Module or object
-        For a module, all parameters and buffers are hashed, including non-persistent buffers. For
-        any other object, the bytes returned by its method ``content()`` are hashed, if it has one.
+        If it is a module, all parameters and buffers are hashed, including non-persistent buffers.
+        If it is another object with a method ``content()``, the bytes that this method returns are
+        hashed.
     """
     digest = hashlib.sha256(type(network).__qualname__.encode())
     if hasattr(network, "named_parameters"):
@@ -68,9 +69,9 @@ def fingerprint(network: Any) -> str:
 def probe_signal(n_samples: int, sr: int) -> np.ndarray:
     """Return a probe signal of clicks, tones and noise, float32 of shape (n_samples,).
 
-    The signal is computed from formulas, without a random number generator, so it is the same on
-    every machine up to rounding. Its rhythm repeats every second while pitch and loudness change,
-    so a crop differs from the whole signal.
+    The signal is computed from formulas, without a random number generator, so that it is the same
+    on every machine, apart from rounding. The rhythm repeats every second, but pitch and loudness
+    change, so a crop of the signal differs from the whole signal.
     """
     t = np.arange(n_samples)
     second = t // sr
@@ -95,8 +96,8 @@ def model_record(model) -> dict:
     Returns
     -------
     dict
-        ``fingerprint``, a hash; and ``probe``, which maps each layer to a list with the norm, the
-        mean and six values of its output.
+        ``fingerprint``, a hash; and ``probe``, a dict that maps each layer to a list containing the
+        norm, the mean and six elements of its output.
 
     Raises
     ------
@@ -111,7 +112,7 @@ def model_record(model) -> dict:
     probe = probe_signal(model.length, adapter.sample_rate)
 
     def embed() -> dict[str, np.ndarray]:
-        ready = model.prepare(probe, model.length)[None]  # may crop at random
+        ready = model.prepare(probe, model.length)[None]  # a faulty prepare() may crop at random
         layers = forward_windows(model, ready, np.array([model.length]))
         return {layer: mean[0] for layer, (mean, _) in layers.items()}
 
@@ -120,15 +121,15 @@ def model_record(model) -> dict:
     for layer, values in first.items():
         if not np.isfinite(values).all():
             raise ModelRefusedError(
-                f"{name}: refused. Layer {layer} of the probe signal is not finite.",
+                f"{name}: refused. For the probe signal, layer {layer} is not finite.",
                 kind="not_finite",
                 column=layer,
             )
         if not np.allclose(values, second[layer], rtol=1e-4, atol=1e-5 * np.abs(values).max()):
             raise ModelRefusedError(
-                f"{name}: refused. Two passes over the same signal give different values of "
-                f"{layer}: a step is random, such as active dropout or a random crop. Cut windows "
-                "before they reach the model, and call eval().",
+                f"{name}: refused. Two passes over the same signal give different values in "
+                f"{layer}, because a step is random, such as dropout or a random crop. Call eval() "
+                "on the network, and do not crop windows at random.",
                 kind="random_output",
                 column=layer,
             )
@@ -139,7 +140,7 @@ def model_record(model) -> dict:
 
 
 def check_model(model, key: str, *, registry: Path | None = None) -> None:
-    """Compare a model with its recorded fingerprint and outputs, or record them if it has none.
+    """Compare a model with its recorded fingerprint and outputs, or add a record if it has none.
 
     Parameters
     ----------
@@ -155,7 +156,7 @@ def check_model(model, key: str, *, registry: Path | None = None) -> None:
     ------
     ModelRefusedError
         If the fingerprint or an output for the probe signal differs from the record; the message
-        states which of them differs, and how to fix it.
+        says which of them differs and how to fix it.
     """
     name = key.partition("@")[0]
     record = model_record(model)
@@ -164,15 +165,15 @@ def check_model(model, key: str, *, registry: Path | None = None) -> None:
         write_record(key, {"key": key, **record})
         return
     custom = name not in catalogued_models()
-    remedy = "If you have changed it, give its class a new `version`. If you have not, " * custom
+    remedy = "If you changed the model, give its class a new `version`. If not, " * custom
     if record["fingerprint"] != expected["fingerprint"]:
         remedy += (
-            "it has an uninitialised buffer, or weights that are drawn again at each load: seed "
+            "it has an uninitialised buffer, or random weights that change with each load: seed "
             "them, or read them from a file."
             if custom
             else "Either they were not loaded from the file (random weights, an uninitialised "
             "buffer), or the file is a different version. Fetch the weights again, and install the "
-            "versions of requirements.lock."
+            "package versions in requirements.lock."
         )
         raise ModelRefusedError(
             f"{name}: refused. Its weights and buffers have the fingerprint "
@@ -186,14 +187,14 @@ def check_model(model, key: str, *, registry: Path | None = None) -> None:
         atol = TOLERANCE * (max(abs(x) for x in summary[1:]) or 1.0)
         if actual is None or not np.allclose(actual, summary, rtol=TOLERANCE, atol=atol):
             remedy += (
-                "something outside its class that it depends on has changed."
+                "something else that the model depends on has changed."
                 if custom
-                else "The preprocessing or the architecture differs. Install the versions of "
-                "requirements.lock."
+                else "The preprocessing or the architecture differs. Install the package versions "
+                "in requirements.lock."
             )
             raise ModelRefusedError(
-                f"{name}: refused. Its weights are those recorded, but layer {layer} of the probe "
-                f"signal is {actual}, and {where} has {summary}. {remedy}",
+                f"{name}: refused. Its weights match the record, but for the probe signal, layer "
+                f"{layer} is {actual}, whereas {where} has {summary}. {remedy}",
                 kind="other_output",
                 column=layer,
                 value=where,
@@ -206,11 +207,11 @@ def _recorded(key: str, registry: Path | None) -> tuple[dict | None, str]:
         return committed[key], "the registry"
     record = read_record(key)
     usable = record is not None and isinstance(record.get("probe"), dict)
-    return (record, "the first use on this machine") if usable else (None, "")
+    return (record, "the cached record") if usable else (None, "")
 
 
 def read_record(key: str) -> dict | None:
-    """Read a model's recorded fingerprint from the cache; None if it is missing or damaged."""
+    """Read a model's record from the cache; return None if it is missing or damaged."""
     try:
         record = json.loads(record_path(key).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -220,13 +221,13 @@ def read_record(key: str) -> dict | None:
 
 
 def write_record(key: str, record: Mapping) -> None:
-    """Write a record with a model's fingerprint to the cache."""
+    """Write a model's record, which contains its fingerprint, to the cache."""
     with atomic_path(record_path(key)) as part:
         part.write_text(json.dumps(record), encoding="utf-8")
 
 
 def read_registry(path: Path | None = None) -> dict[str, dict]:
-    """Read the records in a registry file, by key; the default file is :data:`REGISTRY`."""
+    """Return the records in a registry file (by default, :data:`REGISTRY`) as a dict by key."""
     path = path or REGISTRY
     return _read_registry(path, path.stat().st_mtime_ns) if path.is_file() else {}
 
@@ -237,7 +238,10 @@ def _read_registry(path: Path, _mtime: int) -> dict:
 
 
 def write_records(records: Mapping[str, dict], path: Path | None = None) -> None:
-    """Add records, given by key, to a registry file, which has one line per model."""
+    """Add records to a registry file, replacing records that have the same key.
+
+    The file, by default :data:`REGISTRY`, has one line per record.
+    """
     path = path or REGISTRY
     registry = read_registry(path) | records
     lines = [f"{json.dumps(key)}: {json.dumps(registry[key])}" for key in sorted(registry)]

@@ -1,6 +1,6 @@
 """Comparison of a loaded network with its weights file.
 
-Libraries can return a network with random weights or uninitialised buffers, and still report
+Libraries can return a network with random weights or uninitialised buffers and still report
 success. Adapters therefore compare every tensor with the weights file.
 :mod:`groove_utils.embed.fingerprints` then compares the model with its recorded fingerprint and
 outputs.
@@ -28,9 +28,9 @@ def tensor_values(tensor) -> np.ndarray:
 def check_weights(name: str, network, stored: Mapping[str, Any]) -> None:
     """Compare a network's parameters and buffers with the file from which they were loaded.
 
-    Each tensor must equal the tensor of the same name in the file. If the file has no tensor of
-    this name, a parameter must equal at least one tensor in the file, because libraries rename
-    parameters; a buffer is checked by :func:`check_buffers` instead.
+    Each tensor must equal the tensor with the same name in the file. If the file has no tensor with
+    this name, a parameter must equal at least one tensor in the file, because libraries may rename
+    parameters. A buffer that is not in the file is checked by :func:`check_buffers`.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def check_weights(name: str, network, stored: Mapping[str, Any]) -> None:
     network : torch.nn.Module
         Loaded network.
     stored : mapping of str to Tensor
-        Tensors in the file, by name. Their names may have an additional prefix.
+        Tensors in the file, by name. The names may have an additional prefix.
 
     Raises
     ------
@@ -59,14 +59,14 @@ def check_weights(name: str, network, stored: Mapping[str, Any]) -> None:
             raise ModelRefusedError(
                 f"{name}: refused. {len(wrong)} of its {what} differ from its weights file; the "
                 f"first is {wrong[0]}. They were not loaded, even if the library reported success. "
-                "Install the versions of requirements.lock, or fetch the weights again.",
+                "Install the package versions in requirements.lock, or fetch the weights again.",
                 kind="not_loaded",
                 column=wrong[0],
             )
 
 
 def _namesakes(network, stored: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Map tensor names of a network to the names in a file that equal them or end with them."""
+    """Map each tensor name in a network to the names in a file that equal it or end with it."""
     ends: dict[str, list[str]] = {}
     for key in stored:
         parts = key.split(".")
@@ -88,13 +88,13 @@ def check_buffers(name: str, network, stored: Mapping[str, Any], build: Callable
     name, network, stored
         As in :func:`check_weights`.
     build : callable
-        Function that builds the network again; it is called only if buffers are missing.
+        Function that builds a new network; called only if buffers are missing from the file.
 
     Raises
     ------
     ModelRefusedError
-        If a buffer differs from the same buffer of the new network, or contains NaN, which means
-        that the buffer was not initialised.
+        If a buffer contains NaN or differs from the same buffer in the new network, which means
+        that it was not initialised.
     """
     namesakes = _namesakes(network, stored)
     computed = {key: tensor for key, tensor in network.named_buffers() if key not in namesakes}
@@ -104,8 +104,8 @@ def check_buffers(name: str, network, stored: Mapping[str, Any], build: Callable
             tensor_values(buffer), tensor_values(expected[key])
         ):
             raise ModelRefusedError(
-                f"{name}: refused. Its buffer {key} differs from that of a new network: it was "
-                "not initialised. Install the versions of requirements.lock.",
+                f"{name}: refused. Its buffer {key} was not initialised, as it differs from that "
+                "of a new network. Install the package versions in requirements.lock.",
                 kind="uninitialised_buffer",
                 column=key,
             )

@@ -33,7 +33,7 @@ __all__ = [
     "verify_or_record",
 ]
 
-KEPT = 6  # number of loaded models; the least recently used one is dropped first
+KEPT = 6  # maximum number of models in memory; the least recently used one is dropped first
 _LOADED: OrderedDict[tuple, Model] = OrderedDict()
 _LOCK = threading.RLock()
 
@@ -48,7 +48,7 @@ def load_model(
     model : str
         Name of the model.
     seed : int
-        Seed of the random weights of models named ``…-untrained``; other models ignore it.
+        Seed for the random weights of models named ``…-untrained``; ignored by other models.
     device : str, optional
         As in :func:`groove_utils.embed.embed_audio`.
     autocast : bool
@@ -77,7 +77,7 @@ def load_model(
 
     device = choose_device(device)
     with _LOCK:
-        # a reader may have registered a different model under the same name
+        # the user may have registered a different model under the same name
         key = model, registration(model), seed, device, autocast
         if key in _LOADED:
             _LOADED.move_to_end(key)
@@ -104,9 +104,9 @@ def load_model(
 
 
 def _halve_weights(network: torch.nn.Module) -> None:
-    """Convert the weights of dense and convolutional layers to bfloat16 once, not in each call.
+    """Convert the weights of dense and convolutional layers to bfloat16 once, not at every call.
 
-    Readers' own models are not converted, because they may disable autocast for some layers.
+    User-defined models are not converted, because they may disable autocast for some layers.
     """
     import torch
 
@@ -125,9 +125,8 @@ def forget_models() -> None:
 def known_fingerprint(model: str, seed: int, device: str | None) -> tuple[Adapter, str]:
     """Return a model's adapter and fingerprint, loading its weights only if necessary.
 
-    If the weights and the code of the model have not changed since the model was last loaded (they
-    have the same :func:`~groove_utils.embed.cache_keys.weights_key`), the fingerprint is read from
-    the cache.
+    The fingerprint is read from the cache if the model's weights and code have not changed since it
+    was last loaded, that is, if :func:`~groove_utils.embed.cache_keys.weights_key` is the same.
     """
     adapter = make_adapter(model, seed)
     key = weights_key(model, adapter)

@@ -1,8 +1,8 @@
 """Find and read the weights of models from the Hugging Face hub.
 
-Weights are downloaded only on request. The error message for a missing model states the command
-that fetches the model from the internet; afterwards, the pinned revision is read from the hub's
-local cache. A folder to which the files were copied by hand can be used instead.
+Weights are downloaded only on request. The error message for a missing model gives the command that
+downloads it. Afterwards, the pinned revision is read from the hub's local cache. The files can also
+be copied to a folder by hand.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = [
 
 
 def consented() -> set[str]:
-    """Return the models whose authors' code may be run, as listed in ``$GROOVE_REMOTE_CODE``."""
+    """Return the models whose authors' code the user has allowed in ``$GROOVE_REMOTE_CODE``."""
     return {name.strip() for name in os.environ.get("GROOVE_REMOTE_CODE", "").split(",")} - {""}
 
 
@@ -46,7 +46,7 @@ def availability(card: ModelCard) -> tuple[bool, str, str]:
         True if the model can run.
     state : {'installed', 'cached', 'needs a download', 'needs an extra', 'needs consent',
             'through embeddings/', 'fails'}
-        ``'installed'`` or ``'cached'`` if the model can run; otherwise, the reason why it cannot.
+        ``'installed'`` or ``'cached'`` if the model can run; otherwise, the reason it cannot.
     how : str
         Command or step that makes the model available; empty if it is available.
     """
@@ -66,9 +66,9 @@ def availability(card: ModelCard) -> tuple[bool, str, str]:
 
 
 def own_folder(name: str) -> Path:
-    """Return the folder for model files that are copied by hand: ``$GROOVE_MODELS/<name>``.
+    """Return the folder for model files copied by hand, ``$GROOVE_MODELS/<name>``.
 
-    ``$GROOVE_MODELS`` is ``build/models`` by default.
+    If the variable is not set, it defaults to ``build/models``.
     """
     chosen = os.environ.get("GROOVE_MODELS")
     return (Path(chosen) if chosen else cache_folder().parent / "models") / name
@@ -80,7 +80,7 @@ def find_weights(card: ModelCard) -> Path | None:
     Parameters
     ----------
     card : ModelCard
-        Card of a model with a `repository` on the hub, and a commit as its `revision`.
+        Card of a model from the hub, with a `repository` and a commit hash as its `revision`.
     """
     if any(find_part(card, part) is None for part in card.parts):
         return None
@@ -121,7 +121,7 @@ def _snapshots(repository: str, revision: str) -> list[Path]:
 
 
 def missing_files(card: ModelCard, folder: Path) -> list[str]:
-    """List the files required by a model that are missing from a folder."""
+    """List the files that a model requires but that are missing from a folder."""
     missing = [
         pattern for pattern in card.files if not any(f.is_file() for f in folder.glob(pattern))
     ]
@@ -140,7 +140,7 @@ def weights_folder(card: ModelCard) -> Path:
     Raises
     ------
     ModelUnavailableError
-        If files are missing; the message lists them, and states how to obtain them.
+        If files are missing; the message lists them and says how to obtain them.
     """
     folder = find_weights(card)
     if folder is not None:
@@ -209,7 +209,7 @@ def offline(name: str):
 
 
 def read_json(name: str, path: Path) -> dict:
-    """Read a model's configuration file in JSON format.
+    """Read a model's JSON configuration file.
 
     Parameters
     ----------
@@ -260,7 +260,7 @@ def read_tensors(name: str, folder: Path) -> dict:
                 tensors |= torch.load(file, map_location="cpu", weights_only=True)
         except MemoryError:
             raise
-        except Exception as error:  # each format has its own errors
+        except Exception as error:  # each file format raises its own errors
             raise _unreadable(name, file, error) from error
     return tensors
 
@@ -268,10 +268,10 @@ def read_tensors(name: str, folder: Path) -> dict:
 def _unreadable(name: str, path: Path, reason: object) -> ModelRefusedError:
     if isinstance(reason, Exception):
         reason = f"{type(reason).__name__}: {reason}"
-    path = path.resolve()  # deleting only a link in the hub's cache would leave the damaged file
+    path = path.resolve()  # deleting only the link in the hub's cache would keep the file
     return ModelRefusedError(
         f"{name}: refused. {path} cannot be read ({reason}): it is damaged, or was not copied "
-        f"completely. Delete it, and fetch it again with `python -m groove_utils.embed fetch "
+        f"completely. Delete it, then fetch it again with `python -m groove_utils.embed fetch "
         f"{name}`.",
         kind="damaged_file",
         path=path,

@@ -167,7 +167,7 @@ def test_a_second_run_fetches_nothing_and_compares(hub, capsys):
     capsys.readouterr()
     hub.shutdown()  # needs no network either
     assert main(["fetch", "--paper"]) == 0
-    assert capsys.readouterr().out.count("equals its record") == len(HUB)
+    assert capsys.readouterr().out.count("matches its record") == len(HUB)
     assert hub.sent == sent
     assert fingerprints.REGISTRY.read_text() == before
 
