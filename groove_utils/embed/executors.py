@@ -1,8 +1,8 @@
-"""Distribute the extraction of embeddings over local processes or a Dask cluster.
+"""Distribute the extraction of embeddings across local processes or a Dask cluster.
 
-Tracks are sent to the workers in small bundles. All workers write embeddings to one cache, which
-must have the same path for all of them, and return only counts and error messages. If a worker of a
-cluster dies, another worker takes over its bundle and finds the completed embeddings in the cache.
+Tracks are sent to the workers in small bundles. The workers write embeddings to a shared cache,
+which must have the same path on all of them, and return only counts and error messages. If a worker
+in a cluster dies, another worker repeats its bundle.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from groove_utils.embed.jobs import Settings, compute_missing
 
 __all__ = ["embed_distributed", "open_pool", "pickled_by_value"]
 
-BUNDLE = 16  # tracks or sums of stems per job; few, because a job is repeated if its worker dies
+BUNDLE = 16  # tracks or sums of stems per job; small, because a job is repeated if its worker dies
 
 
 def embed_distributed(
@@ -36,7 +36,7 @@ def embed_distributed(
     cache: ArrayCache,
     bar=None,
 ) -> dict[str, str]:
-    """Embed tracks in several processes or on a cluster, and write the results to the cache.
+    """Embed tracks in parallel processes or on a cluster, and write the results to the cache.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def embed_distributed(
     Raises
     ------
     EmbedError
-        If `executor` has neither of the two forms.
+        If `executor` has neither of these forms.
     ConnectionError
         If no scheduler responds at the address.
     """
@@ -85,10 +85,11 @@ def _embed_bundle(settings, place, factories, work, todo) -> tuple[int, dict[str
 
 @contextlib.contextmanager
 def pickled_by_value(factories: Iterable[Callable]) -> Iterator[None]:
-    """Pickle the code of user-defined adapter factories with each job, within a ``with`` block.
+    """Pickle user-defined adapter factories together with their code, within a ``with`` block.
 
-    This is necessary because a worker may run on another machine, without the user's files.
-    Packages that are installed on this machine must also be installed on the other machine.
+    This is necessary because a worker may run on another machine, without access to the user's
+    files. Code from installed packages is not pickled, so the packages must also be installed on
+    that machine.
     """
     installed = {Path(sysconfig.get_path(kind)) for kind in ("stdlib", "purelib", "platlib")}
     modules = {sys.modules.get(factory.__module__) for factory in factories}
@@ -109,7 +110,7 @@ def pickled_by_value(factories: Iterable[Callable]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def open_pool(executor: str) -> Iterator[Callable]:
-    """Connect to an executor, and yield a function that runs jobs there and yields the results."""
+    """Connect to an executor; yield a function that runs jobs on it and yields their results."""
     processes = re.fullmatch(r"joblib:([1-9]\d*)", executor)
     cluster = re.fullmatch(r"(?:dask|tcp)://(\[?[^/\s]+\]?:\d+)", executor)
     if processes:
@@ -133,7 +134,7 @@ def open_pool(executor: str) -> Iterator[Callable]:
 def _run_on_cluster(client, function: Callable, jobs: Sequence[tuple]) -> Iterator:
     from distributed import as_completed
 
-    # a generator, because workers free a result once its future is no longer referenced here
+    # a generator, so that workers can free a result once its future has been used here
     futures = (client.submit(function, *job, pure=False, retries=3) for job in jobs)
     for future in as_completed(futures, loop=client.loop):
         yield future.result()

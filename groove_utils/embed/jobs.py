@@ -1,4 +1,4 @@
-"""Computation of missing embeddings, in this process or in a worker."""
+"""Compute missing embeddings, in this process or in a worker."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ def compute_missing(
     cache: ArrayCache,
     bar=None,
 ) -> dict[str, str]:
-    """Compute missing embeddings of tracks, and write them to the cache.
+    """Compute the missing embeddings of tracks, and write them to the cache.
 
     Parameters
     ----------
     work : mapping of str to Source
         Audio sources by track.
     todo : mapping of str to sequence of str
-        Names of the models whose embeddings are missing, by track.
+        Names of the models for which embeddings are missing, by track.
     settings : Settings
         Options that affect the vectors.
     cache : ArrayCache
@@ -72,7 +72,7 @@ def compute_missing(
     from groove_utils.embed.engine import run  # imports torch
 
     problems: dict[str, str] = {}
-    # tracks that lack the same models are processed together
+    # tracks that need the same models are processed together
     groups: dict[tuple[str, ...], list[str]] = {}
     for track, models in todo.items():
         groups.setdefault(tuple(models), []).append(track)

@@ -1,4 +1,4 @@
-"""Embeddings of sums of a study's stems, for the chapter on stem ablation."""
+"""Embed sums of a study's stems, for the chapter on stem ablation."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from groove_utils.study.stem_names import stem_subsets, subset_name
 __all__ = ["embed_stem_sums"]
 
 Sum = tuple[str, ...]
-EXACT = 10 ** (-90 / 20)  # smaller differences are due to rounding to 16 bits
+EXACT = 10 ** (-90 / 20)  # smaller differences can be due to rounding to 16 bits
 
 
 def embed_stem_sums(
@@ -36,7 +36,7 @@ def embed_stem_sums(
     excerpt: float = 0.0,
     **options,
 ) -> dict[str, dict[Sum, Embedding]]:
-    """Embed sums of stems with several models, decoding and resampling each stem once.
+    """Embed sums of stems with one or more models.
 
     Parameters
     ----------
@@ -45,38 +45,38 @@ def embed_stem_sums(
     models : str or sequence of str
         Names of models, or of folders in the study's ``embeddings/``.
     sums : iterable of sequence of str, optional
-        Combinations of stems to sum. By default, all non-empty subsets of the stems or, for a study
-        without stems, the sums for which it has precomputed vectors.
+        Combinations of stems to sum. By default, all non-empty subsets of the stems or, without
+        stems, the sums for which the study has precomputed vectors from the first model.
     stems : mapping of str to mapping of str to path, optional
-        Audio files by track_id and stem, such as separated stems; by default, the study's stems.
+        Audio files, keyed by track_id and then stem; by default, the study's stems.
     gains : mapping of tuple of str to mapping of str to float, optional
-        Linear gains by sum and track_id, for example for loudness matching; 1 by default.
+        Linear gains, keyed by sum and then track_id, for example to match loudness; 1 by default.
     tracks : iterable of str, optional
-        Track ids; all by default.
+        Track ids; by default, all tracks.
     excerpt : float
-        Duration in seconds of an excerpt from the middle of each song, embedded instead of the
-        whole song; 0 for the whole song. It has no effect on precomputed vectors.
+        Duration in seconds of the excerpt to embed from the middle of each song, or 0 for the whole
+        song. It has no effect on precomputed vectors.
     **options
-        As in :func:`groove_utils.embed.embed_models`: seed, pooling, cache, device, autocast,
-        executor, progress.
+        Arguments passed to :func:`groove_utils.embed.embed_models`: seed, pooling, cache, device,
+        autocast, executor, progress.
 
     Returns
     -------
     dict of str to dict of tuple of str to Embedding
-        Embeddings by model and sum, in the order of `sums`.
+        Embeddings, keyed by model and then by sum, in the order of `sums`.
 
     Raises
     ------
     EmbedError
-        If a track lacks a stem of a sum, a sum is empty or contains a stem twice, the study has
-        neither stems nor precomputed vectors for a sum, or `pooling` is not ``'mean'`` although the
-        vectors are precomputed.
+        If a track lacks a stem, a sum is empty or contains duplicates, the study has neither stems
+        nor vectors for a sum, or `pooling` is not ``'mean'`` although vectors are precomputed.
 
     Notes
     -----
-    If the study contains ``embeddings/<model>/<stem>+<stem>/``, these vectors are used (unless
-    `stems` or `gains` are given). If a track's own stems add up to its mix, within 16-bit rounding,
-    the mix is embedded instead of the sum of all stems, because its embedding is usually cached.
+    Stems with at most 8 MiB after resampling are decoded only once for all sums. Vectors in the
+    study's ``embeddings/<model>/<stem>+<stem>/`` are used unless `stems` or `gains` is given. If a
+    track's stems in the study add up to its mix within 16-bit rounding, the mix is embedded instead
+    of the sum of all stems, because its embedding is usually cached.
     """
     models = [models] if isinstance(models, str) else list(models)
     ids = list(study.tracks["track_id"] if tracks is None else tracks)
@@ -88,14 +88,14 @@ def embed_stem_sums(
     if stems is None and not gains:
         vectors = {model: _precomputed(study, model, sums, ids) for model in models}
     check_options([model for model in models if vectors[model]], **options)
-    groups: dict[tuple[Sum, ...], list[str]] = {}  # models by missing sums
+    groups: dict[tuple[Sum, ...], list[str]] = {}  # models grouped by missing sums
     for model in models:
         if missing := tuple(subset for subset in sums if subset not in vectors[model]):
             groups.setdefault(missing, []).append(model)
     for missing, group in groups.items():
         if not files:
             raise _no_stems(study, group[0], missing[0])
-        work: dict[str, Source] = {}  # by track, so that a track's sums share its stems
+        work: dict[str, Source] = {}  # ordered by track, so that its sums share stems in memory
         for track in ids:
             mix = study.audio_path(track) if stems is None else None
             parts = _parts(files[track], excerpt)
@@ -119,7 +119,7 @@ def _label(track: str, subset: Sum) -> str:
 
 
 def _of_sum(embedding: Embedding, ids: Sequence[str], subset: Sum) -> Embedding:
-    """Select the embedding of one sum of stems, with rows named by track_id."""
+    """Extract the embeddings of one sum of stems, with the track ids as row labels."""
     part = embedding.select([_label(track, subset) for track in ids])
     silent = [track for track in ids if _label(track, subset) in part.silent]
     return Embedding(embedding.model, list(ids), part.layers, silent)
@@ -142,10 +142,10 @@ def _stem_files(study, ids: Sequence[str]) -> dict[str, dict[str, Path]]:
 def _parts(files: Mapping[str, Path], excerpt: float) -> dict[str, FileSource]:
     if not excerpt:
         return {stem: FileSource(path) for stem, path in files.items()}
-    # use the same excerpt of all stems; the longest stem defines the length of the song
+    # the excerpt is the same for all stems; the longest stem gives the length of the song
     lengths = [audio_duration(path) for path in files.values()]
     start = max(0.0, (max(lengths) - excerpt) / 2)
-    if start >= min(lengths):  # a stem of a much shorter song
+    if start >= min(lengths):  # a stem ends before the excerpt begins
         start = max(0.0, min(lengths) - excerpt)
     return {stem: FileSource(path, start, excerpt) for stem, path in files.items()}
 
@@ -162,7 +162,7 @@ def _source(
 
 
 def _add_up(parts: Sequence[FileSource], mix: FileSource) -> bool:
-    """Return True if stems add up to a mix within 16-bit rounding; the result is cached."""
+    """Check whether stems add up to a mix within 16-bit rounding; the result is cached."""
     total = SumSource(parts)
     if total.sr != mix.sr:
         return False

@@ -1,7 +1,7 @@
 """Sums of stems as audio sources for the extraction engine.
 
-The resampled blocks of recently read short stems are kept in memory, so that each stem of a song is
-decoded and resampled only once for all sums.
+Recently read short stems are kept in memory after resampling, so that they are not decoded and
+resampled again for each sum.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from groove_utils.files import hash_bytes
 
 __all__ = ["SumSource", "add_streams"]
 
-KEPT_BYTES = 128 << 20  # maximum size of the resampled stems in memory
+KEPT_BYTES = 128 << 20  # maximum total size of the resampled stems in memory
 
 
 class SumSource(Source):
-    """Audio source that mixes several files, such as stems, to mono and applies a gain.
+    """Audio source that mixes files, such as stems, to mono and applies a gain.
 
     Parameters
     ----------
     paths : sequence of path or FileSource
-        Files to sum. If their sample rates differ, the sum has the highest of these rates.
+        Files to sum. If their sample rates differ, the sum has the highest of them.
     gain : float
         Linear gain, applied to the sum.
 
@@ -41,7 +41,7 @@ class SumSource(Source):
     def __init__(self, paths: Sequence[str | os.PathLike | FileSource], gain: float = 1.0):
         self.parts = [p if isinstance(p, FileSource) else FileSource(p) for p in paths]
         if not self.parts:
-            raise AudioError("there are no files to add up; pass one or more.", kind="no_files")
+            raise AudioError("there are no files to sum; pass one or more.", kind="no_files")
         self.sr = max(part.sr for part in self.parts)
         self.gain = float(gain)
 
@@ -55,8 +55,8 @@ class SumSource(Source):
     def resampled(self, rates: Sequence[int]) -> Iterator[tuple[float, dict[int, np.ndarray]]]:
         """Yield the peak so far and the next block of the sum at each sample rate.
 
-        Each file is resampled before it is added, so different sums can share its resampled blocks.
-        The peak is measured at the highest of the given rates.
+        Files are resampled before they are summed, so that different sums can share the resampled
+        blocks. The peak is measured at the highest of the given rates.
         """
         highest, peak = max(rates), 0.0
         parts = [_kept_blocks(part, rates) for part in self.parts]
@@ -74,7 +74,7 @@ def add_streams(
     ----------
     parts : sequence of iterator of dict of int to ndarray
         Streams to sum. Each item maps sample rates to blocks of any length. A stream that ends
-        before the others is continued with silence.
+        before the others is padded with silence.
     rates : sequence of int
         Sample rates in Hz.
     gain : float
@@ -116,7 +116,7 @@ def _n_bytes(stream: list[dict[int, np.ndarray]]) -> int:
 
 
 def _kept_blocks(part: FileSource, rates: Sequence[int]) -> Iterator[dict[int, np.ndarray]]:
-    """Yield the blocks of a file at several sample rates; keep the blocks of short files."""
+    """Yield a file's blocks at the given sample rates; keep those of short files in memory."""
     key = (part.content(), tuple(sorted(rates)))
     with _lock:
         stream = _kept.get(key)
