@@ -1,4 +1,4 @@
-"""Embeddings of a set of tracks."""
+"""Container for the embeddings of a set of tracks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Embedding:
         Tracks whose samples are all below −90 dB relative to full scale. They are embedded like the
         others, but should be checked.
     source : str
-        ``computed``, or the folder of the precomputed vectors that were read.
+        ``computed``, or the folder from which precomputed vectors were read.
     """
 
     model: str
@@ -53,7 +53,7 @@ class Embedding:
         return f"<Embedding of {len(self.track_ids)} tracks by {self.model}: {sizes}>"
 
     def layer(self, name: str) -> np.ndarray:
-        """Return the vectors of one layer, float32 (n_tracks, dim).
+        """Return the vectors of one layer, a float32 array of shape (n_tracks, dim).
 
         Raises
         ------
@@ -65,14 +65,14 @@ class Embedding:
         return self.layers[name]
 
     def frame(self, layer: str) -> pd.DataFrame:
-        """Return one layer as a table with one row per track_id and one column per dimension."""
+        """Return one layer as a table with one row per track and one column per dimension."""
         values = self.layer(layer)
         columns = [f"{layer}_{i:04d}" for i in range(values.shape[1])]
         index = pd.Index(self.track_ids, name="track_id", dtype="str")
         return pd.DataFrame(values, index=index, columns=columns)
 
     def select(self, track_ids: list[str]) -> Embedding:
-        """Return the embeddings of a selection of tracks, in the given order.
+        """Return the embeddings of selected tracks, in the given order.
 
         Raises
         ------
@@ -82,7 +82,7 @@ class Embedding:
         rows = {track: i for i, track in enumerate(self.track_ids)}
         missing = [track for track in track_ids if track not in rows]
         if missing:
-            raise KeyError(f"{self.model}: no embedding of {missing[:5]} ({len(missing)} tracks).")
+            raise KeyError(f"{self.model}: no embedding for {missing[:5]} ({len(missing)} tracks).")
         order = [rows[track] for track in track_ids]
         layers = {name: values[order] for name, values in self.layers.items()}
         silent = [track for track in track_ids if track in set(self.silent)]

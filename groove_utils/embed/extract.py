@@ -39,13 +39,13 @@ def embed_audio(
     Parameters
     ----------
     y : ndarray of float, shape (n_samples,) or (n_channels, n_samples)
-        Signal with full scale −1…1. Channels are averaged.
+        Signal, with samples from −1 to 1 (full scale). Channels are averaged.
     sr : int
         Sample rate in Hz.
     model : str
-        Name of a model; :func:`groove_utils.embed.list_models` lists them.
+        Name of a model; see :func:`groove_utils.embed.list_models`.
     seed : int
-        Seed of the random weights of models named ``…-untrained``; other models ignore it.
+        Seed for the random weights of models named ``…-untrained``; ignored by other models.
     device : str, optional
         ``cpu``, ``cuda`` or ``mps``; by default, ``$GROOVE_DEVICE`` if it is set, otherwise a GPU
         if there is one.
@@ -80,16 +80,17 @@ def embed_audio(
 
 
 def embed_tracks(tracks: Mapping[str, Signal], model: str, **options) -> Embedding:
-    """Embed audio files or signals with one model, as one vector per track and layer.
+    """Embed audio files or signals with one model, giving one vector per track and layer.
 
     Parameters
     ----------
     tracks : mapping of str to path or (ndarray, int)
-        Audio files, or pairs of a signal and its sample rate, by track_id.
+        Audio files, or pairs of a signal and its sample rate, keyed by track_id.
     model : str
-        Name of a model; :func:`groove_utils.embed.list_models` lists them.
+        Name of a model; see :func:`groove_utils.embed.list_models`.
     **options
-        As in :func:`embed_models`: seed, pooling, cache, device, autocast, executor, progress.
+        Arguments passed to :func:`embed_models`: seed, pooling, cache, device, autocast, executor,
+        progress.
 
     Returns
     -------
@@ -122,20 +123,20 @@ def embed_models(
     executor: str | None = None,
     progress: bool = True,
 ) -> dict[str, Embedding]:
-    """Embed tracks with several models, decoding each track once.
+    """Embed tracks with one or more models, decoding each track only once.
 
     Parameters
     ----------
     tracks : mapping of str to path or (ndarray, int)
-        Audio files, or pairs of a signal and its sample rate, by track_id.
+        Audio files, or pairs of a signal and its sample rate, keyed by track_id.
     models : sequence of str
-        Names of models; :func:`groove_utils.embed.list_models` lists them.
+        Names of models; see :func:`groove_utils.embed.list_models`.
     seed : int
-        Seed of the random weights of models named ``…-untrained``; other models ignore it.
+        Seed for the random weights of models named ``…-untrained``; ignored by other models.
     pooling : {'mean', 'mean+std'}
         A track's vector is the mean over its frames, or the mean followed by the SD.
     cache : ArrayCache, optional
-        Cache of vectors; the project's cache by default. Identical audio is embedded only once.
+        Cache for vectors; the project's cache by default. Identical audio is embedded only once.
     device : str, optional
         ``cpu``, ``cuda`` or ``mps``; by default, ``$GROOVE_DEVICE`` if it is set, otherwise a GPU
         if there is one.
@@ -152,12 +153,12 @@ def embed_models(
     Returns
     -------
     dict of str to Embedding
-        Embeddings by model.
+        Embeddings, keyed by model name.
 
     Raises
     ------
     AudioError
-        If some tracks cannot be embedded; the message lists them. Other tracks' vectors are cached.
+        If tracks cannot be embedded; the message lists them. Vectors of other tracks are cached.
     EmbedError
         If an option is invalid, there are no tracks, or there is no such model.
     ModelUnavailableError, ModelRefusedError
@@ -195,7 +196,7 @@ def embed_models(
 def _missing(
     keys: Mapping[str, Mapping[str, str]], tracks: Iterable[str], entries: Mapping
 ) -> tuple[dict[str, list[str]], set[str]]:
-    """Return the models to be run for each track, and the cache keys of the missing vectors."""
+    """Return the models to run on each track, and the cache keys of the missing vectors."""
     todo: dict[str, list[str]] = {}
     missing: set[str] = set()
     for track in tracks:
@@ -211,8 +212,8 @@ def _read_computed(keys: set[str], cache: ArrayCache, executor: str | None) -> d
     entries = {key: cache.get(key) for key in keys}
     if lost := sum(entry is None for entry in entries.values()):
         raise EmbedError(
-            f"{lost} of {len(keys)} vectors were computed, but are not in {cache.folder}. Check "
-            f"that the workers of {executor or 'this process'} write to the same folder and have "
+            f"{lost} of {len(keys)} new vectors were not found in {cache.folder}. Check that "
+            f"the workers of {executor or 'this process'} write to the same folder and have "
             "the same package versions. Set GROOVE_CACHE to a folder that all of them can access.",
             kind="lost_vectors",
             path=cache.folder,
@@ -228,32 +229,33 @@ def embed_study(
     tracks: Iterable[str] | None = None,
     **options,
 ) -> Embedding | dict[str, Embedding]:
-    """Embed the tracks of a study.
+    """Embed the tracks in a study with one or more models.
 
     Parameters
     ----------
     study : Study
         See :func:`groove_utils.study.load_study`.
     model : str or sequence of str
-        Name of a model, or of a folder in the study's ``embeddings/``. For several models, each
-        track is read only once.
+        Name of a model, or of a folder in the study's ``embeddings/``. If more than one is given,
+        each track is still read only once.
     stems : str or sequence of str, optional
-        Stems (``drums``, ``bass``, ``other``, ``vocals``) whose sum is embedded instead of the full
+        Stems (``drums``, ``bass``, ``other``, ``vocals``) to sum and to embed instead of the full
         mix.
     tracks : iterable of str, optional
         Track ids; by default, all tracks in the order of ``tracks.csv``.
     **options
-        As in :func:`embed_models`: seed, pooling, cache, device, autocast, executor, progress.
+        Arguments passed to :func:`embed_models`: seed, pooling, cache, device, autocast, executor,
+        progress.
 
     Returns
     -------
     Embedding, or dict of str to Embedding
-        The embedding, or a dict of embeddings by model if `model` is a sequence.
+        The embedding, or a dict of embeddings keyed by model name if `model` is a sequence.
 
     Raises
     ------
     EmbedError
-        If a track lacks one of the stems, `stems` is empty or contains a stem twice, vectors in
+        If a track lacks one of the stems, `stems` is empty or contains duplicates, vectors in
         ``embeddings/`` are missing or damaged, or `pooling` is not ``'mean'`` although the vectors
         are precomputed.
     AudioError, ModelUnavailableError, ModelRefusedError
@@ -261,15 +263,17 @@ def embed_study(
 
     Notes
     -----
-    If the study contains ``embeddings/<model>/<track_id>.npz``, these vectors are used and nothing
-    is computed. `seed` and `autocast` then have no effect; a RuntimeWarning is issued if they are
-    given. The keys of each archive are layer names. An array of shape (dim,) is a track's vector,
-    and an array of shape (n_windows, dim) is averaged over windows. There is one exception: if a
-    catalogued model has exactly the layers ``layer_00``, ``layer_01``…, an array
-    ``audio_embedding`` of shape (n_layers, dim) contains these layers, as in the published vectors
-    of MERT (13 × 768). Vectors of a stem are read from
-    ``embeddings/<model>/<stem>/<track_id>.npz``, and vectors of a sum of stems from
-    ``embeddings/<model>/<stem>+<stem>/``, with the stems in the order drums, bass, other, vocals.
+    If the study contains files ``embeddings/<model>/<track_id>.npz``, their vectors are used and
+    nothing is computed. In this case, `seed` and `autocast` have no effect, and a RuntimeWarning is
+    issued if they are given. The keys of each archive are layer names. An array of shape (dim,) is
+    used as the track's vector; an array of shape (n_windows, dim) is averaged over windows. There
+    is one exception: if all layers of a catalogued model are named ``layer_00``, ``layer_01``, …,
+    an array ``audio_embedding`` of shape (n_layers, dim) is read as one vector per layer, as in the
+    published vectors of MERT (13 × 768).
+
+    The vectors of a stem are read from ``embeddings/<model>/<stem>/<track_id>.npz``, and those of a
+    sum of stems from ``embeddings/<model>/<stem>+<stem>/``, with the stems in the order drums,
+    bass, other, vocals.
     """
     ids = list(study.tracks["track_id"] if tracks is None else tracks)
     stems = [stems] if isinstance(stems, str) else stems
@@ -294,7 +298,7 @@ def embed_study(
 
 
 def pick_stems(study, track: str, parts: Mapping[str, T], stems: Sequence[str]) -> list[T]:
-    """Select a track's `parts` by stem; raise an error if a stem is missing or repeated."""
+    """Select the `parts` of a track by stem; raise an error if a stem is missing or repeated."""
     if not stems or len(set(stems)) < len(stems) or not set(stems) <= set(parts):
         raise EmbedError(
             f"{study.path}: the stems chosen for track {track!r} are {', '.join(stems) or 'none'}; "
@@ -309,7 +313,7 @@ def pick_stems(study, track: str, parts: Mapping[str, T], stems: Sequence[str]) 
 
 
 def _absolute(work: Mapping[str, Source]) -> Mapping[str, Source]:
-    """Make the paths of sources absolute, for workers that may run in another folder."""
+    """Make file paths absolute, because workers may have another working directory."""
     for source in work.values():
         for part in getattr(source, "parts", [source]):
             if isinstance(part, FileSource):
@@ -320,11 +324,11 @@ def _absolute(work: Mapping[str, Source]) -> Mapping[str, Source]:
 def _open_sources(
     tracks: Mapping[str, Signal],
 ) -> tuple[dict[str, Source], dict[str, str], dict[str, str]]:
-    """Return sources and hashes of the readable tracks, and error messages for the others."""
+    """Return the sources and hashes of readable tracks, and error messages for other tracks."""
     if not isinstance(tracks, Mapping):
         raise EmbedError(
-            f"tracks is a {type(tracks).__name__}; expected a dict of track_id to a path, or to a "
-            "pair (signal, sample rate).",
+            f"tracks is a {type(tracks).__name__}; expected a dict that maps each track_id to a "
+            "path or to a (signal, sample rate) pair.",
             kind="not_a_mapping",
             column="tracks",
         )
@@ -350,7 +354,7 @@ def _collect(model: str, tracks: Iterable[str], keys: Mapping, entries: Mapping)
     if silent:
         warnings.warn(
             f"{model}: {len(silent)} of {len(ids)} tracks are silent (the first is {silent[0]}). "
-            "They are embedded nevertheless; the attribute silent of the embedding lists them.",
+            "They were embedded anyway; they are listed in the embedding's attribute silent.",
             RuntimeWarning,
             stacklevel=4,
         )

@@ -1,4 +1,4 @@
-"""Read precomputed vectors of a study from ``embeddings/<model>/<track_id>.npz``."""
+"""Read a study's precomputed vectors from ``embeddings/<model>/<track_id>.npz``."""
 
 from __future__ import annotations
 
@@ -15,48 +15,49 @@ from groove_utils.study.archives import read_arrays
 
 __all__ = ["check_options", "read_precomputed"]
 
-MAX_NAMED = 5  # number of unusable files that an error message lists; the rest are counted
+MAX_NAMED = 5  # maximum number of unusable files listed in an error message; the rest are counted
 
 
 def read_precomputed(archives: Mapping[str, Path], model: str, ids: Sequence[str]) -> Embedding:
-    """Read the precomputed vectors of tracks.
+    """Read the precomputed vectors of selected tracks.
 
     Parameters
     ----------
     archives : mapping of str to pathlib.Path
-        Paths of the archives by track_id, at least one; see
+        Path of each track's archive, keyed by track_id. There must be at least one; see
         :meth:`groove_utils.study.Study.vector_paths`.
     model : str
         Name of the model.
     ids : sequence of str
-        Track ids to read, in this order.
+        Ids of the tracks to read, in this order.
 
     Returns
     -------
     Embedding
-        Vectors of the tracks by layer.
+        Vectors of the tracks, in the order of `ids`.
 
     Raises
     ------
     EmbedError
-        If an archive is missing, cannot be read, contains anything other than finite vectors, or
-        has different layers from the others. The attribute `value` of the error lists the tracks.
+        If an archive is missing or cannot be read, contains anything other than finite vectors, or
+        does not have the same layers as the other archives. The error's attribute `value` lists the
+        tracks.
 
     Notes
     -----
     An array of shape (n_windows, dim) is averaged over windows. There is one exception, for the
-    published vectors of MERT: if a catalogued model has the layers ``layer_00``, ``layer_01``…, and
-    the array ``audio_embedding`` has the shape (n_layers, dim) of this model (13 × 768 for
-    ``mert-v1-95m``), the rows of this array are the layers. (If a song happens to have as many
-    windows as the model has layers, its windows are mistaken for layers.)
+    published vectors of MERT: if the layers of a catalogued model are named ``layer_00``,
+    ``layer_01``, …, and the array ``audio_embedding`` has shape (n_layers, dim), which is 13 × 768
+    for ``mert-v1-95m``, then each row of this array is read as one layer. (If a song happens to
+    have as many windows as the model has layers, its windows are mistaken for layers.)
     """
     folder = next(iter(archives.values())).parent
     missing = [track for track in ids if track not in archives]
     if missing:
         raise EmbedError(
             f"{folder}: no vectors for {len(missing)} tracks; the first missing file is "
-            f"{missing[0]}.npz. Add them, or remove the folder to compute vectors from the "
-            "audio.",
+            f"{missing[0]}.npz. Add the missing files, or remove the folder to compute vectors "
+            "from the audio.",
             kind="missing_vectors",
             path=folder,
             value=missing,
@@ -96,7 +97,7 @@ def read_precomputed(archives: Mapping[str, Path], model: str, ids: Sequence[str
 def check_options(
     models: Iterable[str], pooling: str = "mean", seed: int = 0, autocast: bool = False, **_
 ) -> None:
-    """Check whether options can be applied to precomputed vectors.
+    """Check that extraction options are compatible with precomputed vectors.
 
     Parameters
     ----------
@@ -113,14 +114,14 @@ def check_options(
     Warns
     -----
     RuntimeWarning
-        If `seed` or `autocast` is given, because it has no effect.
+        If `seed` or `autocast` is given, because they have no effect.
     """
     if not models:
         return
     names = ", ".join(models)
     if pooling != "mean":
         raise EmbedError(
-            f"pooling is {pooling!r}, but the study has precomputed vectors of {names}, which are "
+            f"pooling is {pooling!r}, but the study has precomputed vectors for {names}, which are "
             "means. Omit pooling, or remove these models' folders from embeddings/ to compute "
             "vectors from the audio.",
             kind="precomputed_means",
@@ -130,7 +131,7 @@ def check_options(
     ignored = [name for name, given in (("seed", seed), ("autocast", autocast)) if given]
     if ignored:
         warnings.warn(
-            f"the study has precomputed vectors of {names}: they are used unchanged; "
+            f"the study has precomputed vectors for {names}, which are used unchanged; "
             f"{' and '.join(ignored)} had no effect.",
             RuntimeWarning,
             stacklevel=3,
@@ -152,7 +153,7 @@ def _read_one(path: Path, hidden: Mapping[str, int]) -> dict[str, np.ndarray]:
         else:
             layers = {name: values.mean(axis=0) if values.ndim == 2 and len(values) else values}
         for layer, vector in layers.items():
-            with np.errstate(over="ignore"):  # the overflow is reported below
+            with np.errstate(over="ignore"):  # an overflow is reported below
                 row[layer] = vector.astype(np.float32)
             if vector.ndim != 1 or not vector.size:
                 raise ValueError(f"has {name!r} of shape {values.shape}, which is not a vector")

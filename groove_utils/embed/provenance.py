@@ -1,4 +1,4 @@
-"""Table of the sources, licences and fingerprints of models, for the page on provenance."""
+"""Table of the models' sources, licences and fingerprints, for the page on provenance."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def model_facts(embeddings: Mapping[str, Embedding]) -> pd.DataFrame:
     Parameters
     ----------
     embeddings : mapping of str to Embedding
-        Embeddings by model.
+        Embeddings, keyed by model name.
 
     Returns
     -------
     pandas.DataFrame
         One row per model, with the columns ``model, source, licence, fingerprint``. The fingerprint
-        is a hash of the loaded weights and buffers, or a dash if the study contains precomputed
-        vectors from the model.
+        is a hash of the loaded weights and buffers, or a dash if the embeddings are precomputed
+        vectors from the study.
     """
     rows = []
     for name, embedding in embeddings.items():

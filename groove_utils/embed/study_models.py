@@ -1,4 +1,4 @@
-"""Selection of models for a study, as used in the chapters on embeddings, probing and stems."""
+"""Select models for a study, for the chapters on embeddings, probing and stem ablation."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 OFFLINE = ("msd-musicnn", "mtt-musicnn", "msd-vgg", "mtt-vgg", "basic-pitch")
-"""Models that embed a study by default; their weights are part of Python packages."""
+"""Models used to embed a study by default; their weights come with Python packages."""
 
 TASKS = {
     "msd-musicnn": "tagging",
@@ -37,35 +37,35 @@ TASKS = {
     "crepe-tiny": "pitch",
     "aisfx": "sound effects",
 }
-"""Task for which each model from a Python package was trained."""
+"""Task that each model from a Python package was trained for."""
 
 _PAPER_STEMS = (*STEMS, "drums+bass")
 
 
 def models_for(study, named: str | Sequence[str] = ()) -> list[str]:
-    """Choose the models with which to embed a study.
+    """Choose the models to use for a study.
 
     Parameters
     ----------
     study : Study
         See :func:`groove_utils.study.load_study`.
     named : str or sequence of str
-        Models that the user has chosen. ``paper`` stands for the models of Marmoret et al. (2026).
-        A model of the paper is left out with a warning if it needs the user's consent, or if its
-        audio or vectors are missing.
+        Models chosen by the user. ``paper`` stands for the models of Marmoret et al. (2026). Of
+        these, a model is skipped with a warning if it needs the user's consent, or if the study
+        lacks the audio or the vectors that it needs.
 
     Returns
     -------
     list of str
-        The models in `named`, if given. Otherwise, the models with vectors in the study's
-        ``embeddings/<model>/``: those in the catalogue, in catalogue order, followed by the others;
-        if there are no vectors, :data:`OFFLINE`.
+        The models in `named`, if given. Otherwise, the models for which the study has vectors in
+        ``embeddings/<model>/``: first the catalogued models, in the order of the catalogue, then
+        any others. If there are no vectors, :data:`OFFLINE`.
 
     Raises
     ------
     ModelUnavailableError
-        If `named` includes ``paper``, and some models of the paper must first be fetched or
-        installed, or none of them can be used.
+        If `named` includes ``paper``, and a model of the paper must first be fetched or installed,
+        or none of the models can be used.
     """
     if named:
         named = [named] if isinstance(named, str) else named
@@ -80,8 +80,8 @@ def models_for(study, named: str | Sequence[str] = ()) -> list[str]:
 
 
 def _paper_models(study) -> list[str]:
-    """Return the models of Marmoret et al. (2026) that can embed a study or have vectors in it."""
-    usable, left_out, missing = [], {}, {}
+    """Return the models of Marmoret et al. (2026) that can be used for a study."""
+    usable, skipped, missing = [], {}, {}
     for card in catalogued_models().values():
         if not card.in_paper:
             continue
@@ -89,33 +89,33 @@ def _paper_models(study) -> list[str]:
         if study.vector_paths(card.name):
             usable.append(card.name)
         elif not study.has("audio"):
-            left_out[card.name] = "the study has neither audio nor vectors of this model"
+            skipped[card.name] = "the study has neither audio nor vectors from this model"
         elif available:
             usable.append(card.name)
         elif card.opt_in and card.name not in consented():
-            left_out[card.name] = f"export GROOVE_REMOTE_CODE={card.name}"
+            skipped[card.name] = f"export GROOVE_REMOTE_CODE={card.name}"
         elif state == "through embeddings/":
-            left_out[card.name] = how
+            skipped[card.name] = how
         else:
             missing[card.name] = how
     if missing or not usable:
-        reasons = "; ".join(f"{name}: {how}" for name, how in (missing or left_out).items())
+        reasons = "; ".join(f"{name}: {how}" for name, how in (missing or skipped).items())
         remedy = (
             "Run `python -m groove_utils.embed fetch --paper`, and install the packages that it "
-            "names."
+            "lists."
         )
         if not missing:
             remedy = "Add sound files, or vectors in embeddings/<model>/."
         raise ModelUnavailableError(
-            f"models: paper: {len(missing or left_out)} models are not ready ({reasons}). {remedy} "
+            f"models: paper: {len(missing or skipped)} models are not ready ({reasons}). {remedy} "
             "Or choose other models by name.",
             kind="models_missing",
             column="models",
-            value=list(missing or left_out),
+            value=list(missing or skipped),
         )
-    if left_out:
-        reasons = "; ".join(f"{name}: {how}" for name, how in left_out.items())
-        text = f"models: paper: {len(left_out)} of the paper's models are left out ({reasons})."
+    if skipped:
+        reasons = "; ".join(f"{name}: {how}" for name, how in skipped.items())
+        text = f"models: paper: {len(skipped)} of the paper's models are skipped ({reasons})."
         warnings.warn(text, RuntimeWarning, stacklevel=3)
     return usable
 
@@ -135,7 +135,7 @@ def runnable_models(study, models: Sequence[str]) -> tuple[list[str], str]:
     runnable : list of str
         Names of the models that can run.
     note : str
-        Sentence that names the models that cannot run and the commands that install them, or states
+        Sentence that lists the models that cannot run and the commands that install them, or says
         that all models were run.
     """
     if not study.has("audio"):
@@ -149,7 +149,7 @@ def runnable_models(study, models: Sequence[str]) -> tuple[list[str], str]:
 def twins_of(study, models: Sequence[str]) -> list[str]:
     """Return the untrained twins of models, or an empty list if the study has no audio.
 
-    An untrained twin is the same network with random weights.
+    An untrained twin has the same network as the model, with random weights.
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ def twins_of(study, models: Sequence[str]) -> list[str]:
 
 
 def precomputed_sums(study, model: str) -> list[str]:
-    """Return the stems and sums of stems for which a study has a model's precomputed vectors.
+    """Return the stems and sums of stems for which a study has precomputed vectors.
 
     Parameters
     ----------
@@ -180,8 +180,8 @@ def precomputed_sums(study, model: str) -> list[str]:
     Returns
     -------
     list of str
-        Names such as ``drums`` and ``drums+bass``. The sums in the study by Marmoret et al. (2026)
-        come first, in the order of that study.
+        Names such as ``drums`` and ``drums+bass``. The sums that Marmoret et al. (2026) used come
+        first, in the order of their study.
     """
     folder = Path(study.path) / "embeddings" / model
     names = [place.name for place in sorted(folder.glob("*")) if place.is_dir()]
@@ -190,21 +190,22 @@ def precomputed_sums(study, model: str) -> list[str]:
 
 
 def stem_models(study, preferred: Sequence[str] = ()) -> list[str]:
-    """Return the models that can embed the stems of a study.
+    """Return the models that can be used for the stems of a study.
 
     Parameters
     ----------
     study : Study
         See :func:`groove_utils.study.load_study`.
     preferred : sequence of str
-        Models to list first, for example the models in the chapter on probing, from best to worst.
+        Models to list first, for example those in the chapter on probing, from best to worst.
 
     Returns
     -------
     list of str
-        If the study has audio, all models in `preferred`, in the result of :func:`models_for` and
-        in :data:`OFFLINE` that can run on this machine; otherwise, the models for which the study
-        has precomputed vectors of stems.
+        If the study has audio, the catalogued models in `preferred`, in the result of
+        :func:`models_for` and in :data:`OFFLINE` that can run on this machine. Otherwise, the
+        models in `preferred` and in the result of :func:`models_for` for which the study has
+        precomputed vectors of stems.
     """
     models = list(dict.fromkeys([*preferred, *models_for(study)]))
     if not study.has("audio"):
