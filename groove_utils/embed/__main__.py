@@ -1,9 +1,10 @@
-"""List, describe and download pretrained models: ``python -m groove_utils.embed COMMAND``.
+"""List, describe, download and record pretrained models.
 
-The commands are ``list``, ``card NAME``, ``fetch NAME`` and ``record NAME``. ``record`` stores a
-model's fingerprint (a hash of its weights) and its outputs for a test signal; the model is compared
-with this record whenever it is loaded. ``fetch --paper`` downloads and records the models of
-Marmoret et al. (2026) that are on the Hugging Face hub.
+Run ``python -m groove_utils.embed COMMAND``, where ``COMMAND`` is ``list``, ``card NAME``,
+``fetch NAME`` or ``record NAME``. ``record`` stores a model's fingerprint (a hash of its weights)
+and its outputs for a test signal; the model is compared with this record whenever it is loaded.
+``fetch --paper`` downloads and records the models of Marmoret et al. (2026) that are hosted on the
+Hugging Face hub.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command-line interface; return 0 on success and 1 on failure."""
     parser = argparse.ArgumentParser(prog="python -m groove_utils.embed", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("list", help="list all models, and whether they can run on this machine")
+    commands.add_parser("list", help="list all models and whether they can run on this machine")
     for command, text in {
         "card": "show the card of a model",
-        "record": "record the fingerprint and the probe outputs of a model",
+        "record": "record a model's fingerprint and its outputs for a test signal",
     }.items():
         commands.add_parser(command, help=text).add_argument("name")
     fetch = commands.add_parser("fetch", help="download the weights of a model")
@@ -66,7 +67,7 @@ def _fetch_paper() -> int:
     try:
         n_failed = fetch_models(cards)
     except KeyboardInterrupt:
-        print("stopped; run the same command again to continue.", file=sys.stderr)
+        print("Stopped. Run the same command again to continue.", file=sys.stderr)
         return 1
     if n_failed:
         return 1
@@ -75,7 +76,7 @@ def _fetch_paper() -> int:
 
 
 def _overview() -> pd.DataFrame:
-    """Return the table of models that the command ``list`` prints."""
+    """Return the table that the ``list`` command prints."""
     table = list_models()
     table["terms"] = [model_card(name).terms for name in table.index]
     table["in paper"] = ["yes" if flag else "" for flag in table["in_paper"]]
@@ -89,7 +90,7 @@ def _nothing_to_fetch(card: ModelCard) -> int:
     if available:
         drawn = card.name.endswith("-untrained")
         how = f"its weights are {card.source}" if drawn else f"it comes with {card.source}"
-        print(f"{card.name}: nothing to fetch, {how}.")
+        print(f"{card.name}: nothing to fetch; {how}.")
         return 0
     print(f"{card.name}: there is nothing to fetch. To get its embeddings: {how}.", file=sys.stderr)
     return 1

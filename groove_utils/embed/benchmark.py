@@ -1,4 +1,4 @@
-"""Benchmark of the run time and memory use of models, for the chapter on embeddings."""
+"""Benchmark of the models' run time and memory use, for the chapter on embeddings."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ __all__ = ["measure_cost", "peak_memory"]
 def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str]) -> pd.DataFrame:
     """Measure the run time and peak memory use of models on audio files.
 
-    The time includes reading and resampling; cached embeddings are not used. Results are cached for
-    each kind of machine, and measured again if the model, the code of this package or the version
-    of a required package changes.
+    The run time includes reading and resampling the audio. Cached embeddings are not used.
+    Measurements are cached for each type of machine, and repeated if the model, the code of this
+    package or the version of a required package changes.
 
     Parameters
     ----------
@@ -56,13 +56,13 @@ def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str])
         One row per model:
 
         - ``model``: name of the model;
-        - ``seconds_per_second``: run time per second of audio, excluding the loading of weights;
-          on a CPU, processor time summed over cores, which does not depend on other processes; on
-          a GPU, wall-clock time;
-        - ``peak_MiB``: peak main memory of a process that runs only this model;
-        - ``numbers``: total number of dimensions of all layers.
+        - ``seconds_per_second``: run time in seconds per second of audio, excluding the time taken
+          to load the weights. On a CPU, this is processor time summed over all cores, which does
+          not include time spent on other processes; on a GPU, it is wall-clock time;
+        - ``peak_MiB``: peak main-memory use, in MiB, of a process that runs only this model;
+        - ``numbers``: total number of dimensions in all layers.
 
-        Values are NaN for a model that cannot run on this machine, or if there are no tracks.
+        The values are NaN if a model cannot run on this machine or if there are no tracks.
     """
     from groove_utils.networks import choose_device  # imports torch
 
@@ -100,10 +100,10 @@ def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str])
 
 @dataclass(frozen=True)
 class _Sounds:
-    """Set of audio files, compared with other sets by the contents of the files, not by paths."""
+    """Set of audio files; two sets are equal if the contents of their files are equal."""
 
-    paths: Mapping[str, str] = field(compare=False)  # by track
-    hashes: list[str]  # of the files' bytes
+    paths: Mapping[str, str] = field(compare=False)  # keyed by track id
+    hashes: list[str]  # hashes of the file contents
 
 
 @memoised("model-costs")
@@ -118,7 +118,7 @@ def _cost_alone(sounds: _Sounds, model: str, factory, measured: tuple):
 
 
 def _machine(device: str) -> str:
-    """Describe the hardware: device, type and model of the processor, and number of cores."""
+    """Describe the hardware: device, processor type, processor model and number of cores."""
     file = Path("/proc/cpuinfo")
     lines = file.read_text().splitlines() if file.is_file() else []
     processor = next((line for line in lines if "model name" in line), platform.processor())
@@ -148,7 +148,7 @@ def _cost_here(paths: Mapping[str, str], model: str, factory) -> tuple[float, fl
 def peak_memory() -> float:
     """Return the peak main-memory use of this process so far, in MiB."""
     status = Path("/proc/self/status")
-    if status.is_file():  # here, getrusage() may return the parent process's peak
+    if status.is_file():  # on Linux, getrusage() may return the parent's peak
         lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
         return int(lines["VmHWM"].split()[0]) / 1024
     import resource  # not on Windows

@@ -1,4 +1,4 @@
-"""Cache keys of embeddings and of model records."""
+"""Cache keys for embeddings and for model records."""
 
 from __future__ import annotations
 
@@ -50,20 +50,25 @@ def model_recipe(
 
 
 def vector_key(recipe: str, content: str) -> str:
-    """Return the cache key of a track's vectors, given a model's recipe and the audio's hash.
+    """Return the cache key for a track's vectors.
 
-    The recipe is the result of :func:`model_recipe`.
+    Parameters
+    ----------
+    recipe : str
+        Result of :func:`model_recipe`.
+    content : str
+        Hash of the track's audio.
     """
     return hash_bytes(recipe, content)
 
 
 def difference_key(total: str, mix: str) -> str:
-    """Return the cache key of a comparison of a sum of stems with a mix, given their hashes."""
+    """Return the cache key for comparing a sum of stems with a mix, given the hash of each."""
     return hash_bytes("difference", total, mix)
 
 
 def record_path(key: str) -> Path:
-    """Return the path of the cache file that contains a model's recorded fingerprint.
+    """Return the path of the cache file for a model's recorded fingerprint.
 
     Parameters
     ----------
@@ -75,13 +80,14 @@ def record_path(key: str) -> Path:
 
 
 def adapter_key(model: str, adapter: Adapter) -> str:
-    """Return the key of a model's record: the name and version of the model.
+    """Return the key of a model's record: its name, its version and, for a twin, its seed.
 
-    If an adapter has no version, a hash of its code and its plain attributes is used instead.
-    Vectors are therefore computed again if a user-defined model is edited and registered again.
+    If an adapter has no version, a hash of its code and of its JSON-serialisable attributes is used
+    instead. If a user-defined model is edited and registered again, its vectors are therefore
+    recomputed.
     """
     version = getattr(adapter, "version", None)
-    if not version:  # hash a new adapter, because loading may have changed this one
+    if not version:  # hash a new adapter, because load() may have modified this one
         version = _code_hash(registered_models().get(model, lambda: adapter)())
     seed = "" if getattr(adapter, "trained", True) else f"#{getattr(adapter, 'seed', 0)}"
     return f"{model}@{version}{seed}"
@@ -107,7 +113,7 @@ def _code_hash(adapter: Adapter) -> str:
             parts.append(name)
             walk(code)
         elif not name.startswith("__"):
-            with contextlib.suppress(TypeError, ValueError):  # not a plain value
+            with contextlib.suppress(TypeError, ValueError):  # not JSON-serialisable
                 parts.append(f"{name} {json.dumps(member, sort_keys=True)}")
     return hash_bytes(*parts)[:16]
 
@@ -115,9 +121,9 @@ def _code_hash(adapter: Adapter) -> str:
 def weights_key(model: str, adapter: Adapter) -> str | None:
     """Return a key for the files that determine a model's fingerprint: its weights and its code.
 
-    Weights are identified by path, size and modification time, and code by its content. The key is
-    None if the adapter has no method ``files()``, a file cannot be read, or the adapter's class is
-    not defined in a file.
+    Weights are identified by path, size and modification time, and code by its content. The result
+    is None if the adapter has no method ``files()``, if a file cannot be read, or if the adapter's
+    class is not defined in a file.
     """
     files = getattr(adapter, "files", None)
     if files is None:
@@ -165,7 +171,7 @@ def adapter_files(kind: type) -> list[Path]:
 
 
 def _imported_files(file: Path, root: Path, prefix: str) -> Iterator[Path]:
-    """Yield files below `root` that a file imports under names beginning with `prefix`."""
+    """Yield the modules under `root` that `file` imports by names beginning with `prefix`."""
     for name in _imported_names(file, hash_file(file)):
         place = root.joinpath(*name.removeprefix(prefix).split("."))
         if name.startswith(prefix):

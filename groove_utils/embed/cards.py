@@ -14,7 +14,7 @@ __all__ = ["ModelCard", "catalogued_models"]
 
 @dataclass(frozen=True)
 class ModelCard:
-    """Facts about a pretrained model, such as its training, layers, licence and source.
+    """Facts about a pretrained model, such as its training data, layers, licence and source.
 
     Attributes
     ----------
@@ -27,7 +27,7 @@ class ModelCard:
     licence : str
         Licence of the weights.
     research_only : bool or None
-        True if the licence forbids commercial use; None if this is not recorded.
+        True if the licence forbids commercial use; None if unknown.
     paper : str
         Publication that describes the model.
     sample_rate : int
@@ -45,31 +45,31 @@ class ModelCard:
     revision : str
         Exact version of the weights.
     factory : str
-        ``module:class`` of the adapter; empty if the model cannot be run and its vectors come with
-        a study.
+        Adapter class in the form ``module:class``; empty if the model cannot be run here, and only
+        its precomputed vectors can be used.
     packages : tuple of str
         Packages that must be importable.
     install : str
-        Command that installs the packages, or instructions for obtaining the vectors.
+        Command that installs the packages, or instructions for obtaining precomputed vectors.
     repository : str
         Repository on the Hugging Face hub; empty for models from a package.
     opt_in : bool
-        True if the model runs code by its authors, which requires the user's permission.
+        True if the model runs code from its repository, which requires the user's permission.
     in_paper : bool
         True for the seven models of Marmoret et al. (2026).
     files : tuple of str
-        Name patterns of the files that are needed for loading, other than the weights.
+        Patterns for the names of the files, other than the weights, that loading requires.
     weights : str
-        Name of the weights file, used in messages.
+        Name of the weights file, for use in messages.
     text_files : tuple of str
-        Further files that :func:`groove_utils.embed.embed_text` needs.
+        Additional files required by :func:`groove_utils.embed.embed_text`.
     parts : tuple of str
-        Other repositories whose ``config.json`` is needed for loading; their revisions are not
-        pinned.
+        Other repositories whose ``config.json`` is needed to load the model; their revisions are
+        not pinned.
     note : str
-        Remarks, for example on the licence or the requirements.
+        Remarks, for example about the licence or the requirements.
     fault : str
-        Reason why a user-defined model cannot be created, and how to fix it; otherwise empty.
+        Instructions for fixing a user-defined model that cannot be created; otherwise empty.
     """
 
     name: str
@@ -115,7 +115,7 @@ def catalogued_models() -> dict[str, ModelCard]:
     >>> catalogued_models()["mert-v1-95m"].licence
     'CC-BY-NC-4.0'
     """
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, if available
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster
     groups = yaml.load(Path(__file__).with_name("models.yaml").read_bytes(), loader)
     cards = {group: list(_read_group(**content)) for group, content in groups.items()}
     untrained = {"training": "none: seeded random weights", "source": "drawn at random"}

@@ -1,4 +1,4 @@
-"""Cards and adapters of the catalogued models and of user-defined models."""
+"""Cards and adapters for the catalogued models and for user-defined models."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = [
 _TECHNICAL = ["layers", "factory", "packages", "install", "opt_in", "files", "weights"]
 _TECHNICAL += ["text_files", "fault"]
 _REGISTERED: dict[str, Callable[..., Adapter]] = {}
-_REGISTRATIONS: dict[str, int] = {}  # number of times that a model was registered under a name
+_REGISTRATIONS: dict[str, int] = {}  # number of registrations under each name
 
 
 def list_models() -> pd.DataFrame:
@@ -39,10 +39,13 @@ def list_models() -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame, indexed by name
-        One row per model. The columns are the fields of :class:`ModelCard`, except technical fields
-        such as `files`; `n_layers`, the number of layers; `dims`, the smallest and largest number
-        of dimensions of a layer; and `available`, `state` and `how`, the results of
-        :func:`groove_utils.embed.weights.availability`.
+        One row per model. The columns are the fields of :class:`ModelCard` (except technical ones
+        such as `files`) and:
+
+        - ``n_layers``: number of layers;
+        - ``dims``: smallest and largest number of dimensions of a layer;
+        - ``available``, ``state``, ``how``: results of
+          :func:`groove_utils.embed.weights.availability`.
 
     Examples
     --------
@@ -83,7 +86,7 @@ def model_card(name: str) -> ModelCard:
     if name not in catalogue:
         names = ", ".join([*catalogue, *_REGISTERED])
         raise EmbedError(
-            f"there is no model {name!r}. Choose one of {names}; or add your own model with "
+            f"there is no model {name!r}. Choose one of {names}, or add your own model with "
             "register_model().",
             kind="unknown_model",
             value=name,
@@ -92,12 +95,13 @@ def model_card(name: str) -> ModelCard:
 
 
 def register_model(name: str, factory: Callable[..., Adapter], *, replace: bool = False) -> None:
-    """Register a user-defined model under a name.
+    """Register a user-defined model so that it can be used by name.
 
     Parameters
     ----------
     name : str
-        Name to pass to :func:`groove_utils.embed.embed_study` and other functions.
+        Name of the model, to be passed to functions such as
+        :func:`groove_utils.embed.embed_study`.
     factory : callable
         The adapter's class, or any function without required arguments that returns an adapter; see
         :mod:`groove_utils.embed.adapters`.
@@ -108,13 +112,13 @@ def register_model(name: str, factory: Callable[..., Adapter], *, replace: bool 
     Raises
     ------
     EmbedError
-        If the name is taken, or the factory does not return a valid adapter; the message lists the
-        problems.
+        If the name is already taken, or `factory` is not callable or does not return a valid
+        adapter.
     """
     if name in catalogued_models() or (name in _REGISTERED and not replace):
         raise EmbedError(
-            f"register_model: there is already a model {name!r}. Choose another name; or, to "
-            "register your own model again, pass replace=True.",
+            f"register_model: there is already a model {name!r}. Choose another name. To replace "
+            "a model that you have registered, pass replace=True.",
             kind="name_taken",
             value=name,
         )
@@ -148,12 +152,12 @@ def registration(name: str) -> int:
 def _own_card(name: str) -> ModelCard:
     """Create the model card of a user-defined model from the attributes of its adapter."""
     fields = {"architecture": "–", "sample_rate": 0, "window": 0.0, "hop": 0.0, "layers": {}}
-    fields |= {"training": "a model of your own", "source": "register_model()", "revision": "–"}
+    fields |= {"training": "user-defined model", "source": "register_model()", "revision": "–"}
     fields |= {"licence": "–", "research_only": False, "paper": "–", "parameters": None}
     try:
         adapter = _REGISTERED[name]()
-    except Exception as error:  # a reader's code may raise any error; list the other models
-        fault = f"fix its factory, which fails: {type(error).__name__}: {error}"
+    except Exception as error:  # user code may raise any error; the other models are still listed
+        fault = f"fix its factory, which raised {type(error).__name__}: {error}"
         return ModelCard(name=name, factory="", fault=fault, **fields)
     fields |= {"architecture": type(adapter).__name__, "sample_rate": adapter.sample_rate}
     fields |= {"window": adapter.window, "hop": getattr(adapter, "hop", adapter.window)}
@@ -162,22 +166,22 @@ def _own_card(name: str) -> ModelCard:
 
 
 def make_adapter(name: str, seed: int = 0) -> Adapter:
-    """Create the adapter of a catalogued or registered model.
+    """Create the adapter for a catalogued or registered model.
 
     Parameters
     ----------
     name : str
         Name of the model.
     seed : int
-        Seed of the random weights of models named ``…-untrained``; other models ignore it.
+        Seed for the random weights of models named ``…-untrained``; ignored by other models.
 
     Raises
     ------
     EmbedError
-        If there is no such model, or the registered factory does not return an adapter.
+        If there is no such model, or the registered factory does not return a valid adapter.
     ModelUnavailableError
-        If the model needs a missing package or the user's consent, or is available only as
-        precomputed vectors.
+        If a required package is missing, the model needs the user's consent, or only precomputed
+        vectors are available.
     """
     if name in _REGISTERED:
         adapter = _REGISTERED[name]()
@@ -187,6 +191,6 @@ def make_adapter(name: str, seed: int = 0) -> Adapter:
     _, state, how = availability(card)
     if state in ("through embeddings/", "needs an extra", "needs consent"):
         kind = "no_adapter" if not card.factory else state.replace(" ", "_")
-        raise ModelUnavailableError(f"{name}: {state}. Do this: {how}.", kind=kind, value=name)
+        raise ModelUnavailableError(f"{name}: {state}. To use it: {how}.", kind=kind, value=name)
     module, _, attribute = card.factory.partition(":")
     return getattr(importlib.import_module(module), attribute)(name, seed)
