@@ -1,6 +1,6 @@
-"""Similarity of songs and of embeddings: maps, nearest neighbours, CKA, and Mantel tests.
+"""Compare songs and embeddings by maps, nearest neighbours, CKA and Mantel tests.
 
-Used in the chapters on embeddings and probing.
+The chapters on embeddings and probing use these functions.
 """
 
 import lazy_loader

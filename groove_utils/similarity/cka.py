@@ -1,7 +1,8 @@
-"""Similarity of models and of layers by centred kernel alignment (CKA).
+"""Compare models and layers by centred kernel alignment (CKA).
 
-Vectors of two models cannot be compared directly, since they may differ in dimension and rotation.
-CKA compares which songs each model places close together.
+Vectors from two models cannot be compared directly, because they may have different numbers of
+dimensions and be rotated relative to each other. CKA instead compares which songs each model places
+close together.
 """
 
 from __future__ import annotations
@@ -20,27 +21,29 @@ __all__ = ["compare_embeddings", "extreme_pairs", "layer_similarity", "linear_ck
 
 
 def linear_cka(first: np.ndarray, second: np.ndarray, *, debiased: bool = True) -> float:
-    """Compute the linear centred kernel alignment (CKA) of two embeddings of the same songs.
+    """Compute the linear centred kernel alignment (CKA) between two embeddings of the same songs.
 
     Parameters
     ----------
     first, second : ndarray, shapes (n_songs, d1) and (n_songs, d2)
-        Vectors of the same songs in the same order; at least 4 songs.
+        One vector per song, for the same songs in the same order; at least 4 songs.
     debiased : bool
         Use the unbiased estimator of the Hilbert–Schmidt independence criterion. With the biased
-        estimator, CKA approaches 1 when dimensions outnumber songs, even for unrelated vectors.
+        estimator, CKA approaches 1 if there are more dimensions than songs, even for unrelated
+        vectors.
 
     Returns
     -------
     float
-        1 if the embeddings differ only in rotation and scale; about 0 if they are unrelated (the
-        debiased estimate may be slightly negative); NaN if an embedding has the same vector for all
-        songs.
+        1 if the embeddings differ only by rotation and scaling; about 0 if they are unrelated (the
+        debiased estimate may be slightly negative); NaN if all vectors in an embedding are the
+        same.
 
     Raises
     ------
     StatsError
-        If the shapes do not match, or there are fewer than 4 songs.
+        If the arrays are not two-dimensional, have different numbers of songs, or have fewer than
+        4 songs.
 
     References
     ----------
@@ -57,7 +60,7 @@ def linear_cka(first: np.ndarray, second: np.ndarray, *, debiased: bool = True) 
     if len(first) != len(second) or first.ndim != 2 or second.ndim != 2 or len(first) < 4:
         raise StatsError(
             f"the embeddings have shapes {first.shape} and {second.shape}; expected two arrays "
-            "(n_songs, dim) for the same 4 or more songs",
+            "of shape (n_songs, dim) for the same songs (at least 4)",
             kind="shape", value=(first.shape, second.shape),
         )  # fmt: skip
     hsic = _unbiased_hsic if debiased else _biased_hsic
@@ -74,15 +77,16 @@ def compare_embeddings(
     Parameters
     ----------
     vectors : mapping of str to ndarray, shape (n_songs, dim)
-        Model → vectors of the same songs in the same order.
+        Song vectors by model name. All models must have the same songs in the same order.
     artists, n_permutations, seed
-        See :func:`groove_utils.similarity.mantel_test`; whole artists are permuted.
+        Passed to :func:`groove_utils.similarity.mantel_test`.
 
     Returns
     -------
     pandas.DataFrame
-        One row per pair of models: ``first, second, cka, rho, p, n_songs, p_holm`` (`p` adjusted
-        for the number of pairs by Holm's method). Empty if there is only one model.
+        One row per pair of models. Columns ``first, second`` (model names), ``cka``, ``rho, p,
+        n_songs`` (from the Mantel test) and ``p_holm`` (``p`` corrected for the number of pairs by
+        Holm's method). Empty if there is only one model.
     """
     rows = [
         {
@@ -115,7 +119,8 @@ def extreme_pairs(pairs: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     Returns
     -------
     highest, lowest : Series
-        Rows of `pairs`. If no pair has a CKA value, both rows contain dashes and NaN.
+        Rows of `pairs`. If all CKA values are missing, both rows have dashes as model names and
+        a CKA of NaN.
     """
     if pairs["cka"].isna().all():
         none = pd.Series({"first": "–", "second": "–", "cka": np.nan})
@@ -124,12 +129,12 @@ def extreme_pairs(pairs: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
 
 
 def layer_similarity(layers: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """Compute debiased linear CKA between all layers of a model.
+    """Compute debiased linear CKA between all pairs of layers in a model.
 
     Parameters
     ----------
     layers : mapping of str to ndarray, shape (n_songs, dim)
-        Vectors by layer, such as ``embedding.layers``, from input to output.
+        Song vectors by layer name, ordered from input to output, such as ``embedding.layers``.
 
     Returns
     -------
@@ -144,7 +149,7 @@ def layer_similarity(layers: Mapping[str, np.ndarray]) -> pd.DataFrame:
 
 
 def _biased_hsic(k: np.ndarray, m: np.ndarray) -> float:
-    return float((k * m).sum())  # both are centred already
+    return float((k * m).sum())  # both matrices are already centred
 
 
 def _unbiased_hsic(k: np.ndarray, m: np.ndarray) -> float:

@@ -1,9 +1,10 @@
 """Mantel tests between embeddings, and between embeddings and ratings.
 
-Representational similarity analysis (RSA) compares the distances between all pairs of songs. These
-distances are not independent: pairs have songs in common, and songs by the same artist resemble
-each other. Therefore, p-values are computed by exchanging artists with equal numbers of songs, and
-intervals by leaving out one artist at a time.
+Representational similarity analysis (RSA) correlates two sets of distances between songs, such as
+distances between vectors and distances between ratings. These distances are not independent,
+because pairs share songs and songs by the same artist resemble each other. P-values are therefore
+computed by permuting artists with the same number of songs, and intervals by leaving out one artist
+at a time.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def _distances(vectors: np.ndarray, metric: str, name: str) -> np.ndarray:
     distances = pdist(vectors, metric)
     if not len(distances) or not np.isfinite(distances).all() or np.ptp(distances) == 0:
         raise StatsError(
-            f"{metric} distances of {name} are undefined or all the same: the vectors are "
+            f"the {metric} distances for {name} are undefined or all equal: the vectors are "
             "constant, zero or not finite, or there are fewer than three songs",
             kind="no_distances", column=name,
         )  # fmt: skip
@@ -40,10 +41,11 @@ def mantel_test(
     Parameters
     ----------
     first, second : ndarray, shapes (n_songs, d1) and (n_songs, d2)
+        One vector per song, for the same songs in the same order.
     artists : array-like of shape (n_songs,), optional
-        If given, whole artists are permuted instead of single songs.
+        Artist of each song. If given, artists are permuted instead of individual songs.
     names : (str, str)
-        Names of the embeddings, for error messages.
+        Names of the embeddings, used in error messages.
     n_permutations, seed : int
         Number of permutations, and random seed.
 
@@ -51,7 +53,7 @@ def mantel_test(
     -------
     pandas.Series
         ``rho`` (Spearman's rank correlation between the correlation distances in the two
-        embeddings, −1…1), ``p`` (one-sided) and ``n_songs``.
+        embeddings, from −1 to 1), ``p`` (one-sided) and ``n_songs``.
 
     Raises
     ------
@@ -71,40 +73,42 @@ def rsa(
     same_artist=False, control_style=False, within_style=False,
     n_permutations=1000, n_boot=2000, seed=0,
 ) -> pd.DataFrame:  # fmt: skip
-    """Rank-correlate distances between songs in feature space with distances in ratings (RSA).
+    """Compute the rank correlation between feature distances and rating distances (RSA).
 
     Parameters
     ----------
     X : array-like of shape (n, d), or mapping of str to such arrays
-        Features. Each layer is compared separately. Features are not scaled: standardise them
-        first if their units differ.
+        Features of each song, or features by layer name; each layer is compared separately.
+        Features are not scaled, so standardise them first if their units differ.
     y : Series, DataFrame or array-like of shape (n,) or (n, m)
-        Ratings; one column per target.
+        Ratings of each song; one column per target.
     artists, styles : array-like of shape (n,), optional
-        Artist and style of each song. Whole artists are permuted. By default, each song counts as
-        its own artist, and all songs have the same style.
+        Artist and style of each song. Artists are permuted instead of individual songs. By
+        default, each song has a different artist, and all songs have the same style.
     metric, target_metric : str
-        Metrics of :func:`scipy.spatial.distance.pdist` for features and ratings. Targets are
+        Metrics for features and ratings, as in :func:`scipy.spatial.distance.pdist`. Targets are
         compared one at a time, so ``cityblock`` is the absolute difference.
     same_artist : bool
         Keep pairs of songs by the same artist. By default, they are dropped, since features that
         merely identify the artist would otherwise score well.
     control_style : bool
-        Partial out from both sets of ranks whether two songs have the same style. With three
-        or more styles, the distances between styles may still agree, so use `within_style` as
-        well. In 60 simulations in which features and ratings had only style in common, p was below
-        .05 in 20% of cases without `within_style`, and in 7% with it.
+        Compute a partial correlation that controls for whether two songs have the same style.
+        With three or more styles, features and ratings may still agree on how far apart the styles
+        are, so use `within_style` as well. In 60 simulations where features and ratings were
+        related only through style, p was below .05 in 20% of cases without `within_style` and in
+        7% with it.
     within_style : bool
         Permute artists only within their styles.
     n_permutations, n_boot, seed : int
-        Numbers of permutations and bootstrap samples, and random seed.
+        Number of permutations, number of bootstrap samples, and random seed.
 
     Returns
     -------
     DataFrame
         One row per layer and target: ``layer, target, rho``, ``low, high`` (95% interval over
-        artists; NaN with fewer than three artists), ``p``, ``p_layers`` (from the permutation
-        distribution of the maximum over layers) and ``n_pairs``. Both p-values are one-sided.
+        artists; NaN with fewer than three artists), ``p``, ``p_layers`` (corrected for the number
+        of layers by the permutation distribution of the maximum over layers) and ``n_pairs``. Both
+        p-values are one-sided.
 
     Raises
     ------
@@ -120,8 +124,8 @@ def rsa(
     keep = np.ones(len(i), bool) if same_artist else artist[i] != artist[j]
     if n < 4 or keep.sum() < 3:
         raise StatsError(
-            f"{n} songs with {keep.sum()} pairs by different artists; at least 4 songs and 3 pairs "
-            "are needed",
+            f"there are {n} songs and {keep.sum()} usable pairs of songs; at least 4 songs and 3 "
+            "pairs are needed",
             kind="too_few", value=n,
         )  # fmt: skip
     i, j = i[keep], j[keep]
@@ -148,7 +152,7 @@ def rsa(
 def _artist_intervals(features, ratings_apart, covariate, artists, rho, *, n_boot, seed):
     """Compute intervals for rho from jackknife estimates that leave out one artist at a time.
 
-    `artists` contains the artist codes of the first and of the second song of each pair.
+    `artists` contains two arrays: the artist codes of the first and the second song in each pair.
     """
     first_artists, second_artists = artists
     n_artists = 1 + max(first_artists.max(), second_artists.max())

@@ -17,18 +17,19 @@ __all__ = ["last_hidden_layer", "song_map"]
 
 
 def song_map(vectors: np.ndarray, method: str = "pca", seed: int = 0) -> np.ndarray:
-    """Project the vectors of songs onto two dimensions.
+    """Project song vectors to two dimensions.
 
     Parameters
     ----------
     vectors : ndarray, shape (n_songs, dim)
         One layer of an :class:`groove_utils.embed.Embedding`.
     method : {'pca', 'umap'}
-        The first two principal components of the standardised dimensions, or UMAP with the settings
-        of Marmoret et al. (2026): 5 neighbours, minimum distance 0.3, correlation distance. UMAP
-        preserves neighbourhoods; distances between clusters, and cluster sizes, have no meaning.
+        ``'pca'`` computes the first two principal components of the standardised vectors.
+        ``'umap'`` uses UMAP with the settings of Marmoret et al. (2026): 5 neighbours, minimum
+        distance 0.3, correlation distance. UMAP preserves neighbourhoods, but the sizes of clusters
+        and the distances between them are not meaningful.
     seed : int
-        Seed of UMAP.
+        Random seed for UMAP.
 
     Returns
     -------
@@ -48,13 +49,13 @@ def song_map(vectors: np.ndarray, method: str = "pca", seed: int = 0) -> np.ndar
     return _umap(vectors, seed)
 
 
-@memoised("song-maps")  # every process compiles UMAP again
+@memoised("song-maps")  # slow, because UMAP is compiled in every new process
 def _umap(vectors: np.ndarray, seed: int) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # UMAP warns that a seed implies one thread
         import umap
 
-        # with precomputed neighbours, UMAP does not compile its own search
+        # with precomputed neighbours, UMAP does not compile its neighbour search
         n_neighbors = min(5, len(vectors) - 1)
         distances = pairwise_distances(vectors, metric="correlation")
         nearest = np.argsort(distances, axis=1, kind="stable")[:, :n_neighbors]
@@ -75,7 +76,7 @@ def last_hidden_layer(layers: Iterable[str]) -> str:
     Parameters
     ----------
     layers : iterable of str
-        Layer names from input to output, such as ``embedding.layers``.
+        Layer names, ordered from input to output, such as ``embedding.layers``.
 
     Examples
     --------

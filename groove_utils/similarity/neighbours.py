@@ -1,7 +1,7 @@
 """Nearest neighbours of songs in embeddings, and separation of styles.
 
-Distances are correlation distances, 1 − Pearson's r between the vectors of two songs, so results do
-not depend on the mean or the scale of a vector.
+All distances are correlation distances (1 − Pearson's r between the vectors of two songs), so the
+results do not depend on the mean or the scale of a vector.
 """
 
 from __future__ import annotations
@@ -36,18 +36,19 @@ def style_separation(
     Parameters
     ----------
     vectors : ndarray, shape (n_songs, dim)
+        One vector per song.
     styles, artists : array-like of str, shape (n_songs,)
-        Style and artist of each song. Styles are permuted among artists instead of songs, because
-        songs by the same artist sound alike. In each permutation, all songs of an artist in one
-        style receive the same new style.
+        Style and artist of each song. Styles are permuted across artists instead of individual
+        songs, because songs by the same artist sound alike. All songs by an artist in one style
+        receive the same permuted style.
     n_permutations, seed : int
         Number of permutations, and random seed.
 
     Returns
     -------
     pandas.Series
-        ``silhouette`` (−1…1, mean over songs), ``null_mean`` (its mean over permutations), ``p``
-        (one-sided), ``n_songs`` and ``n_artists``.
+        ``silhouette`` (mean over songs, from −1 to 1), ``null_mean`` (mean silhouette over
+        permutations), ``p`` (one-sided), ``n_songs`` and ``n_artists``.
 
     Raises
     ------
@@ -56,7 +57,7 @@ def style_separation(
     """
     styles, artists = np.asarray(styles, dtype=str), np.asarray(artists, dtype=str)
     if len(np.unique(styles)) < 2:
-        raise StatsError("all songs have one style; two or more are needed", kind="one_style",
+        raise StatsError("all songs have the same style; expected two or more", kind="one_style",
                          column="styles")  # fmt: skip
     pairs, pair_of_song = np.unique(np.stack([artists, styles]), axis=1, return_inverse=True)
     distances = squareform(pdist(vectors, "correlation"))
@@ -79,10 +80,11 @@ def style_separation(
 
 
 def mean_silhouette(distances: np.ndarray, labels: np.ndarray) -> float:
-    """Compute the mean silhouette (Rousseeuw 1987) from distances.
+    """Compute the mean silhouette (Rousseeuw 1987) from a distance matrix.
 
-    The result equals that of :func:`sklearn.metrics.silhouette_score`, but inputs are not checked.
-    This speeds up permutation tests: for 144 songs, one call takes 0.05 ms instead of 1.2 ms.
+    The result is the same as that of :func:`sklearn.metrics.silhouette_score`, but the input is not
+    validated, which makes permutation tests faster: for 144 songs, a call takes 0.05 ms instead of
+    1.2 ms.
 
     Parameters
     ----------
@@ -94,7 +96,7 @@ def mean_silhouette(distances: np.ndarray, labels: np.ndarray) -> float:
     Returns
     -------
     float
-        Mean over songs, −1…1.
+        Mean silhouette over songs, from −1 to 1.
     """
     member = labels[:, None] == np.unique(labels)
     counts = member.sum(axis=0)
@@ -108,21 +110,22 @@ def mean_silhouette(distances: np.ndarray, labels: np.ndarray) -> float:
 
 
 def nearest_songs(vectors: np.ndarray) -> np.ndarray:
-    """For each song, rank all other songs by their distance from it.
+    """Rank the other songs by their distance from each song.
 
     Parameters
     ----------
     vectors : ndarray, shape (n_songs, dim)
+        One vector per song.
 
     Returns
     -------
     ndarray of int, shape (n_songs, n_songs − 1)
-        Row i lists the other songs' indices, from the nearest to song i to the farthest. Songs at
-        equal distances stay in index order.
+        Row i contains the indices of the other songs, sorted by their distance from song i, nearest
+        first. Songs at equal distances are in index order.
     """
     n_songs = len(vectors)
     distances = squareform(pdist(vectors, "correlation"))
-    np.fill_diagonal(distances, -np.inf)  # puts the song itself first, which is then dropped
+    np.fill_diagonal(distances, -np.inf)  # the song itself sorts first and is dropped below
     return np.argsort(distances, axis=1, kind="stable")[:, 1:].reshape(n_songs, n_songs - 1)
 
 
@@ -132,19 +135,20 @@ def neighbour_rate(vectors: np.ndarray, labels, artists, *, n_boot: int = 1000, 
     Parameters
     ----------
     vectors : ndarray, shape (n_songs, dim)
+        One vector per song.
     labels : array-like of str, shape (n_songs,)
-        Label of each song: its artist or its style.
+        Label of each song, such as its artist or style.
     artists : array-like of str, shape (n_songs,)
-        Artist of each song; whole artists are resampled for the interval.
+        Artist of each song. Artists, not individual songs, are resampled for the interval.
     n_boot, seed : int
         Number of bootstrap samples, and random seed.
 
     Returns
     -------
     pandas.Series
-        All values lie between 0 and 1. ``rate``: share of songs whose nearest neighbour has the
-        same label; ``low, high``: its 95% bootstrap percentile interval; ``chance``: expected share
-        for a random neighbour.
+        All values are between 0 and 1. ``rate``: proportion of songs whose nearest neighbour has
+        the same label; ``low, high``: 95% bootstrap percentile interval of the rate; ``chance``:
+        expected proportion if neighbours were chosen at random.
     """
     hits, n = _neighbour_hits(vectors, labels), len(labels)
     labels = np.asarray(labels, dtype=str)
@@ -162,14 +166,16 @@ def neighbour_difference(
     Parameters
     ----------
     first, second : ndarray, shapes (n_songs, d1) and (n_songs, d2)
+        One vector per song, for the same songs in the same order.
     labels, artists, n_boot, seed
         As in :func:`neighbour_rate`.
 
     Returns
     -------
     pandas.Series
-        ``estimate, low, high``: difference in rate (first − second, from −1 to 1), with a 95%
-        bootstrap interval over artists; ``p``: two-sided, from the jackknife over artists.
+        ``estimate, low, high``: difference between the rates (first − second, from −1 to 1), with a
+        95% interval from a bootstrap over artists; ``p``: two-sided p-value from a jackknife over
+        artists.
     """
     difference = _neighbour_hits(first, labels) - _neighbour_hits(second, labels)
     values = _mean_interval(difference, artists, n_boot, seed)
@@ -189,7 +195,7 @@ def _neighbour_hits(vectors, labels) -> np.ndarray:
 
 
 def _mean_interval(values, artists, n_boot, seed) -> tuple[float, float, float]:
-    """Return the mean over songs, with a 95% bootstrap percentile interval over artists."""
+    """Return the mean over songs and its 95% percentile interval from a bootstrap over artists."""
     weights = cluster_weights(artists, n_boot, seed)
     low, high = np.quantile((weights @ values) / weights.sum(axis=1), [0.025, 0.975])
     return float(values.mean()), float(low), float(high)
