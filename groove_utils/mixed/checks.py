@@ -1,7 +1,7 @@
 """Check the design of a mixed model before fitting, and the solution after fitting.
 
-:func:`groove_utils.mixed.fit_lmm` issues the resulting warnings. Each warning states a problem, its
-consequence and a remedy.
+:func:`groove_utils.mixed.fit_lmm` issues the resulting warnings. Most of them describe a problem,
+its consequence and a remedy.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ def check_design(frame: ModelFrame) -> list[str]:
     -------
     list of str
         Warnings about dropped rows, groups with a single row, levels of a fixed factor that
-        occur in a single group, and collinear predictors.
+        occur in a single group, and nearly collinear predictors.
 
     Raises
     ------
     LmmError
-        If two grouping factors group the rows in the same way, or if random effects cannot be
-        separated from the fixed effects.
+        If two factors group the rows in the same way, or if random effects cannot be separated
+        from the fixed effects.
     """
     messages = []
     if frame.n_dropped:
         total = frame.n_dropped + len(frame.y)
         messages.append(
-            f"{frame.n_dropped:,} of {total:,} rows have missing values in variables of the "
-            f"formula and were dropped; {len(frame.y):,} remain."
+            f"{frame.n_dropped:,} of {total:,} rows have missing values in variables used in "
+            f"the formula and were dropped; {len(frame.y):,} remain."
         )
     messages += _single_rows(frame) + _separation(frame) + _near_collinear(frame)
     return messages
@@ -51,7 +51,8 @@ def _first_terms(frame: ModelFrame) -> list[RandomTerm]:
     return list({term.factor: term for term in reversed(frame.random)}.values())[::-1]
 
 
-def _few(names, most: int = 3) -> str:
+def _shorten(names, most: int = 3) -> str:
+    """Join the first `most` names with commas, and add “…” if there are more."""
     names = [str(name) for name in names]
     return ", ".join(names[:most]) + (", …" if len(names) > most else "")
 
@@ -64,11 +65,11 @@ def _single_rows(frame: ModelFrame) -> list[str]:
             continue
         slopes = sorted({n for t in frame.random if t.factor == term.factor for n in t.names})
         slopes = [name for name in slopes if name != "Intercept"]
-        tail = f" and of the slopes of {_few(slopes)}" if slopes else ""
+        tail = f" and of its slopes of {_shorten(slopes)}" if slopes else ""
         out.append(
             f"{len(single)} of {len(term.levels)} levels of '{term.factor}' have a single row "
-            f"({_few(single)}): they contribute little to the estimates of its variance{tail}. "
-            "Check that they should be included."
+            f"({_shorten(single)}): they contribute little to the estimated variance of this "
+            f"factor{tail}. Check whether they should be included."
         )
     return out
 
@@ -95,22 +96,22 @@ def _separation(frame: ModelFrame) -> list[str]:
                 continue
             pairs = _pairs(term.codes, frame.data[name].cat.codes.to_numpy())
             if len(pairs) > len(term.levels):
-                continue  # crossed: each level occurs with several levels of the factor
+                continue  # crossed: some groups contain more than one level of the fixed factor
             counts = np.bincount(pairs[:, 1])
             single = [frame.factors[name][i] for i in np.flatnonzero(counts == 1)]
             if len(single) == len(counts):
                 raise LmmError(
-                    f"each level of '{name}' has only one level of '{term.factor}' "
-                    f"({_few(single)}): the effect of '{name}' cannot be separated from the "
+                    f"each level of '{name}' occurs with only one level of '{term.factor}' "
+                    f"({_shorten(single)}): the effect of '{name}' cannot be separated from the "
                     f"differences between levels of '{term.factor}'. Drop (… | {term.factor}), and "
-                    f"limit the conclusion to these {term.factor}s.",
+                    f"limit the conclusions to the levels of '{term.factor}' in the data.",
                     kind="confounded", column=name, value=term.factor,
                 )  # fmt: skip
             if single:
                 out.append(
-                    f"levels of '{name}' with only one level of '{term.factor}': {_few(single)}. "
-                    "Conclusions about them depend on the variance between levels of "
-                    f"'{term.factor}' in other levels of '{name}'."
+                    f"levels of '{name}' with only one level of '{term.factor}': "
+                    f"{_shorten(single)}. Tests of their effects rely on the variance of "
+                    f"'{term.factor}' that is estimated from the other levels of '{name}'."
                 )
         if frame.X.shape[1] >= len(term.levels):
             indicator = np.eye(len(term.levels))[term.codes]
@@ -118,7 +119,7 @@ def _separation(frame: ModelFrame) -> list[str]:
             if rank == frame.X.shape[1]:
                 raise LmmError(
                     f"the fixed effects distinguish all levels of '{term.factor}', so its variance "
-                    "cannot be estimated. Drop its random term or some fixed effects.",
+                    "cannot be estimated. Drop its random term, or drop some fixed effects.",
                     kind="confounded", column=term.factor,
                 )  # fmt: skip
     return out
@@ -138,8 +139,8 @@ def _near_collinear(frame: ModelFrame) -> list[str]:
     partner = int(np.argmax(np.abs(r[worst] - np.eye(len(plain))[worst])))
     return [
         f"'{frame.names[plain[worst]]}' is nearly determined by the other predictors (variance "
-        f"inflation {inflation[worst]:.0f}; r = {r[worst, partner]:.2f} with "
-        f"'{frame.names[plain[partner]]}'): their separate coefficients are uncertain. Drop or "
+        f"inflation factor {inflation[worst]:.0f}; r = {r[worst, partner]:.2f} with "
+        f"'{frame.names[plain[partner]]}'): their individual coefficients are uncertain. Drop or "
         "combine them."
     ]
 
@@ -159,7 +160,7 @@ def check_fit(frame: ModelFrame, deviance: CrossedDeviance, theta) -> list[str]:
     Returns
     -------
     list of str
-        Warnings about non-convergence, coefficients of exactly 0, and singular fits.
+        Warnings about non-convergence, coefficients that are exactly 0, and singular fits.
 
     Raises
     ------
@@ -168,7 +169,7 @@ def check_fit(frame: ModelFrame, deviance: CrossedDeviance, theta) -> list[str]:
     """
     try:
         evaluation = deviance.at(theta)
-        solution, slope = evaluation.solve(), np.abs(evaluation.gradient()).max()
+        solution, max_gradient = evaluation.solve(), np.abs(evaluation.gradient()).max()
     except np.linalg.LinAlgError:
         solution = None
     if solution is None or solution.sigma < 1e-4 * frame.y.std():
@@ -178,16 +179,16 @@ def check_fit(frame: ModelFrame, deviance: CrossedDeviance, theta) -> list[str]:
             kind="exact_fit", column=frame.response,
         )  # fmt: skip
     messages = []
-    if slope > 0.5:
+    if max_gradient > 0.5:
         messages.append(
-            f"the optimiser did not converge (largest gradient component {slope:.2g}). Simplify "
-            "the random part, or scale the predictors."
+            f"the optimiser did not converge (largest gradient component {max_gradient:.2g}). Simplify "
+            "the random effects, or scale the predictors."
         )
     se = np.sqrt(np.diag(solution.vcov))
     exact = [name for name, z in zip(frame.names, np.abs(solution.beta) < 1e-9 * se) if z]
     if exact:
         messages.append(
-            f"the coefficient of {_few(exact)} is exactly 0, which does not happen with real "
+            f"the coefficient of {_shorten(exact)} is exactly 0, which does not happen with real "
             "data. Check that the response was recorded correctly."
         )
     return messages + _singular(frame, deviance, theta)
@@ -203,11 +204,12 @@ def _singular(frame: ModelFrame, deviance: CrossedDeviance, theta) -> list[str]:
             advice = (
                 f"drop {term.label}"
                 if len(term.names) == 1
-                else f"leave '{name}' out of {term.label}"
+                else f"remove '{name}' from {term.label}"
             )
             out.append(
-                f"singular fit: the estimated variance of the {what} over '{term.factor}' is 0 in "
-                f"{term.label}. The fixed effects remain valid; to simplify the model, {advice}."
+                f"singular fit: the estimated variance of the {what} across levels of "
+                f"'{term.factor}' is 0 in {term.label}. The fixed effects remain valid; to "
+                f"simplify the model, {advice}."
             )
         kept = sd >= 1e-4
         if kept.sum() > 1:
@@ -216,8 +218,8 @@ def _singular(frame: ModelFrame, deviance: CrossedDeviance, theta) -> list[str]:
                 names = [name for name, k in zip(term.names, kept) if k]
                 out.append(
                     f"singular fit: in {term.label}, {' and '.join(names)} are perfectly "
-                    f"correlated over '{term.factor}'. The data are insufficient to estimate this "
-                    "correlation. Write '||' instead of '|' to omit it, and check that the results "
-                    "do not change."
+                    f"correlated across levels of '{term.factor}'. The data are insufficient to "
+                    "estimate this correlation. Write '||' instead of '|' to omit it, and check "
+                    "that the conclusions do not change."
                 )
     return out

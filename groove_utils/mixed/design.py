@@ -20,7 +20,7 @@ __all__ = [
 
 @dataclass
 class RandomTerm:
-    """Random effects: coefficients that vary over the levels of one grouping factor."""
+    """Random effects: coefficients that vary across the levels of one grouping factor."""
 
     factor: str  # ``listener``, or ``a:b`` for combinations of two columns
     names: list[str]  # names of the coefficients, such as ["Intercept", "x"]
@@ -29,8 +29,8 @@ class RandomTerm:
     Z: np.ndarray  # covariate of each coefficient, shape (n_rows, n_names)
     # formulaic's specification for new rows; not compared, because the other fields determine it
     spec: object = field(default=None, repr=False, compare=False)
-    pick: list[int] = field(default_factory=list, repr=False)  # this term's columns in `spec`
-    bar: str = ""  # term before ``||`` is split into terms, and after ``/`` is expanded
+    pick: list[int] = field(default_factory=list, repr=False)  # this term's columns of `spec`
+    bar: str = ""  # term in the formula, with ``/`` expanded but not split at ``||``
 
     @property
     def columns(self) -> list[str]:
@@ -52,7 +52,7 @@ class RandomTerm:
 
 
 def random_intercept(factor: str, codes: np.ndarray) -> RandomTerm:
-    """Create random intercepts from level codes; every code 0 … n_levels − 1 must occur."""
+    """Create a random intercept from level codes; each code from 0 to n_levels − 1 must occur."""
     levels = list(range(codes.max() + 1))
     return RandomTerm(factor, ["Intercept"], codes, levels, np.ones((len(codes), 1)))
 
@@ -69,13 +69,13 @@ class ModelFrame:
     formula: str  # as given
     response: str  # left-hand side of the formula
     fixed: str  # right-hand side of the formula without random terms
-    data: pd.DataFrame  # complete rows, which are fitted, with their original index
+    data: pd.DataFrame  # fitted rows (those without missing values), with their original index
     y: np.ndarray  # response, shape (n_rows,)
     X: np.ndarray  # fixed design matrix, shape (n_rows, n_fixed)
     names: list[str]  # names of the columns of `X`, such as ``style[pop]:x``
     random: list[RandomTerm]  # random terms, in the order of the formula
     n_dropped: int  # number of rows dropped because of missing values
-    factors: dict[str, list]  # levels of each categorical variable; the reference is the first
+    factors: dict[str, list]  # levels of each categorical variable; the first is the reference
     spec: object = field(repr=False, compare=False)  # formulaic's specification of `X`
 
     @property
@@ -84,7 +84,7 @@ class ModelFrame:
         return sorted(str(name) for name in self.spec.required_variables)
 
     def fixed_design(self, rows: pd.DataFrame) -> np.ndarray:
-        """Build the fixed-effects design matrix for new rows, with the coding of the original rows.
+        """Build the fixed design matrix for new rows, coded like the fitted rows.
 
         The shape is (n_rows, n_fixed).
         """
@@ -112,7 +112,7 @@ class ModelFrame:
             if unknown:
                 raise LmmError(
                     f"column '{name}' of the new rows contains {', '.join(map(repr, unknown))}, "
-                    "which did not occur in the fit. Known levels: "
+                    "which did not occur in the fitted rows. Known levels: "
                     f"{', '.join(map(repr, levels))}.",
                     kind="unknown_level", column=name, value=unknown[0],
                 )  # fmt: skip
@@ -129,8 +129,8 @@ class ModelFrame:
         -------
         dict of str to (columns, weights)
             Two arrays for each term except the intercept: its design matrix in sum coding, shape
-            (n_rows, k), and the matrix that maps the fitted coefficients to the k coefficients of
-            the term, shape (k, n_fixed).
+            (n_rows, k), and the matrix that converts the fitted coefficients to the term's k
+            coefficients in sum coding, shape (k, n_fixed).
 
         Raises
         ------
@@ -151,12 +151,13 @@ class ModelFrame:
             labels[frozenset(coded)] = ":".join(plain)
             parts.append(":".join(coded))
         X, _, spec = design_matrix(" + ".join(parts), self.data)
-        # (β in sum coding) = change · (β in the coding of the fit)
+        # β in sum coding = change @ (β in the fitted coding)
         change, _, rank, _ = linalg.lstsq(X, self.X)
         if rank < len(self.names) or X.shape[1] != len(self.names):
             raise LmmError(
-                f"Type III tests need a full-rank sum coding of '{self.fixed}'; in the fixed part, "
-                "use only plain variables, joined by '+', '*' and ':'.",
+                "Type III tests and variance partitions require a full-rank sum coding of "
+                f"'{self.fixed}'; in the fixed part, use only plain variables, joined by '+', '*' "
+                "and ':'.",
                 kind="no_sum_coding", value=self.fixed,
             )  # fmt: skip
         terms = {
@@ -174,7 +175,7 @@ def _as_label(values: pd.Series) -> pd.Series:
 
 
 def group_keys(rows: pd.DataFrame, columns: list[str]) -> pd.Series:
-    """Return the group label of each row; values of several columns are joined by ``:``."""
+    """Return the group label of each row; values from multiple columns are joined by ``:``."""
     if len(columns) == 1:
         return _as_label(rows[columns[0]])
     return rows[columns].astype(str).agg(":".join, axis=1)
@@ -187,8 +188,8 @@ def _sorted_levels(values: pd.Series, name: str) -> list:
         kinds = {type(value).__name__: value for value in values}
         kinds = ", ".join(f"{kind} such as {value!r}" for kind, value in kinds.items())
         raise LmmError(
-            f"column '{name}' mixes types of values ({kinds}), so its levels cannot be sorted. "
-            f"Convert all of them to text: data['{name}'] = data['{name}'].astype(str).",
+            f"column '{name}' contains values of different types ({kinds}), so its levels cannot "
+            f"be sorted. Convert all values to text: data['{name}'] = data['{name}'].astype(str).",
             kind="mixed_types", column=name,
         ) from None  # fmt: skip
     if len(levels) < 2:
@@ -208,8 +209,9 @@ def build_frame(formula: str, data: pd.DataFrame) -> ModelFrame:
     formula : str
         Formula in lme4's notation, with at least one random term.
     data : DataFrame
-        One row per observation. Columns of strings, categories or booleans are treatment-coded
-        factors. The reference level is the first category, or the first value in sorted order.
+        One row per observation. Columns of strings, categories or booleans become factors with
+        treatment coding. The reference level is the first category, or the first value in sorted
+        order.
 
     Returns
     -------
@@ -219,9 +221,9 @@ def build_frame(formula: str, data: pd.DataFrame) -> ModelFrame:
     Raises
     ------
     LmmError
-        If the model cannot be fitted: a column is unknown, no row is complete, the response is
-        constant or infinite, a factor has a single level, a grouping factor has one level per row,
-        or fixed columns are collinear.
+        If the model cannot be fitted: for example, a column is missing from the table, every row
+        has missing values, the response is constant or infinite, a factor has a single level, a
+        grouping factor has one level per row, or fixed columns are collinear.
     """
     response, fixed, bars = split_formula(formula)
     if not bars:
@@ -239,7 +241,7 @@ def build_frame(formula: str, data: pd.DataFrame) -> ModelFrame:
     y, _, _ = design_matrix(f"0 + {response}", used)
     if y.shape[1] != 1:
         raise LmmError(
-            f"the response '{response}' is not a number: it was coded as {y.shape[1]} columns.",
+            f"the response '{response}' is not numeric: it was coded as {y.shape[1]} columns.",
             kind="not_numeric", column=response,
         )  # fmt: skip
     X, names, spec = design_matrix(fixed, used)
@@ -248,7 +250,8 @@ def build_frame(formula: str, data: pd.DataFrame) -> ModelFrame:
     y = y[:, 0]
     if np.ptp(y) == 0:
         raise LmmError(
-            f"the response '{response}' is {y[0]:g} in all {len(y)} rows.",
+            f"the response '{response}' is {y[0]:g} in all {len(y)} rows, so there is nothing to "
+            "model.",
             kind="constant_response", column=response, value=y[0],
         )  # fmt: skip
     random = [term for bar in bars for term in _random_terms(*bar, used)]
@@ -276,7 +279,9 @@ def _complete_rows(data, names: list[str], formula: str) -> tuple[pd.DataFrame, 
     if not complete.any():
         holes = ", ".join(f"{name} ({used[name].isna().sum()})" for name in used)
         raise LmmError(
-            f"no row of the table is complete; missing values: {holes}.", kind="no_complete_row"
+            "every row has a missing value in a column that the formula uses. Missing values per "
+            f"column: {holes}.",
+            kind="no_complete_row",
         )
     return used[complete].copy(), int((~complete).sum())
 
@@ -311,30 +316,30 @@ def _check_finite(what: str, values: np.ndarray, index) -> None:
 
 
 def _random_terms(left: str, factor: str, correlated: bool, used) -> list[RandomTerm]:
-    """Create the random term ``(left | factor)``, or one term per summand if uncorrelated."""
+    """Create the term ``(left | factor)`` or, if uncorrelated, one term per summand of `left`."""
     keys = group_keys(used, factor.split(":"))
     levels = _sorted_levels(keys, factor)
     codes = pd.Index(levels).get_indexer(keys)
     n_levels, n_rows, term = len(levels), len(used), f"({left} | {factor})"
     Z, names, spec = design_matrix(left, used)
 
-    def refuse(kind, message):
+    def fail(kind, message):
         raise LmmError(message, kind=kind, column=factor)
 
     if Z.shape[1] == 0:
-        refuse("empty_term", f"the random term {term} has no coefficients.")
+        fail("empty_term", f"the random term {term} has no coefficients.")
     _check_finite(f"random term {term}", Z, used.index)
     if n_levels >= n_rows:
-        refuse("one_row_per_level", f"'{factor}' has {n_levels} levels in {n_rows} rows: with one "
-               "row per level, its variance cannot be separated from the residual variance. "
-               "Remove its random term.")  # fmt: skip
+        fail("one_row_per_level", f"'{factor}' has {n_levels} levels in {n_rows} rows: with one "
+             "row per level, its variance cannot be separated from the residual variance. "
+             "Remove its random term.")  # fmt: skip
     if n_levels * Z.shape[1] >= n_rows:
-        refuse("too_many_slopes", f"{term} has {n_levels} × {Z.shape[1]} random coefficients for "
-               f"{n_rows} rows, so they cannot be separated from the residuals. Drop the slope."
-               )  # fmt: skip
+        fail("too_many_slopes", f"{term} has {n_levels} × {Z.shape[1]} random coefficients for "
+             f"{n_rows} rows, so they cannot be separated from the residuals. Drop the slope."
+             )  # fmt: skip
     for name in np.array(names)[~Z.any(axis=0)]:
-        refuse("empty_column", f"the random column '{name}' of {term} is 0 in every row; drop it.")
-    # `||` separates the terms of the formula; the columns of one factor stay together, as in lme4
+        fail("empty_column", f"the random column '{name}' of {term} is 0 in every row; drop it.")
+    # as in lme4, `||` splits the terms of `left`, but not the columns of one categorical variable
     blocks = [list(range(len(names)))]
     if not correlated:
         blocks = [list(index) for index in spec.term_indices.values()]
@@ -350,8 +355,8 @@ def _check_duplicates(terms: list[RandomTerm]) -> None:
     for factor, name in pairs:
         if pairs.count((factor, name)) > 1:
             raise LmmError(
-                f"'{name}' varies over '{factor}' in two random terms; keep one of them (write "
-                f"'(0 + x | {factor})' for a slope without its intercept).",
+                f"'{name}' occurs in two random terms for '{factor}'; keep one of them (write "
+                f"'(0 + x | {factor})' for a slope without an intercept).",
                 kind="duplicate_term", column=factor, value=name,
             )  # fmt: skip
 
@@ -370,8 +375,8 @@ def _check_rank(frame: ModelFrame) -> None:
     empty = [name for name, s in zip(frame.names, scale) if s == 0]
     if empty:
         raise LmmError(
-            f"the fixed column(s) {', '.join(map(repr, empty))} are 0 in every row: this "
-            "combination does not occur in the data. Remove the interaction or merge levels.",
+            f"the fixed column(s) {', '.join(map(repr, empty))} are 0 in every row: "
+            "these combinations do not occur in the data. Remove the interaction or merge levels.",
             kind="empty_column", column=empty[0],
         )  # fmt: skip
     size = np.abs(np.diag(linalg.qr(X / scale, mode="r")[0]))

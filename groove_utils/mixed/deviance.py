@@ -43,7 +43,7 @@ class _Factor:
     codes: np.ndarray  # level in each row, shape (n_rows,)
     n_levels: int
     terms: list[int]  # positions of its random terms in the model
-    spans: list[slice]  # positions of the coefficients of each of these terms
+    spans: list[slice]  # each term's slice of the k coefficients
     k: int  # total number of coefficients per level
 
 
@@ -60,7 +60,7 @@ class CrossedDeviance:
     y : ndarray, shape (n_rows,)
         Response.
     X : ndarray, shape (n_rows, n_fixed)
-        Fixed design matrix, of full column rank.
+        Fixed design matrix, with full column rank.
     terms : list of RandomTerm
         Random effects.
     reml : bool
@@ -69,9 +69,9 @@ class CrossedDeviance:
     Attributes
     ----------
     sizes : list of int
-        Number of random coefficients of each term.
+        Number of random coefficients in each term.
     spreads : list of ndarray, shape (n_names,)
-        Root mean square of each column of a term's design matrix.
+        Root mean square of each column in each term's design matrix.
     diagonal : ndarray of bool, shape (n_theta,)
         True for the entries of θ that are on the diagonal of a Cholesky factor.
     n_levels : ndarray of int, shape (n_theta,)
@@ -175,11 +175,11 @@ class CrossedDeviance:
         return [L / spread[:, None] for L, spread in zip(self.scaled(theta), self.spreads)]
 
     def join(self, factors: list[np.ndarray]) -> np.ndarray:
-        """Join the entries of lower-triangular factors to form θ (the inverse of `scaled`)."""
+        """Pack the entries of lower-triangular factors into θ (the inverse of `scaled`)."""
         return np.concatenate([L[_triangle(len(L))] for L in factors])
 
     def lambdas(self, theta) -> list[np.ndarray]:
-        """Return a block-diagonal Cholesky factor per grouping factor, with one block per term."""
+        """Return each grouping factor's block-diagonal Cholesky factor, with one block per term."""
         scaled, out = self.scaled(theta), []
         for factor in self.factors:
             L = np.zeros((factor.k, factor.k))
@@ -227,7 +227,7 @@ class Evaluation:
         self.model, self._theta = model, theta
         q, stop = model.q, model.q + model.p
         L0, *self._others = self._lambdas = model.lambdas(theta)
-        # A = Λ'Z'ZΛ + I of the first factor, level by level, and T = chol(A)⁻¹ Λ'
+        # A = Λ'Z'ZΛ + I for each level of the first factor, and T = chol(A)⁻¹ Λ'
         A = L0.T @ model._D @ L0 + np.eye(len(L0))
         self._root = np.linalg.cholesky(A)
         self._T = np.linalg.solve(self._root, np.broadcast_to(L0.T, A.shape))

@@ -133,7 +133,7 @@ def test_singular_fits_name_the_term_and_a_remedy(ratings):
     data["rating"] -= data.groupby("day")["rating"].transform("mean")
     result, text = warned(f"{FORMULA} + (1 | day)", data)
     assert result.singular
-    assert "variance of the intercepts over 'day' is 0" in text
+    assert "variance of the intercepts across levels of 'day' is 0" in text
     assert "drop (1 | day)" in text
 
 
