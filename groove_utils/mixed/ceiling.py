@@ -1,8 +1,9 @@
 """Noise ceiling: the expected R² of a perfect model of song means.
 
-The mean rating of a song by k raters is the sum of the song's true value and noise. The reliability
-is the proportion of the variance of these means that is due to the true values. It is the expected
-R² of a model that predicts the true values exactly; any model can exceed it only by chance.
+The mean of k ratings of a song is the sum of the song's true value and noise. The reliability of
+these means is the proportion of their variance that is due to the true values. It equals the
+expected R² of a model that predicts the true values exactly, so a model can exceed it only by
+chance.
 """
 
 from __future__ import annotations
@@ -36,31 +37,32 @@ def noise_ceiling(ratings, *, n_splits=500, n_boot=1000, level=0.95, seed=0) -> 
     DataFrame
         One row per query and method, with the columns ``query, method, estimate, low, high, k,
         n_tracks, n_listeners``. The method ``song means`` gives the ceiling with which an R² should
-        be compared. It is computed from variance components and the actual raters of each song. The
-        other methods are ``split-half``, ``ICC(C,1)``, ``ICC(A,1)``, ``ICC(C,k)``, ``ICC(A,k)``.
+        be compared; it is computed from the variance components, taking into account which
+        listeners rated each song. The other methods are ``split-half``, ``ICC(C,1)``, ``ICC(A,1)``,
+        ``ICC(C,k)`` and ``ICC(A,k)``.
 
     Raises
     ------
     LmmError
-        If there are no listener ids, there are too few ratings, or the ratings do not vary.
+        If listener ids are missing, there are too few ratings, or all ratings are the same.
 
     Notes
     -----
-    Let S, L and E be the variances of songs, listeners and residuals. The noise in the song means
-    has the covariance N = L·AAᵀ + E·diag(1/k), where the matrix A averages over the listeners of
-    each song, and k contains the number of listeners of each song. Noise that is the same for all
-    songs does not change R², so the expected noise variance over n songs is v = tr(MN)/(n − 1),
-    where M is the centring matrix. The ceiling is S/(S + v). If all listeners rated all songs, the
-    ceiling equals ICC(C,k). The interval of the ceiling follows from the interval of S/E, with L/E
-    fixed at its estimate.
+    Let S, L and E be the variances of song effects, listener effects and residuals. The noise in
+    the song means has the covariance N = L·AAᵀ + E·diag(1/k), where the matrix A averages over the
+    listeners who rated each song, and the vector k contains the number of these listeners. Noise
+    that is the same for all songs does not change R², so the expected noise variance over n songs
+    is v = tr(MN)/(n − 1), where M is the centring matrix. The ceiling is S/(S + v). If all
+    listeners rated all songs, the ceiling equals ICC(C,k). The interval for the ceiling is derived
+    from the interval for S/E, with L/E fixed at its estimate.
     """
     if isinstance(ratings, pd.DataFrame) and "query" in ratings and "rating" in ratings:
         options = {"n_splits": n_splits, "n_boot": n_boot, "level": level, "seed": seed}
-        parts = [
-            noise_ceiling(part.drop(columns="query"), **options).assign(query=query)
-            for query, part in ratings.groupby("query", sort=False)
+        tables = [
+            noise_ceiling(rows.drop(columns="query"), **options).assign(query=query)
+            for query, rows in ratings.groupby("query", sort=False)
         ]
-        return pd.concat(parts, ignore_index=True)
+        return pd.concat(tables, ignore_index=True)
     table = rating_table(ratings)
     single = icc(ratings, level=level)
     noise = _relative_noise(table)
@@ -108,10 +110,10 @@ def normalise_by_ceiling(scores: pd.DataFrame, ceiling: pd.DataFrame) -> pd.Data
     Returns
     -------
     DataFrame
-        The rows used, with the additional columns ``ceiling, ceiling_low, ceiling_high``,
-        ``r2_normalised`` (R² divided by the ceiling) and ``r2_normalised_low, r2_normalised_high``
-        (R² divided by the bounds of the ceiling). Normalised values are missing for targets
-        without a positive ceiling.
+        The rows of `scores` that contain R², with the additional columns ``ceiling, ceiling_low,
+        ceiling_high``, ``r2_normalised`` (R² divided by the ceiling) and ``r2_normalised_low,
+        r2_normalised_high`` (R² divided by the bounds of the interval for the ceiling). Normalised
+        values are missing if the ceiling or the bound is missing or not positive.
     """
     value = "r2" if "r2" in scores else "estimate"
     table = scores if value == "r2" else scores[scores["score"] == "r2"]

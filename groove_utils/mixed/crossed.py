@@ -1,4 +1,4 @@
-"""Variance components of ratings with crossed songs and listeners."""
+"""Estimate variance components of ratings with crossed songs and listeners."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ def rating_table(ratings) -> pd.DataFrame:
     Raises
     ------
     LmmError
-        If there are no listener ids, several queries, two ratings of a song by the same listener,
-        fewer than 3 songs, fewer than 2 listeners, or infinite ratings.
+        If listener ids are missing, there is more than one query, a listener rated a song more
+        than once, there are fewer than 3 songs or 2 listeners, or a rating is infinite.
     """
     if isinstance(ratings, pd.DataFrame) and "rating" in ratings:
         if "listener_id" not in ratings or ratings["listener_id"].isna().all():
             raise LmmError(
                 "the ratings have no listener_id, so the agreement between listeners cannot be "
-                "estimated; give one row per listener and song",
+                "estimated; provide one row per listener and song",
                 kind="missing_column", column="listener_id",
             )  # fmt: skip
         if "query" in ratings and ratings["query"].nunique() > 1:
             raise LmmError(
-                f"the ratings contain several queries ({sorted(ratings['query'].unique())}); pass "
-                "one at a time, or use noise_ceiling, which accepts several",
+                f"the ratings contain more than one query ({sorted(ratings['query'].unique())}); "
+                "pass one query at a time, or use noise_ceiling, which accepts more than one",
                 kind="several_queries", column="query",
             )  # fmt: skip
         frame = ratings[["track_id", "listener_id", "rating"]].dropna()
@@ -69,13 +69,13 @@ def rating_table(ratings) -> pd.DataFrame:
             kind="duplicate_rating", column="track_id", value=row["track_id"],
         )  # fmt: skip
     song, songs = pd.factorize(frame["track_id"])
-    # sorted, since random halves of listeners must not depend on the order of rows
+    # sorted, so that random halves of listeners do not depend on the order of rows
     rater, raters = pd.factorize(frame["listener_id"], sort=True)
     rating = frame["rating"].to_numpy(dtype=np.float64)
     if len(songs) < 3 or len(raters) < 2:
         raise LmmError(
-            f"{len(songs)} songs and {len(raters)} listeners: reliability needs at least 3 songs "
-            "and 2 listeners",
+            f"there are ratings of {len(songs)} songs by {len(raters)} listeners; at least 3 songs "
+            "and 2 listeners are needed to estimate reliability",
             kind="too_few", value=(len(songs), len(raters)),
         )  # fmt: skip
     if not np.isfinite(rating).all():
@@ -86,7 +86,7 @@ def rating_table(ratings) -> pd.DataFrame:
 
 
 def rating_matrix(table: pd.DataFrame) -> np.ndarray:
-    """Convert the output of `rating_table` to a matrix of songs × raters, NaN where unrated."""
+    """Convert the output of `rating_table` to a songs × raters matrix; missing ratings are NaN."""
     matrix = np.full((table["song"].max() + 1, table["rater"].max() + 1), np.nan)
     matrix[table["song"], table["rater"]] = table["rating"]
     return matrix
@@ -103,7 +103,7 @@ def mean_squares(matrix: np.ndarray) -> tuple[float, float, float]:
 
 
 def fit_crossed(table: pd.DataFrame) -> tuple[CrossedDeviance, np.ndarray]:
-    """Use REML to fit the model ``rating = mean + song effect + listener effect + residual``.
+    """Fit the model ``rating = mean + song effect + listener effect + residual`` by REML.
 
     Parameters
     ----------
@@ -115,8 +115,8 @@ def fit_crossed(table: pd.DataFrame) -> tuple[CrossedDeviance, np.ndarray]:
     deviance : CrossedDeviance
         Deviance of the model as a function of θ.
     theta : ndarray, shape (2,)
-        Optimal θ: the standard deviations of song effects and of listener effects, each divided by
-        the residual standard deviation.
+        Optimal θ: the standard deviations of the song effects and of the listener effects, each
+        divided by the residual standard deviation.
 
     Raises
     ------
@@ -133,21 +133,21 @@ def fit_crossed(table: pd.DataFrame) -> tuple[CrossedDeviance, np.ndarray]:
     if len(table) == raters:
         raise LmmError(
             f"each of the {raters} listeners rated only one song: listener effects cannot be "
-            "separated from the residual; collect several ratings per listener",
+            "separated from the residual; collect more than one rating per listener",
             kind="one_row_per_level", column="listener",
         )  # fmt: skip
     if len(table) <= songs + raters - 1:
         raise LmmError(
-            f"{len(table)} ratings of {songs} songs by {raters} listeners: too few to separate "
-            "songs, listeners and residual",
+            f"{len(table)} ratings of {songs} songs by {raters} listeners are too few to separate "
+            "song effects, listener effects and residuals",
             kind="too_few", value=len(table),
         )  # fmt: skip
     deviance = CrossedDeviance(table["rating"].to_numpy(), np.ones((len(table), 1)), terms)
     theta = minimise(deviance)
     if deviance.solve(theta).sigma < 1e-5 * table["rating"].std():
         raise LmmError(
-            "each rating is exactly the sum of a song effect and a listener effect: there is no "
-            "residual; check that the ratings are not copies of one listener's ratings",
+            "each rating is exactly the sum of a song effect and a listener effect, so there is no "
+            "residual variance; check that the ratings are not copies of one listener's ratings",
             kind="exact_fit", column="rating",
         )  # fmt: skip
     return deviance, theta
@@ -169,7 +169,7 @@ def rating_variances(ratings) -> pd.Series:
     Returns
     -------
     Series
-        The variances ``song``, ``listener`` and ``residual``, in squared units of the rating.
+        The variances ``song``, ``listener`` and ``residual``, in squared units of the ratings.
 
     Examples
     --------
@@ -190,7 +190,7 @@ def rating_variances(ratings) -> pd.Series:
 
 
 def crossed_variances(rows: pd.DataFrame) -> pd.Series:
-    """Estimate the variance components and ICC(C,1) of the ratings used in a mixed model.
+    """Estimate variance components and ICC(C,1) from the rows passed to a mixed model.
 
     Parameters
     ----------
@@ -200,8 +200,8 @@ def crossed_variances(rows: pd.DataFrame) -> pd.Series:
     Returns
     -------
     Series
-        The values returned by `rating_variances`, and ``ICC(C,1)``: song variance divided by the
-        sum of song and residual variance.
+        The output of `rating_variances`, and ``ICC(C,1)``, the song variance divided by the sum of
+        the song and residual variances.
     """
     names = {"track": "track_id", "listener": "listener_id"}
     variances = rating_variances(rows.rename(columns=names)[[*names.values(), "rating"]])

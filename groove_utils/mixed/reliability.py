@@ -38,7 +38,7 @@ def icc(ratings, *, level=0.95) -> pd.DataFrame:
     DataFrame
         One row per ``type``: ``C,1`` and ``A,1`` for the ratings of a single listener, ``C,k`` and
         ``A,k`` for the mean of ``k`` listeners. In an incomplete design, k is the harmonic mean of
-        the numbers of listeners per song. The other columns are ``estimate, low, high, k, n_tracks,
+        the number of listeners per song. The other columns are ``estimate, low, high, k, n_tracks,
         n_listeners, balanced``.
 
     References
@@ -62,7 +62,7 @@ def icc(ratings, *, level=0.95) -> pd.DataFrame:
 
 
 def _icc_anova(matrix, level):
-    """Compute estimate, low and high of ICC(C,1) and of ICC(A,1) from mean squares."""
+    """Compute ICC(C,1) and ICC(A,1) from mean squares, each as (estimate, low, high)."""
     n, k = matrix.shape
     msr, msc, mse = mean_squares(matrix)
     if msr + (k - 1) * mse <= 0:
@@ -90,12 +90,12 @@ def _icc_anova(matrix, level):
 
 
 def _icc_reml(table, level):
-    """Compute estimate, low and high of ICC(C,1) and of ICC(A,1) from the REML deviance."""
+    """Compute ICC(C,1) and ICC(A,1) from the REML deviance, each as (estimate, low, high)."""
     deviance, theta = fit_crossed(table)
     bounds, cut = [(0.0, max(30.0, 30 * theta[1]))], deviance(theta) + stats.chi2.ppf(level, 1)
 
     def profiled(song):
-        """Minimise the deviance over the listeners' θ, from which `song` computes the songs' θ."""
+        """Minimise the deviance over the listeners' θ; `song` computes the songs' θ from it."""
         goal = lambda t: deviance((song(t[0]), t[0]))  # noqa: E731
         return float(minimize(goal, [theta[1]], method="L-BFGS-B", bounds=bounds).fun)
 
@@ -114,7 +114,7 @@ def _icc_reml(table, level):
 
 
 def _profile_interval(best, profile, cut):
-    """Find the bounds, within 0…1, between which a statistic's profiled deviance is below `cut`."""
+    """Find the bounds in [0, 1] between which a statistic's profiled deviance is below `cut`."""
     ends = []
     for end, edge in ((0.0, 1e-9), (1.0, 1 - 1e-9)):
         if (end == 0 and best <= edge) or profile(edge) <= cut:
@@ -126,7 +126,7 @@ def _profile_interval(best, profile, cut):
 
 
 def spearman_brown(reliability, times):
-    """Predict the reliability for `times` times as many raters by the Spearman–Brown formula."""
+    """Predict the reliability with `times` times as many raters by the Spearman–Brown formula."""
     return times * reliability / (1 + (times - 1) * reliability)
 
 
@@ -134,10 +134,11 @@ def spearman_brown(reliability, times):
 def split_half(ratings, *, n_splits=500, n_boot=1000, level=0.95, seed=0) -> pd.Series:
     """Estimate the split-half reliability of song means with the Spearman–Brown correction.
 
-    Listeners (not single ratings) are divided at random into two halves, and the song means of the
-    two halves are correlated. The mean correlation over all splits is then corrected for the full
-    number of listeners. (If ratings are unreliable, the mean of corrected correlations would
-    be dominated by a few extreme splits.) The interval is computed by resampling songs.
+    Listeners (not individual ratings) are divided at random into two halves, and the song means of
+    the two halves are correlated. The correlation is averaged over all splits before it is
+    corrected for the full number of listeners, because an average of corrected correlations would
+    be dominated by a few extreme splits if ratings are unreliable. The interval is computed by
+    resampling songs.
 
     Parameters
     ----------
@@ -145,17 +146,17 @@ def split_half(ratings, *, n_splits=500, n_boot=1000, level=0.95, seed=0) -> pd.
         Table in long format, with the columns ``track_id, listener_id, rating``, or a matrix of
         listeners × tracks. A song without ratings in one half is dropped from that split.
     n_splits, n_boot : int
-        Numbers of random splits and of bootstrap samples.
+        Number of random splits, and number of bootstrap samples.
     level : float
         Coverage of the interval.
     seed : int
-        Seed of the random numbers.
+        Random seed.
 
     Returns
     -------
     Series
-        ``estimate, low, high`` of the reliability of means over all listeners, ``half`` (mean
-        uncorrected correlation between halves) and ``n_splits``.
+        ``estimate, low, high`` (reliability of means over all listeners, and its interval),
+        ``half`` (mean uncorrected correlation between halves) and ``n_splits``.
 
     Raises
     ------
@@ -176,7 +177,7 @@ def split_half(ratings, *, n_splits=500, n_boot=1000, level=0.95, seed=0) -> pd.
     if (both.sum(axis=0) < 3).any():
         raise LmmError(
             "in some splits, fewer than 3 songs were rated by both halves of the listeners; the "
-            "design is too sparse for split halves, so use icc",
+            "ratings are too sparse for split halves, so use icc",
             kind="too_sparse",
         )
     a, b = np.where(both, a, 0.0), np.where(both, b, 0.0)
@@ -206,11 +207,12 @@ def _weighted_r(weights, a, b, both):
 def rater_curve(
     ratings, n_raters: Sequence[int] | None = None, *, n_draws=200, level=0.95, seed=0
 ) -> pd.DataFrame:
-    """Compute the reliability of song means for several numbers of raters and two designs.
+    """Compute how the reliability of song means depends on the number of raters, for two designs.
 
     If the same k raters rate all songs, differences between their average ratings shift all songs
-    equally. The reliability then follows from ICC(C,1) by the Spearman–Brown formula. If each song
-    is rated by its own k raters, these differences add to the noise, and ICC(A,1) is used instead.
+    equally. The reliability then follows from ICC(C,1) by the Spearman–Brown formula. If a
+    different group of k raters rates each song, these differences add noise, and ICC(A,1) is used
+    instead.
 
     Parameters
     ----------
@@ -219,11 +221,11 @@ def rater_curve(
     n_raters : sequence of int, optional
         Numbers of raters k; by default 1, 2, 5, 10, 20, 30, 50, 100.
     n_draws : int
-        Number of random draws of two disjoint panels of k raters for each song.
+        Number of times that two disjoint panels of k raters are drawn at random for each song.
     level : float
         Coverage of the intervals.
     seed : int
-        Seed of the random numbers.
+        Random seed.
 
     Returns
     -------
@@ -257,7 +259,7 @@ def rater_curve(
 
 def _panels_r(values, rated, k, rng):
     """Draw two panels of k raters for each song, and correlate the song means of the panels."""
-    order = np.where(rated, rng.random(rated.shape), 2.0).argsort(axis=1)  # raters come first
+    order = np.where(rated, rng.random(rated.shape), 2.0).argsort(axis=1)  # actual raters first
     drawn = np.take_along_axis(values, order, axis=1)
     means = [drawn[:, start : start + k].mean(axis=1) for start in (0, k)]
     with np.errstate(invalid="ignore", divide="ignore"):
