@@ -37,7 +37,7 @@ def check_columns(names: Collection[str], table: pd.DataFrame, what: str) -> Non
 
 
 def check_range(name: str, value, inside: bool, expected: str) -> None:
-    """Raise an error (``kind="out_of_range"``) unless `inside` is true for the parameter `name`."""
+    """Raise an error (``kind="out_of_range"``) unless a parameter is `inside` its range."""
     if not inside:
         message = f"{name} is {value!r}; expected {expected}."
         raise LmmError(message, kind="out_of_range", column=name, value=value)

@@ -31,8 +31,9 @@ def fit_lmm(formula: str, data: pd.DataFrame, reml: bool = True) -> LmmResult:
     ----------
     formula : str
         Formula in lme4's notation, such as ``rating ~ style * x + (1 + x | listener) +
-        (1 | track)``. ``||`` omits correlations, and ``(1 | a / b)`` nests b in a. Factors are
-        treatment-coded; to choose the reference level, use a categorical column.
+        (1 | track)``. ``||`` instead of ``|`` omits the correlations between random coefficients,
+        and ``(1 | a / b)`` nests b in a. Factors are treatment-coded; to choose the reference
+        level, use a categorical column.
     data : DataFrame
         One row per observation. Incomplete rows are dropped with a warning.
     reml : bool
@@ -70,5 +71,5 @@ def fit_lmm(formula: str, data: pd.DataFrame, reml: bool = True) -> LmmResult:
     theta = minimise(deviance)
     result = LmmResult(frame, deviance, theta, messages + check_fit(frame, deviance, theta))
     for message in result.messages:
-        warnings.warn(message, LmmWarning, stacklevel=3)  # level 2 is the decorator
+        warnings.warn(message, LmmWarning, stacklevel=3)  # stacklevel 2 would be the decorator
     return result

@@ -1,8 +1,9 @@
-"""Parse mixed-model formulas, using the package formulaic for all but the random terms.
+"""Parse mixed-model formulas, using the package formulaic for everything except random terms.
 
-Formulas follow lme4, as in ``rating ~ style * x + (1 + x | listener) + (1 | track)``. They may
-contain ``scale(x)``, ``poly(x, 2)``, ``bs(x, df=4)``, ``np.log(x)``, ``a / b``, ``-1`` or
-``C(style, contr.sum)``. New rows are transformed with the parameters of the fitted rows.
+Formulas use lme4's notation, as in ``rating ~ style * x + (1 + x | listener) + (1 | track)``. They
+may contain ``scale(x)``, ``poly(x, 2)``, ``bs(x, df=4)``, ``np.log(x)``, ``a / b``, ``-1`` or
+``C(style, contr.sum)``. New rows are transformed with the parameters estimated from the fitted
+rows; ``scale(x)``, for example, uses the mean and SD of the fitted rows.
 
 The package formulae, which Bambi uses, also parses random terms, but it is not suitable here.
 Version 0.9 reads ``x > 0`` as ``x``, ignores everything after ``%in%``, labels more columns than it
@@ -29,12 +30,12 @@ from groove_utils.mixed.errors import LmmError
 __all__ = ["design_matrix", "split_formula", "variables"]
 
 CONTEXT = {"np": np}
-# `lag` depends on the order of the rows, and the columns of `hashed` have no interpretation
-_REFUSED = ("lag", "hashed")
+# `lag` depends on the order of the rows, and the columns created by `hashed` cannot be interpreted
+_UNSUPPORTED = ("lag", "hashed")
 
 
 def split_formula(formula: str) -> tuple[str, str, list[tuple[str, str, bool]]]:
-    """Split a formula into response, fixed part and random parts.
+    """Split a formula into the response, the fixed part and the random terms.
 
     Parameters
     ----------
@@ -54,7 +55,7 @@ def split_formula(formula: str) -> tuple[str, str, list[tuple[str, str, bool]]]:
     Raises
     ------
     LmmError
-        If the syntax is wrong (``kind="formula_syntax"``).
+        If the formula is invalid (``kind="formula_syntax"``).
 
     Examples
     --------
@@ -103,7 +104,7 @@ def _read_bar(inner: str, formula: str) -> list[tuple[str, str, bool]]:
     left, _, factor = inner.partition("|" if correlated else "||")
     left, factor = left.strip(), factor.strip()
     if not left or not factor or "|" in factor:
-        raise _syntax(formula, f"has the random term ({inner}), which is not '(terms | factor)'")
+        raise _syntax(formula, f"has the random term ({inner}); expected '(terms | factor)'")
     parts = [part.strip() for part in factor.split("/")]
     factors = [":".join(parts[: i + 1]) for i in range(len(parts))]
     for name in factors:
@@ -119,7 +120,7 @@ def _syntax(formula, fault: str) -> LmmError:
 
 
 def variables(part: str) -> set[str]:
-    """Return the names of all table columns used in a part of a formula, even inside functions.
+    """Return the names of all columns used in a part of a formula, including in function calls.
 
     Examples
     --------
@@ -136,8 +137,10 @@ def variables(part: str) -> set[str]:
             continue
         # formulaic's own list misses columns in scale(), poly() and other stateful transforms
         for name in get_required_variables(factor.expr):
-            if name in _REFUSED:
-                raise _syntax(part, f"uses {name}(), which is not supported; add a column")
+            if name in _UNSUPPORTED:
+                raise _syntax(
+                    part, f"uses {name}(), which is not supported; add its values as a column"
+                )
             if Variable.Role.VALUE in name.roles or "." in name:  # x, or x of x.clip(0)
                 columns.add(str(name.root))
     return columns - set(TRANSFORMS) - set(CONTEXT)
@@ -164,7 +167,7 @@ def design_matrix(part, data: pd.DataFrame):
     names : list of str
         Column names, such as ``style[pop]:x``.
     spec : formulaic.ModelSpec
-        Specification for coding new rows in the same way.
+        Specification used to code new rows in the same way.
 
     Raises
     ------

@@ -58,7 +58,7 @@ class Satterthwaite:
         hessian[k] = np.append(hessian[:k, k], 4 * deviance.df)
         slopes[k] = 2 * self.vcov
         self._slopes = slopes
-        # leave out flat directions (variances of zero), which do not affect the others
+        # exclude flat directions (due to variances of 0), which do not affect the others
         values, vectors = np.linalg.eigh((hessian + hessian.T) / 2)
         keep = values > max(1e-8 * values.max(), 1e-4)
         self._acov = 2 * (vectors[:, keep] / values[keep]) @ vectors[:, keep].T
@@ -122,14 +122,14 @@ def wald_table(keys: dict, estimate, se, df, level: float) -> pd.DataFrame:
 
 
 def f_test(result, rows) -> dict[str, float]:
-    """Compute an F test of the hypothesis that linear functions of the coefficients are all zero.
+    """Compute an F test of whether linear functions of the fixed coefficients are all 0.
 
     Parameters
     ----------
     result : LmmResult
         Fitted model.
     rows : ndarray, shape (n, n_fixed)
-        Weights of the coefficients in each function; rows may be linearly dependent.
+        Weights of the coefficients in each linear function; rows may be linearly dependent.
 
     Returns
     -------

@@ -1,9 +1,9 @@
 """Search for the covariance parameters that minimise the deviance of a mixed model.
 
-The deviance does not change if a column of a Cholesky factor changes its sign. The search therefore
+The deviance does not change if a column of a Cholesky factor changes sign. The search therefore
 needs no bounds: a negative standard deviation is equivalent to its absolute value. For the same
-reason, a standard deviation of zero is always a stationary point. Such a point is accepted only if
-the deviance rises when the standard deviation increases.
+reason, a standard deviation of 0 is always a stationary point. Such a point is accepted only if the
+deviance rises when the standard deviation increases.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from groove_utils.stats.threads import one_thread
 
 __all__ = ["minimise"]
 
-_STEEP = 0.05  # largest gradient component of an accepted optimum
+_MAX_GRADIENT = 0.05  # largest gradient component of an accepted optimum
 
 
 @one_thread
@@ -53,16 +53,16 @@ def minimise(
         if restart is not None:
             theta = restart * model.diagonal
         theta[on_diagonal & (np.abs(theta) < 0.05)] = 0.05
-        theta, value, steep = _descend(model, theta * free, free, tol)
+        theta, value, max_gradient = _descend(model, theta * free, free, tol)
         if value < least:
             best, least = theta, value
-        if steep <= _STEEP:
+        if max_gradient <= _MAX_GRADIENT:
             break
     best, least = _snap(model, best, least)
     for i in np.flatnonzero(on_diagonal & (best == 0)):
         trial = best.copy()
         trial[i] = 0.05
-        if _value(model, trial) < least - 1e-6:  # zero was not a minimum
+        if _value(model, trial) < least - 1e-6:  # 0 was not a minimum
             trial, value, _ = _descend(model, trial, free, tol)
             if value < least:
                 best, least = _snap(model, trial, value)
@@ -70,7 +70,7 @@ def minimise(
 
 
 def _descend(model, theta, free, tol) -> tuple[np.ndarray, float, float]:
-    """Minimise from one starting point; return θ, deviance and largest gradient component."""
+    """Minimise from one starting point; return θ, deviance and largest absolute gradient entry."""
 
     def expand(entries):
         full = np.zeros(model.n_theta)
@@ -84,7 +84,7 @@ def _descend(model, theta, free, tol) -> tuple[np.ndarray, float, float]:
             return 1e12, np.zeros(len(entries))
         return evaluation.deviance(), evaluation.gradient()[free]
 
-    # the relative standard error of a standard deviation over m levels is about 1 / √(2m)
+    # the relative standard error of an SD estimated from m levels is about 1 / √(2m)
     curvature = np.diag(1 / (8 * model.n_levels[free]))
     options = {"gtol": tol, "maxiter": 200, "hess_inv0": curvature}
     optimum = optimize.minimize(value, theta[free], jac=True, method="BFGS", options=options)
