@@ -1,4 +1,4 @@
-"""Likelihood-ratio tests of mixed models, corrected for null values on the boundary.
+"""Likelihood-ratio tests for mixed models, with corrected p-values for tests of variances.
 
 References
 ----------
@@ -81,7 +81,7 @@ def likelihood_ratio_test(smaller: LmmResult, larger: LmmResult) -> pd.DataFrame
 
 
 def _extra_covariances(smaller: LmmResult, larger: LmmResult) -> list[tuple[int, int]]:
-    """Count the larger model's additional variances and parameters by grouping factor."""
+    """Count the larger model's additional variances and parameters for each grouping factor."""
     before, after = {}, {}
     for names, result in ((before, smaller), (after, larger)):
         for term in result.frame.random:
@@ -91,8 +91,8 @@ def _extra_covariances(smaller: LmmResult, larger: LmmResult) -> list[tuple[int,
         for names in terms:
             if not any(set(names) <= set(other) for other in after.get(factor, [])):
                 raise LmmError(
-                    f"the random term of {', '.join(names)} over '{factor}' is only in the smaller "
-                    "model: the random parts are not nested. Pass the smaller model first.",
+                    f"the random coefficients of '{factor}' ({', '.join(names)}) are only in the "
+                    "smaller model: the random parts are not nested. Pass the smaller model first.",
                     kind="not_nested", column="random", value=factor,
                 )  # fmt: skip
     for factor, terms in after.items():
@@ -107,8 +107,8 @@ def _extra_covariances(smaller: LmmResult, larger: LmmResult) -> list[tuple[int,
 def _boundary_p(chisq: float, fixed_df: int, extra) -> tuple[float, str]:
     """Compute the p-value of a likelihood-ratio test, and describe the reference distribution.
 
-    Under the null hypothesis, an additional variance is estimated as zero in half of all samples.
-    Several additional variances are treated as independent. `extra` is the output of
+    Under the null hypothesis, an additional variance is estimated as 0 in half of all samples.
+    Estimates of different variances are treated as independent. `extra` is the output of
     :func:`_extra_covariances`.
     """
     total, m = fixed_df + sum(n for _, n in extra), sum(v for v, _ in extra)
@@ -138,7 +138,7 @@ def random_effect_tests(result: LmmResult) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per test, with the columns ``term`` (coefficient or term that is removed),
+        One row per test, with the columns ``term`` (removed coefficient or term),
         ``loglik`` (log-likelihood of the smaller model), and ``chisq, df, p, p_naive, reference``
         as in :func:`likelihood_ratio_test`.
     """

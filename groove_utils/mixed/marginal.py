@@ -31,9 +31,9 @@ class MarginalMeans:
     table: pd.DataFrame  # one row per cell; columns: factors, estimate, se, df, t, p, low, high
     rows: np.ndarray  # weights of the coefficients in each cell, shape (n_cells, n_fixed)
     specs: list[str]  # factors whose levels are compared
-    by: list[str]  # factors; cells are compared only within a combination of their levels
+    by: list[str]  # other factors; cells are compared within each combination of their levels
     level: float  # coverage of the intervals
-    result: object = field(repr=False)
+    result: object = field(repr=False)  # fitted model
 
     def contrasts(
         self, method="pairwise", adjust: str = "holm", equivalence: float | None = None
@@ -47,9 +47,10 @@ class MarginalMeans:
             cells. A dict maps names of contrasts to one weight per cell, such as
             ``{"pop - rest": [-.5, 1, -.5]}``.
         adjust : {"holm", "tukey", "none"}
-            Correction for the number of contrasts within each level of `by`. Tukey's method is
-            available only for pairs. As in emmeans, it uses the studentised range with the degrees
-            of freedom of each contrast, and its intervals are simultaneous.
+            Correction for the number of contrasts within each combination of levels of `by`.
+            Tukey's method is available only for pairwise contrasts. As in emmeans, it uses the
+            studentised range with the degrees of freedom of each contrast, and its intervals are
+            simultaneous.
         equivalence : float, optional
             Smallest relevant difference, above 0. If given, two one-sided tests (Schuirmann 1987)
             test whether the absolute value of each contrast is below this difference. Their
@@ -58,8 +59,8 @@ class MarginalMeans:
         Returns
         -------
         DataFrame
-            One row per contrast, with one column per factor in `by`, ``contrast, estimate, se, df,
-            t``, ``p`` (uncorrected), ``p_adjusted, low, high``, and with `equivalence` also
+            One row per contrast. Columns: the factors in `by`, ``contrast, estimate, se, df, t``,
+            ``p`` (uncorrected), ``p_adjusted, low, high`` and, if `equivalence` is given,
             ``p_equivalence``.
         """
         check_known(adjust, ("none", "holm", "tukey"), "adjust")
@@ -129,21 +130,21 @@ def _adjust(table: pd.DataFrame, adjust: str, n_cells: int, level: float) -> Non
 
 
 def emmeans(result, specs, by=None, at=None, level: float = 0.95) -> MarginalMeans:
-    """Compute estimated marginal means of a mixed model for the levels of one or several factors.
+    """Compute estimated marginal means of a mixed model for the levels of one or more factors.
 
     Parameters
     ----------
     result : LmmResult
         Fitted model; the object itself if called as a method.
     specs : str or list of str
-        Factors for which means are estimated, with one mean per combination of their levels. If a
-        variable is numeric, its values must be given in `at`.
+        Factors for which means are estimated, with one mean per combination of their levels. For a
+        numeric variable, specify its values in `at`.
     by : str or list of str, optional
         Additional factors. Contrasts are computed and corrected separately for each combination of
         their levels.
     at : dict, optional
-        One or several values for each named variable. Other numeric variables are fixed at their
-        mean over the rows, and other factors are averaged with equal weights.
+        Maps names of variables to a value or a list of values. Other numeric variables are fixed at
+        their mean over the rows, and the levels of other factors are averaged with equal weights.
     level : float
         Coverage of the intervals.
 
@@ -210,7 +211,7 @@ def _grid(result, specs, by, at) -> pd.DataFrame:
             values[name] = frame.factors[name]
         elif name in (*specs, *by):
             raise LmmError(
-                f"'{name}' is numeric: give its values, such as at={{'{name}': [-1, 0, 1]}}.",
+                f"'{name}' is numeric: specify its values, such as at={{'{name}': [-1, 0, 1]}}.",
                 kind="missing_values_at", column=name,
             )  # fmt: skip
         else:

@@ -1,4 +1,4 @@
-"""Partition of the variance of ratings into the contributions of a mixed model's terms."""
+"""Partition the variance of ratings into contributions of the terms of a mixed model."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ def variance_partition(result: LmmResult) -> pd.DataFrame:
     -------
     DataFrame
         Columns ``part`` (name of the term or factor, or ``Residual``), ``kind`` (fixed, random or
-        residual), ``variance`` and ``share``; the shares sum to one. The variance of a fixed term
-        is the covariance of its contribution with the prediction from all fixed effects. Such a
-        covariance may be negative. The covariances sum to the variance of the fixed part.
+        residual), ``variance`` and ``share``; the shares sum to 1. For a fixed term, ``variance``
+        is the covariance between the contribution of the term and the prediction from all fixed
+        effects; it may be negative. The values for all fixed terms sum to the variance of the fixed
+        part.
     """
     parts = result.mean_variances()
     rows, prediction = [], result.frame.X @ result.beta
-    # in sum coding, the effect of a covariate is its average slope, not that of a reference level
+    # in sum coding, a covariate has its average slope, not its slope at the reference level
     for label, (X, weights) in result.frame.sum_coding().items():
         part = X @ (weights @ result.beta)
         rows.append((label, "fixed", float(np.cov(part, prediction)[0, 1])))
@@ -55,7 +56,7 @@ def partition_by_question(formula: str, rows: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         Shares of variance, with one row per question (index ``question``) and one column per
-        ``part`` in the output of `variance_partition`. Each row sums to one. If the share of a
+        ``part`` in the output of `variance_partition`. Each row sums to 1. If the share of a
         fixed term is negative for any question, all fixed terms are combined in one column, with
         their names joined by “and”.
     """

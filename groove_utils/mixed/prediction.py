@@ -1,4 +1,4 @@
-"""Predictions from a fitted mixed model, for fitted and for new levels of the grouping factors."""
+"""Predict responses from a mixed model, for fitted and new levels of the grouping factors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from groove_utils.stats.threads import one_thread
 
 __all__ = ["predict"]
 
-_MOST = 6000  # largest number of rows of a matrix that is inverted
+_MAX_EFFECTS = 6000  # largest number of effects whose joint covariance is computed
 
 
 @one_thread
@@ -27,12 +27,12 @@ def predict(
     result : LmmResult
         Fitted model; the object itself if called as a method.
     rows : DataFrame, optional
-        New rows with the variables of the formula; by default, the fitted rows. For a level that
-        did not occur in the fit, the predicted random effects are 0, and the interval includes
-        their variance.
+        New rows with the variables used in the formula; by default, the fitted rows. For a level
+        that does not occur in the fitted rows, the predicted random effects are 0, and the interval
+        includes their variance.
     random : "all", None or list of str
-        Grouping factors whose estimated random effects are included in the prediction. With None,
-        the prediction is for a new listener and a new track.
+        Grouping factors whose estimated random effects are included in the prediction. If None,
+        predict for new levels of all factors, such as a new listener and a new track.
     level : float
         Coverage of the intervals.
 
@@ -40,8 +40,8 @@ def predict(
     -------
     DataFrame
         Indexed like `rows`. Columns ``estimate``, ``se`` (standard error of the expected response,
-        given the included random effects) and ``low, high`` (prediction interval of one new
-        response). The interval includes the variance of the other random effects and of the
+        given the included random effects) and ``low, high`` (prediction interval for a single
+        new response). The interval includes the variance of the other random effects and of the
         residual.
     """
     check_level(level)
@@ -96,8 +96,8 @@ def _variance(result, X: np.ndarray, designs) -> np.ndarray:
 def _joint_design(X, designs, relative, result) -> np.ndarray:
     """Build the joint design matrix of β and the spherical random effects of each term."""
     sizes = [len(term.levels) * len(term.names) for term in result.frame.random]
-    side = X.shape[1] + sum(sizes)
-    check_range("number of effects", side, side <= _MOST, f"at most {_MOST}; try random=None")
+    n_effects, expected = X.shape[1] + sum(sizes), f"at most {_MAX_EFFECTS}; try random=None"
+    check_range("number of effects", n_effects, n_effects <= _MAX_EFFECTS, expected)
     blocks = [X]
     for (Z, codes), L, size in zip(designs, relative, sizes):
         block = np.zeros((len(X), size))

@@ -1,4 +1,4 @@
-"""Comparison of a mixed model's estimates with the values used to simulate the data."""
+"""Compare a mixed model's estimates with the values used to simulate the data."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def recovery_table(
     Returns
     -------
     DataFrame
-        One row per value. Columns ``kind`` (``Fixed effects`` or ``Standard deviations``), ``term,
-        estimate, low, high, truth``, ``within`` (True if the interval contains the truth), ``z``
-        (truth minus estimate, divided by a standard error derived from the interval bound on the
-        side of the truth) and ``p_holm`` (two-sided p-value of ``z``, corrected for the number
-        of values).
+        One row per coefficient or standard deviation. Columns ``kind`` (``Fixed effects`` or
+        ``Standard deviations``), ``term, estimate, low, high, truth``, ``within`` (True if the
+        interval contains the true value), ``z`` (true value minus estimate, divided by a standard
+        error that is derived from the interval bound on the same side as the true value) and
+        ``p_holm`` (two-sided p-value of ``z``, corrected for the number of rows).
 
     Raises
     ------

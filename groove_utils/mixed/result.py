@@ -53,7 +53,7 @@ class LmmResult:
     loglik : float
         Log-likelihood (restricted for REML).
     aic, bic : float
-        Information criteria of Akaike and Schwarz. REML values are comparable only between fits
+        Akaike and Bayesian information criteria. For REML, values are comparable only between fits
         with the same fixed part.
     names : list of str
         Names of the fixed coefficients.
@@ -76,7 +76,7 @@ class LmmResult:
             f"{criterion} log-likelihood {self.loglik:.3f})"
         )
 
-    # what was fitted -------------------------------------------------------------------------
+    # model and estimates ---------------------------------------------------------------------
 
     @cached_property
     def solution(self) -> Solution:
@@ -85,7 +85,7 @@ class LmmResult:
 
     @cached_property
     def inference(self) -> Satterthwaite:
-        """Object that computes Satterthwaite degrees of freedom for contrasts of coefficients."""
+        """Covariance and Satterthwaite degrees of freedom for contrasts of the coefficients."""
         return Satterthwaite(self.deviance, self.theta, self.sigma)
 
     formula = property(lambda self: self.frame.formula)
@@ -251,8 +251,8 @@ class LmmResult:
         Returns
         -------
         Series
-            Variances, indexed by ``Fixed``, the names of the grouping factors, and ``Residual``.
-            The contribution of a grouping factor is the mean of z'Σz over rows, so a random slope
+            Variances, indexed by ``Fixed``, the names of the grouping factors and ``Residual``.
+            The variance due to a grouping factor is the mean of z'Σz over rows, so a random slope
             contributes in proportion to the mean square of its covariate (Johnson 2014).
         """
         parts = {"Fixed": float(np.var(self.frame.X @ self.beta, ddof=1))}
@@ -269,14 +269,14 @@ class LmmResult:
         -------
         Series
             ``marginal``, the share of the variance due to fixed effects, and ``conditional``, the
-            share due to fixed and random effects.
+            share due to fixed and random effects together.
         """
         shares = self.mean_variances()
         shares /= shares.sum()
         values = {"marginal": shares["Fixed"], "conditional": 1 - shares["Residual"]}
         return pd.Series(values, name="r2")
 
-    # rows ---------------------------------------------------------------------------------------
+    # predictions --------------------------------------------------------------------------------
 
     @cached_property
     def fitted(self) -> np.ndarray:
@@ -293,7 +293,7 @@ class LmmResult:
 
     predict = predict
 
-    # other fits ---------------------------------------------------------------------------------
+    # refits and simulations ---------------------------------------------------------------------
 
     def refit(self, y=None, reml: bool | None = None) -> LmmResult:
         """Fit the same model to a different response, or with a different criterion.
@@ -316,8 +316,8 @@ class LmmResult:
             y = np.asarray(y, dtype=float)
             if y.shape != frame.y.shape or not np.isfinite(y).all():
                 raise LmmError(
-                    f"the new response has shape {y.shape} or contains undefined values; expected "
-                    f"{frame.y.shape} finite numbers.",
+                    f"the new response has shape {y.shape} or contains values that are not finite; "
+                    f"expected finite numbers of shape {frame.y.shape}.",
                     kind="wrong_response", value=y.shape,
                 )  # fmt: skip
             deviance, frame = deviance.with_response(y), replace(frame, y=y)
