@@ -1,9 +1,9 @@
-"""Linear mixed models with crossed random effects of listeners and tracks, and rating reliability.
+"""Fit linear mixed models with crossed random effects, and estimate the reliability of ratings.
 
 :func:`fit_lmm` fits a model specified by a formula in lme4's notation. It returns an
-:class:`LmmResult`, which computes fixed effects with Satterthwaite degrees of freedom, variance
-components, R², marginal means and slopes, conditional modes, predictions and a written report.
-Other functions estimate the reliability and the noise ceiling of ratings.
+:class:`LmmResult`, whose methods compute fixed effects with Satterthwaite degrees of freedom,
+variance components, R², marginal means and slopes, conditional modes, predictions and a written
+report. Other functions estimate the reliability and the noise ceiling of ratings.
 """
 
 import lazy_loader

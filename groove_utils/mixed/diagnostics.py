@@ -1,4 +1,4 @@
-"""Residuals and influence diagnostics of a mixed model, and a measure of ceiling effects.
+"""Residual and influence diagnostics for mixed models, and a measure of floor and ceiling effects.
 
 References
 ----------
@@ -65,10 +65,10 @@ def check_residuals(result: LmmResult) -> pd.DataFrame:
     """Check the distributional assumptions of a mixed model with effect sizes and tests.
 
     The checks are: skewness and excess kurtosis of the residuals; heteroscedasticity (correlation
-    of absolute residuals and fitted values, with the p-value of the Breusch–Pagan test); the share
-    of residuals beyond ±3 SD (0.3% if normal); and the skewness of the conditional modes of each
-    random coefficient. With thousands of ratings, p is small even for negligible deviations, so
-    rely on the effect sizes.
+    between absolute residuals and fitted values, with the p-value of the Breusch–Pagan test); the
+    proportion of residuals beyond ±3 SD (0.3% if normal); and the skewness of the conditional modes
+    of each random coefficient. With thousands of ratings, p is small even for negligible
+    deviations, so rely on the effect sizes.
 
     Parameters
     ----------
@@ -78,22 +78,23 @@ def check_residuals(result: LmmResult) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns ``check``, ``of`` (``residual``, or a coefficient and its grouping factor, such as
-        ``Intercept by listener``), ``value`` (effect size), ``p`` and ``meaning``.
+        One row per check. Columns ``check``, ``of`` (what is checked: ``residual``, or a random
+        coefficient such as ``Intercept by listener``), ``value`` (effect size), ``p`` and
+        ``meaning`` (how to interpret the value).
     """
     residual = result.residuals
     fitted = result.fitted
     z = residual / result.sigma
     rows = []
 
-    def shape(of, values):
+    def add_shape(of, values):
         for name, size, test, meaning in (
             ("skewness", stats.skew, stats.skewtest, "0 if symmetric; beyond ±1: very skewed"),
             ("kurtosis", stats.kurtosis, stats.kurtosistest, "0 if normal; above 2: heavy tails"),
-        )[: 2 if of == "residual" else 1]:  # there are too few modes for the kurtosis
+        )[: 2 if of == "residual" else 1]:  # there are too few modes to estimate kurtosis
             rows.append((name, of, float(size(values)), float(test(values).pvalue), meaning))
 
-    shape("residual", residual)
+    add_shape("residual", residual)
     if np.ptp(fitted) > 0:
         trend = np.corrcoef(np.abs(residual), fitted)[0, 1]
         design = np.column_stack([np.ones_like(fitted), fitted])
@@ -111,12 +112,12 @@ def check_residuals(result: LmmResult) -> pd.DataFrame:
     for term, b in zip(result.frame.random, result.solution.b):
         for j, name in enumerate(term.names):
             if len(b) >= 8 and np.ptp(b[:, j]) > 0:
-                shape(f"{name} by {term.factor}", b[:, j])
+                add_shape(f"{name} by {term.factor}", b[:, j])
     return pd.DataFrame(rows, columns=["check", "of", "value", "p", "meaning"])
 
 
 def leave_one_group_out(result: LmmResult, factor: str, n_jobs: int = 1) -> pd.DataFrame:
-    """Refit a mixed model without each level of a factor in turn, to find influential levels.
+    """Refit a mixed model without each level of a factor in turn to find influential levels.
 
     Parameters
     ----------
@@ -131,17 +132,18 @@ def leave_one_group_out(result: LmmResult, factor: str, n_jobs: int = 1) -> pd.D
     -------
     DataFrame
         One row per level and coefficient. Columns: ``level``, ``term``, ``estimate`` and ``se``
-        without the level, ``t``, ``p`` (with the degrees of freedom of the full model), ``change``
-        (estimate without the level minus full estimate), ``dfbetas`` (change divided by the new
-        standard error), ``cook`` (Cook's distance of the level, repeated in each of its rows),
-        ``flips`` (True if significance at the 5% level changes) and ``n`` (number of rows left
-        out). Estimates are missing if the model cannot be fitted without the level.
+        without the level, ``t``, ``p`` (with the degrees of freedom from the full model),
+        ``change`` (estimate without the level minus estimate with it), ``dfbetas`` (change divided
+        by the new standard error), ``cook`` (Cook's distance for the level, the same for all
+        coefficients), ``flips`` (True if significance at the 5% level changes) and ``n`` (number of
+        observations in the level). Estimates are missing if the model cannot be fitted without the
+        level.
     """
     frame = result.frame
     check_known(factor, result.n_groups, "grouping factor")
     codes, levels = next((t.codes, t.levels) for t in frame.random if t.factor == factor)
     refits = joblib.Parallel(n_jobs=n_jobs)(
-        joblib.delayed(_without)(result, codes != i) for i in range(len(levels))
+        joblib.delayed(_refit_rows)(result, codes != i) for i in range(len(levels))
     )
     full = result.fixed_effects()
     precision = np.linalg.inv(result.solution.vcov)
@@ -159,7 +161,7 @@ def leave_one_group_out(result: LmmResult, factor: str, n_jobs: int = 1) -> pd.D
 
 
 @one_thread
-def _without(result: LmmResult, keep: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _refit_rows(result: LmmResult, keep: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     frame = result.frame
     p = frame.X.shape[1]
     X = frame.X[keep]
@@ -184,15 +186,16 @@ def share_at_ends(ratings, scale: tuple[float, float]) -> float:
     Parameters
     ----------
     ratings : array-like, shape (n_ratings,) or (n_ratings, n_items)
-        Ratings. If a rating consists of several items, it is counted if any item is at an end.
+        Ratings. If a rating consists of several items, it counts as being at an end of the scale
+        if any of the items is.
     scale : (float, float)
-        Lowest and highest possible rating. The tolerance is 0.001% of the range, because ratings in
-        files are rounded.
+        Lowest and highest possible rating. A rating within 0.001% of the range from either value
+        counts as being at the end, because ratings in files are rounded.
 
     Returns
     -------
     float
-        Proportion, 0…1.
+        Proportion, from 0 to 1.
 
     Examples
     --------

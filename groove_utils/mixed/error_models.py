@@ -1,9 +1,9 @@
-"""Fixed effects under error models that ignore or include listeners, songs, artists and styles.
+"""Compare fixed effects across error models that ignore or include grouping factors.
 
 References
 ----------
-Clark (1973), Journal of Verbal Learning and Verbal Behavior 12, 335–359 (items are a random sample,
-like participants).
+Clark (1973), Journal of Verbal Learning and Verbal Behavior 12, 335–359 (treating items,
+like participants, as a random sample).
 Cameron, Gelbach & Miller (2011), Journal of Business & Economic Statistics 29, 238–249 (two-way
 clustering).
 """
@@ -30,7 +30,7 @@ __all__ = ["add_random_intercepts", "compare_error_models"]
 
 @one_thread
 def compare_error_models(formula: str, data: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
-    """Compare fixed effects under error models that ignore or include the grouping factors.
+    """Compare fixed effects across error models that ignore or include the grouping factors.
 
     The models are: ``OLS``; ``OLS, clustered by F`` for each grouping factor F and for the first
     two factors together; ``F only``, a mixed model with only the random terms of the factor F; and
@@ -96,13 +96,13 @@ def add_random_intercepts(
     Parameters
     ----------
     formula : str
-        Response and fixed part.
+        Formula of the response and the fixed part, without random terms.
     data : DataFrame
         One row per song.
     factors : list of str
         Grouping factors, in the order in which they are added; may be empty.
     term : str
-        Name of the coefficient.
+        Name of the coefficient to estimate.
     level : float
         Coverage of the intervals.
 

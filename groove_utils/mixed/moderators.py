@@ -20,14 +20,14 @@ def join_facts(
 ) -> tuple[pd.DataFrame, list[str]]:
     """Add standardised numeric listener variables (“facts”) to a table of ratings.
 
-    If there are several `styles`, and a column ``taste_<style>`` for each, these columns are
+    If there is more than one style, and a column ``taste_<style>`` for each, these columns are
     combined into one fact, ``taste``: how much the listener likes the style of the rated song.
 
     Parameters
     ----------
     rows : DataFrame
-        One row per rating, with the column ``listener``, and the column ``style`` if `styles` are
-        given.
+        One row per rating, with the column ``listener`` and, if `styles` are given, the column
+        ``style``.
     listeners : DataFrame
         One row per listener, with the column ``listener_id`` and one column per fact.
     styles : sequence of str
@@ -39,10 +39,10 @@ def join_facts(
         `rows` with one additional column per fact, standardised over listeners (``taste`` over
         ratings).
     facts : list of str
-        Names of these columns. A fact is left out if it is constant, if it is missing for any
-        listener, if it is a linear combination of previous facts (such as the year of birth, if age
-        is a previous fact), if its name cannot be used in a formula or is already a column, or if
-        there are too many facts for the number of listeners.
+        Names of the additional columns. A fact is excluded if it is constant or missing for any
+        listener, if it is a linear combination of previous facts (such as year of birth, if age is
+        a previous fact), if its name cannot be used in a formula or is already a column of `rows`,
+        or if there are too many facts for the number of listeners.
     """
     numbers = listeners.set_index("listener_id").select_dtypes("number")
     taste = numbers.filter(regex="^taste_")
@@ -79,20 +79,20 @@ def _independent(facts: pd.DataFrame) -> list[str]:
 def slopes_by_fact(
     rows: pd.DataFrame, facts: list[str], predictor: str, random: str, response: str = "rating"
 ) -> pd.DataFrame:
-    """Estimate in one mixed model how a slope changes with each of several listener variables.
+    """Estimate how a slope depends on listener variables, which all enter one mixed model.
 
     Parameters
     ----------
     rows : DataFrame
         One row per rating, for instance the output of :func:`join_facts`.
     facts : list of str
-        Numeric columns with listener variables.
+        Numeric columns of `rows` that contain listener variables.
     predictor : str
-        Column of `rows` that contains the predictor.
+        Column of `rows` that contains the predictor whose slope is estimated.
     random : str
         Random terms, such as ``(1 + x | listener) + (1 | track)``.
     response : str
-        Column of the response.
+        Column of `rows` that contains the response.
 
     Returns
     -------
@@ -104,7 +104,7 @@ def slopes_by_fact(
     columns = ["fact", "estimate", "se", "df", "t", "p", "low", "high", "p_holm"]
     if not facts:
         return pd.DataFrame(columns=columns)
-    check_columns(facts, rows, "slopes_by_fact (join the facts first)")
+    check_columns(facts, rows, "slopes_by_fact (call join_facts first)")
     products = " + ".join(f"{predictor} * {name}" for name in facts)
     table = fit_lmm(f"{response} ~ {products} + {random}", rows).fixed_effects()
     changes = table[table["term"].str.contains(":")].reset_index(drop=True)

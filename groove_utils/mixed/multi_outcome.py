@@ -1,4 +1,4 @@
-"""Slopes for ratings on several questions about the same songs, and their differences."""
+"""Estimate and compare slopes for ratings of the same songs on different questions."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def slopes_by_question(
         One row per question, with the columns ``question, estimate, se, df, t, p, low, high``,
         ``p_holm`` (corrected for the number of questions) and ``n`` (number of ratings).
     """
-    return _tidy(rows.groupby("question", sort=False), ["question"], fixed, random, term)
+    return _slope_table(rows.groupby("question", sort=False), ["question"], fixed, random, term)
 
 
 def compare_questions(
@@ -53,9 +53,9 @@ def compare_questions(
     Parameters
     ----------
     rows : DataFrame
-        As in :func:`slopes_by_question`, with the additional columns ``listener, track``, and at
-        most one rating per listener, track and question. The other columns must have the same
-        values for all questions.
+        As in :func:`slopes_by_question`, with the additional columns ``listener, track``, and with
+        at most one rating per listener, track and question. The other variables must
+        have the same values for all questions.
     fixed, random, term
         As in :func:`slopes_by_question`.
 
@@ -64,25 +64,25 @@ def compare_questions(
     DataFrame
         One row per pair, with the columns ``first, second``, ``estimate`` (first minus second),
         ``se, df, t, p, low, high``, ``p_holm`` (corrected for the number of pairs) and ``n``
-        (number of differences). A pair is left out if no listener rated a song on both questions.
-        The values of a pair are missing if the model cannot be fitted.
+        (number of differences). A pair is omitted if no listener rated a song on both questions.
+        The values for a pair are missing if its model cannot be fitted.
     """
     check_columns(["question", "listener", "track", "rating"], rows, "compare_questions")
-    answers = {
+    by_question = {
         question: part.set_index(["listener", "track"])
         for question, part in rows.groupby("question", sort=False)
     }
     pairs = []
-    for first, second in combinations(answers, 2):
-        difference = answers[first]["rating"].sub(answers[second]["rating"]).dropna()
+    for first, second in combinations(by_question, 2):
+        difference = by_question[first]["rating"].sub(by_question[second]["rating"]).dropna()
         if len(difference):
-            part = answers[first].loc[difference.index].assign(rating=difference)
+            part = by_question[first].loc[difference.index].assign(rating=difference)
             pairs.append((first, second, part.reset_index()))
-    return _tidy(pairs, ["first", "second"], fixed, random, term)
+    return _slope_table(pairs, ["first", "second"], fixed, random, term)
 
 
-def _tidy(parts, keys: list[str], fixed: str, random: str, term: str) -> pd.DataFrame:
-    """Fit a mixed model to the rows of each tuple (label, …, rows), and tabulate the slopes."""
+def _slope_table(parts, keys: list[str], fixed: str, random: str, term: str) -> pd.DataFrame:
+    """Fit a mixed model to the rows in each tuple (label, …, rows), and tabulate the slopes."""
     table = []
     for *labels, part in parts:
         try:

@@ -1,4 +1,4 @@
-"""Comparison of a linear mixed model with an ordinal model of the same ratings.
+"""Compare a linear mixed model with an ordinal model of the same ratings.
 
 References
 ----------
@@ -32,17 +32,18 @@ def cumulative_link_check(
 
     The cumulative logit model is population-averaged: it has the same fixed effects, but no random
     effects. Its standard errors are clustered by all grouping factors simultaneously. A factor that
-    is nested in another (for example, songs in artists) is left out, because the clusters of the
-    outer factor contain the clusters of the inner factor.
+    is nested in another (such as songs in artists) is ignored, because the clusters of the outer
+    factor contain the clusters of the inner factor.
 
     Parameters
     ----------
     formula, data
         Formula and observations of the linear mixed model, as in `fit_lmm`.
     n_bins : int
-        A response with more distinct values is divided into at most this many bins of similar size.
+        Maximum number of response categories. A response with more distinct values is divided into
+        at most this many bins, which contain similar numbers of observations.
     level : float
-        An effect is significant if p < 1 − `level`.
+        Confidence level: an effect is significant if p < 1 − `level`.
 
     Returns
     -------
@@ -60,7 +61,7 @@ def cumulative_link_check(
     """
     check_level(level)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", LmmWarning)  # issued when the model was first fitted
+        warnings.simplefilter("ignore", LmmWarning)  # already issued when the user fitted the model
         linear = fit_lmm(formula, data)
     frame = linear.frame
     y = frame.y
@@ -91,7 +92,7 @@ def cumulative_link_check(
     beta, se = params[: len(keep)], _clustered_se(model, params, len(keep), codes)
     ordinal_p = 2 * stats.norm.sf(np.abs(beta / se))
     table = linear.fixed_effects(level).iloc[keep].reset_index(drop=True)
-    same_verdict = (table["p"] < 1 - level) == (ordinal_p < 1 - level)
+    same_significance = (table["p"] < 1 - level) == (ordinal_p < 1 - level)
     columns = {"term": "term", "estimate": "linear", "se": "linear_se", "p": "linear_p"}
     return (
         table[list(columns)]
@@ -101,7 +102,7 @@ def cumulative_link_check(
             ordinal=beta / scale,
             ordinal_se=se / scale,
             ordinal_p=ordinal_p,
-            agree=same_verdict & (np.sign(beta) == np.sign(table["estimate"])),
+            agree=same_significance & (np.sign(beta) == np.sign(table["estimate"])),
         )
     )
 

@@ -39,16 +39,16 @@ def crossed_design(
     Parameters
     ----------
     n_listeners, n_songs : int
-        Numbers of listeners and songs, at least 2 each.
+        Number of listeners and number of songs, at least 2 each.
     songs_per_listener : int or None
         Number of songs per listener; all songs if None.
     rng : Generator
-        Source of random numbers.
+        Random number generator.
 
     Returns
     -------
     listener, song : ndarray of int, shape (n_ratings,)
-        Listener and song of each rating. The numbers of ratings per song differ by at most 1.
+        Listener and song of each rating. The number of ratings differs by at most 1 between songs.
     """
     each = n_songs if songs_per_listener is None else songs_per_listener
     for name, n in (("n_listeners", n_listeners), ("n_songs", n_songs)):
@@ -56,7 +56,8 @@ def crossed_design(
     check_range("songs_per_listener", each, 1 <= each <= n_songs, f"1 … {n_songs} (n_songs)")
     if each == n_songs:
         return np.repeat(np.arange(n_listeners), each), np.tile(np.arange(n_songs), n_listeners)
-    # listeners draw songs from a queue of shuffled rounds, so that songs are rated equally often
+    # songs are drawn from a queue that is refilled with all songs in random order, so that they are
+    # rated equally often
     song = np.empty((n_listeners, each), dtype=int)
     queue: list[int] = []
     for i in range(n_listeners):
@@ -84,7 +85,7 @@ def assume_slope(
     song: str = "track",
     artist: str | None = None,
 ) -> dict[str, float]:
-    """Compute parameters for a power simulation that assumes a different song-level slope.
+    """Compute parameters for a power simulation with a song-level slope other than the fitted one.
 
     The total variance between songs remains as estimated from the data. If the assumed slope is
     smaller than the fitted slope, the covariate explains less of this variance, so the variances of
@@ -93,21 +94,22 @@ def assume_slope(
     Parameters
     ----------
     result : LmmResult
-        Fit with the term as a fixed effect, and with random intercepts for listeners and songs.
+        Fitted model with the covariate as a fixed effect, and random intercepts for listeners and
+        songs.
     term : str
         Name of the covariate, a column with one value per song.
     slope : float
-        Slope to assume, in the units of the fit.
+        Slope to assume, in the units of the fitted model.
     listener, song : str
-        Names of the grouping factors.
+        Names of the grouping factors for listeners and songs.
     artist : str, optional
-        Name of the grouping factor of artists; by default, songs are not grouped by artist.
+        Name of the grouping factor for artists; by default, songs are not grouped by artist.
 
     Returns
     -------
     dict
         Arguments for :func:`power_simulation`: ``effect``, the five standard deviations,
-        ``correlation``, ``songs_per_artist`` and ``artist_share``. The effect and the slopes are
+        ``correlation``, ``songs_per_artist`` and ``artist_share``. ``effect`` and ``sd_slope`` are
         per SD of the covariate over songs. Negative variances are set to 0.
     """
     check_known(term, result.names, "coefficient")
@@ -169,7 +171,7 @@ def power_simulation(
     seed: int = 0,
     n_jobs: int = 1,
 ) -> pd.DataFrame:
-    """Estimate the power to detect a song-level effect for several numbers of listeners and songs.
+    """Estimate the power to detect a song-level effect for given numbers of listeners and songs.
 
     For each combination, ratings are simulated, ``rating ~ x + (1 + x | listener) + (1 | song) +
     (1 | artist)`` is fitted by REML, and x is tested with Satterthwaite degrees of freedom. The
@@ -184,37 +186,37 @@ def power_simulation(
         type I error rate.
     sd_listener, sd_song, sd_slope, sd_artist, sd_residual : float
         Standard deviations of the random effects and the residual. Song and artist effects do not
-        include the effect of x. If `effect` is smaller than the slope of a fitted model, the
-        standard deviations from this model are too small; use :func:`assume_slope`.
+        include the effect of x. If `effect` is smaller than the slope of a fitted model, the SDs of
+        song and artist effects in this model are too small; use :func:`assume_slope`.
     correlation : float
-        Correlation of listeners' intercepts and slopes.
+        Correlation between listeners' intercepts and slopes.
     songs_per_artist : int
         Number of songs per artist; the last artist may have fewer.
     artist_share : float
-        Share of the variance of x that lies between artists, 0…1.
+        Share of the variance of x that lies between artists, from 0 to 1.
     songs_per_listener : int, optional
-        Number of songs that each listener rates. If it is omitted, or exceeds the number of songs,
-        each listener rates all songs.
+        Number of songs that each listener rates. If None or greater than the number of songs, each
+        listener rates all songs.
     n_simulations : int
         Number of simulations per combination.
     alpha : float
-        Level of the two-sided test.
+        Significance level of the two-sided test.
     seed, n_jobs : int
-        Seed of the random numbers, and number of processes, which does not affect the results.
+        Random seed, and number of processes, which does not affect the results.
 
     Returns
     -------
     DataFrame
         One row per combination. Columns ``n_listeners, n_songs, songs_per_listener, effect``,
         ``power``, ``low, high`` (Wilson's 95% interval for the power), ``coverage`` (proportion of
-        1 − `alpha` intervals that contain the effect), ``se`` (mean standard error) and
-        ``n_simulations``.
+        simulations whose 1 − `alpha` interval contains the effect), ``se`` (mean standard error)
+        and ``n_simulations``.
     """
     check_level(1 - alpha)
     check_range("n_simulations", n_simulations, n_simulations > 1, "2 or more, such as 200")
-    world = _World(effect, sd_listener, sd_slope, sd_song, sd_artist, sd_residual, correlation,
-                   songs_per_artist, artist_share)  # fmt: skip
-    _check_world(world)
+    scenario = _Scenario(effect, sd_listener, sd_slope, sd_song, sd_artist, sd_residual,
+                         correlation, songs_per_artist, artist_share)  # fmt: skip
+    _check_scenario(scenario)
     cells = [
         (int(m), int(s), min(int(s), songs_per_listener or int(s)))
         for m in np.atleast_1d(n_listeners)
@@ -222,7 +224,7 @@ def power_simulation(
     ]
     seeds = np.random.SeedSequence(seed).spawn(len(cells))
     results = joblib.Parallel(n_jobs=n_jobs, batch_size=max(1, n_simulations // 10))(
-        joblib.delayed(_simulate)(*cell, world, int(draw))
+        joblib.delayed(_simulate)(*cell, scenario, int(draw))
         for cell, parent in zip(cells, seeds)
         for draw in parent.generate_state(n_simulations)
     )
@@ -239,7 +241,7 @@ def compare_power(table: pd.DataFrame, first: tuple, second: tuple) -> pd.Series
     table : DataFrame
         Output of :func:`power_simulation`.
     first, second : (int, int)
-        Numbers of listeners and songs of each combination.
+        Number of listeners and number of songs in each combination.
 
     Returns
     -------
@@ -280,8 +282,8 @@ def _summarise(fits: np.ndarray, effect: float, alpha: float) -> tuple:
     return (float(effect), hits / n, *interval, covered.mean(), se.mean(), n)
 
 
-class _World(NamedTuple):
-    """Parameters of simulated ratings; see `power_simulation`."""
+class _Scenario(NamedTuple):
+    """Parameters of the simulated ratings; see `power_simulation`."""
 
     effect: float
     sd_listener: float
@@ -294,54 +296,55 @@ class _World(NamedTuple):
     artist_share: float
 
 
-def _check_world(world: _World) -> None:
-    for name in ("sd_listener", "sd_slope", "sd_song", "sd_artist", "sd_residual"):
-        sd = getattr(world, name)
-        check_range(name, sd, sd >= 0 and (sd > 0 or name != "sd_residual"), "an SD of 0 or more")
-    correlation, each, share = world[-3:]
+def _check_scenario(scenario: _Scenario) -> None:
+    for name in ("sd_listener", "sd_slope", "sd_song", "sd_artist"):
+        sd = getattr(scenario, name)
+        check_range(name, sd, sd >= 0, "an SD of 0 or more")
+    check_range("sd_residual", scenario.sd_residual, scenario.sd_residual > 0, "an SD above 0")
+    correlation, each, share = scenario[-3:]
     check_range("correlation", correlation, -1 <= correlation <= 1, "−1 … 1")
     check_range("songs_per_artist", each, each >= 1, "at least 1")
     check_range("artist_share", share, 0 <= share <= 1, "0 … 1")
 
 
 @one_thread
-def _simulate(n_listeners, n_songs, each, world: _World, seed) -> tuple[float, float, float]:
+def _simulate(n_listeners, n_songs, each, scenario: _Scenario, seed) -> tuple[float, float, float]:
     """Simulate and fit one study; return the estimated slope, its standard error and its df."""
     rng = np.random.default_rng(seed)
     listener, song = crossed_design(n_listeners, n_songs, each, rng)
     x = rng.standard_normal(n_songs)
-    artist_of = np.arange(n_songs) // world.songs_per_artist
-    if world.artist_share > 0:
+    artist_of = np.arange(n_songs) // scenario.songs_per_artist
+    if scenario.artist_share > 0:
         shared = rng.standard_normal(artist_of.max() + 1)[artist_of]
-        x = np.sqrt(world.artist_share) * shared + np.sqrt(1 - world.artist_share) * x
+        x = np.sqrt(scenario.artist_share) * shared + np.sqrt(1 - scenario.artist_share) * x
     x = ((x - x.mean()) / x.std())[song]
     level, slope = rng.standard_normal((2, n_listeners))
-    slope = world.correlation * level + np.sqrt(1 - world.correlation**2) * slope
+    slope = scenario.correlation * level + np.sqrt(1 - scenario.correlation**2) * slope
     y = (
-        world.effect * x
-        + world.sd_listener * level[listener]
-        + world.sd_slope * slope[listener] * x
-        + world.sd_song * rng.standard_normal(n_songs)[song]
-        + world.sd_residual * rng.standard_normal(len(song))
+        scenario.effect * x
+        + scenario.sd_listener * level[listener]
+        + scenario.sd_slope * slope[listener] * x
+        + scenario.sd_song * rng.standard_normal(n_songs)[song]
+        + scenario.sd_residual * rng.standard_normal(len(song))
     )
     codes = {"listener": listener, "song": song}
-    if world.sd_artist > 0:
+    if scenario.sd_artist > 0:
         codes["artist"] = artist_of[song]
-        y = y + world.sd_artist * rng.standard_normal(artist_of.max() + 1)[codes["artist"]]
+        y = y + scenario.sd_artist * rng.standard_normal(artist_of.max() + 1)[codes["artist"]]
     terms = [
         random_intercept(name, np.unique(values, return_inverse=True)[1])
         for name, values in codes.items()
     ]
     # start the optimisation from the true values, which are near the optimum
-    start = [getattr(world, f"sd_{name}") for name in codes]
-    if world.sd_slope > 0:
+    start = [getattr(scenario, f"sd_{name}") for name in codes]
+    if scenario.sd_slope > 0:
         Z = np.column_stack([np.ones_like(x), x])
         terms[0] = replace(terms[0], names=["Intercept", "x"], Z=Z)
         # θ contains the Cholesky factor for columns of root mean square 1
-        off, on = world.correlation, np.sqrt(1 - world.correlation**2)
-        start[1:1] = world.sd_slope * np.sqrt((x**2).mean()) * np.array([off, on])
+        off, on = scenario.correlation, np.sqrt(1 - scenario.correlation**2)
+        start[1:1] = scenario.sd_slope * np.sqrt((x**2).mean()) * np.array([off, on])
     deviance = CrossedDeviance(y, np.column_stack([np.ones_like(x), x]), terms)
-    theta = minimise(deviance, np.array(start) / world.sd_residual, tol=1e-2)
+    theta = minimise(deviance, np.array(start) / scenario.sd_residual, tol=1e-2)
     solution = deviance.solve(theta)
     df = Satterthwaite(deviance, theta, solution.sigma).df([0.0, 1.0])[0]
     return float(solution.beta[1]), float(np.sqrt(solution.vcov[1, 1])), float(df)

@@ -1,4 +1,4 @@
-"""Robustness of an estimated effect to alternative analyses.
+"""Check how robust an estimated effect is to alternative analyses.
 
 References
 ----------
@@ -25,7 +25,7 @@ from groove_utils.mixed.result import LmmResult
 
 __all__ = ["robustness_table"]
 
-_OUTLIER = 2.5  # residual standard deviations
+_OUTLIER_SD = 2.5  # residual standard deviations
 
 
 @memoised("mixed-models")
@@ -36,36 +36,37 @@ def robustness_table(
     n_jobs: int = 1,
     extra: dict[str, LmmResult] | None = None,
 ) -> pd.DataFrame:
-    """Estimate a coefficient of a mixed model in variants of the reported analysis.
+    """Re-estimate a coefficient of a mixed model in variants of the reported analysis.
 
     The variants are: the other criterion (ML or REML); no random slopes (if there are any); ratings
-    z-scored within each level of the first grouping factor; ratings beyond 2.5 residual SD removed;
-    for each grouping factor, one level removed (the level whose removal weakens the effect most);
-    and a population-averaged cumulative logit model with clustered standard errors.
+    z-scored within each level of the first grouping factor; outlying ratings removed (residuals
+    beyond ±2.5 SD); for each grouping factor, one level removed (the level whose removal weakens
+    the effect most); and a population-averaged cumulative logit model with clustered standard
+    errors.
 
     Parameters
     ----------
     result : LmmResult
-        Reported fit.
+        Fit of the reported analysis.
     term : str
-        Name of a fixed coefficient, not the intercept.
+        Name of a fixed coefficient other than the intercept.
     level : float
         Coverage of the intervals.
     n_jobs : int
         Number of processes for the refits that leave out one level.
     extra : dict of str to LmmResult, optional
-        Additional variants by name: fits to the same response that contain the term.
+        Additional variants by name. Each must be a fit to the same response and contain the term.
 
     Returns
     -------
     DataFrame
-        One row for the reported fit and for each variant. Columns ``variant``, ``unit``
+        One row for the reported fit and one per variant. Columns ``variant``, ``unit``
         (``rating``, ``SD of F`` for the grouping factor F, or ``log odds``), ``estimate, se, p,
         low, high`` and ``same_conclusion`` (True if the estimate has the same sign as in the
         reported fit, and the interval excludes 0 in both fits or in neither). Values are missing if
         a variant cannot be fitted.
     """
-    # the intercept depends on the scale
+    # the intercept is not allowed, because it depends on the rating scale
     check_known(term, [name for name in result.names if name != "Intercept"], "coefficient")
     reported = result.effect(term, level)
     rows = [("as reported", "rating", reported)]
@@ -82,13 +83,13 @@ def robustness_table(
     rows += [(name, "rating", fit.effect(term, level)) for name, fit in (extra or {}).items()]
     columns = ["estimate", "se", "p", "low", "high"]
     table = pd.DataFrame([{"variant": v, "unit": u, **row[columns]} for v, u, row in rows])
-    verdict = np.sign(table["estimate"]) * ((table["low"] > 0) | (table["high"] < 0))
+    conclusion = np.sign(table["estimate"]) * ((table["low"] > 0) | (table["high"] < 0))
     same_sign = np.sign(table["estimate"]) == np.sign(reported["estimate"])
-    return table.assign(same_conclusion=(verdict == verdict[0]) & same_sign)
+    return table.assign(same_conclusion=(conclusion == conclusion[0]) & same_sign)
 
 
 def _linear_variants(result: LmmResult):
-    """Yield the name, unit, formula, rows and ``reml`` setting of each mixed-model variant."""
+    """Yield the name, unit, formula, rows and `reml` argument of each mixed-model variant."""
     frame = result.frame
     bars = " + ".join(random_bars(frame.random))
     formula, reml = f"{frame.response} ~ {frame.fixed} + {bars}", result.reml
@@ -114,7 +115,7 @@ def _linear_variants(result: LmmResult):
         reml,
     )
 
-    inside = np.abs(result.residuals) <= _OUTLIER * result.sigma
+    inside = np.abs(result.residuals) <= _OUTLIER_SD * result.sigma
     name = f"without {int((~inside).sum())} outlying ratings"
     yield name, "rating", formula, frame.data[inside], reml
 
@@ -148,7 +149,7 @@ def _without_intercepts(terms, factor: str) -> list[str]:
     for bar in random_bars(terms):
         split = [t for t in terms if t.bar == bar]
         names = [name for t in split for name in t.names]
-        # with a categorical variable, the intercept is that of one level, not the mean
+        # with a categorical variable, the intercept refers to one level, not to the mean
         categorical = any("[" in name for name in names)
         if split[0].factor != factor or "Intercept" not in names or categorical:
             kept.append(bar)

@@ -1,4 +1,4 @@
-"""Comparison of simulated ratings with published statistics and public data from real listeners."""
+"""Compare simulated ratings with published statistics and public data from real listeners."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _LABELS = {
 
 
 def simulation_table(ratings: pd.DataFrame) -> pd.DataFrame:
-    """Compare statistics of simulated ratings with statistics of real listeners' ratings.
+    """Compare statistics of simulated ratings with statistics of ratings by real listeners.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def simulation_table(ratings: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         One row per statistic. Columns ``quantity`` (description), ``question``, ``simulated``,
-        ``real_low, real_high`` (range of the real values; equal if there is a single value),
+        ``real_low, real_high`` (range of values from real listeners; equal if there is one value),
         ``source`` (key in ``references.bib``; empty if the value was computed from public
         per-listener ratings) and ``basis`` (data from which the real value was obtained).
 
@@ -69,11 +69,11 @@ def simulation_table(ratings: pd.DataFrame) -> pd.DataFrame:
     """
     if "listener_id" not in ratings or ratings["listener_id"].isna().any():
         raise LmmError(
-            "the table needs ratings of single listeners, but listener_id is missing or empty.",
+            "ratings by individual listeners are needed, but listener_id is missing or empty.",
             kind="missing_column", column="listener_id",
         )  # fmt: skip
     means = ratings.pivot_table(index="track_id", columns="query", values="rating")
-    shares = {}  # shares of variance by question
+    shares = {}  # for each question, each component's share of the variance
     for query in ("dance", "listen"):
         variances = rating_variances(ratings[ratings["query"] == query])
         shares[query] = variances / variances.sum()

@@ -1,8 +1,8 @@
 """Spread of random slopes: the proportion of a population with a positive slope.
 
 The conditional modes of slopes are shrunk towards the average slope. If the average slope is
-positive, the share of positive conditional modes therefore overestimates the proportion of positive
-slopes. Instead, this proportion is computed from the model's normal distribution of slopes.
+positive, the proportion of positive conditional modes is therefore biased upwards. Instead, the
+proportion is computed from the normal distribution of slopes in the model.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def positive_share(
     Returns
     -------
     Series
-        ``estimate, low, high``, in 0…1; the bounds are NaN without `draws`.
+        ``estimate, low, high``, between 0 and 1; the bounds are NaN without `draws`.
     """
     check_known(term, result.names, "coefficient")
     table = result.variance_components()
