@@ -181,8 +181,8 @@ def check_fit(frame: ModelFrame, deviance: CrossedDeviance, theta) -> list[str]:
     messages = []
     if max_gradient > 0.5:
         messages.append(
-            f"the optimiser did not converge (largest gradient component {max_gradient:.2g}). Simplify "
-            "the random effects, or scale the predictors."
+            f"the optimiser did not converge (largest gradient component {max_gradient:.2g}). "
+            "Simplify the random effects, or scale the predictors."
         )
     se = np.sqrt(np.diag(solution.vcov))
     exact = [name for name, z in zip(frame.names, np.abs(solution.beta) < 1e-9 * se) if z]

@@ -288,7 +288,7 @@ class Evaluation:
     def conditional_covariance(self, sigma: float) -> list[np.ndarray]:
         """Compute the covariance of each level's random effects, given the data and β.
 
-        This is the ``condVar`` of lme4.
+        This corresponds to ``condVar`` in lme4.
 
         Returns
         -------

@@ -31,7 +31,7 @@ def recovery_table(
         True values, indexed by the names of the coefficients and of the standard deviations in
         `spreads`. The signs of the standard deviations are ignored.
     spreads : dict of str to (str, str or None)
-        Maps the name of each standard deviation to its grouping factor and coefficient in the fit,
+        Maps the name of each standard deviation to its grouping factor and coefficient in `result`,
         such as ``("listener", "Intercept")`` or ``("Residual", None)``.
     level : float
         Coverage of the intervals. Standard deviations have profile-likelihood intervals.

@@ -209,13 +209,13 @@ class LmmResult:
         Parameters
         ----------
         interval : {None, "profile", "bootstrap"}
-            Add profile-likelihood intervals or parametric-bootstrap percentile intervals.
+            Kind of interval to add: profile-likelihood, parametric-bootstrap percentile, or none.
         level : float
             Coverage of the intervals.
         n_boot : int
             Number of bootstrap samples.
         seed, n_jobs : int
-            Seed and number of processes for the bootstrap.
+            Random seed and number of processes for the bootstrap.
 
         Returns
         -------
@@ -223,7 +223,8 @@ class LmmResult:
             One row per random coefficient, one per pair of correlated coefficients, and one for the
             residual. Columns ``factor, term, other, variance, sd``. For a pair, ``other`` is the
             second coefficient, ``variance`` is the covariance, and ``sd`` is the correlation;
-            otherwise ``other`` is missing. With `interval`, ``low, high`` are bounds of ``sd``.
+            otherwise ``other`` is missing. If `interval` is given, ``low, high`` are the bounds of
+            the interval for ``sd``.
         """
         rows = []
         for term, cov in zip(self.frame.random, self.covariances()):

@@ -27,7 +27,7 @@ def positive_share(
     Parameters
     ----------
     result : LmmResult
-        Fit in which the slope of the term varies randomly over one grouping factor.
+        Fitted model in which the slope varies randomly across the levels of a grouping factor.
     term : str
         Name of a coefficient with a fixed and a random effect.
     draws : DataFrame, optional
