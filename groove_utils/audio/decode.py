@@ -1,7 +1,7 @@
 """Decode audio files, completely or block by block, and resample signals.
 
 libsndfile decodes WAV, AIFF, FLAC and Ogg. FFmpeg, through PyAV, decodes all other formats, such as
-AAC in M4A or WebM. FFmpeg also decodes MP3, because python-soundfile seeks after each block, and
+M4A and WebM. FFmpeg also decodes MP3, because python-soundfile seeks after each block, and
 seeking in MP3 is not exact.
 """
 
@@ -32,15 +32,15 @@ __all__ = [
     "stream_audio",
 ]
 
-BLOCK = 1 << 18  # samples over all channels, 3 s of stereo at 44.1 kHz
-TOLERANCE = 0.1  # seconds by which a file may be shorter than its stated length
-UNKNOWN = 0x7FFF0000  # bytes; programs that write a file of unknown length state this size or more
-# libsndfile's note on a WAV, AIFF, AU, W64 or RF64 file with fewer bytes of audio than stated
+BLOCK = 1 << 18  # samples, summed over channels: 3 s of stereo at 44.1 kHz
+TOLERANCE = 0.1  # seconds by which a file may be shorter than its declared length
+UNKNOWN = 0x7FFF0000  # bytes; programs that write a file of unknown length declare this or more
+# libsndfile's note on a WAV, AIFF, AU, W64 or RF64 file with fewer bytes of audio than declared
 CUT_SHORT = re.compile(r"(?:data|SSND|Data Size|[Rr]iff(?: size)?) *: (\d+) \(should be (\d+)\)")
-GUESSED = {"aac", "mp3"}  # formats whose files can lack a stated length; FFmpeg estimates it
+GUESSED = {"aac", "mp3"}  # files may not declare their length; FFmpeg then estimates it
 WEB_PAGE = re.compile(rb"\s*<(!doctype html|html)", re.IGNORECASE)
 POINTER = b"version https://git-lfs.github.com/spec/"
-PAGE = 1 << 16  # bytes; no page of an Ogg file is larger
+PAGE = 1 << 16  # maximum size of a page in an Ogg file, in bytes
 
 
 def load_audio(
@@ -56,7 +56,7 @@ def load_audio(
     sr : int, optional
         Sample rate in Hz to resample to; by default, the sample rate of the file.
     mono : bool
-        Average the channels.
+        If True, average the channels.
 
     Returns
     -------
@@ -103,7 +103,7 @@ def stream_audio(
         If the file does not exist (``kind="missing_file"``), has no decodable audio
         (``"undecodable"``, ``"web_page"``, ``"pointer"`` for a Git LFS pointer file,
         ``"empty_file"``, ``"no_audio"``, ``"no_samples"``), is damaged (``"damaged"``), is more
-        than 0.1 s shorter than its stated length (``"cut_short"``), or has invalid samples
+        than 0.1 s shorter than its declared length (``"cut_short"``), or has invalid samples
         (``"not_finite"``, ``"wrong_scale"``); or if the excerpt is empty or starts after the end of
         the file (``"out_of_range"``).
     """
@@ -139,7 +139,7 @@ def open_audio(path: str | os.PathLike) -> _SoundFile | _MediaFile:
     Raises
     ------
     AudioError
-        If the file is missing, cannot be decoded, or is recognised as incomplete.
+        If the file is missing, cannot be decoded, or is found to be incomplete.
     """
     path = Path(path)
     if not path.is_file():
@@ -162,17 +162,17 @@ class _SoundFile:
         self.path, self.file, self.close = path, file, file.close
         self.sr, self.n_channels, self.n_samples = file.samplerate, file.channels, file.frames
         if note := CUT_SHORT.search(file.extra_info):
-            stated, present = map(int, note.groups())
+            declared, present = map(int, note.groups())
             seconds = self.n_samples / self.sr
-            if stated < UNKNOWN and seconds * stated / present - seconds > TOLERANCE:
+            if declared < UNKNOWN and seconds * declared / present - seconds > TOLERANCE:
                 file.close()
-                raise _cut_short(path, seconds, f"states {seconds * stated / present:.2f} s")
+                raise _cut_short(path, seconds, f"declares {seconds * declared / present:.2f} s")
         if file.format == "OGG" and not _ends_with_a_page(path):
             file.close()
             raise _cut_short(path, self.n_samples / self.sr, "ends in the middle of a page")
 
     def blocks(self, n: int, start: int) -> Iterator[np.ndarray]:
-        """Decode the file from sample `start` on; yield blocks of shape (≤ n, n_channels)."""
+        """Decode the file from sample `start` on, and yield blocks of shape (≤ n, n_channels)."""
         # libsndfile does not seek exactly in Ogg, and not at all in GSM
         exact = self.file.seekable() and self.file.format != "OGG"
         n_decoded = min(start, self.n_samples) if exact else 0
@@ -227,8 +227,8 @@ class _MediaFile:
             raise _undecodable(path, "no audio was recognised")
 
     def blocks(self, n: int, start: int) -> Iterator[np.ndarray]:
-        """Decode the file from sample `start` on; yield blocks of shape (≤ n, n_channels)."""
-        # interleaved samples, because PyAV's conversion of planar frames fails for 8 channels
+        """Decode the file from sample `start` on, and yield blocks of shape (≤ n, n_channels)."""
+        # use interleaved samples, because PyAV's conversion of planar frames fails for 8 channels
         converter = av.AudioResampler("flt", self.stream.layout, self.sr, n)
         for frame in itertools.chain(self._frames(), [None]):
             for block in converter.resample(frame):
@@ -238,7 +238,7 @@ class _MediaFile:
                     yield y
 
     def _frames(self) -> Iterator[av.AudioFrame]:
-        n_decoded, begin, stated = 0, None, self._stated_seconds()
+        n_decoded, begin, declared = 0, None, self._declared_seconds()
         for packet in self.container.demux(self.stream):
             begin = packet.pos if begin is None else begin
             try:
@@ -246,18 +246,18 @@ class _MediaFile:
             except av.FFmpegError as error:
                 if bytes(packet)[:3] == b"ID3":  # a tag between two concatenated files
                     continue
-                if stated and n_decoded / self.sr > stated - TOLERANCE:  # a tag at the end
+                if declared and n_decoded / self.sr > declared - TOLERANCE:  # a tag at the end
                     continue
                 raise _damaged(self.path, n_decoded / self.sr, error) from error
             for frame in frames:
                 n_decoded += frame.samples
                 yield frame
         seconds = n_decoded / self.sr
-        if stated - seconds > TOLERANCE and not self._is_guess(stated, begin):
-            raise _cut_short(self.path, seconds, f"states {stated:.2f} s")
+        if declared - seconds > TOLERANCE and not self._is_guess(declared, begin):
+            raise _cut_short(self.path, seconds, f"declares {declared:.2f} s")
 
-    def _stated_seconds(self) -> float:
-        """Return the stated duration in seconds, or else FFmpeg's estimate; 0 if unknown."""
+    def _declared_seconds(self) -> float:
+        """Return the declared duration in seconds, or else FFmpeg's estimate; 0 if unknown."""
         if self.stream.duration:
             return float(self.stream.duration * self.stream.time_base)
         duration = self.container.duration if len(self.container.streams) == 1 else None
@@ -284,7 +284,7 @@ def _ends_with_a_page(path: Path) -> bool:
 def _checked(
     file: _SoundFile | _MediaFile, n_block: int, start: int = 0, length: float = math.inf
 ) -> Iterator[np.ndarray]:
-    """Yield up to `length` samples in blocks, starting at sample `start`; check their values."""
+    """Yield up to `length` samples in blocks, from sample `start` on, and check their values."""
     n = 0
     for block in file.blocks(max(1, n_block // file.n_channels), start):
         block = block[: int(min(len(block), length - n))]
@@ -294,7 +294,7 @@ def _checked(
         if n >= length:
             return
     if n == 0 and start:
-        raise _bad_excerpt(file.path, "start", start / file.sr, "a time before the file's end")
+        raise _bad_excerpt(file.path, "start", start / file.sr, "a time before the end of the file")
     if n == 0:
         raise _error(file.path, "no_samples", "contains no samples. Export it again.")
 
@@ -328,7 +328,7 @@ def _bad_excerpt(path: str | os.PathLike, column: str, value: float, expected: s
 
 
 def check_excerpt(path: str | os.PathLike, start: float, duration: float | None) -> None:
-    """Check the start and duration (both in seconds) of an excerpt.
+    """Check the start and duration of an excerpt, both in seconds.
 
     Raises
     ------
@@ -336,7 +336,7 @@ def check_excerpt(path: str | os.PathLike, start: float, duration: float | None)
         If `start` is negative, or `duration` is not positive (``kind="out_of_range"``).
     """
     if not start >= 0:
-        raise _bad_excerpt(path, "start", start, "0 or later")
+        raise _bad_excerpt(path, "start", start, "0 or more")
     if duration is not None and not duration > 0:
         raise _bad_excerpt(path, "duration", duration, "more than 0")
 

@@ -27,7 +27,7 @@ def write_audio(path: str | os.PathLike, y: np.ndarray, sr: int, **form: object)
     sr : int
         Sample rate in Hz.
     **form
-        Options of :func:`soundfile.write`, such as ``format`` and ``subtype``.
+        Keyword arguments for :func:`soundfile.write`, such as ``format`` and ``subtype``.
 
     Raises
     ------
@@ -36,8 +36,8 @@ def write_audio(path: str | os.PathLike, y: np.ndarray, sr: int, **form: object)
 
     Notes
     -----
-    The signal is encoded in memory and then written by Python, because libsndfile reports only
-    "System error." if the disk is full.
+    The signal is encoded in memory and then written by Python, because libsndfile's only error
+    message for a full disk is "System error.".
 
     Examples
     --------
@@ -69,18 +69,18 @@ def stream_to_file(
     n_channels : int
         Number of channels.
     **form
-        Options of :class:`soundfile.SoundFile`, such as ``format`` and ``subtype``.
+        Keyword arguments for :class:`soundfile.SoundFile`, such as ``format`` and ``subtype``.
 
     Yields
     ------
     soundfile.SoundFile
-        File that is open for writing within the ``with`` block.
+        File that is open for writing inside the ``with`` block.
 
     Raises
     ------
     OSError
-        If the file cannot be written. The message names the file and the cause, whereas libsndfile
-        reports only "System error.".
+        If the file cannot be written. The message contains the path and the cause, unlike
+        libsndfile's own message, "System error.".
 
     Examples
     --------

@@ -27,9 +27,9 @@ __all__ = [
 ]
 
 BINS_PER_OCTAVE = 12
-SHEPARD_CENTRE, SHEPARD_WIDTH = 60.0, 10.0  # MIDI note (C4), semitones
+SHEPARD_CENTRE, SHEPARD_WIDTH = 60.0, 10.0  # centre as MIDI note (C4), width in semitones
 SHEPARD_RANGE = (28, 100)  # MIDI notes; outside this range the weights are negligible
-EDGE = 1e-10  # smallest divisor, so that silence does not cause a division by zero
+EDGE = 1e-10  # smallest divisor, so that silence does not lead to a division by zero
 
 
 def from_stft(
@@ -92,15 +92,15 @@ def from_cqt(
     sr : int
         Sample rate in Hz. The highest octave must lie below half the sample rate.
     magnitude_only : bool
-        Discard the phases and estimate them from the magnitudes, with the Griffin–Lim algorithm for
-        the CQT.
+        If True, discard the phases and estimate them from the magnitudes, with the Griffin–Lim
+        algorithm for the CQT.
     n_octaves : int
         Number of octaves from C1 (32.7 Hz) upwards.
     hop_length : int
         Hop length in samples, a multiple of ``2 ** (n_octaves - 1)``.
     n_iter, seed : int
-        Number of iterations and random seed of the phase estimation; used only with
-        `magnitude_only`.
+        Number of iterations and random seed of the phase estimation; ignored unless
+        `magnitude_only` is True.
 
     Returns
     -------
@@ -121,8 +121,9 @@ def from_cqt(
 def from_chroma(y: np.ndarray, sr: int, *, hop_length: int = 512) -> np.ndarray:
     """Reconstruct a signal from its chromagram, with one Shepard tone per pitch class.
 
-    A chromagram does not distinguish octaves. A Shepard tone (Shepard 1964) therefore contains all
-    octaves of a note, weighted by a Gaussian curve around C4.
+    A chromagram does not distinguish octaves. Each pitch class is therefore rendered as a Shepard
+    tone (Shepard 1964), which contains all octaves of a note, weighted by a Gaussian curve around
+    C4.
     """
     y = check_mono(y)
     if not y.any():
@@ -178,16 +179,16 @@ def from_onsets(
 def randomise_phase(
     y: np.ndarray, *, n_fft: int | None = 2048, hop_length: int | None = None, seed: int = 0
 ) -> np.ndarray:
-    """Replace the phases of a signal's STFT with random phases, and keep the magnitudes.
+    """Replace the phases of a signal's STFT with random phases, keeping the magnitudes.
 
     Parameters
     ----------
     y : ndarray, shape (n_samples,)
         Mono signal.
     n_fft : int, optional
-        Window length in samples. With None, the complete signal is one window, and the magnitudes
-        of its Fourier transform are kept exactly. Overlapping windows keep the magnitudes only
-        approximately.
+        Window length in samples. If None, the complete signal is one window, and the magnitudes of
+        its Fourier transform are preserved exactly. With overlapping windows, the magnitudes are
+        preserved only approximately.
     hop_length : int, optional
         Hop length in samples; by default, a quarter of the window.
     seed : int
@@ -215,7 +216,7 @@ def randomise_phase(
 
 @memoised("inversions")
 def invert(y: np.ndarray, sr: int, *, n_iter: int = 32, seed: int = 0) -> dict[str, np.ndarray]:
-    """Reconstruct a signal separately from each of several spectral representations.
+    """Reconstruct a signal from each of six spectral representations.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ from groove_utils.errors import DetailedError
 
 __all__ = ["match_loudness", "matching_gain", "measure_loudness"]
 
-PEAK = 10 ** (-1 / 20)  # −1 dBFS, the limit of EBU R 128, because lossy coding raises peaks
+PEAK = 10 ** (-1 / 20)  # −1 dBFS, the limit in EBU R 128, because lossy coding raises peaks
 MOST_CHANNELS = 5
 TARGET_LUFS = -20.0  # low enough that the peak limit is rarely reached in any style
 
@@ -54,8 +54,8 @@ def measure_loudness(y: np.ndarray, sr: int) -> float:
     y = np.atleast_2d(check_signal(y, sr)).astype(np.float64)
     if len(y) > MOST_CHANNELS:
         raise AudioError(
-            f"the signal has {len(y)} channels; expected at most {MOST_CHANNELS}, for which ITU-R "
-            "BS.1770 has weights. Mix it down.",
+            f"the signal has {len(y)} channels; expected at most {MOST_CHANNELS}, because ITU-R "
+            "BS.1770 has no weights for more. Mix it down.",
             kind="too_many_channels",
             value=len(y),
         )
@@ -81,9 +81,9 @@ def matching_gain(
     sr : int
         Sample rate in Hz.
     target_lufs : float
-        Target for the integrated loudness (ITU-R BS.1770), in LUFS; −inf gives a gain of 1.
+        Target integrated loudness (ITU-R BS.1770) in LUFS; −inf gives a gain of 1.
     peak : float, optional
-        Upper limit for the absolute sample values of the scaled signal; −1 dBFS by default. With
+        Upper limit for the absolute sample values of the scaled signal; −1 dBFS by default. If
         None, there is no limit, which is suitable for signals that will not be encoded.
 
     Returns

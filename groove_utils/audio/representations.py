@@ -1,7 +1,7 @@
-"""Standard audio representations of music information retrieval.
+"""Standard audio representations in music information retrieval.
 
 The waveform, STFT, mel and log-mel spectrograms, constant-Q transform and chromagram are those
-listed by Choi et al. (2017). Onset strength and tempogram are added because they show rhythm.
+listed by Choi et al. (2017). The onset strength and the tempogram are added to represent rhythm.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from groove_utils.errors import DetailedError
 
 __all__ = ["Representation", "represent", "representation_table", "window_resolution"]
 
-FLOOR_DB = 80.0  # values more than this far below the maximum are clipped
+FLOOR_DB = 80.0  # dynamic range in dB; lower values are clipped
 
 
 class Representation(NamedTuple):

@@ -1,7 +1,7 @@
 """Read signals of any length block by block from files or arrays.
 
 Memory use does not depend on the length of the signal. For embeddings, signals are mixed to mono
-and resampled to the sample rates of the models. For source separation, all channels are read.
+and resampled to the models' sample rates. For source separation, all channels are read.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ BLOCK = 1 << 17  # samples per channel, 3 s at 44.1 kHz
 
 
 class Source(ABC):
-    """Audio signal that can be read from its beginning, block by block, any number of times.
+    """Audio signal that can be read from the beginning, block by block, any number of times.
 
     Attributes
     ----------
@@ -62,12 +62,12 @@ class Source(ABC):
         """
 
     def resampled(self, rates: Sequence[int]) -> Iterator[tuple[float, dict[int, np.ndarray]]]:
-        """Yield the mono signal block by block at several sample rates.
+        """Yield blocks of the mono signal, resampled to each of the given sample rates.
 
         Yields
         ------
         peak : float
-            Largest absolute sample value that has been read so far.
+            Largest absolute sample value read so far.
         blocks : dict of int to ndarray
             One block per sample rate, as in :func:`resample_blocks`.
         """
@@ -138,7 +138,7 @@ class FileSource(Source):
         self.name = str(path)
         check_excerpt(self.path, start, duration)
         if not self.path.is_file():
-            open_audio(self.path)  # raises an error that explains what is missing
+            open_audio(self.path)  # raises an error for the missing file
 
     @cached_property
     def _format(self) -> tuple[int, int]:
@@ -170,7 +170,7 @@ def as_source(signal: str | os.PathLike | tuple[np.ndarray, int] | Source) -> So
     Raises
     ------
     AudioError
-        If `signal` is of another type (``kind="wrong_type"``), or its audio is not usable.
+        If `signal` has another type (``kind="wrong_type"``), or its audio is not usable.
     """
     if isinstance(signal, Source):
         return signal
@@ -202,8 +202,8 @@ def resample_blocks(
     Yields
     ------
     dict of int to ndarray
-        Resampled block by sample rate. For each rate, the concatenated blocks equal the output of
-        :func:`groove_utils.audio.resample` for the complete signal.
+        Resampled block for each sample rate. For each rate, the concatenated blocks equal the
+        output of :func:`groove_utils.audio.resample` for the complete signal.
     """
     streams: dict[int, soxr.ResampleStream] = {}
 
@@ -250,7 +250,7 @@ def map_pieces(
     ndarray, shape (…, n), with n ≤ length
         Output of the function for each piece, without the context.
     """
-    buffer, start = [], 0  # blocks, and the position in them at which the next piece starts
+    buffer, start = [], 0  # blocks read ahead, and the start of the next piece in them
     while True:
         n = sum(block.shape[1] for block in buffer)
         while n < start + length + context and (block := next(blocks, None)) is not None:

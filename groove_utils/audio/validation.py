@@ -1,4 +1,4 @@
-"""Validation of signals in memory and of samples read from files."""
+"""Validate signals in memory and samples read from files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def check_signal(y: np.ndarray, sr: int | None = None, name: str = "the signal")
     y : array-like of float, shape (n_samples,) or (n_channels, n_samples)
         Signal with full scale −1…1.
     sr : int, optional
-        Sample rate to check, in Hz.
+        Sample rate in Hz, which is checked too if given.
     name : str
         Name of the signal in error messages.
 
@@ -55,7 +55,7 @@ def check_signal(y: np.ndarray, sr: int | None = None, name: str = "the signal")
 
 
 def _fault(y: np.ndarray, sr: int | None) -> tuple[str, str] | None:
-    """Return kind and description of a fault in type, shape or sample rate; None if valid."""
+    """Return the kind and description of a fault in type, shape or sample rate, or None."""
     expected = "expected (n_samples,) or (n_channels, n_samples)"
     if y.dtype.kind != "f":
         return "not_floating", (
@@ -87,7 +87,7 @@ def check_samples(
     first : int
         Position of the first sample of `y` in the complete signal.
     path : path-like, optional
-        File that the samples were read from.
+        File from which the samples were read.
 
     Raises
     ------

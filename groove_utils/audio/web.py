@@ -1,4 +1,4 @@
-"""Loudness-matched MP3 files for the audio players on the book's pages."""
+"""Write loudness-matched MP3 files for the audio players on the book's pages."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ def write_mp3(
         Sample rate in Hz. If MPEG-1 Layer III does not support it, the signal is resampled to
         44.1 kHz.
     match : bool
-        Scale the signal to a common loudness first; see :func:`groove_utils.audio.match_loudness`.
+        If True, first scale the signal to a common loudness; see
+        :func:`groove_utils.audio.match_loudness`.
     quality : float
         Compression level, from 0 (best quality, largest file) to 1 (smallest file).
     """
