@@ -1,4 +1,4 @@
-"""List or download Demucs's networks: ``python -m groove_utils.stems list`` or ``fetch NAME``."""
+"""List or download Demucs networks: ``python -m groove_utils.stems list`` or ``fetch NAME``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command-line interface; return 0 on success and 1 on failure."""
     parser = argparse.ArgumentParser(prog="python -m groove_utils.stems", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("list", help="list Demucs's networks")
+    commands.add_parser("list", help="list the pretrained networks")
     commands.add_parser("fetch", help="download a network").add_argument("name")
     options = parser.parse_args(argv)
     if options.command == "list":

@@ -1,4 +1,4 @@
-"""Load, regroup and exchange the stems of songs."""
+"""Load, regroup and swap the stems of songs."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def load_stems(
     Parameters
     ----------
     paths : mapping of stem → path
-        Audio file of each stem.
+        Path of the audio file of each stem.
     sr : int, optional
         Sample rate in Hz to resample to; by default, the highest sample rate of the files.
     mono : bool
-        Average the channels.
+        If True, average the channels.
 
     Returns
     -------
@@ -74,7 +74,7 @@ def regroup_stems(stems: Mapping[str, np.ndarray], names: Sequence[str]) -> dict
     Returns
     -------
     dict of name → ndarray
-        Reference for each name; names without a corresponding true stem are left out.
+        Reference for each name; names without a corresponding true stem are omitted.
     """
     groups = {
         "percussive": [stem for stem in stems if stem in PERCUSSIVE],
@@ -96,7 +96,7 @@ def tempo_partners(
     artists : array-like of shape (n,)
         Artist of each song.
     styles : array-like of shape (n,), optional
-        Style of each song. If given, partners have the same style, so exchanging stems between
+        Style of each song. If given, partners have the same style, so that swapping stems between
         partners does not change the style.
 
     Returns
@@ -104,7 +104,7 @@ def tempo_partners(
     DataFrame
         Columns ``partner`` (track_id) and ``tempo_ratio`` (tempo of the partner divided by tempo of
         the song), indexed by track_id. The partner is the song whose tempo ratio is closest to 1 on
-        a logarithmic scale, or the first of several such songs.
+        a logarithmic scale, or the first such song if there are ties.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def tempo_partners(
     if unmatched:
         raise DetailedError(
             f"{len(unmatched)} songs have no partner by another artist in their style; the first "
-            f"is {unmatched[0]!r}. Leave styles out, or use a study with more artists.",
+            f"is {unmatched[0]!r}. Omit the styles, or use a study with more artists.",
             kind="no_partner",
             value=unmatched,
         )
@@ -149,11 +149,11 @@ def swap_stem(
     Parameters
     ----------
     stems : mapping of track_id → mapping of stem → path
-        Files of all stems of each song.
+        Paths of all stems of each song.
     stem : str
         Name of the stem to replace.
     partners : mapping of track_id → track_id
-        Partner of each song, for instance the column ``partner`` of :func:`tempo_partners`.
+        Partner of each song, for instance the column ``partner`` from :func:`tempo_partners`.
 
     Returns
     -------

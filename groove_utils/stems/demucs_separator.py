@@ -141,7 +141,7 @@ class Demucs:
         options = {"overlap": self.overlap, "segment": self.segment, "shifts": 0}
         options["device"] = choose_device(self.device)
         shifts = [0]
-        if self.shifts:  # the same for all pieces, so that their segments are aligned
+        if self.shifts:  # same shifts for all pieces, to align their segments
             rng = np.random.default_rng(self.seed)
             longest = int(0.5 * network.samplerate)
             shifts = rng.integers(0, longest, size=self.shifts, endpoint=True)

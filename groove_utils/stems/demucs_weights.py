@@ -1,4 +1,4 @@
-"""Weights of Demucs networks: pretrained networks by name, or local files.
+"""Find and load Demucs networks, either pretrained networks by name or local files.
 
 Demucs's own loaders find, download and verify the files.
 """
@@ -46,9 +46,9 @@ class Weights(NamedTuple):
     def fingerprint(self) -> str:
         """Return an identifier of the weights, without loading them.
 
-        The identifier of pretrained networks consists of their name and signatures, so cached stems
-        are found even if the weights are not installed. The identifier of local files is a hash of
-        their content.
+        For pretrained networks, the identifier consists of their name and signatures, so that
+        cached stems are found even if the weights are not installed. For local files, it is a hash
+        of their content.
 
         Raises
         ------
@@ -104,7 +104,7 @@ def find_weights(separator: str | os.PathLike) -> Weights:
 
 
 def pretrained_names() -> list[str]:
-    """Return the names of the pretrained networks of the installed version of Demucs."""
+    """Return the names of the pretrained networks in the installed version of Demucs."""
     return sorted(file.stem for file in _descriptions().glob("*.yaml"))
 
 
@@ -140,7 +140,7 @@ def _load(weights: Weights, _fingerprint: str):
         return get_model(weights.name, **options).eval()
     except MemoryError:
         raise
-    except (Exception, SystemExit) as error:  # raised by several downloaders and formats
+    except (Exception, SystemExit) as error:  # raised by various downloaders and formats
         raise _unavailable(weights, error) from error
 
 
@@ -155,7 +155,7 @@ def _unavailable(weights: Weights, error: BaseException) -> SeparatorUnavailable
     return SeparatorUnavailableError(
         f"{name}: its weights are not installed, and could not be downloaded {reason}. With an "
         f"internet connection, run `python -m groove_utils.stems fetch {name}`. Without one, copy "
-        "its .th and .yaml files into a folder, and give FOLDER/NAME as the separator. The "
+        "its .th and .yaml files into a folder, and pass FOLDER/NAME as the separator. The "
         "separator 'hpss' needs no weights.",
         kind="weights_missing",
         value=name,

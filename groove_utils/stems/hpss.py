@@ -30,7 +30,7 @@ CONTEXT = 24 * HOP
 
 
 class Hpss:
-    """Harmonic–percussive separator as in :func:`librosa.effects.hpss`, with lower memory use."""
+    """Harmonic–percussive separator like :func:`librosa.effects.hpss`, with lower memory use."""
 
     stems = ("percussive", "harmonic")
     uses_all_cores = False
@@ -79,8 +79,8 @@ def hpss(y: np.ndarray) -> np.ndarray:
 def _running_median(level: np.ndarray) -> np.ndarray:
     """Compute the running median of 31 values along the last axis, mirrored at both ends.
 
-    Filtering all rows as one long vector gives the same values as librosa's two-dimensional filter.
-    It is much faster, because scipy then updates a sorted window.
+    Filtering all rows as one long vector gives the same values as librosa's two-dimensional filter,
+    but is much faster, because SciPy then only updates a sorted window at each step.
     """
     half = KERNEL // 2
     margins = [(0, 0)] * (level.ndim - 1) + [(half, half)]

@@ -1,4 +1,4 @@
-"""Rhythmic coupling of bass and drums, and gains for loudness-matched sums of stems.
+"""Measure the coupling of bass and drums, and compute gains for loudness-matched sums of stems.
 
 Songs are processed in parallel. Results are cached by the content of the stem files.
 """
@@ -33,16 +33,16 @@ Stems = Mapping[str, Mapping[str, str | os.PathLike]]
 def describe_coupling(
     stems: Stems, *, n_jobs: int = 2, cache: ArrayCache | None = None
 ) -> pd.DataFrame:
-    """Measure onset densities, and the coincidence of bass onsets with bass-drum strokes.
+    """Measure onset densities, and how often bass onsets coincide with bass-drum strokes.
 
     Parameters
     ----------
     stems : mapping of track_id → mapping of stem → path
-        Stems of each track; only ``drums`` and ``bass`` are used.
+        Paths of each track's stems; only ``drums`` and ``bass`` are used.
     n_jobs : int
         Number of processes.
     cache : ArrayCache, optional
-        Cache for the results; by default, the project's cache ``stem-measures``.
+        Cache for the results; by default, the project's ``stem-measures`` cache.
 
     Returns
     -------
@@ -75,7 +75,7 @@ def matching_gains(
     Parameters
     ----------
     stems : mapping of track_id → mapping of stem → path
-        Stems of each track.
+        Paths of each track's stems.
     sums : sequence of tuple of str, optional
         Names of the stems in each sum; by default, all subsets of the first track's stems.
     n_jobs, cache
@@ -108,7 +108,7 @@ def matching_gains(
 
 
 def _sums(stems: Stems, sums: Sequence[Subset] | None) -> list[Subset]:
-    """Return the sums to measure, and check that every track has all stems of these sums."""
+    """Return the sums to measure, after checking that every track has all stems in them."""
     if not stems:
         message = "there are no tracks; expected a mapping from track_id to stems."
         raise DetailedError(message, kind="no_tracks")

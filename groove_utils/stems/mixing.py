@@ -1,7 +1,7 @@
-"""Sums of stems, optionally scaled to a target loudness (ITU-R BS.1770).
+"""Sum stems, and optionally scale the sum to a target loudness (ITU-R BS.1770).
 
-A drum stem is quieter than the complete mix, and the embeddings of many models depend on level.
-Therefore, a sum of stems can be scaled to the loudness of the mix.
+A single stem is quieter than the complete mix, and the embeddings of many models depend on the
+level. Therefore, a sum of stems can be scaled to the loudness of the mix.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def remix(
     loudness: str = "kept",
     target: float | None = None,
 ) -> np.ndarray:
-    """Sum a subset of a song's stems, optionally scaled to a target loudness.
+    """Sum a subset of a song's stems, and optionally scale the sum to a target loudness.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def remix(
 
 
 def sum_stems(stems: Mapping[str, np.ndarray], subset: Iterable[str]) -> np.ndarray:
-    """Check all stems, and sum those in `subset` to a float32 array of the same shape.
+    """Check all stems, and sum the stems in `subset` to a float32 array of the same shape.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Quality of source separation, measured with or without the true stems."""
+"""Measure the quality of source separation, with or without the true stems."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TOLERANCE = 0.01  # seconds by which the lengths of signals of one song may diff
 def separation_quality(
     estimates: Mapping[str, np.ndarray], references: Mapping[str, np.ndarray], sr: int
 ) -> pd.DataFrame:
-    """Measure the quality of separated stems by comparison with the true stems.
+    """Measure the quality of separated stems by comparing them with the true stems.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def _align(
     if y.shape[:-1] != other.shape[:-1] or abs(n - m) > TOLERANCE * sr:
         raise DetailedError(
             f"the {name} has shape {y.shape}, the {other_name} {other.shape}. Convert both to the "
-            "same rate, length and number of channels.",
+            "same sample rate, length and number of channels.",
             kind="different_shapes",
             value=(y.shape, other.shape),
         )

@@ -1,7 +1,7 @@
-"""Separation of signals, audio files or the tracks of a study into stems.
+"""Separate signals, audio files or the tracks of a study into stems.
 
 Files of any length are decoded, separated and written block by block. The separated stems of tracks
-are stored in the cache as WAV files of 32-bit floats.
+are stored in the cache as WAV files with 32-bit floats.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def separate(
         ``"htdemucs_ft"`` (Rouard, Massa & Défossez 2023) or ``"htdemucs"``; ``hf://OWNER/NAME`` for
         a model on the Hugging Face hub; the path of a network's ``.th`` file or of the ``.yaml``
         file of a bag of networks; or ``FOLDER/NAME``. A ``.th`` file is a pickle, which can run
-        code: load only files that you trust.
+        arbitrary code: load only files that you trust.
     device : str, optional
         ``cpu``, ``cuda`` or ``mps``; by default, ``$GROOVE_DEVICE`` if it is set, otherwise a GPU
         if there is one.
@@ -72,12 +72,12 @@ def separate(
         Length in seconds of the segments passed to the network; by default, the length used in
         training.
     progress : bool
-        Show a progress bar.
+        If True, show a progress bar.
 
     Returns
     -------
     dict of str to ndarray of float32, shape (n_channels, n_samples)
-        Signals by stem, with the sample rate and length of `y`; their shape is (1, n_samples) if
+        Signal of each stem, with the sample rate and length of `y`; the shape is (1, n_samples) if
         `y` is mono. The stems are ``drums, bass, other, vocals`` for most Demucs models, and
         ``percussive, harmonic`` for HPSS.
 
@@ -117,31 +117,32 @@ def separate_tracks(
     progress: bool = True,
     **settings,
 ) -> dict[str, dict[str, Path]]:
-    """Separate audio files into stems, and store the stems in the cache.
+    """Separate audio files into stems, and cache the stems.
 
     Parameters
     ----------
     tracks : mapping of str to path
-        Audio files by track_id.
+        Path of each track's audio file, by track_id.
     separator : str or path-like
         As in :func:`separate`.
     cache : ArrayCache, optional
-        Cache for the stems; by default, the project's cache ``stems``.
+        Cache for the stems; by default, the project's ``stems`` cache.
     progress : bool
-        Show a progress bar.
+        If True, show a progress bar.
     **settings
         As in :func:`separate`: ``device, shifts, seed, overlap, segment``.
 
     Returns
     -------
     dict of str to dict of str to pathlib.Path
-        WAV files of 32-bit floats by track and stem, with the sample rate and length of the track.
+        Paths of WAV files with 32-bit floats, by track and stem. Each file has the sample rate and
+        length of its track.
 
     Raises
     ------
     AudioError
-        If files cannot be separated (``kind="unusable_tracks"``). The error lists all of them and
-        is raised after the other tracks have been separated.
+        If some files cannot be separated (``kind="unusable_tracks"``). The error lists all of these
+        files and is raised after the other tracks have been separated.
     DetailedError, SeparatorUnavailableError
         As in :func:`separate`.
     OSError
@@ -150,11 +151,11 @@ def separate_tracks(
 
     Notes
     -----
-    The cache key of a track is a hash of the bytes of its file, the separator's weights
-    and settings, and a version number. Tracks with identical files are separated only once. An
+    The cache key of a track is a hash of the bytes of its file, the separator's weights and
+    settings, and a version number. Tracks with identical files are separated only once. An
     interrupted run can be resumed, because an entry counts as complete only after all of its stems
     have been written. Each stem is checked against its SHA-256 hash when it is requested; if a stem
-    is damaged, the track is separated again. ``make clean-cache`` removes all stems.
+    is damaged, the track is separated again. ``make clean-cache`` deletes all cached stems.
     """
     cache = ArrayCache(namespace="stems") if cache is None else cache
     engine = _engine(separator, **settings)
@@ -166,8 +167,8 @@ def separate_tracks(
             keys[track] = cache_key("stems", recipe, sources[track].content())
         except ValueError as error:
             problems[track] = str(error)
-    entries = {key: _kept(cache, key) for key in set(keys.values())}
-    todo: dict[str, FileSource] = {}  # by key, so tracks with the same content are separated once
+    entries = {key: _cached_stems(cache, key) for key in set(keys.values())}
+    todo: dict[str, FileSource] = {}  # by key, so that identical files are separated only once
     for track, key in keys.items():
         if entries[key] is None:
             todo.setdefault(key, sources[track])
@@ -202,7 +203,7 @@ def separate_study(
     Returns
     -------
     dict of str to dict of str to pathlib.Path
-        Files by track and stem; tracks are in the order of ``tracks.csv``.
+        Paths by track and stem; tracks are in the order of ``tracks.csv``.
 
     Raises
     ------
@@ -235,7 +236,7 @@ def separate_study(
 
 
 def _engine(separator, device=None, shifts=0, seed=0, overlap=0.25, segment=None):
-    """Check the settings, and return the separator for a name or path."""
+    """Check the settings, and create the separator with a given name or path."""
     for column, value, valid, expected in (
         ("shifts", shifts, _is_count(shifts), "a whole number, 0 or more"),
         ("overlap", overlap, 0 <= overlap < 1, "0 or more, and less than 1"),
@@ -334,7 +335,7 @@ def _stem_path(cache: ArrayCache, key: str, stem: str) -> Path:
     return cache.path(key).with_name(f"{key}-{stem}.wav")
 
 
-def _kept(cache: ArrayCache, key: str) -> dict[str, Path] | None:
+def _cached_stems(cache: ArrayCache, key: str) -> dict[str, Path] | None:
     """Return the paths of the cached stems, or None if the entry is incomplete or damaged."""
     entry = cache.get(key)
     if entry is None:
