@@ -1,7 +1,7 @@
 """Identify the model, stem and song of each embedding published by Marmoret et al. (2026).
 
-A checkpoint is recognised by its exact name, since a model's folder may contain several
-checkpoints: ``clap-htsat-fused`` and ``clap-htsat-unfused`` are different networks.
+A checkpoint is recognised by its exact name, because a model's folder may contain more than one
+checkpoint: ``clap-htsat-fused`` and ``clap-htsat-unfused`` are different networks.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ PREFIX = "audio_embedding_"
 
 
 def find_vectors(folder: Path, source: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Find the published embeddings in a folder and its sub-folders.
+    """Find the published embeddings in a folder and its subfolders.
 
     Parameters
     ----------
     folder : pathlib.Path
         The study folder, for error messages.
     source : pathlib.Path
-        Folder of the published files.
+        Folder that contains the published files.
 
     Returns
     -------
@@ -67,7 +67,7 @@ def find_vectors(folder: Path, source: Path) -> tuple[pd.DataFrame, pd.DataFrame
         One row per file: path, root (the checkpoint's folder), model, stem (empty for the mix) and
         track.
     others : DataFrame
-        Rows of ``found.csv`` about files that are not read, such as those of other models.
+        Rows for ``found.csv`` about files that are not used, such as those of unknown models.
 
     Raises
     ------
@@ -103,25 +103,28 @@ def find_vectors(folder: Path, source: Path) -> tuple[pd.DataFrame, pd.DataFrame
 
 
 def choose_checkpoints(vectors: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Select, for each model and stem, the folder with the most songs.
+    """Select the folder with the most songs for each model and stem.
+
+    A further folder is used as well if none of its songs are in the selected folders, because the
+    files of a checkpoint may be spread over more than one folder.
 
     Parameters
     ----------
     vectors : DataFrame
-        First output of :func:`find_vectors`.
+        First table returned by :func:`find_vectors`.
 
     Returns
     -------
     vectors : DataFrame
         The selected rows.
     others : DataFrame
-        Rows of ``found.csv`` about the other folders.
+        Rows for ``found.csv`` about the other folders.
     """
     kept, others = [], []
     for (model, stem), group in vectors.groupby(["model", "stem"]):
         songs = set()
         for root, part in sorted(group.groupby("root"), key=lambda item: (-len(item[1]), item[0])):
-            if songs.isdisjoint(part["track"]):  # one checkpoint may be spread over folders
+            if songs.isdisjoint(part["track"]):  # the rest of the same checkpoint
                 kept.append(part.drop_duplicates("track"))
                 songs |= set(part["track"])
             else:
@@ -133,15 +136,15 @@ def choose_checkpoints(vectors: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFram
 def write_vectors(row, place: Path) -> None:
     """Write a published vector as an NPZ archive of layers.
 
-    Vectors by MERT have the shape layers × dimensions; each row becomes a layer. If vectors by
-    other models have several rows, only the first row is used, as in the authors' code.
+    Vectors from MERT have the shape layers × dimensions; each row becomes a layer. If vectors from
+    other models have more than one row, only the first is used, as in the authors' code.
 
     Parameters
     ----------
     row : namedtuple
-        A row of the first output of :func:`find_vectors`.
+        Row of the first table returned by :func:`find_vectors`.
     place : pathlib.Path
-        The archive to write.
+        Path of the archive to write.
     """
     rows = np.atleast_2d(np.squeeze(read_arrays(row.path)["audio_embedding"])).astype(np.float32)
     if len(rows) > 1 and row.model.startswith(LAYERED):
@@ -158,7 +161,7 @@ def _describe(path: Path, file: Path, texts: dict[str, str]) -> dict:
     separated = any("separated" in part.lower() for part in file.parts)
     name = path.stem.removeprefix(PREFIX)
     instrument = texts.get("instrument_name") or (name if separated else "")
-    # the stems of a song have a folder of their own
+    # the stems of each song are in a separate folder
     root, song = (path.parent.parent, path.parent.name) if instrument else (path.parent, name)
     track = (texts.get("song_id") or song).strip()
     folders = file.parts[: -2 if instrument else -1]
@@ -172,17 +175,17 @@ def _describe(path: Path, file: Path, texts: dict[str, str]) -> dict:
 
 
 def _fault(path: Path) -> str:
-    """Return the reason why a file cannot be used; empty if it can be used."""
+    """Return the reason why a file cannot be used, or an empty string if it can."""
     try:
         arrays = read_arrays(path)
     except ValueError as error:
         return str(error)
     keys = ", ".join(sorted(arrays))
-    return "" if "audio_embedding" in arrays else f"has no array audio_embedding, only {keys}"
+    return "" if "audio_embedding" in arrays else f"contains no array audio_embedding, only {keys}"
 
 
 def _model_name(folders: tuple[str, ...]) -> str | None:
-    """Identify a model by a checkpoint's name in the path, or by the name of the last folder."""
+    """Identify a model by the name of a checkpoint in the path, or else of the last folder."""
     checkpoints = {_plain(name): model for name, model in CHECKPOINTS.items()}
     for folder in reversed(folders):
         for publisher in ("", *PUBLISHERS):

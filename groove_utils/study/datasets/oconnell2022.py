@@ -1,9 +1,9 @@
 """Convert the song ratings of O'Connell et al. (2022) to a study folder.
 
 In the published study, 124 listeners rated 20 songs (ten with high and ten with low groove) on
-groove, liking and familiarity, each from 1 to 7. There is no audio. No licence is stated, so the
-table is downloaded when it is needed, checked by its hash, and never redistributed. The chapters on
-listeners and on mixed models use this table.
+groove, liking and familiarity, each from 1 to 7. There is no audio. No licence is specified, so
+the table is downloaded when it is needed, verified by its hash, and never redistributed. The
+chapters on listeners and on mixed models use this table.
 
 References
 ----------
@@ -39,14 +39,14 @@ QUERIES = {"groove": "groove", "like": "liking", "familiar": "familiarity"}
 def make_oconnell2022(
     folder: str | os.PathLike, *, source: str | os.PathLike | None = None
 ) -> Path:
-    """Write the study folder `oconnell2022`, without audio; artists and styles are unknown.
+    """Write the published ratings to a study folder, with unknown artists and styles.
 
     Parameters
     ----------
     folder : path-like
-        The study folder to write; unchanged files are not written again.
+        The study folder to write; unchanged files are not rewritten.
     source : path-like, optional
-        The published table. By default, it is downloaded once and kept in the cache.
+        Path of the published table. By default, the table is downloaded once and cached.
 
     Returns
     -------
@@ -56,8 +56,8 @@ def make_oconnell2022(
     Raises
     ------
     ConnectionError
-        If the table cannot be downloaded. The message says where to download it by hand, and in
-        which folder to put it.
+        If the table cannot be downloaded. The message says where to download it by hand and where
+        to put it.
     DetailedError
         If `source` is not the published file.
     """
@@ -83,7 +83,7 @@ def make_oconnell2022(
 
 
 def load_oconnell2022(source: str | os.PathLike | None = None) -> Study:
-    """Load the published ratings as a study, from a folder in the cache.
+    """Load the published ratings as a study, whose folder is in the cache.
 
     The parameter `source` and the errors are the same as for :func:`make_oconnell2022`.
     """
@@ -97,14 +97,14 @@ def _download() -> Path:
     except (OSError, ValueError) as error:  # no network, or not the published file
         raise ConnectionError(
             f"The ratings of O'Connell et al. (2022) could not be downloaded ({error}). Download "
-            f"{URL} (sha256 {SHA256}), put it at {path}, and run again."
+            f"{URL} (sha256 {SHA256}), save it as {path}, and run again."
         ) from error
 
 
 def _ratings(sheet: pd.DataFrame) -> pd.DataFrame:
-    """Convert the published table to one row per rating; empty cells are unanswered questions."""
+    """Convert the published table to one row per rating, without unanswered questions."""
     listener = sheet.iloc[:, 0].str.strip()
-    # two people share one identifier, judging by their answers and the article's sample size
+    # two people share an identifier, judging by their answers and the article's sample size
     repeat = listener.groupby(listener).cumcount()
     listener = listener.where(repeat == 0, listener + "-" + (repeat + 1).astype(str))
     tables, number = [], ""
