@@ -1,4 +1,4 @@
-"""Safe reading of NPZ archives, which may be damaged or malicious."""
+"""Read NPZ archives safely, even if they are damaged or malicious."""
 
 from __future__ import annotations
 
@@ -11,29 +11,31 @@ import numpy as np
 
 __all__ = ["LARGEST", "read_arrays", "read_texts"]
 
-LARGEST = 512 << 20  # bytes of one archive, unpacked
+LARGEST = 512 << 20  # maximum unpacked size of an archive, in bytes
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """Read the numeric arrays of an NPZ archive.
 
-    Single integers, text and Python objects, such as a ``song_id``, are left out as metadata.
+    Entries that hold a single integer, text or Python objects, such as a ``song_id``, are treated
+    as metadata and skipped.
 
     Parameters
     ----------
     path : pathlib.Path
-        The archive.
+        Archive to read.
 
     Returns
     -------
     dict of str to ndarray
-        Name → array.
+        Arrays by name.
 
     Raises
     ------
     ValueError
         If the file is not an NPZ archive, contains no numeric array, unpacks to more than 512 MiB,
-        or states wrong sizes. Sizes are checked before memory is allocated.
+        or declares an array size that does not match its data. Sizes are checked before memory is
+        allocated.
     """
     arrays = {
         name: values
@@ -41,31 +43,31 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         if values.dtype.kind == "f" or values.size != 1
     }
     if not arrays:
-        raise ValueError("has no array of numbers")
+        raise ValueError("contains no numeric array")
     return arrays
 
 
 def read_texts(path: Path) -> dict[str, str]:
-    """Read the text entries of an NPZ archive, such as a ``song_id``, by name.
+    """Read the text entries of an NPZ archive, such as a ``song_id``, into a dictionary.
 
-    The parameter and the errors are the same as for :func:`read_arrays`, except that an archive
-    without text is valid.
+    Arrays of more than one string are skipped. The parameter and the errors are the same as for
+    :func:`read_arrays`, except that an archive without text is valid.
     """
     texts = _read_members(path, "US")
     return {name: str(value[()]) for name, value in texts.items() if value.size == 1}
 
 
 def _read_members(path: Path, kinds: str) -> dict[str, np.ndarray]:
-    """Read the arrays whose dtype has one of the given kinds, such as ``"iuf"``."""
+    """Read the arrays whose dtype kind is one of `kinds`, such as ``"iuf"``."""
     if not is_zipfile(path):
         size = path.stat().st_size
-        raise ValueError(f"is not an .npz archive, or only part of one ({size} bytes)")
+        raise ValueError(f"is not an .npz archive, or is incomplete ({size} bytes)")
     arrays, name = {}, ""
     try:
         with ZipFile(path) as archive:
             total = sum(member.file_size for member in archive.infolist())
             if total > LARGEST:
-                raise ValueError(f"unpacks to {total:,} bytes; at most {LARGEST:,} are read")
+                raise ValueError(f"unpacks to {total:,} bytes; the limit is {LARGEST:,}")
             for member in archive.infolist():
                 name = member.filename.removesuffix(".npy")
                 dtype = _read_type(archive, member)
@@ -73,19 +75,19 @@ def _read_members(path: Path, kinds: str) -> dict[str, np.ndarray]:
                     with archive.open(member) as file:
                         arrays[name] = np.lib.format.read_array(file, allow_pickle=False)
     except (OSError, EOFError, ValueError, NotImplementedError, BadZipFile, zlib.error) as error:
-        raise ValueError(f"has {name!r}, which cannot be read ({error})") from error
+        raise ValueError(f"contains {name!r}, which cannot be read ({error})") from error
     return arrays
 
 
 def _read_type(archive: ZipFile, member) -> np.dtype:
-    """Read the dtype of an array; raise a ValueError if its stated and actual size differ."""
+    """Return the dtype of an array; raise a ValueError if its declared size is wrong."""
     with archive.open(member) as file:
         version = np.lib.format.read_magic(file)
         read = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
         if version[0] not in read:
-            raise ValueError(f"version {version} of the format")
+            raise ValueError(f"version {version} of the .npy format is not supported")
         shape, _, dtype = read[version[0]](file)
         size = file.tell() + math.prod(shape) * dtype.itemsize
     if size != member.file_size and not dtype.hasobject:  # Python objects are never read
-        raise ValueError(f"it states {size:,} bytes but has {member.file_size:,}")
+        raise ValueError(f"it declares {size:,} bytes but contains {member.file_size:,}")
     return dtype

@@ -1,4 +1,4 @@
-"""Checks that a study's files are regular files of acceptable size in the study folder."""
+"""Check that a study's files are regular files inside the study folder and not too large."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from groove_utils.study.problems import Problem, problem
 
 __all__ = ["LARGEST_TABLE", "check_file", "check_folder", "find_file"]
 
-LARGEST_TABLE = 256 << 20  # bytes; ten million ratings
+LARGEST_TABLE = 256 << 20  # bytes; enough for about ten million ratings
 
 
 def find_file(folder: Path, file: str) -> Path:
     """Return the path of a study's file, even if accents in its name are encoded differently.
 
-    macOS stores accents in file names separately from letters (Unicode normal form NFD).
+    macOS stores accents in file names as separate characters (Unicode normal form NFD). If the file
+    does not exist, ``folder / file`` is returned.
 
     Examples
     --------
@@ -40,22 +41,22 @@ def check_file(
     folder : pathlib.Path
         The study folder.
     file : str
-        Path of the file, as written in the study.
+        Path of the file as written in the study, relative to the study folder.
     row, column : optional
-        Row and column in which the file is named.
+        Row and column that contain the path.
     source : str, optional
-        File to which problems are attributed, such as the table that names `file`; by default
+        File in which the problem is reported, such as the table that contains the path; by default,
         `file` itself.
     largest : int, optional
-        Largest allowed size in bytes; None for no limit.
+        Maximum size in bytes; None for no limit.
 
     Returns
     -------
     list of Problem
-        At most one problem, with one of these kinds: ``outside_folder`` for a path that leads out
-        of the study folder, directly or through symbolic links; ``not_a_file`` for a pipe, a device
-        or a folder; ``too_large`` for a file larger than `largest`; ``invalid_path`` for a path
-        that cannot be resolved. The list is empty for a missing file.
+        At most one problem, with one of these kinds: ``outside_folder`` for a path that leads
+        outside the study folder, directly or through symbolic links; ``not_a_file`` for a pipe, a
+        device or a folder; ``too_large`` for a file larger than `largest`; ``invalid_path`` for a
+        path that cannot be resolved. A missing file is not reported.
     """
     place = (source or file, row, column)
     try:
@@ -65,7 +66,8 @@ def check_file(
         if path.exists() and not path.is_file():
             return [problem("not_a_file", *place, value=file)]
         size = path.stat().st_size if path.is_file() else 0
-    except (OSError, ValueError, RuntimeError) as error:  # a NUL, a long name, a loop of links
+    except (OSError, ValueError, RuntimeError) as error:
+        # such as a NUL character, a name that is too long, or a loop of symbolic links
         return [problem("invalid_path", *place, value=file, error=error)]
     if largest is not None and size > largest:
         details = {"value": size / 2**20, "limit": largest / 2**20}
@@ -74,7 +76,7 @@ def check_file(
 
 
 def check_folder(folder: Path, place: str) -> list[Problem]:
-    """Check that a sub-folder of a study is not a link that leads out of the study folder."""
+    """Check that a folder in a study does not lead outside the study folder through a link."""
     if (folder / place).resolve().is_relative_to(folder.resolve()):
         return []
     return [problem("outside_folder", place, value=place)]

@@ -1,4 +1,4 @@
-"""Reading and checking of ``study.yml``, which contains a study's title, questions and scales."""
+"""Read and check ``study.yml``, which contains a study's title, questions and scales."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from groove_utils.study.text import is_label, is_line, plain_text
 __all__ = ["check_metadata", "read_metadata"]
 
 FILE = "study.yml"
-LARGEST = 1 << 20  # bytes
-LONGEST = 10_000  # characters of one text
+LARGEST = 1 << 20  # maximum size of the file in bytes
+LONGEST = 10_000  # maximum length of a text in characters
 LARGEST_RATING = 1e9  # squares of much larger numbers overflow
 EXAMPLES = {
     "title": "title: My study",
@@ -28,20 +28,20 @@ EXAMPLES = {
 TEXTS = ("title", "licence", "citation", "description", "source", "origin")
 KEYS = (*EXAMPLES, "controls", "styles", "simulated", *TEXTS[1:])
 CONTROL_CAUSES = ("none", "style")
-# YAML 1.1 reads yes, no, on and off as true and false, also as a question's name
+# Spellings of booleans in YAML 1.1. StrictLoader reads yes, no, on and off as text, because a
+# question may have such a name.
 BOOLEANS = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
-
-
-CATALOGUED = {"column"}  # key of a query in catalogued studies: its column in the published table
+# additional key of a query in the catalogue: the name of its column in the published table
+CATALOGUED = {"column"}
 
 
 def read_metadata(folder: Path) -> dict:
-    """Read the ``study.yml`` of a study folder, with normalised names.
+    """Read the ``study.yml`` in a study folder, and normalise the names in it.
 
     Raises
     ------
     StudyError
-        If the file is missing, is not a YAML mapping, or has repeated keys or aliases.
+        If the file is missing, is not a YAML mapping, or contains YAML aliases or repeated keys.
     """
     StudyError.raise_any(folder, check_file(folder, FILE, largest=LARGEST))
     with reading(folder, FILE, "YAML, as from `python -m groove_utils.study new`"):
@@ -60,7 +60,7 @@ def read_metadata(folder: Path) -> dict:
 
 
 def check_metadata(folder: Path) -> tuple[dict | None, list[Problem]]:
-    """Check the content of the ``study.yml`` of a study folder.
+    """Check the content of the ``study.yml`` in a study folder.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Precomputed vectors and descriptors of a study: ``embeddings/`` and ``descriptors.csv``."""
+"""Check a study's precomputed vectors (``embeddings/``) and descriptors (``descriptors.csv``)."""
 
 from __future__ import annotations
 
@@ -27,16 +27,18 @@ DESCRIPTORS = "descriptors.csv"
 def check_descriptors(
     folder: Path, tracks: set[str], report: Callable[[str], object] | None = None
 ) -> list[Problem]:
-    """Check that each track has at most one row of finite or missing values in ``descriptors.csv``.
+    """Check the table of precomputed descriptors, ``descriptors.csv``.
+
+    Each track may have at most one row, whose values must be finite or missing.
 
     Parameters
     ----------
     folder : pathlib.Path
         The study folder.
     tracks : set of str
-        Identifiers of the study's tracks.
+        Identifiers of the tracks in the study.
     report : callable, optional
-        Function called with a sentence about tracks that have no row.
+        Function called with a message if some tracks have no row.
 
     Returns
     -------
@@ -70,7 +72,7 @@ def check_descriptors(
         if report and (missing := sorted(tracks.difference(frame["track_id"]))):
             report(
                 f"{DESCRIPTORS}: no row for {len(missing)} of {len(tracks)} tracks (the first is "
-                f"{missing[0]}), so their descriptors are missing values."
+                f"{missing[0]}), so their descriptors are treated as missing."
             )
     return problems
 
@@ -85,9 +87,9 @@ def check_embeddings(
     folder : pathlib.Path
         The study folder.
     tracks : list of str
-        Identifiers of the study's tracks.
+        Identifiers of the tracks in the study.
     report : callable, optional
-        Function called with sentences about tracks with identical vectors.
+        Function called with a message for each folder in which some tracks have identical vectors.
 
     Yields
     ------
@@ -115,7 +117,7 @@ def check_embeddings(
 
 
 def _is_sum(name: str) -> bool:
-    """Return True for the name of a stem, or of a sum of stems in the usual order."""
+    """Return True if `name` is the name of a stem, or of a sum of stems in the usual order."""
     try:
         return name != NO_STEMS and subset_name(parse_subset(name)) == name
     except DetailedError:
@@ -125,7 +127,7 @@ def _is_sum(name: str) -> bool:
 def _check_vectors(
     folder: Path, place: str, tracks: list[str], report: Callable[[str], object] | None
 ) -> Iterator[Problem]:
-    """Check the vectors of a model: one file per track, with the same layers and dimensions."""
+    """Check that a folder has one archive per track, all with the same layers and dimensions."""
     files = {plain_text(path.stem): path for path in sorted((folder / place).glob("*.npz"))}
     for track in sorted(set(files) - set(tracks)):
         yield problem("unknown_vectors", f"{place}/{files[track].name}", value=track)
@@ -155,9 +157,10 @@ def _check_vectors(
 def _check_copies(
     place: str, hashes: dict[str, str], report: Callable[[str], object] | None
 ) -> Iterator[Problem]:
-    """Report tracks with identical vectors; yield a problem if all full mixes have equal vectors.
+    """Report tracks with identical vectors; yield a problem if all mixes have the same vectors.
 
-    The vectors of a stem may all be equal, for example the vectors of vocals in instrumental music.
+    It is valid if the vectors of a stem are the same for all tracks, for example the vectors of
+    vocals in instrumental music.
     """
     counts = Counter(hashes.values())
     of_mixes = Path(place).parent.name == "embeddings"
@@ -177,12 +180,12 @@ def _summarise_vectors(path: Path) -> tuple[dict[str, int], str]:
     sizes, hashes = {}, []
     for name, values in read_arrays(path).items():
         if values.ndim not in (1, 2) or not values.size:
-            raise ValueError(f"has {name!r} of shape {values.shape}, which is not a vector")
+            raise ValueError(f"contains {name!r} with shape {values.shape}, which is not a vector")
         with np.errstate(over="ignore"):
             if not np.isfinite(values.astype(np.float32)).all():
-                raise ValueError(f"has NaN or infinite values in {name!r}")
+                raise ValueError(f"contains NaN or infinite values in {name!r}")
         if not is_label(name):
-            raise ValueError(f"has an array named {name!r}, which contains markup")
+            raise ValueError(f"contains an array whose name includes markup ({name!r})")
         sizes[name] = values.shape[-1]
         hashes += [name, values.tobytes()]
     return sizes, hash_bytes(*hashes)

@@ -1,6 +1,6 @@
 """Schemas for checking a study's tables with pandera.
 
-Tables are read as text, so that an error message can name the row of a cell that is not a number.
+Tables are read as text, so that an error message can give the row of a cell that is not a number.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ FILE_NAME = pa.Check(
 
 
 def identifier(*checks: pa.Check, **options: object) -> pa.Column:
-    """Return the schema of a text column that must not have empty cells.
+    """Return a schema for a text column without empty cells.
 
     Parameters
     ----------
     *checks : pandera.Check
-        Further checks of the cells.
+        Additional checks for the cells.
     **options
-        Other options of :class:`pandera.Column`.
+        Other keyword arguments for :class:`pandera.Column`.
     """
     return pa.Column(str, [NOT_BLANK, *checks], report_duplicates="exclude_first", **options)
 
@@ -89,8 +89,8 @@ def check_table(folder: Path, file: str) -> tuple[pd.DataFrame | None, list[Prob
     Returns
     -------
     frame : pandas.DataFrame or None
-        The table as text, without empty rows, or None if the file cannot be read. The index counts
-        the lines below the header, from 0.
+        The table as text, without empty rows, or None if the file cannot be read. The first line
+        below the header has the index 0.
     problems : list of Problem
         All problems found in the table.
     """
@@ -109,7 +109,7 @@ def check_table(folder: Path, file: str) -> tuple[pd.DataFrame | None, list[Prob
         frame["rating"] = frame["rating"].mask(frame["rating"].isin(MISSING))
     problems = check_frame(frame, schema, file)
     empty = [each for each in problems if (each.kind, each.column) == ("empty_cell", "rating")]
-    if empty:  # merged into one problem, since there may be thousands of rows
+    if empty:  # combined into one problem, because there may be thousands of rows
         details = {"count": len(empty), "folder": folder}
         first = problem("missing_ratings", file, empty[0].row, "rating", **details)
         problems = [first, *(each for each in problems if each not in empty)]
@@ -122,12 +122,12 @@ def check_frame(frame: pd.DataFrame, schema: pa.DataFrameSchema, file: str) -> l
     Parameters
     ----------
     frame : pandas.DataFrame
-        Table as text; its index counts the lines below the header, from 0.
+        Table as text; the first line below the header has the index 0.
     schema : pandera.DataFrameSchema
-        Schema. The attribute `error` of each check is a key of
+        Schema to check against. The attribute ``error`` of each check must be a key of
         :data:`groove_utils.study.problems.MESSAGES`.
     file : str
-        Name of the table's file, for the messages.
+        Name of the table's file, for error messages.
 
     Returns
     -------

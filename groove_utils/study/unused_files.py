@@ -20,7 +20,7 @@ READ = (
     "study.yml", "tracks.csv", "listeners.csv", "ratings.csv", "descriptors.csv", "found.csv",
     "audio", "stems", "embeddings", "truth",
 )  # fmt: skip
-SHOWN = 5  # names in a sentence
+SHOWN = 5  # maximum number of names in a message
 
 
 def describe_unused(folder: Path, tables: Mapping[str, pd.DataFrame | None]) -> Iterator[str]:
@@ -31,20 +31,20 @@ def describe_unused(folder: Path, tables: Mapping[str, pd.DataFrame | None]) -> 
     folder : pathlib.Path
         The study folder.
     tables : mapping of str to DataFrame
-        File name → table, for ``tracks.csv``, ``ratings.csv`` and ``listeners.csv``; None if a
-        table cannot be read.
+        Tables by file name: ``tracks.csv``, ``ratings.csv`` and, if it exists, ``listeners.csv``.
+        The value is None for a table that cannot be read.
 
     Yields
     ------
     str
-        A sentence about unread columns, a misspelt file or folder, sound files that ``tracks.csv``
+        Message about unread columns, a misspelt file or folder, sound files that ``tracks.csv``
         does not list, files directly in ``stems/``, or unknown stems.
     """
     for file, table in tables.items():
         if table is not None and (names := unread_columns(file, table.columns)):
             reason = "only identifiers, queries and ratings are read"
             if file != "ratings.csv":
-                reason = "a column of another table has this name; rename it to keep it"
+                reason = "this name is reserved for another table; rename the column to use it"
             yield f"{file}: not read: {_list(names)} ({reason})."
     for path in sorted(folder.glob("[!.]*")):
         guess = difflib.get_close_matches(path.name.casefold(), READ, 1, 0.8)
@@ -77,4 +77,4 @@ def _is_sound(path: Path) -> bool:
 def _list(names: list[str]) -> str:
     more = f" … ({len(names)} in all)" if len(names) > SHOWN else ""
     text = ", ".join(names[:SHOWN]) + more
-    return text.encode("utf-8", "backslashreplace").decode()  # names may be in another encoding
+    return text.encode("utf-8", "backslashreplace").decode()  # file names may not be UTF-8

@@ -25,10 +25,11 @@ from groove_utils.study.unused_files import describe_unused
 
 __all__ = ["validate_study"]
 
-MIN_ARTISTS = 4  # one for each fold of the paper's protocol
+MIN_ARTISTS = 4  # one for each fold of the cross-validation in the paper
 SILENCE_PEAK = 1e-4  # −80 dB full scale
-CANCELLED = 0.01  # level of the channels' mean, relative to the channels: −40 dB
-LENGTH_TOLERANCE = 0.01  # largest difference in seconds between the lengths of a stem and its mix
+# channels cancel each other out if their mean is more than 40 dB quieter than they are
+CANCELLED = 0.01
+LENGTH_TOLERANCE = 0.01  # largest accepted difference in seconds between a stem and its mix
 
 
 def validate_study(
@@ -50,8 +51,8 @@ def validate_study(
     n_jobs : int
         Number of threads that decode audio.
     report : callable, optional
-        Function called with sentences about content that is accepted but perhaps not intended, such
-        as columns that are not read.
+        Function called with messages about content that is accepted but may be unintended, such as
+        columns that are not read.
 
     Returns
     -------
@@ -109,7 +110,7 @@ def _check_ratings(ratings: pd.DataFrame, meta: dict) -> Iterator[Problem]:
     yield from _unknown(ratings, "query", list(scales), "study.yml")
     low, high = (ratings["query"].map({q: s[end] for q, s in scales.items()}) for end in (0, 1))
     value = pd.to_numeric(ratings["rating"], errors="coerce")
-    slack = 1e-5 * (high - low)  # derived scores are stored rounded
+    slack = 1e-5 * (high - low)  # derived scores may have been rounded
     for row in ratings.index[(value < low - slack) | (value > high + slack)]:
         details = {"value": ratings.at[row, "rating"], "query": ratings.at[row, "query"]}
         details |= {"low": low[row], "high": high[row]}
@@ -117,7 +118,7 @@ def _check_ratings(ratings: pd.DataFrame, meta: dict) -> Iterator[Problem]:
 
 
 def _unknown(ratings: pd.DataFrame, key: str, listed: list, source: str) -> Iterator[Problem]:
-    """Yield one problem per identifier in the ratings that another file does not list."""
+    """Yield a problem for each identifier in the ratings that another file does not list."""
     unknown = ratings.loc[~ratings[key].isin(listed), key].dropna()
     for value, rows in unknown.groupby(unknown):
         row, details = rows.index[0] + 2, {"value": value, "count": len(rows), "source": source}
@@ -133,7 +134,7 @@ def _check_duplicates(ratings: pd.DataFrame) -> Iterator[Problem]:
 
 
 def _unrated_queries(ratings: pd.DataFrame | None, meta: dict | None) -> Iterator[str]:
-    """Describe queries that ``study.yml`` lists but that have no ratings."""
+    """Describe queries that are listed in ``study.yml`` but have no ratings."""
     if meta is None or ratings is None or "query" not in ratings:
         return
     for query in meta["queries"]:
@@ -159,7 +160,7 @@ def _check_artists(tracks: pd.DataFrame) -> Iterator[Problem]:
 
 
 def _check_paths(folder: Path, tracks: pd.DataFrame, _n_jobs: int) -> Iterator[Problem]:
-    """Check the locations of sound files, without decoding them."""
+    """Check the paths of sound files without decoding the files."""
     for row, file in tracks["audio"].dropna().items():
         yield from check_file(folder, file, row + 2, "audio", source="tracks.csv", largest=None)
 
@@ -176,7 +177,7 @@ def _check_audio(folder: Path, tracks: pd.DataFrame, n_jobs: int) -> list[Proble
         delayed(check)(int(row), track_id, file)
         for row, track_id, file in zip(tracks.index + 2, tracks["track_id"], tracks["audio"])
     ]
-    # decoding releases the interpreter's lock
+    # threads are enough, because decoding releases the global interpreter lock
     results = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(work)
     progress = tqdm(results, total=len(work), desc="Checking audio", leave=False)
     problems = [each for problems in progress for each in problems]
@@ -184,7 +185,7 @@ def _check_audio(folder: Path, tracks: pd.DataFrame, n_jobs: int) -> list[Proble
 
 
 def _check_repeated_audio(tracks: pd.DataFrame, sounds: dict[int, str]) -> Iterator[Problem]:
-    """Find tracks by different artists with the same audio, which would leak between folds."""
+    """Find tracks with the same audio but different artists, which would leak between folds."""
     if "artist" not in tracks:
         return
     first: dict[str, int] = {}
@@ -215,7 +216,7 @@ def _check_track_audio(
     if np.ptp(channels) > SILENCE_PEAK and y.std() < CANCELLED * channels.std():
         yield problem("cancelled_audio", *place, value=file)
         return
-    if np.ptp(y) < SILENCE_PEAK:  # also a constant offset
+    if np.ptp(y) < SILENCE_PEAK:  # also if the signal is constant
         yield problem("silent_audio", *place, value=file)
         return
     sounds[row] = hash_bytes(str(sr), y.tobytes())
@@ -250,7 +251,7 @@ def _check_stems(folder: Path, stem_folder: str, duration: float) -> Iterator[Pr
         if names.count(stem) > 1:
             count = f"{names.count(stem)} files named {stem}"
             place = f"{stem_folder}/{stem}"
-            yield problem("several_files", place, names=count, expected="file per stem")
+            yield problem("several_files", place, names=count, expected="one file per stem")
     files = {file.stem: file for file in sorted((folder / stem_folder).glob("[!.]*"))}
     for stem in STEMS:
         name = f"{stem_folder}/{stem}"
@@ -273,6 +274,6 @@ def _check_stems(folder: Path, stem_folder: str, duration: float) -> Iterator[Pr
 
 
 def _split_message(error: audio.AudioError, path: Path) -> dict[str, str]:
-    """Split the message about a sound file into the fault and its remedy."""
+    """Split an error message about a sound file into the fault and its remedy."""
     fault, _, remedy = str(error).removeprefix(f"{path}: ").partition(". ")
     return {"error": fault.rstrip("."), "remedy": remedy or "Export it again."}

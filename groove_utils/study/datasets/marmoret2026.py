@@ -1,8 +1,8 @@
 """Convert the published data of Marmoret et al. (2026) to a study folder.
 
-The data are mean ratings of 148 funk, pop and rock songs, 16 descriptors, and embeddings by seven
+The data are mean ratings of 148 funk, pop and rock songs, 16 descriptors, and embeddings from seven
 models, one of which was also applied to separated stems. There is no audio, and there are no
-ratings by individual listeners. Files are recognised by their names, in any folder.
+ratings by individual listeners. Files are recognised by their names, whichever folder they are in.
 
 References
 ----------
@@ -67,31 +67,31 @@ SHEET = pa.DataFrameSchema(
     | {name: pa.Column(nullable=True) for name in ("song", "style_family")}
     | {q: pa.Column(checks=NUMBER, nullable=True, required=q in REQUIRED) for q in QUERIES}
 )
-MIN_COVERAGE = 0.9  # a model with a smaller share of the songs is left out, to keep the others
+MIN_COVERAGE = 0.9  # models that cover a smaller share of songs are excluded, to keep more songs
 MIN_SONGS = 8
 MAX_ARCHIVES = 10_000
-LARGEST_ARCHIVE = 64 << 30  # bytes, unpacked
+LARGEST_ARCHIVE = 64 << 30  # maximum unpacked size in bytes
 
 
 def make_marmoret2026(
     folder: str | os.PathLike, *, source: str | os.PathLike | None = None
 ) -> Path:
-    """Write the study folder `marmoret2026`.
+    """Write the published data to a study folder.
 
     Parameters
     ----------
     folder : path-like
-        The study folder to write; unchanged files are not written again.
+        The study folder to write; unchanged files are not rewritten.
     source : path-like, optional
-        A folder with the published files ``*ratings*.xlsx``, ``*MIR_features*.csv`` and
-        ``audio_embedding_*.npz`` at any depth, also inside zip archives. By default, the files are
+        Folder that contains the published files ``*ratings*.xlsx``, ``*MIR_features*.csv`` and
+        ``audio_embedding_*.npz``, in any subfolder or ZIP archive. By default, the files are
         downloaded to the cache.
 
     Returns
     -------
     pathlib.Path
-        The study folder. Its file ``found.csv`` lists the numbers of songs found and used for each
-        kind of file, and the missing songs.
+        The study folder. Its file ``found.csv`` lists the number of songs found, the number of
+        songs used, and the missing songs for each kind of file.
 
     Raises
     ------
@@ -102,10 +102,10 @@ def make_marmoret2026(
 
     Notes
     -----
-    A song is kept if it has ratings on the four questions of the paper, descriptors, and an
-    embedding by every model that covers at least nine tenths of the songs. All models are therefore
-    compared on the same songs. If several rows have the same id, the first is used; rows without an
-    id are left out, as in the authors' code.
+    A song is kept if it has ratings on the four questions used in the paper, descriptors, and an
+    embedding from every model that covers at least 90% of the songs. All models are therefore
+    compared on the same songs. If more than one row has the same id, the first is used; rows
+    without an id are dropped, as in the authors' code.
 
     Vectors are kept in float32, as published. The authors' code also fits regressions in float32,
     whereas this package uses float64; the resulting R² values differ by at most 2e-6.
@@ -138,8 +138,8 @@ def make_marmoret2026(
 def download_marmoret2026(folder: str | os.PathLike | None = None) -> Path:
     """Download the published files from OSF, and return their folder.
 
-    The files are stored in `folder`, or by default in ``marmoret2026`` in the cache. Without a
-    connection, files that were placed there by hand are used.
+    By default, `folder` is ``marmoret2026`` in the cache. If OSF cannot be reached, files that were
+    put into `folder` by hand are used.
     """
     folder = cache_folder() / "marmoret2026" if folder is None else Path(folder)
     try:
@@ -149,9 +149,9 @@ def download_marmoret2026(folder: str | os.PathLike | None = None) -> Path:
             return folder
         names = " and ".join(f"{r['files']} from {r['url']}" for r in DATASET.remotes.values())
         raise ConnectionError(
-            f"OSF could not be reached ({error}). Download by hand: {names}; put them into "
-            f"{folder}, at any depth, and run again. If OSF refused because of too many requests "
-            "(status 429), wait an hour or set OSF_TOKEN to your own token."
+            f"OSF could not be reached ({error}). Download these files by hand: {names}. Put them "
+            f"into {folder} or a subfolder, and run again. If OSF reported too many requests "
+            "(status 429), wait an hour or set OSF_TOKEN to your own access token."
         ) from error
     download_files([f for f in files if re.search(WANTED, Path(f.path).name, re.I)], folder)
     return folder
@@ -175,7 +175,7 @@ def _unpack(source: Path) -> None:
                     details = {"value": size / 2**20, "limit": LARGEST_ARCHIVE / 2**20}
                     raise StudyError(source, [problem("too_large", archive, **details)])
                 part = target.with_name(f".{target.name}.part")
-                part.mkdir(exist_ok=True)  # also for an archive without any file
+                part.mkdir(exist_ok=True)  # also for an archive without files
                 shutil.unpack_archive(archive, part)
                 part.replace(target)
 
@@ -183,7 +183,7 @@ def _unpack(source: Path) -> None:
 def _find_file(folder: Path, source: Path, pattern: str, name: str) -> tuple[Path, list[tuple]]:
     """Find a file by its usual name or, if there is none, by a pattern.
 
-    Return its path, and rows of ``found.csv`` about other matching files.
+    Return its path, and rows for ``found.csv`` about other matching files.
     """
     files = [
         path
@@ -196,7 +196,8 @@ def _find_file(folder: Path, source: Path, pattern: str, name: str) -> tuple[Pat
     exact = [path for path in files if path.name == name] or files
     if len({hash_file(path) for path in exact}) > 1:
         names = f"{len(exact)} such files ({', '.join(path.name for path in exact)})"
-        raise StudyError(folder, [problem("several_files", source, names=names, expected=name)])
+        details = {"names": names, "expected": f"one {name}"}
+        raise StudyError(folder, [problem("several_files", source, **details)])
     others = [path for path in files if hash_file(path) != hash_file(exact[0])]
     return exact[0], [("other tables", "", "", 1, 0, path.name) for path in others]
 
@@ -204,7 +205,7 @@ def _find_file(folder: Path, source: Path, pattern: str, name: str) -> tuple[Pat
 def _drop_rows(table: pd.DataFrame, what: str) -> tuple[pd.DataFrame, list[tuple]]:
     """Keep only the first row with each id.
 
-    Return the table, and rows of ``found.csv`` about the dropped rows.
+    Return the table, and rows for ``found.csv`` about the dropped rows.
     """
     named = table[table["id"].notna()]
     once = named.drop_duplicates("id")
@@ -237,7 +238,7 @@ def _read_ratings(folder: Path, source: Path) -> pd.DataFrame:
 
 
 def _read_descriptors(folder: Path, source: Path) -> pd.DataFrame:
-    """Read the 16 descriptors; rows of ``found.csv`` about other columns are in ``attrs``."""
+    """Read the 16 descriptors; ``attrs["report"]`` contains rows for ``found.csv``."""
     path, report = _find_file(folder, source, r"mir_?features.*\.csv$", "groove_MIR_features.csv")
     with reading(folder, path.name, "UTF-8 text, comma-separated"):
         table = read_csv(path, dtype=str)
@@ -263,7 +264,7 @@ def _join(names: list[str]) -> str:
 def _select_songs(
     sheet: pd.DataFrame, descriptors: pd.DataFrame, vectors: pd.DataFrame
 ) -> tuple[list[str], pd.DataFrame]:
-    """Return the songs with complete data, and a report of the files found."""
+    """Return the songs with complete data, and rows for ``found.csv`` about the files found."""
     tracks = vectors.groupby(["model", "stem"])["track"].agg(set).to_dict()
     mixes = {model: songs for (model, stem), songs in tracks.items() if not stem}
     rated = sheet[list(REQUIRED)].notna().all(axis=1)
@@ -292,7 +293,7 @@ def _list(missing: set[str]) -> str:
 
 
 def _convert_sheet(sheet: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the tables of tracks and of ratings."""
+    """Convert the published table to a table of tracks and a table of ratings."""
     names = {"song": "title", "artist": "artist", "style_family": "style"}
     tracks = sheet[list(names)].rename(columns=names)
     tracks["style"] = tracks["style"].str.lower()
@@ -305,7 +306,7 @@ def _convert_sheet(sheet: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def _describe(sheet: pd.DataFrame, tracks: pd.DataFrame) -> dict:
-    """Return the content of ``study.yml``; scales of derived scores are widened if necessary."""
+    """Return the content of ``study.yml``; widen the scales of derived scores if necessary."""
     queries = {}
     for query, entry in DATASET.meta["queries"].items():
         if entry["column"] in sheet:
