@@ -1,7 +1,7 @@
-"""Studies: folders of tracks, listeners and ratings.
+"""Studies: folders that contain tracks, listeners and ratings.
 
-Every chapter loads a study. The page “How to run and adapt” of the book describes the layout of
-study folders; :func:`validate_study` checks a folder.
+Every chapter loads a study. The page “How to run and adapt” in the book describes the layout of a
+study folder, and :func:`validate_study` checks one.
 """
 
 import lazy_loader

@@ -1,8 +1,8 @@
-"""Command ``python -m groove_utils.study``, which lists, prepares, validates or starts studies.
+"""Command-line interface for study folders: ``python -m groove_utils.study COMMAND``.
 
-The Makefile calls ``prepare`` and ``validate``; the other subcommands are for users. Each
-subcommand imports only what it needs, because a study is prepared again when one of the imported
-modules changes.
+The Makefile calls ``prepare`` and ``validate``; the other commands are for users. Each command
+imports only the modules that it needs, because Make prepares a study again when one of the imported
+modules has changed.
 """
 
 from __future__ import annotations
@@ -27,57 +27,67 @@ from groove_utils.study.problems import StudyError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command given by the arguments, and return the exit status."""
+    """Run the command-line interface; return 0 on success and 1 on failure."""
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)
     except (OSError, KeyError, ValueError) as error:
-        described = isinstance(error, OSError) and not isinstance(error, ErrorDetails)
+        is_plain_os_error = isinstance(error, OSError) and not isinstance(error, ErrorDetails)
         place = getattr(options, "folder", None)
-        print(describe_os_error(error, place) if described else error, file=sys.stderr)
+        print(describe_os_error(error, place) if is_plain_os_error else error, file=sys.stderr)
         return 1
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="groove-study", description="Study folders")
-    verbs = parser.add_subparsers(required=True)
+    parser = argparse.ArgumentParser(
+        prog="groove-study", description="Create and check study folders"
+    )
+    commands = parser.add_subparsers(required=True)
 
-    verb = verbs.add_parser("list", help="list the catalogued studies")
-    verb.set_defaults(run=_list)
+    command = commands.add_parser("list", help="list the catalogued studies")
+    command.set_defaults(run=_list)
 
-    verb = verbs.add_parser("prepare", help="generate or download a catalogued study")
-    verb.set_defaults(run=_prepare)
-    verb.add_argument("name")
-    verb.add_argument("folder", type=Path)
-    verb.add_argument("--params", type=Path, help="parameter file with a section `study`")
-    verb.add_argument("--manifest", type=Path, help="file to write for Make at the end")
+    command = commands.add_parser("prepare", help="generate or download a catalogued study")
+    command.set_defaults(run=_prepare)
+    command.add_argument("name")
+    command.add_argument("folder", type=Path)
+    command.add_argument("--params", type=Path, help="YAML parameter file with a `study` section")
+    command.add_argument("--manifest", type=Path, help="manifest to write for Make at the end")
 
-    verb = verbs.add_parser("validate", help="list all problems of a study folder")
-    verb.set_defaults(run=_validate)
-    verb.add_argument("folder", type=Path)
-    verb.add_argument("--manifest", type=Path, help="file to write for Make if there is no problem")
-    verb.add_argument("--input", type=Path, nargs="*", default=[], help="further inputs of Make")
+    command = commands.add_parser("validate", help="list all problems in a study folder")
+    command.set_defaults(run=_validate)
+    command.add_argument("folder", type=Path)
+    command.add_argument(
+        "--manifest", type=Path, help="manifest to write for Make if there are no problems"
+    )
+    command.add_argument(
+        "--input", type=Path, nargs="*", default=[], help="other files to list in the manifest"
+    )
 
-    verb = verbs.add_parser("drop-missing", help="delete the rows of ratings.csv without a rating")
-    verb.set_defaults(run=_drop_missing)
-    verb.add_argument("folder", type=Path)
+    command = commands.add_parser(
+        "drop-missing", help="delete rows without a rating from ratings.csv"
+    )
+    command.set_defaults(run=_drop_missing)
+    command.add_argument("folder", type=Path)
 
-    verb = verbs.add_parser("new", help="start a study folder from a spreadsheet (and audio)")
-    verb.set_defaults(run=_new)
-    verb.add_argument("folder", type=Path)
-    verb.add_argument("--audio", type=Path, help="directory of sound files")
-    verb.add_argument("--embeddings", type=Path, help="directory of <model>/<track_id>.npz")
-    verb.add_argument("--ratings", type=Path, required=True, help="CSV or XLSX, wide or long")
-    verb.add_argument("--title")
-    verb.add_argument("--scale", type=float, nargs=2, metavar=("LOW", "HIGH"))
-    verb.add_argument("--query", default="groove", help="name of the question, if not in the sheet")
-    verb.add_argument("--listener", metavar="COLUMN", help="the column that names listeners")
-    verb.add_argument("--track", metavar="COLUMN", help="the column that names tracks")
-    verb.add_argument(
+    command = commands.add_parser("new", help="create a study folder from a spreadsheet")
+    command.set_defaults(run=_new)
+    command.add_argument("folder", type=Path)
+    command.add_argument("--audio", type=Path, help="directory of sound files; optional")
+    command.add_argument(
+        "--embeddings", type=Path, help="directory of vectors, <model>/<track_id>.npz"
+    )
+    command.add_argument("--ratings", type=Path, required=True, help="CSV or XLSX, wide or long")
+    command.add_argument("--title")
+    command.add_argument("--scale", type=float, nargs=2, metavar=("LOW", "HIGH"))
+    command.add_argument("--query", default="groove", help="question, if the sheet names none")
+    command.add_argument("--listener", metavar="COLUMN", help="column that identifies listeners")
+    command.add_argument("--track", metavar="COLUMN", help="column that identifies tracks")
+    command.add_argument(
         "--question", metavar="COLUMN", action="append", default=[], dest="questions",
-        help="a column of ratings; by default all numeric columns (may be repeated)",
+        help="a column of ratings (may be repeated); by default, all numeric columns",
     )  # fmt: skip
-    verb.add_argument("--sheet", metavar="NAME", dest="worksheet", help="the worksheet to read")
+    command.add_argument("--sheet", metavar="NAME", dest="worksheet", help="worksheet to read")
     return parser
 
 

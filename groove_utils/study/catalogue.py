@@ -1,6 +1,6 @@
 """Catalogue of studies, with one YAML file per study in ``datasets/``.
 
-To add a data set, add ``datasets/<name>.yml`` (summary, remotes, licence, citation) and a function
+To add a data set, add ``datasets/<name>.yml`` with the fields of :class:`Dataset`, and a function
 that writes the study folder.
 """
 
@@ -34,13 +34,13 @@ class Dataset:
     Parameters
     ----------
     name, summary : str
-        Name of the study, and one sentence about it.
+        Name of the study, and a one-sentence description.
     converter : str
-        Function that writes the study folder, as ``"module:function"``; it is imported when needed.
+        Function that writes the study folder, as ``"module:function"``; imported only when needed.
     meta : dict
-        The fixed part of the folder's ``study.yml``, with licence and citation.
+        Entries of ``study.yml`` that are known in advance, such as the licence and the citation.
     remotes : dict
-        Addresses of the published files, with hashes if they are known.
+        URLs of the published files, with their hashes if known.
 
     Examples
     --------
@@ -64,14 +64,14 @@ class Dataset:
         return self.meta["citation"]
 
     def prepare(self, folder: str | os.PathLike, **params: object) -> Path:
-        """Generate or download the study folder; existing files that are still valid are kept.
+        """Generate or download the study folder, keeping existing files that are still valid.
 
         Parameters
         ----------
         folder : path-like
             The study folder to write.
         **params
-            Passed to the converter, for example ``n_bands`` to
+            Keyword arguments for the converter, such as ``n_bands`` for
             :func:`groove_utils.synth.make_demo`.
 
         Returns
@@ -90,15 +90,15 @@ class Dataset:
         return Path(folder)
 
     def _check_options(self, signature: inspect.Signature, params: Mapping[str, object]) -> None:
-        accepted = dict(list(signature.parameters.items())[1:])  # without the folder
+        accepted = dict(list(signature.parameters.items())[1:])  # all but the folder
         for name, value in params.items():
             is_integer = name in accepted and accepted[name].annotation in ("int", int)
             if name not in accepted or (is_integer and type(value) is not int):
                 expected = "a whole number" if is_integer else f"one of {', '.join(accepted)}"
                 option = f"{name}: {value!r}" if is_integer else f"the option {name!r}"
                 raise DetailedError(
-                    f"The study {self.name}: found {option}; expected {expected}. Correct it in "
-                    "the parameter file, under `study`.",
+                    f"Study {self.name}: found {option}; expected {expected}. Correct it in the "
+                    "section `study` of the parameter file.",
                     kind="wrong_value" if is_integer else "unknown_option",
                     column=name,
                     value=value,
@@ -111,7 +111,7 @@ def dataset_names() -> list[str]:
 
 
 def get_dataset(name: str) -> Dataset:
-    """Return a catalogued data set; raise UnknownNameError if none has this name."""
+    """Return the data set with this name, or raise an UnknownNameError if there is none."""
     if name not in (names := dataset_names()):
         message = f"No study {name!r} in the catalogue; expected one of {', '.join(names)}."
         raise UnknownNameError(message, kind="unknown_study", value=name)
@@ -119,8 +119,8 @@ def get_dataset(name: str) -> Dataset:
 
 
 def list_studies() -> pd.DataFrame:
-    """Return the catalogue: one row per study, with its name and a summary."""
-    import pandas as pd  # a slow import, which Make does not need for reading the names
+    """Return a table of the catalogued studies, with the columns ``study`` and ``what``."""
+    import pandas as pd  # imported here, because it is slow and Make needs only the names
 
     rows = [{"study": name, "what": get_dataset(name).summary} for name in dataset_names()]
     return pd.DataFrame(rows)

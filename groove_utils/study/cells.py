@@ -1,4 +1,4 @@
-"""Conversion of spreadsheet cells to numbers and names."""
+"""Convert spreadsheet cells to numbers and names."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from groove_utils.study.text import plain_text
 __all__ = ["SOUND_SUFFIX", "clean_answers", "listener_name", "to_numbers", "track_name"]
 
 SUFFIX = rf"\.({'|'.join(s[1:] for s in AUDIO_SUFFIXES)})"
-SOUND_SUFFIX = re.compile(rf"{SUFFIX}(?![^\W_])", re.IGNORECASE)  # also in "song.mp3_liking"
+SOUND_SUFFIX = re.compile(rf"{SUFFIX}(?![^\W_])", re.IGNORECASE)  # also inside "song.mp3_liking"
 LAST_SUFFIX = re.compile(rf"{SUFFIX}\Z", re.IGNORECASE)
-LABELLED = re.compile(r"(-?\d+)(?:\s+[-–—]\s+|\s*[=:(]\s*)[^\W\d].*")  # 7 - very much
+LABELLED = re.compile(r"(-?\d+)(?:\s+[-–—]\s+|\s*[=:(]\s*)[^\W\d].*")  # such as "7 - very much"
 DECIMAL_COMMA = re.compile(r"-?(\d+),(\d+)")
 PERCENT = re.compile(r"(?<=\d)\s*%$")
 
 
 def clean_answers(cells: pd.Series, queries: pd.Series | None = None) -> pd.Series:
-    """Replace markers of missing ratings with NaN, and strip labels and percent signs.
+    """Replace missing-value markers with NaN, and strip labels and percent signs from ratings.
 
-    Decimal commas become points, ``7 - very much`` becomes ``7``, and ``40%`` becomes ``40`` unless
-    another number of the same query, such as 0.3, has no percent sign. Minus signs and digits of
-    other scripts become ASCII characters.
+    Decimal commas become points, ``7 - very much`` becomes ``7``, and ``40%`` becomes ``40``. The
+    percent signs are kept if another number for the same query, such as 0.3, has none. Typographic
+    minus signs, and digits in other scripts, become ASCII characters.
 
     Parameters
     ----------
     cells : Series
-        Cells with ratings.
+        Cells that contain ratings.
     queries : Series, optional
-        The query of each cell; by default, all cells belong to the same query.
+        Query that each cell belongs to; by default, all cells belong to the same query.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def clean_answers(cells: pd.Series, queries: pd.Series | None = None) -> pd.Seri
     texts = texts.mask(texts.map(lambda cell: isinstance(cell, str) and cell.casefold() in words))
     texts = _strip_percent_signs(texts, queries)
     commas = [DECIMAL_COMMA.fullmatch(text) for text in texts if isinstance(text, str)]
-    # "1,500" may mean 1500, unless the comma in another cell, such as "1,5", is a decimal one
+    # "1,500" may mean 1500, unless another cell, such as "1,5", shows that commas are decimal
     decimals = any(match and (len(match[2]) != 3 or match[1] == "0") for match in commas)
 
     def number(cell: object) -> object:
@@ -65,7 +65,7 @@ def clean_answers(cells: pd.Series, queries: pd.Series | None = None) -> pd.Seri
 
 
 def _strip_percent_signs(texts: pd.Series, queries: pd.Series | None) -> pd.Series:
-    """Strip percent signs from the cells of queries in which every number has one."""
+    """Strip percent signs from the cells of each query whose numbers all have one."""
     signs = texts.map(lambda cell: isinstance(cell, str) and bool(PERCENT.search(cell)))
     if not signs.any():
         return texts
@@ -84,7 +84,7 @@ def to_numbers(cells: pd.Series) -> pd.Series:
 
 
 def listener_name(cell: object) -> str:
-    """Convert a cell to a listener's name, without the ``.0`` of an integer stored as a float."""
+    """Convert a cell to a listener's name; drop the ``.0`` of integers stored as floats."""
     return re.sub(r"(?<=\d)\.0+$", "", plain_text(cell))
 
 

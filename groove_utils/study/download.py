@@ -8,21 +8,21 @@ import pooch
 
 __all__ = ["TIMEOUT", "download_file"]
 
-# Seconds to connect (per address of the host) and to wait for a response. They are short because,
-# without a network, a chapter shows a box instead of the results.
+# Timeouts in seconds for connecting (for each IP address of the host) and for receiving a response.
+# They are short, because a chapter shows a note instead of its results if there is no network.
 TIMEOUT = (2, 20)
 pooch.get_logger().setLevel("WARNING")
 
 
 def download_file(url: str, path: Path, sha256: str | None = None) -> Path:
-    """Download a file unless it exists with the expected hash, and return its path.
+    """Download a file unless it already exists with the expected hash, and return its path.
 
     Parameters
     ----------
     url : str
-        Address of the file.
+        URL of the file.
     path : pathlib.Path
-        Path to which the file is written.
+        Path to write the file to.
     sha256 : str, optional
         Expected SHA-256 hash. If None, any existing file is accepted.
 

@@ -1,4 +1,4 @@
-"""Loading of study folders."""
+"""Load study folders."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ __all__ = ["Study", "load_study"]
 
 
 def load_study(name: str | os.PathLike = "demo", *, validate: bool = True) -> Study:
-    """Load a study by its name in the catalogue, or from its folder.
+    """Load a study from the catalogue or from a folder.
 
     Parameters
     ----------
     name : str or path-like
         Name of a catalogued study, such as ``demo`` (see :func:`groove_utils.study.list_studies`),
-        or a folder with a ``study.yml``. A catalogued study that does not exist
-        yet is generated (``demo``) or downloaded.
+        or path of a folder that contains a ``study.yml``. A catalogued study that has not been
+        prepared yet is generated (``demo``) or downloaded.
     validate : bool
-        If True, check the tables first, but not the audio.
+        If True, check the study first, except for the content of its audio and embeddings.
 
     Returns
     -------
@@ -50,14 +50,14 @@ def load_study(name: str | os.PathLike = "demo", *, validate: bool = True) -> St
     if not (folder / "study.yml").is_file():
         if str(name) not in (names := catalogue.dataset_names()):
             raise FileNotFoundError(
-                f"{name} is not a folder with a study.yml, nor one of the studies "
-                f"{', '.join(names)}. Start a new study with `python -m groove_utils.study new`."
+                f"{name} is neither a folder with a study.yml nor one of the catalogued studies "
+                f"{', '.join(names)}. Create a new study with `python -m groove_utils.study new`."
             )
         folder = build_folder(str(name)) / "study"
         if not (folder / "study.yml").is_file():
             catalogue.prepare_study(str(name), folder)
     if validate:
-        # imported here, since pandera takes longer to load than a study
+        # imported here, because pandera takes longer to import than a study takes to load
         from groove_utils.study.validate import validate_study
 
         StudyError.raise_any(folder, validate_study(folder, check_audio=False))
@@ -65,19 +65,19 @@ def load_study(name: str | os.PathLike = "demo", *, validate: bool = True) -> St
 
 
 class Study:
-    """Data in a study folder, whose files are read when they are needed.
+    """Data from a study folder; each file is read when it is first needed.
 
     Parameters
     ----------
     path : path-like
-        A folder without problems (see :func:`groove_utils.study.validate_study`).
+        A study folder without problems; see :func:`groove_utils.study.validate_study`.
 
     Attributes
     ----------
     path : pathlib.Path
         The study folder.
     files_read : set of pathlib.Path
-        Files read so far. Make runs a chapter again if one of its files has changed.
+        Files read so far. Make re-runs a chapter if one of the files that it read has changed.
     """
 
     def __init__(self, path: str | os.PathLike):
@@ -110,20 +110,20 @@ class Study:
 
     @cached_property
     def queries(self) -> dict[str, str]:
-        """Query → its wording, for queries with ratings.
+        """Wording of each query that has ratings.
 
-        Queries in :attr:`controls` and :attr:`constant_queries` are not included.
+        Queries in :attr:`controls` and :attr:`constant_queries` are excluded.
         """
         used = set(self._all_ratings["query"]) - {*self.controls, *self.constant_queries}
         return {query: text for query, text in self._wordings().items() if query in used}
 
     @property
     def controls(self) -> dict[str, str]:
-        """Control question → the only cause of its ratings: ``"none"`` or ``"style"``.
+        """Control questions, mapped to what their ratings depend on: ``"style"`` or ``"none"``.
 
-        Methods should find no effect on ratings without a cause, and no effect within styles on
-        ratings that depend only on style. Control questions are also in :attr:`ratings` and
-        :attr:`scales`.
+        If ratings depend only on the style of a song, methods should find no effect within styles.
+        If they do not depend on the song at all (``"none"``), methods should find no effect.
+        Control questions are also included in :attr:`ratings` and :attr:`scales`.
         """
         return dict(self.meta.get("controls") or {})
 
@@ -135,10 +135,11 @@ class Study:
 
     @cached_property
     def constant_queries(self) -> dict[str, float]:
-        """Query for which all ratings are equal → this rating.
+        """Queries whose ratings are all equal, mapped to that rating.
 
-        These queries have no variance to explain, so they are left out of :attr:`queries` and
-        :attr:`ratings`. If all queries except :attr:`controls` are constant, the mapping is empty.
+        These queries have no variance to explain, so they are excluded from :attr:`queries` and
+        :attr:`ratings`. If all queries except :attr:`controls` are constant, the mapping is empty
+        and no query is excluded.
         """
         ranges = self._all_ratings.groupby("query")["rating"].agg(["min", "max"])
         constant = ranges.loc[ranges["min"] == ranges["max"], "min"].to_dict()
@@ -146,23 +147,24 @@ class Study:
 
     @property
     def scales(self) -> dict[str, tuple[float, float]]:
-        """Lowest and highest possible rating of each query."""
+        """Lowest and highest possible rating for each query."""
         return query_scales(self.meta)
 
     @cached_property
     def tracks(self) -> pd.DataFrame:
-        """One row per track: track_id, title, artist, style, audio, and any other columns.
+        """Table with one row per track: track_id, title, artist, style, audio and other columns.
 
-        Other columns are left out if the table of listeners or ratings has a column of the same
-        name, such as ``rating``.
+        Other columns are dropped if their names are reserved for the table of listeners or ratings,
+        such as ``rating``.
         """
         return self._facts("tracks.csv")
 
     @cached_property
     def song_names(self) -> pd.Series:
-        """Name of each track for display, ``artist: title``, indexed by track_id.
+        """Display name of each track, ``artist: title``, indexed by track_id.
 
-        The track_id replaces a missing title, and is appended to a name that several tracks share.
+        A missing title is replaced by the track_id. If two or more tracks have the same name, their
+        track_ids are appended.
         """
         ids = self.tracks["track_id"]
         names = self.tracks["artist"] + ": " + self.tracks["title"].fillna(ids)
@@ -176,16 +178,19 @@ class Study:
 
     @cached_property
     def ratings(self) -> pd.DataFrame:
-        """One row per rating: track_id, query, rating, and listener_id if listeners are known.
+        """Table with one row per rating: track_id, query, rating and, if known, listener_id.
 
-        Ratings on :attr:`constant_queries` are left out.
+        Ratings on :attr:`constant_queries` are excluded.
         """
         varied = ~self._all_ratings["query"].isin(list(self.constant_queries))
         return self._all_ratings[varied].reset_index(drop=True)
 
     @cached_property
     def listeners(self) -> pd.DataFrame | None:
-        """One row per listener: listener_id and other columns; None if listeners are unknown."""
+        """Table with one row per listener, or None if listeners are unknown.
+
+        The columns are listener_id and, if the study has a ``listeners.csv``, its other columns.
+        """
         if (self.path / "listeners.csv").is_file():
             return self._facts("listeners.csv")
         if "listener_id" in self.ratings:
@@ -194,7 +199,7 @@ class Study:
 
     @property
     def styles(self) -> list[str]:
-        """Styles in the order of ``study.yml`` if given there, otherwise in alphabetical order."""
+        """Styles in the order given in ``study.yml``, then any others in alphabetical order."""
         styles = set(self.tracks["style"])
         listed = [style for style in self.meta.get("styles") or [] if style in styles]
         return listed + sorted(styles - set(listed))
@@ -213,9 +218,9 @@ class Study:
         ----------
         what : {'audio', 'stems', 'listeners', 'embeddings', 'stem-embeddings', 'descriptors', \
 'truth', 'styles'}
-            Kind of data. ``styles`` and ``listeners`` require at least two; ``truth`` means tables
-            of the known effects of a simulation, and ``stem-embeddings`` means precomputed vectors
-            of stems.
+            Kind of data. ``audio`` and ``stems`` must exist for all tracks; there must be at least
+            two ``styles`` or ``listeners``; ``truth`` means tables of the known effects in a
+            simulation, and ``stem-embeddings`` means precomputed vectors of stems.
         """
         match what:
             case "audio":
@@ -241,7 +246,7 @@ class Study:
         raise DetailedError(message, kind="unknown_part", value=what)
 
     def song_means(self, query: str) -> pd.Series:
-        """Return the mean rating of each track over listeners.
+        """Return the mean rating of each track, averaged over listeners.
 
         Parameters
         ----------
@@ -251,17 +256,20 @@ class Study:
         Returns
         -------
         pandas.Series of float
-            Mean ratings, indexed by track_id in the order of :attr:`tracks`; NaN if a track has no
-            rating on the query.
+            Mean ratings, indexed by track_id in the order of :attr:`tracks`; NaN for tracks without
+            a rating on the query.
         """
         rows = self._query(query)
         means = rows.groupby("track_id")["rating"].mean()
         return means.reindex(self.tracks["track_id"]).rename(query)
 
     def rating_matrix(self, query: str) -> pd.DataFrame:
-        """Return the ratings on one query as a table of listeners × tracks, with NaN if missing.
+        """Return the ratings on one query as a listeners × tracks table; NaN for missing ratings.
 
-        A DetailedError is raised if the study has no ratings by individual listeners.
+        Raises
+        ------
+        DetailedError
+            If the study has no ratings by individual listeners (``kind="no_listeners"``).
         """
         if "listener_id" not in self.ratings:
             path = self.path / "ratings.csv"
@@ -278,11 +286,11 @@ class Study:
 
     @cached_property
     def _audio_files(self) -> dict[str, str]:
-        """Track → relative path of its full mix, for tracks with audio."""
+        """Relative path of each track's full mix, for tracks with audio."""
         return self.tracks.set_index("track_id")["audio"].dropna().to_dict()
 
     def stem_paths(self, track_id: str) -> dict[str, Path]:
-        """Map the existing stems of a track (drums, bass, other, vocals) to their paths."""
+        """Return the path of each existing stem (drums, bass, other, vocals) of a track."""
         folder = find_file(self.path, f"stems/{track_id}")
         files = {file.stem: file for file in sorted(folder.glob("*"))}
         return {stem: self._reading(files[stem]) for stem in STEMS if stem in files}
@@ -295,12 +303,13 @@ class Study:
         model : str
             Name of the model's folder in ``embeddings/``.
         stems : iterable of str, optional
-            If given, return the vectors of the sum of these stems instead of the full mix.
+            If given, return the vectors for the sum of these stems instead of the full mix.
 
         Returns
         -------
         dict of str to pathlib.Path
-            Track → archive, in the order of :attr:`tracks`; tracks without an archive are left out.
+            Path of each track's NPZ archive, in the order of :attr:`tracks`. Tracks without an
+            archive are omitted.
         """
         place = (
             f"embeddings/{model}" if stems is None else f"embeddings/{model}/{subset_name(stems)}"
@@ -328,7 +337,7 @@ class Study:
         return audio.load_audio(stems[stem], sr=sr, mono=mono)
 
     def truth(self, name: str) -> pd.DataFrame:
-        """Return the table ``truth/<name>.csv`` of a simulated study's known effects."""
+        """Return a table of the known effects in a simulated study, ``truth/<name>.csv``."""
         return self._table(f"truth/{name}.csv")
 
     def _query(self, query: str) -> pd.DataFrame:
@@ -348,7 +357,7 @@ class Study:
         return path
 
     def _facts(self, file: str) -> pd.DataFrame:
-        """Read a table without columns whose names another table uses, since tables are joined."""
+        """Read a table without columns whose names are reserved for other tables."""
         table = self._table(file)
         return table.drop(columns=unread_columns(file, table))
 

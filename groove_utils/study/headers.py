@@ -1,4 +1,4 @@
-"""Recognition of the columns of rating spreadsheets by their names."""
+"""Recognise the columns of ratings spreadsheets by their names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = [
     "counts_repetitions", "header_words", "is_technical", "may_be_question", "plain_header",
 ]  # fmt: skip
 
-# accepted names of columns, in order of preference; endings such as _id and _nr are ignored
+# accepted column names, in order of preference; endings such as _id and _nr are ignored
 HEADERS = {
     "track_id": [
         "track", "song", "stimulus", "stim", "clip", "excerpt", "sound", "file", "filename",
@@ -29,7 +29,7 @@ HEADERS = {
 }  # fmt: skip
 REPETITIONS = {"repetition", "repeat", "rep", "presentation", "session", "block", "run", "trial"}
 CONDITIONS = {"condition", "cond", "version", "treatment", "group", "mode"}
-# columns of survey and experiment software that describe neither listeners nor tracks
+# columns added by survey and experiment software that describe neither listeners nor tracks
 TECHNICAL = {
     "order", "position", "index", "trialindex", "row", "rt", "reactiontime", "responsetime", "time",
     "timeelapsed", "timestamp", "date", "datum", "startdate", "enddate", "recordeddate", "status",
@@ -40,11 +40,11 @@ TECHNICAL = {
     "timesum", "timersi", "degtime", "missing", "missrel", "lastdata", "maxpage", "questnnr",
 }  # fmt: skip
 NO_QUESTIONS = REPETITIONS | CONDITIONS | {"age", "alter", "geschlecht", "year", "duration"}
-# columns of tables with one row per track: properties of tracks, and statistics of ratings
+# columns in tables with one row per track: properties of tracks, and statistics of ratings
 TRACK_FACTS = {"bpm", "tempo", "duration", "length", "seconds", "year", "loudness", "lufs"}
 STATISTIC = re.compile(r"(?:^|_)(?:sd|std|se|sem|var|variance|n|num|count|raters|ci|iqr)(?:_|$)")
-# endings of columns without answers in PsychoPy, Qualtrics, SoSci Survey and lab.js, for example
-# `slider.rt`, `t_Page Submit`, `TIME001` and `time_run`
+# endings of column names that show that a column contains no answers, in exports from PsychoPy
+# (`slider.rt`), Qualtrics (`t_Page Submit`), SoSci Survey (`TIME001`) and lab.js (`time_run`)
 NO_ANSWER = re.compile(
     r"(?:^|_)(?:rt|this_(?:n|rep_n|trial_n|index)|started|stopped|frame_rate|page_submit"
     r"|(?:first|last)_click|click_count|time\d+|time_(?:run|render|show|end|commit|switch))$"
@@ -52,12 +52,12 @@ NO_ANSWER = re.compile(
 
 
 def may_be_question(name: str) -> bool:
-    """Return True unless a column's name, such as “age”, shows that it is not a question."""
+    """Return False if a column's name, such as “age”, shows that it is not a question."""
     return plain_header(name) not in NO_QUESTIONS and not is_technical(name)
 
 
 def counts_repetitions(name: str) -> bool:
-    """Return True for a column that numbers repeated ratings of a track by the same listener.
+    """Return True if a column's name suggests that it numbers repeated ratings of a track.
 
     Examples
     --------
@@ -69,7 +69,7 @@ def counts_repetitions(name: str) -> bool:
 
 
 def is_technical(name: str) -> bool:
-    """Return True for a column that survey or experiment software adds, such as a date.
+    """Return True if a column, judging by its name, was added by survey or experiment software.
 
     Examples
     --------
@@ -81,19 +81,19 @@ def is_technical(name: str) -> bool:
 
 
 def plain_header(name: str) -> str:
-    """Convert a column's name to lower case with underscores, without an ending such as ``_id``.
+    """Normalise a column's name like :func:`header_words`, and drop an ending such as ``_id``.
 
     Examples
     --------
     >>> plain_header("ResponseId"), plain_header("Subject Nr."), plain_header("PROLIFIC_PID")
     ('response', 'subject', 'prolific_pid')
     """
-    words = header_words(name).removeprefix("spreadsheet_")  # Gorilla's columns of stimuli
+    words = header_words(name).removeprefix("spreadsheet_")  # prefix of stimulus columns in Gorilla
     return re.sub(r"_(id|code|nr|no|num|number|name|key|file)$", "", words)
 
 
 def header_words(name: str) -> str:
-    """Convert a column's name to lower case without accents, with underscores between words.
+    """Convert a column's name to lower-case words without accents, joined by underscores.
 
     Examples
     --------

@@ -23,7 +23,17 @@ API = "https://api.osf.io/v2"
 
 
 class RemoteFile(NamedTuple):
-    """A file on OSF: project and path, URL of the content, and SHA-256 hash (None if unknown)."""
+    """File on OSF.
+
+    Attributes
+    ----------
+    path : str
+        Identifier of the project, followed by the path of the file in the project.
+    url : str
+        URL of the file's content.
+    sha256 : str or None
+        SHA-256 hash; None if OSF does not report one.
+    """
 
     path: str
     url: str
@@ -31,12 +41,12 @@ class RemoteFile(NamedTuple):
 
 
 def list_files(project: str) -> Iterator[RemoteFile]:
-    """List the files of a project and of its components.
+    """List the files in a project and in its components.
 
     Parameters
     ----------
     project : str
-        Five-character identifier, as in ``osf.io/3zjkd``.
+        Five-character identifier of the project, such as ``3zjkd`` for ``osf.io/3zjkd``.
 
     Yields
     ------
@@ -45,11 +55,11 @@ def list_files(project: str) -> Iterator[RemoteFile]:
     Raises
     ------
     OSError, RuntimeError
-        If OSF does not respond, or responds in an unexpected format.
+        If OSF does not respond, reports an error, or responds in an unexpected format.
 
     Notes
     -----
-    If the environment variable ``OSF_TOKEN`` contains an access token, it is used.
+    If the environment variable ``OSF_TOKEN`` is set, its value is used as the access token.
     """
     try:
         for storage in OSF(token=os.environ.get("OSF_TOKEN")).project(project).storages:
@@ -66,24 +76,24 @@ def list_files(project: str) -> Iterator[RemoteFile]:
 
 
 def download_files(files: Iterable[RemoteFile], folder: Path) -> None:
-    """Download files to ``<folder>/<path>``, and record their hashes in ``hashes.json``.
+    """Download files to ``<folder>/<path>``, and record their hashes in ``<folder>/hashes.json``.
 
-    Files that exist with the recorded hash are not downloaded again, so an interrupted download can
-    be resumed.
+    Files that already exist and match their recorded hash are not downloaded again, so an
+    interrupted download can be resumed.
 
     Parameters
     ----------
     files : iterable of RemoteFile
-        Files from :func:`list_files`.
+        Files to download, for example from :func:`list_files`.
     folder : pathlib.Path
         Output folder.
 
     Raises
     ------
     ConnectionError
-        If OSF does not respond.
+        If a file cannot be downloaded.
     StudyError
-        If a file has changed since it was first downloaded, or does not match the hash stated by
+        If a file has changed since it was first downloaded, or does not match the hash reported by
         OSF.
     """
     record = folder / "hashes.json"
@@ -100,6 +110,6 @@ def download_files(files: Iterable[RemoteFile], folder: Path) -> None:
         except ValueError:
             problems.append(problem("wrong_hash", folder / file.path, expected=sha256))
         except OSError as error:
-            raise ConnectionError(f"{file.url}: {error}. Run again to continue.") from error
+            raise ConnectionError(f"{file.url}: {error}. Run again to resume.") from error
         write_if_changed(record, json.dumps(hashes, indent=1, sort_keys=True))
     StudyError.raise_any(folder, problems)

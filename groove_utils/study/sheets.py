@@ -1,4 +1,4 @@
-"""Reading of rating spreadsheets in common layouts."""
+"""Read ratings spreadsheets in common layouts."""
 
 from __future__ import annotations
 
@@ -48,39 +48,40 @@ from groove_utils.study.worksheets import read_worksheets
 __all__ = ["RatingsSheet", "read_sheet"]
 
 FACTS = {"title": ["title"], "artist": ["artist", "band", "performer"], "style": ["style", "genre"]}
-MOST_EMPTY = 5  # cells to list one by one
-FEW = 10  # a column with at most this many values may contain conditions
-MISSING_CODES = (-9, -99, -999, 99, 999)  # in SPSS, SoSci Survey and others
-# columns named after listeners, such as P01 or Rater 3, or only by numbers
+MOST_EMPTY = 5  # empty cells in a column to report one by one
+FEW = 10  # a column with at most this many different values may contain conditions
+MISSING_CODES = (-9, -99, -999, 99, 999)  # in SPSS, SoSci Survey and other software
+# names of columns that each contain the ratings of one listener, such as P01, Rater 3 or 3
 NUMBERED = re.compile(
     r"(?:(listener|participant|subject|rater|respondent|user|worker|judge|annotator|coder|expert"
     r"|annot|subj|ppt|pp|vp|p))?_?\d+"
 )
-# names of rows that summarise a table
+# names of rows or columns that summarise others
 SUMMARIES = {"mean", "average", "avg", "median", "sd", "std", "std dev", "total"}
-# names of columns of row numbers in exports of pandas and R, or of columns without a name
+# names of columns of row numbers in exports from pandas and R, or of columns without a name
 ROW_NUMBERS = re.compile(r"(column|unnamed)_\d+|x")
-NO_RATINGS = ("unknown_form", "no_numbers", "empty_table")  # problems of sheets without ratings
+# kinds of problems that show that a sheet contains no ratings
+NO_RATINGS = ("unknown_form", "no_numbers", "empty_table")
 
 
 @dataclass
 class RatingsSheet:
-    """Content of a spreadsheet of ratings.
+    """Content of a ratings spreadsheet.
 
     Attributes
     ----------
     ratings : DataFrame
-        Columns track_id, query, rating and, if known, listener_id.
+        Table with the columns track_id, query, rating and, if known, listener_id.
     answers : DataFrame
-        Columns query and rating, before repeated ratings are averaged; the index is the line
-        number.
+        Table with the columns query and rating, before repeated ratings are averaged, indexed by
+        line number.
     listeners, tracks : DataFrame or None
-        One row per listener or track: listener_id or track_id, and the columns that are constant
-        within listeners or tracks.
+        One row per listener or track, with the column listener_id or track_id and the columns that
+        have one value per listener or track.
     notes : list of str
-        Sentences about content that was left out, averaged or not used.
+        Messages about content that was dropped, averaged or not used.
     wordings : dict of str to str
-        Column → wording of its question, from a second row of headers.
+        Wording of each column's question, from a second header row.
     """
 
     ratings: pd.DataFrame
@@ -107,24 +108,18 @@ def read_sheet(
     Parameters
     ----------
     path : pathlib.Path
-        CSV file (any separator; UTF-8 or UTF-16) or XLSX file. *Long*: columns of tracks and
-        ratings, and optionally of listeners and queries. *One row per listener and track*: columns
-        of listeners and tracks; every other numeric column is a question. *One row per track*: a
-        column of tracks; every other numeric column is a question or, with names such as ``P01``,
-        a listener. *One row per listener*: columns named after a track, or after a track and a
-        query (``song1 liking``), contain ratings; the first of the other columns names the
-        listener.
+        CSV file (any separator; UTF-8 or UTF-16) or XLSX file.
     track_ids : sequence of str, optional
         Names of the tracks, if known; required if there is one row per listener.
     query : str
-        Name of the query, if the spreadsheet does not give it.
+        Name of the query, if the spreadsheet does not contain it.
     listener, track : str, optional
-        Columns that name listeners and tracks; by default, they are inferred from the columns'
-        names and content.
+        Columns that identify listeners and tracks; by default, inferred from the columns' names
+        and content.
     questions : sequence of str
-        Columns of ratings; by default, all columns that may contain ratings.
+        Columns that contain ratings; by default, all columns that may do so.
     worksheet : str, optional
-        Worksheet of a workbook; by default, the largest that contains ratings.
+        Worksheet to read; by default, the largest worksheet that contains ratings.
     missing : sequence of float
         Codes for missing answers, such as -9.
 
@@ -135,7 +130,20 @@ def read_sheet(
     Raises
     ------
     StudyError
-        If the spreadsheet has none of these layouts, or has cells that cannot be interpreted.
+        If the spreadsheet has another layout, or contains cells that cannot be interpreted.
+
+    Notes
+    -----
+    The four layouts are:
+
+    - one row per rating: columns of tracks and ratings and, optionally, of listeners and queries;
+    - one row per listener and track: columns of listeners and tracks, and a numeric column for each
+      question;
+    - one row per track: a column of tracks, and a numeric column for each question or, with names
+      such as ``P01``, for each listener;
+    - one row per listener: a column for each track, or for each track and query (``song1 liking``).
+      The listeners' names are in a column with a usual name, such as ``participant``, or in the
+      first column with few repeated values.
     """
     sheets = read_worksheets(path, worksheet)
     errors: list[StudyError] = []
@@ -168,14 +176,14 @@ def _interpret(path, cells, track_ids, query, listener, track, questions, codes)
         cells = split_keys(cells, track_ids, notes)
     cells, rating = drop_other_trials(cells, track_ids, notes, expanded)
     counts = {name: to_numbers(clean_answers(cells[name])).nunique() for name in expanded}
-    # a constant column, such as the index of a button "Continue", is not a question if others vary
+    # a constant column, such as the index of a "Continue" button, is no question if others vary
     least = 2 if max(counts.values(), default=0) > 1 else 1
     expanded = [name for name in expanded if counts[name] >= least]
     if expanded and not columns_by_track(cells, track_ids):
         questions, rating = questions or expanded, None
     columns = _Columns(path, cells, track_ids, listener, track, list(questions), rating)
     long = columns.to_long(query)
-    long = long.dropna(subset=["rating"]) if expanded else long  # keys missing from some objects
+    long = long.dropna(subset=["rating"]) if expanded else long  # some objects lack some keys
     long = _drop_summaries(long, track_ids, notes)
     table = _read_numbers(path, long, columns, notes, codes)
     table["track_id"] = match_tracks(table["track_id"], columns.track_ids)
@@ -196,7 +204,7 @@ def _interpret(path, cells, track_ids, query, listener, track, questions, codes)
 
 
 class _Columns:
-    """Roles of a spreadsheet's columns, such as tracks, listeners, queries and ratings."""
+    """Roles of a spreadsheet's columns: tracks, listeners, queries, ratings and others."""
 
     def __init__(self, path, sheet, track_ids, listener, track, questions, rating=None):
         self.path, self.sheet, self.track_ids = path, sheet, track_ids
@@ -209,7 +217,7 @@ class _Columns:
             matching = self._matching(named)
             self.roles["track_id"] = named if named in matching or not matching else matching[0]
             if self.by_track and not matching:
-                self.roles["track_id"] = None  # then "id" names the listener
+                self.roles["track_id"] = None  # a column "id" then identifies listeners
         self.roles["query"] = self._find("query")
         listeners = [name for name in sheet if self._may_be_listener(name)]
         self.roles["listener_id"] = listener or self._find("listener_id", names=listeners)
@@ -223,10 +231,10 @@ class _Columns:
             self.questions = varied or self.questions
         several = not self.roles["query"] and len(self.questions) > 1 and not rating
         if self.roles["listener_id"] and several:
-            self.roles["rating"] = None  # one of several questions
+            self.roles["rating"] = None  # the column is only one of the questions
 
     def to_long(self, query: str) -> pd.DataFrame:
-        """Return one row per cell with a rating; the index is the line number in the sheet."""
+        """Return a table with one row per rating, indexed by line number in the sheet."""
         roles = {role: name for role, name in self.roles.items() if name}
         if "track_id" in roles and "rating" in roles:
             names = {name: role for role, name in roles.items()}
@@ -242,15 +250,15 @@ class _Columns:
         raise StudyError(self.path.parent, [self._unknown_form()])
 
     def _melt(self, keys: Sequence[str], columns: list[str], header: str) -> pd.DataFrame:
-        """Return one row per cell of `columns`; a new column `header` has the columns' names."""
+        """Return one row per cell of `columns`; a new column, `header`, contains their names."""
         keys = [role for role in keys if self.roles[role]]
         names = [self.roles[role] for role in keys]
-        # temporary names that no column of the sheet has, unlike "rating"
+        # temporary names, because the sheet may already have a column named "rating"
         table = self.sheet.melt(names, columns, "\0header", "\0cell", ignore_index=False)
         return table.set_axis([*keys, header, "rating"], axis=1)
 
     def _unknown_form(self) -> Problem:
-        """Describe the problem of a sheet in which no ratings were recognised."""
+        """Return the problem to report for a sheet in which no ratings were recognised."""
         taken = {name for name in self.roles.values() if name}
         others = [
             name
@@ -284,12 +292,14 @@ class _Columns:
         return [name for name in others if self.sheet[name].notna().any()]
 
     def facts(self, role: str) -> pd.DataFrame | None:
-        """Return the columns that have one value per listener or track, as a table.
+        """Return a table of the columns that have one value per listener or track.
+
+        Return None if no column identifies the listeners or tracks, or no column describes tracks.
 
         Parameters
         ----------
         role : {'listener_id', 'track_id'}
-            Unit of the rows.
+            ``'listener_id'`` for one row per listener, ``'track_id'`` for one row per track.
         """
         key = self.roles[role]
         names = self._fact_columns(role)
@@ -320,7 +330,7 @@ class _Columns:
             name
             for name in self.sheet
             if name not in self.used
-            and name not in ("listener_id", "track_id")  # names of the keys in the result
+            and name not in ("listener_id", "track_id")  # reserved for the identifiers
             and not is_technical(name)
             and self.sheet.loc[self.sheet[key].notna(), name].astype(str).nunique() > 1
             and by_key[name].nunique(dropna=False).max() == 1
@@ -344,16 +354,16 @@ class _Columns:
         return [name for name in names if not any(name in part for part in fixed)] or names
 
     def _describes_tracks(self, name: str) -> bool:
-        """Return True for a property of tracks, or a statistic such as ``groove_std``."""
+        """Return True for a column of track properties, or of statistics such as ``groove_std``."""
         track = self.roles["track_id"]
         if not track or self.sheet[track].dropna().duplicated().any():
             return False
         return plain_header(name) in TRACK_FACTS or bool(STATISTIC.search(header_words(name)))
 
     def _may_be_listener(self, name: str) -> bool:
-        """Return False for a column “id” with one value per track, True for any other column.
+        """Return False for an “id” column with one value per track, and True for other columns.
 
-        Such a column may number the tracks.
+        Such an “id” column probably numbers the tracks.
         """
         track = self.roles["track_id"]
         if plain_header(name) != "id" or not track or name == track:
@@ -361,7 +371,7 @@ class _Columns:
         return self.sheet.groupby(track)[name].nunique().max() > 1
 
     def _find_rating(self) -> str | None:
-        """Find the column of ratings by name, if possible among the columns with numbers."""
+        """Find the column of ratings by name, preferably among the columns with numbers."""
         numeric = self._find_questions()
         facts = [self._constant_within(role, numeric) for role in ("listener_id", "track_id")]
         if any(not any(name in names for names in facts) for name in numeric):
@@ -379,7 +389,7 @@ class _Columns:
         return columns
 
     def _constant_within(self, role: str, names: list[str]) -> list[str]:
-        """Select the columns with one value per listener or track; empty if either is unknown."""
+        """Return the columns with one value per listener or track; none if either is unknown."""
         listener, track = self.roles["listener_id"], self.roles["track_id"]
         if not listener or not track or not self.sheet[self.roles[role]].duplicated().any():
             return []
@@ -393,14 +403,14 @@ class _Columns:
     def _matching(self, named: str | None) -> list[str]:
         """List the columns in which at least half of the cells are known tracks, best match first.
 
-        If tracks are named by numbers, columns of listeners, ratings, ages, positions and trials
-        may match by chance. Columns with such names are ignored, unless no other column can contain
-        the tracks.
+        If the names of the tracks are numbers, columns of listeners, ratings, ages, positions and
+        trials may match by chance. Columns with such names are ignored, unless no other column can
+        contain the tracks.
 
         Parameters
         ----------
         named : str or None
-            Column with a usual name for tracks, if there is one.
+            Column whose name suggests that it contains tracks, if there is one.
         """
         folded = {name.casefold() for name in self.track_ids}
         shares = {}
@@ -429,7 +439,7 @@ class _Columns:
         return None
 
     def _names_rows(self, name: str) -> bool:
-        """Return True for a column that may name listeners, because few of its values recur."""
+        """Return True if a column may identify listeners, because few of its values recur."""
         cells = self.sheet[name]
         return cells.is_unique or (
             2 * cells.nunique() >= len(cells) and not self._has_numbers(name)
@@ -471,7 +481,7 @@ class _Columns:
 def _read_numbers(
     path: Path, long: pd.DataFrame, columns: _Columns, notes: list[str], codes: Sequence[float]
 ) -> pd.DataFrame:
-    """Return the rows with an answer, with ratings as numbers and identifiers as strings."""
+    """Return the rows with an answer; convert ratings to numbers and identifiers to strings."""
     names = [c for c in ("track_id", "query", "rating", "listener_id") if c in long]
     answers = clean_answers(long["rating"], long["query"])
     answers = answers.mask(to_numbers(answers).isin(list(codes)))
@@ -479,7 +489,7 @@ def _read_numbers(
     if count := int((missing & long["track_id"].notna()).sum()):
         notes.append(f"{count:,} missing answer{'s were' if count > 1 else ' was'} dropped.")
     if rows := long.index[missing & long["track_id"].isna()].nunique():
-        notes.append(f"Dropped, since they have no track and no rating: {rows:,} row(s).")
+        notes.append(f"Dropped {rows:,} row(s) with neither a track nor a rating.")
     table = long[names].assign(rating=answers).dropna(subset=["rating"])
     numbers = to_numbers(table["rating"])
     named = columns.roles
@@ -528,13 +538,13 @@ def _has_no_number(cell: object) -> bool:
 
 
 def _compare_spellings(listeners: pd.Series, notes: list[str]) -> None:
-    """Add notes about listeners whose names differ only in case, or are e-mail addresses."""
+    """Add notes about listeners' names that differ only in case or are e-mail addresses."""
     names = pd.Series(listeners.unique())
     for alike in names.groupby(names.str.casefold()).agg(list):
         if len(alike) > 1:
-            notes.append(f"Only capitals distinguish the listeners {', '.join(alike)}.")
+            notes.append(f"Listeners whose names differ only in case: {', '.join(alike)}.")
     if names.str.contains("@").any():
-        notes.append("Listeners are named by e-mail addresses: replace them before publishing.")
+        notes.append("Listeners are named by e-mail addresses; replace these before publishing.")
 
 
 def _drop_summaries(table: pd.DataFrame, track_ids: list[str], notes: list[str]) -> pd.DataFrame:
@@ -546,19 +556,19 @@ def _drop_summaries(table: pd.DataFrame, track_ids: list[str], notes: list[str])
         return table
     cells = names[summary].to_numpy().ravel()
     listed = dict.fromkeys(name for name in cells if _is_summary(name))
-    notes.append(f"Dropped, since they summarise others: the rows {', '.join(listed)}.")
+    notes.append(f"Dropped rows that summarise other rows: {', '.join(listed)}.")
     return table[~summary]
 
 
 def _average_repetitions(
     path: Path, table: pd.DataFrame, columns: _Columns, notes: list[str]
 ) -> pd.DataFrame:
-    """Average repeated ratings of a track by a listener; keep the columns of ``ratings.csv``.
+    """Average repeated ratings of a track by the same listener.
 
     Raises
     ------
     StudyError
-        If repeated ratings belong to different conditions, or if no column identifies the
+        If repeated ratings are from different conditions, or if no column identifies the
         repetitions or the listeners.
     """
     keys = [c for c in ("track_id", "query", "listener_id") if c in table]
@@ -587,8 +597,8 @@ def _average_repetitions(
     ]
     if conditions:
         details = {"value": ", ".join(sorted(map(str, sheet[conditions[0]].dropna().unique()))[:5])}
-        kind = problem("several_conditions", path.name, first, conditions[0], **details)
-        raise StudyError(path.parent, [kind])
+        conflict = problem("several_conditions", path.name, first, conditions[0], **details)
+        raise StudyError(path.parent, [conflict])
     repetitions = [name for name in differing if counts_repetitions(name)]
     if not repetitions:
         details = {"value": ", ".join(table.iloc[row][keys]), "keys": ", ".join(keys)}
@@ -599,7 +609,7 @@ def _average_repetitions(
 
 
 def _counts_rows(name: str, cells: pd.Series) -> bool:
-    """Return True for a column of row numbers, as added to tables by pandas and R."""
+    """Return True for a column of row numbers, which pandas and R add to tables."""
     steps = to_numbers(cells).diff().iloc[1:]
     return (
         bool(ROW_NUMBERS.fullmatch(header_words(name)))

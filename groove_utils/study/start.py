@@ -21,7 +21,7 @@ from groove_utils.study.text import as_label, plain_text
 __all__ = ["start_study"]
 
 TRACKS = ["track_id", "title", "artist", "style"]
-SHOWN = 10  # names in a message
+SHOWN = 10  # maximum number of names in a message
 
 
 def start_study(
@@ -47,30 +47,30 @@ def start_study(
         The study folder to write; it must not already contain a study.
     audio : path-like or None
         Directory of sound files. Style, artist and title are read from paths such as
-        ``STYLE/ARTIST - TITLE.ext``. If a file name contains no artist, the whole name is
-        used as the artist; the style of files outside sub-folders is ``unknown``. Artists and
-        styles can be corrected in ``tracks.csv``. Files without ratings are left out. If None, the
+        ``STYLE/ARTIST - TITLE.ext``. If a file name contains no artist, the whole name is used as
+        artist and title; files that are not in a subfolder have the style ``unknown``. Artists and
+        styles can be corrected in ``tracks.csv``. Files without ratings are skipped. If None, the
         study has no audio.
     ratings : path-like
         CSV or XLSX file; see :func:`groove_utils.study.sheets.read_sheet`.
     embeddings : path-like, optional
-        Directory with files ``<model>/<track_id>.npz``, which are copied.
+        Directory of precomputed vectors, ``<model>/<track_id>.npz``, to copy into the study.
     title : str, optional
-        The study's title; the folder's name by default.
+        Title of the study; by default, the name of the folder.
     scale : (float, float), optional
         Lowest and highest possible rating. If given, codes for missing answers (-9, -99, -999,
         99, 999) outside this scale are dropped. By default, the range of the ratings; if the ranges
-        of questions differ more than twofold, each question has its own scale.
+        of questions differ by more than a factor of two, each question has its own scale.
     query : str
-        Name of the query, if the spreadsheet does not give it.
+        Name of the query, if the spreadsheet does not contain it.
     listener, track : str, optional
-        Columns of the spreadsheet that name listeners and tracks, if they cannot be inferred.
+        Columns that identify listeners and tracks, if they cannot be inferred.
     questions : sequence of str
-        Columns of ratings; by default, all columns that may contain ratings.
+        Columns that contain ratings; by default, all columns that may do so.
     worksheet : str, optional
-        Worksheet of a workbook; by default, the largest that contains ratings.
+        Worksheet to read; by default, the largest worksheet that contains ratings.
     report : callable, optional
-        Function called with sentences on how the input was interpreted and what was left out.
+        Function called with messages about how the input was interpreted and what was skipped.
 
     Returns
     -------
@@ -113,12 +113,12 @@ def _check_scale(folder: Path, scale: tuple[float, float] | None) -> None:
 
 
 def _codes_outside(scale: tuple[float, float]) -> list[float]:
-    """Return the usual codes of missing answers that are outside a scale."""
+    """Return the usual codes for missing answers that are outside a scale."""
     return [code for code in MISSING_CODES if not scale[0] <= code <= scale[1]]
 
 
 def _known_tracks(files: pd.DataFrame | None, embeddings) -> list[str]:
-    """Return the track names given by the sound files or, without audio, by the embeddings."""
+    """Return the names of the sound files or, without audio, of the files with embeddings."""
     if files is not None:
         return files["track_id"].tolist()
     vectors = [] if embeddings is None else Path(embeddings).rglob("[!.]*.npz")
@@ -139,7 +139,7 @@ def _describe_study(title: str, wording: dict, scales: dict, tracks: pd.DataFram
 
 
 def _listeners(sheet: RatingsSheet) -> dict[str, pd.DataFrame]:
-    """Return the table of listeners who rated at least one track, if listeners are known."""
+    """Return a table of listeners who rated at least one track, if listeners are known."""
     if "listener_id" not in sheet.ratings:
         return {}
     ids = sheet.ratings["listener_id"]
@@ -163,7 +163,7 @@ def _label_queries(sheet: RatingsSheet) -> dict[str, str]:
 def _join_tracks(
     folder: Path, sheet: RatingsSheet, files: pd.DataFrame | None, audio, ratings: Path
 ) -> pd.DataFrame:
-    """Return the table of rated tracks, including the sheet's columns about tracks."""
+    """Return a table of the rated tracks, including the sheet's columns about tracks."""
     rated = sheet.ratings["track_id"].unique().tolist()
     if files is None:
         tracks = pd.DataFrame([_describe_track(name, "unknown") for name in rated])
@@ -172,7 +172,7 @@ def _join_tracks(
         names = files["track_id"].tolist()
         StudyError.raise_any(folder, _unknown_tracks(rated, names, Path(audio), ratings))
         if unrated := [name for name in names if name not in set(rated)]:
-            sheet.notes.append(f"Left out, since they have no ratings: {_shorten(unrated)}.")
+            sheet.notes.append(f"Skipped tracks without ratings: {_shorten(unrated)}.")
         tracks = files[files["track_id"].isin(rated)].reset_index(drop=True)
     if sheet.tracks is None:
         return tracks
@@ -186,7 +186,7 @@ def _join_tracks(
 
 
 def _unknown_tracks(rated, track_ids, audio: Path, ratings: Path) -> list[Problem]:
-    """Return problems for rated tracks that have no sound file of a known format."""
+    """Return problems for rated tracks that have no sound file in a known format."""
     unknown = sorted(set(rated) - set(track_ids))
     others = {plain_text(f.stem): f.name for f in audio.rglob("[!.]*") if f.is_file()}
     # iCloud stores .song.wav.icloud in place of song.wav
@@ -214,7 +214,7 @@ def _find_scales(folder, sheet: RatingsSheet, scale, path: Path) -> dict[str, tu
     """
     ratings, queries = sheet.answers, sheet.ratings["query"].unique()
     if scale:
-        if len(ratings) > len(sheet.ratings):  # a mean may hide a rating outside the scale
+        if len(ratings) > len(sheet.ratings):  # averaging may hide ratings outside the scale
             StudyError.raise_any(folder, list(_outside(ratings, *scale, path)))
         return dict.fromkeys(queries, tuple(map(float, scale)))
     ends = ratings.groupby("query")["rating"].agg(["min", "max"])
@@ -239,8 +239,8 @@ def _outside(ratings: pd.DataFrame, low: float, high: float, path: Path) -> Iter
 def _outlier(ratings: pd.Series) -> float | None:
     """Return the lowest or highest rating if its distance to the others exceeds their range.
 
-    Return None if there is no such rating. At least three other values are required, or two for a
-    usual code of missing answers, such as -9.
+    Return None if there is no such rating. There must be at least three other values, or two if the
+    rating is a usual code for missing answers, such as -9.
     """
     values = np.unique(ratings)
     ends = ((values[0], values[1:]), (values[-1], values[:-1]))
@@ -264,7 +264,7 @@ def _with_scales(wording: dict[str, str], scales: dict[str, tuple[float, float]]
 
 
 def _copy_vectors(folder: Path, source: Path, tracks: list[str], notes: list[str]) -> None:
-    """Copy the vectors of the tracks, and add a note about other vectors."""
+    """Copy the vectors of the tracks, and add a note about vectors that are not copied."""
     files = [
         file
         for model in sorted(source.glob("[!.]*"))
@@ -279,16 +279,16 @@ def _copy_vectors(folder: Path, source: Path, tracks: list[str], notes: list[str
         with atomic_path(place / f"{plain_text(file.stem)}.npz") as part:
             shutil.copyfile(file, part)
     if unused := [str(file.relative_to(source)) for file in files if file not in set(used)]:
-        notes.append(f"Not copied, because no track has this name: {_shorten(unused)}.")
+        notes.append(f"Skipped vectors that are not named after a track: {_shorten(unused)}.")
 
 
 def _report(report, sheet: RatingsSheet, tracks: pd.DataFrame, scales, given) -> None:
-    """Report what was left out, and finally how the input was interpreted."""
+    """Report what was skipped, and finally how the input was interpreted."""
     for note in sheet.notes:
         report(note)
     for name, facts in (("listeners", sheet.listeners), ("tracks", sheet.tracks)):
         if facts is not None and len(names := list(facts.columns[1:])):
-            report(f"Facts about {name}: {', '.join(names)}.")
+            report(f"Columns about {name}: {', '.join(names)}.")
     listeners = sheet.ratings.get("listener_id", pd.Series(dtype=str)).nunique()
     by = f" by {_count(listeners, 'listener')}" if listeners else ", without listeners"
     ends = {f"{low:g} to {high:g}" for low, high in scales.values()}

@@ -19,7 +19,7 @@ def stem_subsets(stems: Iterable[str] = STEMS) -> list[tuple[str, ...]]:
     Parameters
     ----------
     stems : iterable of str
-        Stems; ``drums, bass, other, vocals`` by default.
+        Names of the stems; by default, ``drums, bass, other, vocals``.
 
     Returns
     -------
@@ -40,7 +40,7 @@ def stem_subsets(stems: Iterable[str] = STEMS) -> list[tuple[str, ...]]:
     stems = tuple(stems)
     if len(set(stems)) < len(stems):
         raise DetailedError(
-            f"stems are {', '.join(stems)}: one appears twice. Name each only once.",
+            f"stems are {', '.join(stems)}; expected each name only once.",
             kind="duplicate",
             value=stems,
         )
@@ -71,7 +71,7 @@ def parse_subset(subset: str | Iterable[str], stems: Iterable[str] = STEMS) -> t
     subset : str or iterable of str
         Name of a subset, such as ``"drums+bass"``, or its stems.
     stems : iterable of str
-        Known stems.
+        Names of all stems.
 
     Raises
     ------
@@ -88,8 +88,8 @@ def parse_subset(subset: str | Iterable[str], stems: Iterable[str] = STEMS) -> t
     names, stems = list(subset), list(stems)
     if not set(names) <= set(stems) or len(set(names)) < len(names):
         raise DetailedError(
-            f"subset {'+'.join(map(str, names))!r}: expected each of its stems once, out of "
-            f"{', '.join(stems)}.",
+            f"subset is {'+'.join(map(str, names))!r}; expected any of the stems "
+            f"{', '.join(stems)}, each at most once.",
             kind="unknown_stem",
             value=tuple(names),
         )

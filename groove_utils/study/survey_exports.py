@@ -1,4 +1,4 @@
-"""Preparation of spreadsheets exported by survey or experiment software."""
+"""Prepare spreadsheets exported from survey or experiment software."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from groove_utils.study.headers import HEADERS, header_words, may_be_question, p
 
 __all__ = ["drop_other_trials", "drop_previews", "drop_second_headers", "expand_objects"]
 
-# columns in which experiment software names the kinds of trials: jsPsych, Gorilla, lab.js
+# columns that contain the kind of each trial in exports from jsPsych, Gorilla and lab.js
 TRIAL_KINDS = ("trial_type", "zone_type", "response_type", "sender_type")
-IMPORT_ID = '{"ImportId"'  # beginning of the identifiers in exports of Qualtrics
-MOST_HEADERS = 3  # rows below the header
-SHOWN = 60  # characters of a cell in a note
+IMPORT_ID = '{"ImportId"'  # beginning of the identifiers in exports from Qualtrics
+MOST_HEADERS = 3  # maximum number of rows below the header that describe the columns
+SHOWN = 60  # maximum number of characters to quote from a cell
 
 
 def drop_second_headers(sheet: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, pd.Series]:
     """Drop rows below the header that describe the columns, such as the wordings of questions.
 
-    Qualtrics writes the wordings and a row of identifiers (``{"ImportId":"QID1"}``); other software
-    writes labels or units. Such rows are recognised because they contain only text above columns of
-    numbers, and no cell that recurs in later rows.
+    Qualtrics adds a row of wordings and a row of identifiers (``{"ImportId":"QID1"}``); other
+    software adds labels or units. Such rows are recognised because they contain only text, even in
+    columns of numbers, and because none of their cells recurs in later rows.
 
     Parameters
     ----------
     sheet : DataFrame
-        Cells below the first row of headers.
+        Cells below the first header row.
     notes : list of str
-        If rows are dropped, a sentence about them is appended.
+        List to which a message is appended if rows are dropped.
 
     Returns
     -------
     sheet : DataFrame
         The sheet without these rows.
     wordings : Series
-        The first of the dropped rows; empty if no row was dropped.
+        The first dropped row; empty if no row was dropped.
     """
     marked = sheet.iloc[:MOST_HEADERS].map(lambda cell: str(cell).startswith(IMPORT_ID))
     rows = max((k + 1 for k, is_marked in enumerate(marked.any(axis=1)) if is_marked), default=0)
@@ -52,12 +52,12 @@ def drop_second_headers(sheet: pd.DataFrame, notes: list[str]) -> tuple[pd.DataF
     lines = " and ".join(str(line) for line in sheet.index[:rows])
     first = next(iter(sheet.iloc[0].dropna()), "")
     shown = " ".join(str(first).split())[:SHOWN]
-    notes.append(f"Dropped, since they describe the columns: row {lines} (“{shown}” …).")
+    notes.append(f"Dropped additional header row(s): {lines} (“{shown}” …).")
     return sheet.iloc[rows:], sheet.iloc[0]
 
 
 def _describes_columns(sheet: pd.DataFrame) -> bool:
-    """Return True if the first row contains labels of the columns instead of answers."""
+    """Return True if the first row contains column labels instead of answers."""
     if len(sheet) < 3:
         return False
     first, rest = sheet.iloc[0].dropna(), sheet.iloc[1:]
@@ -81,9 +81,9 @@ def _describes_columns(sheet: pd.DataFrame) -> bool:
 
 
 def drop_previews(sheet: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
-    """Drop previews and test responses of a Qualtrics survey.
+    """Drop previews and test responses from a Qualtrics export.
 
-    Sentences about dropped rows, and about unfinished responses, are appended to `notes`.
+    Messages about dropped rows and about unfinished responses are appended to `notes`.
     """
     words = {header_words(name): name for name in sheet}
     if not {"status", "finished", "response_id"} <= set(words):
@@ -91,32 +91,31 @@ def drop_previews(sheet: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     status = sheet[words["status"]].astype(str).str.casefold()
     previews = status.isin(["survey preview", "survey test", "1", "2"])
     if previews.any():
-        notes.append(
-            f"Dropped, since they are previews (column Status): {previews.sum():,} row(s)."
-        )
+        notes.append(f"Dropped {previews.sum():,} row(s) with previews (column Status).")
     sheet = sheet[~previews]
     unfinished = sheet[words["finished"]].astype(str).str.casefold().isin(["false", "0"])
     if unfinished.any():
-        notes.append(f"Kept, though unfinished (column Finished): {unfinished.sum():,} row(s).")
+        notes.append(f"Kept {unfinished.sum():,} unfinished row(s) (column Finished).")
     return sheet
 
 
 def expand_objects(sheet: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, list[str]]:
-    """Expand answers such as ``{"Q0": 5, "Q1": 3}``, which jsPsych writes, into one column per key.
+    """Expand JSON answers from jsPsych, such as ``{"Q0": 5, "Q1": 3}``, into one column per key.
 
     Parameters
     ----------
     sheet : DataFrame
-        The sheet to expand.
+        Sheet to expand.
     notes : list of str
-        A sentence about each expanded column is appended.
+        List to which a message about each expanded column is appended.
 
     Returns
     -------
     sheet : DataFrame
-        The sheet with the new columns; cells without an object stay in the old column.
+        The sheet with the new columns. Cells without a JSON object remain in the original column.
     questions : list of str
-        New columns with numbers, and the old column if its other cells contain numbers.
+        Names of the new columns that contain numbers, and of the original column if its remaining
+        cells contain numbers.
     """
     named = [
         name
@@ -144,7 +143,7 @@ def expand_objects(sheet: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame,
             questions.append(name)
         questions += new
         sheet = sheet.assign(**{name: others}).join(table)
-        notes.append(f"The column {name} contains JSON; its keys are columns: {', '.join(table)}.")
+        notes.append(f"The JSON in column {name} was split into columns: {', '.join(table)}.")
     return sheet, questions
 
 
@@ -177,25 +176,25 @@ def drop_other_trials(
     """Drop trials that are not ratings, such as instructions, from the log of an experiment.
 
     A kind of trial is kept if at least one trial of that kind has a numeric response and a known
-    track as its stimulus. If no tracks are known, any stimulus other than HTML is accepted.
+    track. If no tracks are known, any stimulus that is not HTML counts as a track.
 
     Parameters
     ----------
     sheet : DataFrame
-        The log, one row per trial.
+        Log with one row per trial.
     track_ids : list of str
         Names of the tracks; empty if unknown.
     notes : list of str
-        If trials are dropped, a sentence about them is appended.
+        List to which a message is appended if trials are dropped.
     questions : list of str
-        Columns of ratings from :func:`expand_objects`.
+        Columns of ratings, as returned by :func:`expand_objects`.
 
     Returns
     -------
     sheet : DataFrame
         The remaining trials.
     rating : str or None
-        Column of ratings; None if it is unknown, or if the sheet is not such a log.
+        Column of ratings; None if it is unknown, or if the sheet is not an experiment's log.
     """
     words = {header_words(name): name for name in reversed(sheet.columns)}
     kinds, rating, track = (
@@ -217,5 +216,5 @@ def drop_other_trials(
         return sheet, rating if rated.any() else None
     counts = sheet.loc[others, kinds].value_counts(sort=False)
     listed = ", ".join(f"{kind} ({count:,})" for kind, count in counts.items())
-    notes.append(f"Dropped, since they are not ratings of tracks (column {kinds}): {listed}.")
+    notes.append(f"Dropped trials that are not ratings of tracks (column {kinds}): {listed}.")
     return sheet[~others], rating

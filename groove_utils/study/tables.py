@@ -22,30 +22,30 @@ __all__ = [
 
 IDENTIFIERS = ("track_id", "listener_id", "query", "title", "artist", "style", "audio")
 RATING_COLUMNS = ("track_id", "query", "rating", "listener_id")
-# columns of each table that other tables may not have, since the tables are joined
+# columns reserved for each table: other tables may not have them, because the tables are joined
 OWN_COLUMNS = {
     "tracks.csv": {"track_id", "title", "artist", "style", "audio"},
     "listeners.csv": {"listener_id"},
     "ratings.csv": {*RATING_COLUMNS},
 }
-# Spellings of a missing number. In text columns they are ordinary text: an artist may be called
-# None, and NA is a country.
+# Spellings of a missing number. In text columns, they are ordinary text: an artist may be called
+# None, and NA is the country code of Namibia.
 MISSING = ("NA", "N/A", "#N/A", "NaN", "nan", "NULL", "null", "None")
 
 
 def read_csv(path: Path, **options: object) -> pd.DataFrame:
-    """Read a table without empty rows; only empty cells are treated as missing.
+    """Read a table, and drop its empty rows; only empty cells are treated as missing.
 
     Names and identifiers are normalised; see :func:`groove_utils.study.text.plain_text`. Artefacts
-    of spreadsheet programs are accepted: empty rows at the end, a comma after the last cell of each
-    row, semicolons or tabs instead of commas, and a first line ``sep=;``.
+    of spreadsheet programs are accepted: empty rows at the end, a comma at the end of each row,
+    semicolons or tabs instead of commas, and a first line such as ``sep=;``.
 
     Parameters
     ----------
     path : pathlib.Path
-        The table's file.
+        CSV file.
     **options
-        Options of :func:`pandas.read_csv`.
+        Keyword arguments for :func:`pandas.read_csv`.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def read_csv(path: Path, **options: object) -> pd.DataFrame:
     frame = frame.drop(columns=unnamed)
     for name in frame.columns.intersection(IDENTIFIERS[:-1]):
         texts = frame[name].map(plain_text, na_action="ignore")
-        frame[name] = texts.astype(frame[name].dtype)  # also where all cells are empty
+        frame[name] = texts.astype(frame[name].dtype)  # even if all cells are empty
     return frame.dropna(how="all")
 
 
@@ -84,12 +84,12 @@ def _read_header(path: Path) -> tuple[str, list[str], int]:
     """Return a table's separator, its column names, and the number of lines above them."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         lines = [file.readline(1 << 16), file.readline(1 << 16)]
-    stated = re.fullmatch(r"sep=(.)\s*", lines[0])
-    header = lines[1 if stated else 0]
+    sep_line = re.fullmatch(r"sep=(.)\s*", lines[0])
+    header = lines[1 if sep_line else 0]
     guess = "," if "," in header else next((mark for mark in ";\t" if mark in header), ",")
-    separator = stated.group(1) if stated else guess
+    separator = sep_line.group(1) if sep_line else guess
     names = next(csv.reader([header], delimiter=separator), [])
-    return separator, [plain_text(name) for name in names], int(bool(stated))
+    return separator, [plain_text(name) for name in names], int(bool(sep_line))
 
 
 def read_table(folder: Path, file: str) -> pd.DataFrame:
@@ -115,7 +115,7 @@ def unread_columns(file: str, columns: Iterable[str]) -> list[str]:
     """Return the columns of a table that no analysis reads.
 
     In ``ratings.csv``, these are all columns except track_id, query, rating and listener_id. In
-    ``tracks.csv`` and ``listeners.csv``, these are columns with the name of a column of another
+    ``tracks.csv`` and ``listeners.csv``, these are columns whose names are reserved for another
     table.
 
     Examples
@@ -144,10 +144,10 @@ def as_numbers(column: pd.Series) -> pd.Series:
 
 
 def query_scales(meta: dict) -> dict[str, tuple[float, float]]:
-    """Return the lowest and highest possible rating of each query.
+    """Return the lowest and highest possible rating for each query.
 
-    In ``study.yml``, a query is given either as its wording, in which case it has the study's
-    scale, or as a mapping with a ``wording`` and its own ``scale``.
+    In ``study.yml``, a query is given either by its wording alone or by a mapping with a
+    ``wording`` and, optionally, a ``scale``. Queries without their own scale use the study's scale.
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ def query_scales(meta: dict) -> dict[str, tuple[float, float]]:
 
 
 def drop_missing_ratings(folder: Path) -> int:
-    """Delete rows without a rating from ``ratings.csv``, and return their number."""
+    """Delete rows without a rating from ``ratings.csv``, and return the number of deleted rows."""
     table = read_csv(folder / "ratings.csv", dtype=str)
     answered = table["rating"].mask(table["rating"].isin(MISSING)).notna()
     if not answered.all():
@@ -184,9 +184,9 @@ class _Dumper(yaml.SafeDumper):
 
 
 def write_study(folder: Path, meta: dict, **tables: pd.DataFrame) -> Path:
-    """Write a study's tables and its ``study.yml``; unchanged files are not written again.
+    """Write a study's tables and its ``study.yml``; unchanged files are not rewritten.
 
-    The file ``study.yml`` is written last, so a folder with this file is complete.
+    The file ``study.yml`` is written last, so a folder that contains it is complete.
 
     Parameters
     ----------
@@ -195,7 +195,7 @@ def write_study(folder: Path, meta: dict, **tables: pd.DataFrame) -> Path:
     meta : dict
         Content of ``study.yml``.
     **tables : DataFrame
-        Tables; the keywords are their file names without ``.csv``.
+        Tables to write; the keywords are the file names without ``.csv``.
     """
     for name, table in tables.items():
         write_if_changed(folder / f"{name}.csv", table.to_csv(index=False))

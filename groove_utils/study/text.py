@@ -1,4 +1,4 @@
-"""Normalisation of a study's text, and checks of names."""
+"""Normalise a study's text, and check names."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ NOT_IN_A_LINE = re.compile(
 MARKUP = re.compile(r"[`{}\\]|<[A-Za-z/!?]|\]\(")
 TAG = re.compile(r"</?[A-Za-z!?][^<>]*>")
 LONGEST_LINE = 1000  # characters
-LONGEST_NAME = 251  # bytes, so that `<name>.npz` has at most 255, which file systems allow
+LONGEST_NAME = 251  # bytes; `<name>.npz` then has at most 255, the limit of most file systems
 
 
 def plain_text(text: object) -> str:
-    r"""Normalise text to composed accents (NFC) and single spaces, without spaces at the ends.
+    r"""Compose accents (NFC), collapse runs of spaces, and strip spaces from both ends.
 
-    File names on macOS store accents as separate characters, but spreadsheets do not.
+    macOS stores accents in file names as separate characters, but spreadsheets do not.
 
     Examples
     --------
@@ -55,7 +55,7 @@ def is_label(text: str) -> bool:
 
 
 def as_label(text: object) -> str:
-    """Return a name without the markup that :func:`is_label` rejects.
+    """Remove everything from a name that :func:`is_label` rejects.
 
     Examples
     --------
@@ -67,7 +67,7 @@ def as_label(text: object) -> str:
 
 
 def is_file_name(text: str) -> bool:
-    """Return True if an identifier can be used as a file name, without a path.
+    """Return True if an identifier is a valid file name, not a path.
 
     Examples
     --------

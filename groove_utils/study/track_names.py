@@ -1,4 +1,4 @@
-"""Recognition of track names in the headers and cells of spreadsheets."""
+"""Recognise track names in the headers and cells of spreadsheets."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from groove_utils.study.text import plain_text
 
 __all__ = ["columns_by_track", "match_tracks", "name_by_wording", "split_keys"]
 
-QUANTISED = "-quantised"  # ending of Gorilla's question keys for answers as numbers
+QUANTISED = "-quantised"  # ending of question keys in Gorilla whose answers are numbers
 
 
 def name_by_wording(cells: pd.DataFrame, wordings: pd.Series, track_ids: list[str]) -> pd.DataFrame:
-    """Rename columns to the wordings of their questions if only the wordings contain track names.
+    """Rename columns to their questions' wordings if only the wordings contain track names.
 
     Parameters
     ----------
     cells : DataFrame
-        The sheet.
+        Sheet whose columns are renamed.
     wordings : Series
         Wording of each column's question; may be empty.
     track_ids : list of str
@@ -39,7 +39,7 @@ def name_by_wording(cells: pd.DataFrame, wordings: pd.Series, track_ids: list[st
 
 
 def match_tracks(cells: pd.Series, track_ids: list[str]) -> pd.Series:
-    """Replace cells with the names of the known tracks to which they refer.
+    """Replace each cell with the name of the known track that it refers to.
 
     Case is ignored, unless two tracks differ only in case. Leading zeros are ignored, because
     spreadsheets drop them. If a cell refers to no known track, its path and suffix are removed.
@@ -62,17 +62,17 @@ def match_tracks(cells: pd.Series, track_ids: list[str]) -> pd.Series:
 
 
 def _numbered(track_ids: list[str]) -> dict[int, str]:
-    """Map numbers to the tracks that they name, omitting numbers that name several tracks."""
+    """Map each number to the track that it names, such as 1 to ``01``; omit ambiguous numbers."""
     counts = Counter(int(name) for name in set(track_ids) if name.isdecimal())
     return {int(name): name for name in track_ids if name.isdecimal() and counts[int(name)] == 1}
 
 
 def columns_by_track(sheet: pd.DataFrame, track_ids: list[str]) -> dict[str, tuple[str, str]]:
-    """Map columns that are named after a track to pairs (track, query).
+    """Map each column whose name contains a track's name to a (track, query) pair.
 
-    The track is at the beginning or the end of the name, or in brackets at the end, as in grids of
-    Google Forms and LimeSurvey. Case is ignored, unless two tracks differ only in case. Queries
-    without any numeric rating are left out.
+    The track's name must be at the beginning or end of the column's name, or in brackets at its
+    end, as in grid questions from Google Forms and LimeSurvey. Case is ignored, unless two tracks
+    differ only in case. Queries without any numeric rating are excluded if other queries have one.
     """
     split = _splitter(track_ids)
     columns = {column: names for column in sheet.columns if (names := split(column))}
@@ -87,7 +87,7 @@ def columns_by_track(sheet: pd.DataFrame, track_ids: list[str]) -> dict[str, tup
 
 
 def _splitter(track_ids: list[str]) -> Callable[[str], tuple[str, str] | None]:
-    """Return a function that splits a name such as ``song1_liking`` into track and query."""
+    """Return a function that splits names such as ``song1_liking`` into track and query."""
     folded = {name.casefold() for name in track_ids}
     # case is not ignored if two names differ only in case
     fold = str.casefold if len(folded) == len(set(track_ids)) else str
@@ -104,8 +104,8 @@ def _splitter(track_ids: list[str]) -> Callable[[str], tuple[str, str] | None]:
             return numbered[int(name)], ""
         for track in names:
             if (query := _question_about(name, track, fold)) is not None:
-                times = NO_ANSWER.search(header_words(name[len(track) :]))
-                return None if times else (track, query)
+                has_no_answers = NO_ANSWER.search(header_words(name[len(track) :]))
+                return None if has_no_answers else (track, query)
         return None
 
     return split
@@ -114,8 +114,8 @@ def _splitter(track_ids: list[str]) -> Callable[[str], tuple[str, str] | None]:
 def split_keys(sheet: pd.DataFrame, track_ids: list[str], notes: list[str]) -> pd.DataFrame:
     """Split a column with cells such as ``song1_liking`` into a track column and a query column.
 
-    Gorilla names such a column “Question Key”, and pandas names it ``variable``. If Gorilla writes
-    an answer twice, only the row with the number is kept.
+    Such a column is called “Question Key” in Gorilla and ``variable`` in tables from pandas. If
+    Gorilla exports an answer twice, as text and as a number, only the number is kept.
     """
     if not track_ids or {"track", "query"} & set(sheet):
         return sheet
@@ -140,7 +140,7 @@ def split_keys(sheet: pd.DataFrame, track_ids: list[str], notes: list[str]) -> p
 
 
 def _question_about(column: str, track: str, fold: Callable[[str], str]) -> str | None:
-    """Remove a track from the beginning or end of a column's name; None if it is not there."""
+    """Remove a track's name from the start or end of a column's name; None if it is absent."""
     remainder = column[len(track) :].lstrip()
     if fold(column[: len(track)]) == fold(track) and not column[len(track) :][:1].isalnum():
         suffix = SOUND_SUFFIX.match(remainder)

@@ -1,4 +1,4 @@
-"""Reading the cells of workbooks and delimited text files."""
+"""Read the cells of workbooks and delimited text files."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from groove_utils.study.text import plain_text
 
 __all__ = ["read_worksheets"]
 
-EMPTY = {"keep_default_na": False, "na_values": [""]}  # for pandas: only these are missing
-EXPECTED = "a workbook, or separated UTF-8 text with a header"
+EMPTY = {"keep_default_na": False, "na_values": [""]}  # for pandas: only empty cells are missing
+EXPECTED = "a workbook, or delimited UTF-8 text with a header"
 BYTE_ORDER_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 OLE = b"\xd0\xcf\x11\xe0"  # first bytes of Excel 97 workbooks and of password-protected ones
 # first bytes of other files that contain tables
 FORMATS = {
-    b"PK": "an archive, or a workbook of a program other than Excel",
-    b"$FL": "a data file of SPSS",
-    b"<stata": "a data file of Stata",
+    b"PK": "an archive, or a workbook from a program other than Excel",
+    b"$FL": "an SPSS data file",
+    b"<stata": "a Stata data file",
     b"{": "JSON",
     b"[": "JSON",
     b"%PDF": "a PDF",
@@ -47,8 +47,9 @@ def read_worksheets(path: Path, worksheet: str | None = None) -> dict[str, pd.Da
     Returns
     -------
     dict of str to DataFrame
-        Name of each non-empty worksheet → its cells below the header, indexed by line number. The
-        worksheet with the most filled cells comes first. For a text file, the name is empty.
+        Non-empty worksheets by name, each with the cells below its header, indexed by line number.
+        The worksheet with the most filled cells comes first. A text file has one worksheet, whose
+        name is empty.
 
     Raises
     ------
@@ -68,20 +69,20 @@ def read_worksheets(path: Path, worksheet: str | None = None) -> dict[str, pd.Da
         if archive and "xl/workbook.xml" in archive.namelist():
             sheets = _read_workbook(path, worksheet)
         elif path.suffix.lower() in {".xlsx", ".xlsm"}:
-            raise ValueError("not a workbook of Excel")
+            raise ValueError("not an Excel workbook")
         else:
             sheets = {"": _read_text(path, start)}
         sheets = {name: _name_columns(path, sheet) for name, sheet in sheets.items() if len(sheet)}
     if not sheets:
         raise StudyError(path.parent, [problem("empty_table", path.name, expected="cells")])
-    # a stable sort: sheets of the same size keep the order of the workbook
+    # the sort is stable: worksheets of the same size keep their order in the workbook
     return dict(sorted(sheets.items(), key=lambda item: -item[1].notna().to_numpy().sum()))
 
 
 def _read_workbook(path: Path, worksheet: str | None) -> dict[str, pd.DataFrame]:
     sheets = {}
-    with warnings.catch_warnings(), path.open("rb") as file:  # openpyxl refuses other suffixes
-        warnings.simplefilter("ignore")  # about content that openpyxl ignores, such as pictures
+    with warnings.catch_warnings(), path.open("rb") as file:  # openpyxl rejects other suffixes
+        warnings.simplefilter("ignore")  # for content that openpyxl ignores, such as pictures
         pages = {page.title: page for page in load_workbook(file).worksheets}
     if worksheet is not None and worksheet not in pages:
         details = {"value": worksheet, "worksheets": ", ".join(pages)}
@@ -111,7 +112,7 @@ def _read_text(path: Path, start: bytes) -> pd.DataFrame:
     encoding = "utf-8-sig"
     if start.startswith(BYTE_ORDER_MARKS):
         encoding = "utf-16"
-    elif max(zeros) > len(start) / 4 and not min(zeros):  # UTF-16 without a mark
+    elif max(zeros) > len(start) / 4 and not min(zeros):  # UTF-16 without a byte order mark
         encoding = "utf-16-be" if zeros[0] else "utf-16-le"
     elif b"\0" in start:
         formats = formats or ["a binary file"]
@@ -120,12 +121,12 @@ def _read_text(path: Path, start: bytes) -> pd.DataFrame:
     text = path.read_text(encoding=encoding)
     if re.match(r"\s*<(!doctype|html|table)", text, re.IGNORECASE):
         raise ValueError("a web page")
-    stated = re.match(r"sep=(.)\s*\n", text)
-    text = text[stated.end() :] if stated else text
-    separator = stated.group(1) if stated else _separator(text)
+    sep_line = re.match(r"sep=(.)\s*\n", text)
+    text = text[sep_line.end() :] if sep_line else text
+    separator = sep_line.group(1) if sep_line else _separator(text)
     options = {"header": None, "skip_blank_lines": False, "engine": "python", **EMPTY}
     sheet = pd.read_csv(io.StringIO(text), sep=separator, dtype=object, **options)
-    sheet.index += int(bool(stated))
+    sheet.index += int(bool(sep_line))
     return sheet
 
 
@@ -157,8 +158,8 @@ def _check_size(path: Path, archive: ZipFile | None) -> None:
 def _separator(text: str) -> str | None:
     """Find the separator that splits every line into the same number of columns.
 
-    Of several such separators, return the one that gives the most columns. If there is none, return
-    None.
+    If more than one separator does so, return the one that gives the most columns; if none does,
+    return None.
     """
     lines = text.splitlines()[:100]
     widths = {s: {len(row) for row in csv.reader(lines, delimiter=s) if row} for s in ",;\t|"}

@@ -63,7 +63,7 @@ def test_zones_of_gorilla_without_a_rating_are_dropped_by_name(tmp_path):
     log.loc[len(log), "Event Index"] = "END OF FILE"
     sheet = read_sheet(save(log, tmp_path / "r.csv"), SONGS)
     assert sheet.ratings.groupby("listener_id").size().to_dict() == {"1": 6, "2": 6}
-    assert sheet.notes[1] == "Dropped, since they have no track and no rating: 1 row(s)."
+    assert sheet.notes[1] == "Dropped 1 row(s) with neither a track nor a rating."
 
 
 def test_the_sheet_with_the_ratings_is_found_among_others(tmp_path):
@@ -103,7 +103,7 @@ def test_rows_and_columns_that_summarise_others_are_dropped(tmp_path, name):
     grid.loc[name] = grid.mean()
     wide = read_sheet(save(grid.reset_index(), tmp_path / "r.csv"), SONGS)
     assert set(wide.ratings["listener_id"]) == set(WHO)
-    assert wide.notes == [f"Dropped, since they summarise others: the rows {name}."]
+    assert wide.notes == [f"Dropped rows that summarise other rows: {name}."]
     by_track = read_sheet(save(grid.T.reset_index(), tmp_path / "r.csv"))
     assert set(by_track.ratings["listener_id"]) == set(WHO)
 
@@ -118,7 +118,7 @@ def test_listeners_that_differ_in_capitals_are_named(tmp_path):
     frame = grid_of("move")
     frame.loc[3, "participant"] = "P1"
     sheet = read_sheet(save(frame, tmp_path / "r.csv"))
-    assert sheet.notes == ["Only capitals distinguish the listeners p1, P1."]
+    assert sheet.notes == ["Listeners whose names differ only in case: p1, P1."]
 
 
 def test_words_and_formulas_instead_of_ratings_are_named(tmp_path):

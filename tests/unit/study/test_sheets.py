@@ -77,7 +77,7 @@ def test_it_becomes_a_study_and_is_summed_up(audio, tmp_path, capsys):
     assert main(new) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "Not used: the columns comment." in lines
-    assert "Facts about listeners: age, musician." in lines
+    assert "Columns about listeners: age, musician." in lines
     assert lines[-1] == (
         "36 ratings of 6 tracks by 3 listeners, 2 questions (want to move, pleasure), scale 1 to 7 "
         "(range of the ratings; set it with --scale)"
@@ -190,7 +190,7 @@ def test_a_study_of_ratings_and_embeddings(tmp_path):
     start_study(tmp_path / "s", None, sheet, embeddings=tmp_path / "vectors", report=said.append)
     assert validate_study(tmp_path / "s") == []
     assert load_study(tmp_path / "s").has("embeddings")
-    assert "Not copied, because no track has this name: m/more.npz." in said
+    assert "Skipped vectors that are not named after a track: m/more.npz." in said
     (tmp_path / "empty").mkdir()
     with raises(StudyError, "no_vectors", path="empty"):
         start_study(tmp_path / "t", None, sheet, embeddings=tmp_path / "empty")
@@ -201,7 +201,7 @@ def test_what_has_no_ratings_or_another_format_is_named(audio, tmp_path):
     frame = common_sheet()
     frame = frame[frame["file"] != "break05.wav"]
     start_study(tmp_path / "s", audio, save(frame, tmp_path / "r.csv"), report=said.append)
-    assert "Left out, since they have no ratings: break05." in said
+    assert "Skipped tracks without ratings: break05." in said
     assert validate_study(tmp_path / "s", n_jobs=1) == []
     (audio / "break05.wav").rename(audio / "break05.rm")
     with raises(StudyError, "unknown_format") as caught:

@@ -156,8 +156,8 @@ def test_wordings_that_name_the_tracks_below_a_header_that_does_not(tmp_path, id
     assert cells(sheet, "I move") == expected()
     assert cells(sheet, "I like") == expected(1)
     assert sheet.listeners["Q1"].tolist() == [20, 21, 22]
-    lines = "row 2 and 3" if identifiers else "row 2"
-    assert sheet.notes[0].startswith("Dropped, since they describe the columns: " + lines)
+    lines = "2 and 3" if identifiers else "2"
+    assert sheet.notes[0].startswith(f"Dropped additional header row(s): {lines} ")
 
 
 def test_wordings_below_a_header_that_names_the_tracks(tmp_path):
@@ -271,7 +271,7 @@ def test_previews_and_personal_data_of_qualtrics(tmp_path):
     assert sheet.ratings["listener_id"].unique().tolist() == [f"R_{k}" for k in range(1, 6)]
     assert list(sheet.listeners) == ["listener_id", "Q1"]
     assert [note.split(" (")[0] for note in sheet.notes[:2]] == [
-        "Dropped, since they are previews", "Kept, though unfinished",
+        "Dropped 1 row(s) with previews", "Kept 1 unfinished row(s)",
     ]  # fmt: skip
 
 
