@@ -31,7 +31,7 @@ class Representation(NamedTuple):
     hop : float
         Time in seconds between consecutive columns; the first column is at 0 s.
     rows : ndarray of float64, shape (n_rows,)
-        Frequency, pitch class or tempo of each row, in `unit`.
+        Frequency, pitch class or tempo of each row, in `unit`; 0 for a single row.
     unit : str
         ``Hz``, ``pitch class`` (0 is C), ``BPM``, or empty for a single row.
     scale : str

@@ -25,7 +25,7 @@ def check_signal(y: np.ndarray, sr: int | None = None, name: str = "the signal")
     y : array-like of float, shape (n_samples,) or (n_channels, n_samples)
         Signal with full scale −1…1.
     sr : int, optional
-        Sample rate in Hz, which is checked too if given.
+        Sample rate in Hz; if given, it is checked as well.
     name : str
         Name of the signal in error messages.
 

@@ -24,8 +24,8 @@ def load_stems(
 
     Parameters
     ----------
-    paths : mapping of stem → path
-        Path of the audio file of each stem.
+    paths : mapping of str to path-like
+        Path of each stem's audio file, by stem.
     sr : int, optional
         Sample rate in Hz to resample to; by default, the highest sample rate of the files.
     mono : bool
@@ -33,10 +33,10 @@ def load_stems(
 
     Returns
     -------
-    stems : dict of stem → ndarray of float32, shape (n_channels, n_samples)
-        Arrays of equal shape. Shorter stems are padded with silence. If some stems are mono and all
-        others have the same number of channels, the mono stems are copied to every channel. If the
-        numbers of channels differ in any other way, all stems are averaged to mono.
+    stems : dict of str to ndarray of float32, shape (n_channels, n_samples)
+        Signals of equal shape, by stem. Shorter stems are padded with silence. If some stems are
+        mono and all others have the same number of channels, the mono stems are copied to every
+        channel. If the numbers of channels differ in any other way, all stems are averaged to mono.
     sr : int
         Sample rate of all stems in Hz.
 
@@ -65,15 +65,15 @@ def regroup_stems(stems: Mapping[str, np.ndarray], names: Sequence[str]) -> dict
 
     Parameters
     ----------
-    stems : mapping of stem → ndarray
-        True stems of one song, for example drums, bass, other and vocals.
+    stems : mapping of str to ndarray
+        True stems of one song by name, for example drums, bass, other and vocals.
     names : sequence of str
         Names of the separator's stems. The reference for ``percussive`` is the drums, and the
         reference for ``harmonic`` is the sum of all other stems.
 
     Returns
     -------
-    dict of name → ndarray
+    dict of str to ndarray
         Reference for each name; names without a corresponding true stem are omitted.
     """
     groups = {
@@ -148,16 +148,17 @@ def swap_stem(
 
     Parameters
     ----------
-    stems : mapping of track_id → mapping of stem → path
-        Paths of all stems of each song.
+    stems : mapping of str to mapping of str to path-like
+        Paths of all stems of all songs, by track_id and stem.
     stem : str
         Name of the stem to replace.
-    partners : mapping of track_id → track_id
-        Partner of each song, for instance the column ``partner`` from :func:`tempo_partners`.
+    partners : mapping of str to str
+        The track_id of each song's partner, by track_id; for instance, the column ``partner`` from
+        :func:`tempo_partners`.
 
     Returns
     -------
-    dict of track_id → dict of stem → path
-        Paths of the stems after the replacement. No file is decoded.
+    dict of str to dict of str to path-like
+        Paths after the replacement, by track_id and stem. No file is decoded.
     """
     return {track: {**paths, stem: stems[partners[track]][stem]} for track, paths in stems.items()}

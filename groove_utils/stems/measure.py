@@ -37,8 +37,8 @@ def describe_coupling(
 
     Parameters
     ----------
-    stems : mapping of track_id → mapping of stem → path
-        Paths of each track's stems; only ``drums`` and ``bass`` are used.
+    stems : mapping of str to mapping of str to path-like
+        Paths of the stems, by track_id and stem; only ``drums`` and ``bass`` are used.
     n_jobs : int
         Number of processes.
     cache : ArrayCache, optional
@@ -74,8 +74,8 @@ def matching_gains(
 
     Parameters
     ----------
-    stems : mapping of track_id → mapping of stem → path
-        Paths of each track's stems.
+    stems : mapping of str to mapping of str to path-like
+        Paths of the stems, by track_id and stem.
     sums : sequence of tuple of str, optional
         Names of the stems in each sum; by default, all subsets of the first track's stems.
     n_jobs, cache
@@ -83,8 +83,8 @@ def matching_gains(
 
     Returns
     -------
-    dict of tuple of str → dict of track_id → float
-        Linear gain for each sum and track; see :func:`groove_utils.audio.matching_gain`. Loudness
+    dict of tuple of str to dict of str to float
+        Linear gains by sum and track_id; see :func:`groove_utils.audio.matching_gain`. Loudness
         (ITU-R BS.1770) is measured after mixing to mono and resampling to 22.05 kHz, which is
         similar to the input of the models. Peaks are not limited, because no file is encoded.
 

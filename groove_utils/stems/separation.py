@@ -271,7 +271,7 @@ def _seconds_bar(seconds: float, separator, progress: bool) -> tqdm:
 def _separate_files(
     work: Mapping[str, FileSource], engine, cache: ArrayCache, separator, progress: bool
 ) -> Iterator[tuple[str, dict[str, Path] | ValueError]]:
-    """Separate the file for each key; yield the key, and the paths of the stems or an error.
+    """Separate the file for each key; yield the key with the paths of the stems or an error.
 
     Raises
     ------
