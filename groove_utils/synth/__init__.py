@@ -1,7 +1,7 @@
-"""Generated songs with true stems, and simulated listeners with known effects.
+"""Generated songs with separate stems, and simulated listeners whose ratings have known causes.
 
-`make_demo` writes the book's default study, for which the truth is known, so that every method can
-be tested; `make_genre_corpus` renders songs in eight styles for the chapters on genre.
+`make_demo` generates the book's default study. Its ground truth is known, so every method can be
+tested on it. `make_genre_corpus` renders songs in eight styles for the chapters on genre.
 """
 
 import lazy_loader

@@ -1,6 +1,6 @@
-"""Notes of the demo study's songs: drums, bass, chords and a lead voice.
+"""Generation of the notes in the demo study's songs: drums, bass, chords and a lead voice.
 
-Each part is built from rhythmic figures of the song's style. A figure is a bar of sixteenths (see
+Parts are built from rhythmic figures. A figure is one bar of sixteenths, written as text (see
 :func:`groove_utils.synth.patterns.from_text`).
 """
 
@@ -31,12 +31,12 @@ DRUM_KEYS = {
     "tom_low": 43, "clap": 39, "rim": 37, "tambourine": 54, "cowbell": 56, "shaker": 70,
     "conga_high": 63, "conga_low": 64,
 }  # fmt: skip
-# player whose timing offset applies to a drum; all other drums use the offset of the kick
+# player whose timing offset applies to each drum; drums not listed here use the kick's offset
 PLAYERS = {
     "snare": "snare", "clap": "snare", "rim": "snare", "hat": "hat", "open_hat": "hat",
     "ride": "hat", "shaker": "hat", "tambourine": "hat",
 }  # fmt: skip
-# chords as (semitones above the key, kind)
+# chord progressions by style; a chord is (root in semitones above the tonic, chord quality)
 PROGRESSIONS = {
     "funk": [
         [(0, "9")], [(0, "9"), (5, "9")], [(0, "m7"), (5, "9")], [(0, "m7")],
@@ -53,6 +53,7 @@ PROGRESSIONS = {
                       (9, 5, 0, 7)]
     ],
 }  # fmt: skip
+# semitones above the root, by chord quality
 TONES = {
     "9": (0, 4, 10, 14), "m7": (0, 3, 7, 10), "": (0, 4, 7), "m": (0, 3, 7), "maj7": (0, 4, 7, 11),
     "5": (0, 7, 12), "7": (0, 4, 7, 10), "m9": (0, 3, 10, 14), "maj9": (0, 4, 11, 14),
@@ -80,7 +81,7 @@ ORGAN, GUITARS, STRUMMED, DISTORTED = 18, (26, 27), (25, 26, 27), 30  # MIDI pro
 
 
 def play_drums(rng, drums: dict[str, np.ndarray], clock: Clock) -> list[Note]:
-    """Convert a drum pattern (see :func:`groove_utils.synth.patterns.draw_drums`) to notes."""
+    """Convert a drum pattern from :func:`groove_utils.synth.patterns.draw_drums` to notes."""
     notes = []
     for name, grid in drums.items():
         for bar, step in zip(*np.nonzero(grid)):
@@ -88,7 +89,7 @@ def play_drums(rng, drums: dict[str, np.ndarray], clock: Clock) -> list[Note]:
             time = clock.time(bar, step, PLAYERS.get(name, "kick"))
             key = DRUM_KEYS[name]
             notes.append(Note("drums", name, time, 2.5, key, velocity, int(bar), int(step)))
-    # the next hi-hat stroke closes an open hi-hat
+    # an open hi-hat rings until the next hi-hat stroke, for at most 0.6 s
     closing = np.sort([note.time for note in notes if note.part in ("hat", "open_hat")])
     for i, note in enumerate(notes):
         if note.part == "open_hat":
@@ -99,14 +100,17 @@ def play_drums(rng, drums: dict[str, np.ndarray], clock: Clock) -> list[Note]:
 
 
 def draw_progression(rng, style: str, n_bars: int) -> list[tuple[int, str]]:
-    """Draw a chord progression of the style: one pair (semitones above the key, kind) per bar."""
+    """Draw a chord progression in the given style, with one chord per bar.
+
+    A chord is a pair (root in semitones above the tonic, chord quality).
+    """
     options = PROGRESSIONS[style]
     chosen = options[rng.integers(len(options))]
     return [chosen[bar % len(chosen)] for bar in range(n_bars)]
 
 
 def nearest_pitch(pitch_class: int, centre: int) -> int:
-    """Return the MIDI note of a pitch class that is nearest to the MIDI note `centre`."""
+    """Return the MIDI note with the given pitch class that is nearest to the note `centre`."""
     return int(centre + (pitch_class - centre + 6) % 12 - 6)
 
 
@@ -120,10 +124,10 @@ def play_bass(
     coupling: float,
     clock: Clock,
 ) -> tuple[list[Note], np.ndarray]:
-    """Generate a bass line from the kick pattern and from bass figures of the style.
+    """Generate a bass line from the kick pattern and the style's bass figures.
 
-    The higher `coupling` is, the more closely the line follows the kick. Return the notes, and
-    their grid positions as a bool array of shape (n_bars, 16).
+    The higher `coupling` is, the more closely the line follows the kick. Return the notes, and a
+    bool array of shape (n_bars, 16) that is True at their grid positions.
     """
     n_bars = len(chords)
     centre = int(rng.integers(36, 42))
@@ -158,23 +162,23 @@ def play_bass(
 
 
 def voice_chord(chord: tuple[int, str], key: int, centre: int) -> list[int]:
-    """Return the MIDI notes of a chord voiced around a centre note."""
+    """Return the MIDI notes of a chord, voiced around the note `centre`."""
     root = nearest_pitch((key + chord[0]) % 12, centre - 4)
     pitches = [root + tone for tone in TONES[chord[1]]]
-    if chord[1] != "5":  # keep the hand position: move every tone near the centre
+    if chord[1] != "5":  # keep the hand position: move all chord tones close to the centre
         first = 1 if chord[1] in ("9", "m7") else 0
         pitches = [nearest_pitch(pitch % 12, centre) for pitch in pitches[first:]]
     return sorted(set(pitches))
 
 
 class Hands:
-    """Player of chords; the notes that it plays are collected in the list `notes`."""
+    """Chord player that collects the notes it plays in the list `notes`."""
 
     def __init__(self, rng, clock: Clock):
         self.rng, self.clock, self.notes = rng, clock, []
 
     def strike(self, part, bar, step, sixteenths, pitches, velocity, *, least=0.0, spread=0.0):
-        """Add the notes of a chord, which start together or `spread` seconds apart."""
+        """Play a chord; successive notes start `spread` seconds apart (0: all together)."""
         start = self.clock.time(bar, step, share=0.7)
         length = max(least, sixteenths * self.clock.sixteenth)
         for i, pitch in enumerate(pitches):
@@ -187,7 +191,7 @@ class Hands:
 def play_chords(
     rng, band: Band, chords: list[tuple[int, str]], key: int, density: float, clock: Clock
 ) -> list[Note]:
-    """Generate two chord parts: one from rhythmic figures, and one typical of the style."""
+    """Generate the two chord parts: the main part, and a second, style-specific part."""
     style, first = band.style, band.parts["chords"].program
     figures = CHORD_FIGURES[style]
     two_bars = [from_text(figures[i]) > 0 for i in rng.integers(len(figures), size=2)]
@@ -214,9 +218,9 @@ def play_chords(
 
 
 def _play_second(hands: Hands, band: Band, chords, key: int) -> None:
-    """Add the second chord part: stabs in funk, long chords in pop, half-bar chords in rock.
+    """Add the second chord part: stabs in funk, sustained chords in pop, half-bar chords in rock.
 
-    In rock, a second distorted guitar doubles the first chord part instead.
+    In rock, if the second instrument is a distorted guitar, it doubles the first part instead.
     """
     rng, program = hands.rng, band.parts["second"].program
     if band.style == "funk":
@@ -251,16 +255,16 @@ def play_lead(
     phrases: Sequence[str] = PHRASES,
     centres: tuple[int, int] = (64, 70),
 ) -> list[Note]:
-    """Generate a lead melody from a two-bar phrase that is repeated with varied endings and rests.
+    """Generate a lead melody: a two-bar phrase, repeated with alternating endings and some rests.
 
-    By default, the scale is that of the band's style.
+    By default, the melody uses the scale of the band's style.
     """
     scale = np.array(SCALES[band.style] if scale is None else scale)
     centre = int(rng.integers(centres[0], centres[1] + 1))
     ladder = [p for p in range(centre - 9, centre + 11) if (p - key) % 12 in scale]
     calls = [from_text(phrases[i]) > 0 for i in rng.integers(len(phrases), size=3)]
     contour = np.zeros(32, int)
-    for i in range(1, 32):  # a random walk that is pulled back to its starting point
+    for i in range(1, 32):  # a random walk that stays near its starting point
         step = rng.choice([-3, -2, -1, -1, 1, 1, 2, 3])
         contour[i] = contour[i - 1] + (step if contour[i - 1] * step <= 3 else -step)
     silent = rng.random(4) > 0.45 + 0.55 * band.habits["sing"]
@@ -274,7 +278,7 @@ def play_lead(
             at = int(np.clip(place + contour[(i + 5 * (bar % 2)) % 32], 0, len(ladder) - 1))
             pitch = ladder[at]
             last = i + 1 == steps.size
-            if last or step % 8 == 0:  # end on a chord tone
+            if last or step % 8 == 0:  # chord tones at the end of a bar, and on beats one and three
                 near = [nearest_pitch((key + root + tone) % 12, pitch) for tone in TONES[kind]]
                 pitch = min(near, key=lambda p: (abs(p - pitch), p))
             length = max(0.12, min(gap, 7 if last else 4) * clock.sixteenth * 0.92)

@@ -1,7 +1,7 @@
-"""Bands of the demo study: style, instruments, mix and timing habits.
+"""Bands in the demo study: their styles, instruments, mixes and timing habits.
 
-All songs of a band share these properties, so songs by the same band are similar, as in real music
-(appendix "The demo study and its truth").
+All songs by a band share these properties, so they sound alike, as songs by real bands do (see the
+appendix "The demo study and its truth").
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["AIMS", "STYLES", "Band", "Part", "draw_band"]
 
 STYLES = ("funk", "pop", "rock")
 
-# target values of songs, by style: mean, SD between bands, SD within bands
+# target values for songs, by style: mean, SD between bands, SD between songs by the same band
 AIMS = {
     "syncopation": {
         "funk": (0.54, 0.12, 0.14), "pop": (0.40, 0.12, 0.17), "rock": (0.37, 0.11, 0.16),
@@ -25,7 +25,8 @@ AIMS = {
     "coupling": {"funk": (0.68, 0.13, 0.13), "pop": (0.66, 0.14, 0.16), "rock": (0.62, 0.14, 0.16)},
     "loudness": {"funk": (-17.4, 0.9, 0.4), "pop": (-16.8, 0.9, 0.4), "rock": (-15.4, 0.8, 0.4)},
 }  # fmt: skip
-# General MIDI programs (kits are in bank 128) of each style, with probabilities
+# options for each role, by style, and their probabilities (None: all equal). Options are General
+# MIDI programs (drum kits are in bank 128), or drum parts for the timekeeper (see `draw_drums`).
 INSTRUMENTS = {
     "funk": {
         "kit": ([0, 8, 40], [0.45, 0.45, 0.1]), "bass": ([33, 36, 37, 38], None),
@@ -43,7 +44,7 @@ INSTRUMENTS = {
         "timekeeper": (["hat", "open", "ride"], [0.5, 0.3, 0.2]),
     },
 }  # fmt: skip
-OVERDRIVEN, DISTORTED = 29, 30  # guitars
+OVERDRIVEN, DISTORTED = 29, 30  # guitar programs
 
 
 @dataclass(frozen=True)
@@ -57,15 +58,15 @@ class Part:
     bank, program : int
         General MIDI preset.
     gain : float
-        Level in dB, relative to the usual balance.
+        Level in dB relative to the default balance.
     pan : float
         Position from −1 (left) to 1 (right).
     room : float
-        Level of the reverberation.
+        Reverberation level.
     cents, vibrato, scoop, release
         See :func:`groove_utils.synth.soundfont.render_note`.
     drive : float
-        Input level of a saturating amplifier; 0 for no amplifier.
+        Drive of the saturation (see :func:`groove_utils.synth.effects.saturate`); 0 for none.
     """
 
     stem: str
@@ -83,7 +84,12 @@ class Part:
 
 @dataclass(frozen=True)
 class Band:
-    """A simulated band: its style, its habits, and the sound of each part."""
+    """A simulated band: its style, its habits, and the sound of each part.
+
+    `habits` contains the band's average target values for songs (see :data:`AIMS`) and its timing
+    habits. `timekeeper` is the drum part for the right hand, and `room_seconds` is the
+    reverberation time.
+    """
 
     name: str
     style: str
@@ -95,16 +101,17 @@ class Band:
 
 
 def draw_band(seed: int, index: int) -> Band:
-    """Draw the instruments, sounds and timing habits of one band at random.
+    """Randomly draw the instruments, sounds and timing habits of one band.
 
-    Styles take turns, so all styles are equally frequent if the number of bands is a multiple of 3.
+    Successive bands cycle through the three styles, so all styles are equally frequent if the
+    number of bands is a multiple of three.
 
     Parameters
     ----------
     seed : int
         Seed of the study.
     index : int
-        Number of the band: 0, 1, … The band does not depend on the total number of bands.
+        Index of the band (0, 1, …). The band does not depend on the total number of bands.
 
     Returns
     -------
@@ -132,9 +139,9 @@ def draw_band(seed: int, index: int) -> Band:
 
 
 def _draw_parts(rng, kit: int, bass: int, chords: int, second: int) -> dict[str, Part]:
-    """Draw the sound of each part for given instruments.
+    """Draw the sound of each part, given its instrument.
 
-    The order of the random draws must not be changed: all songs depend on it.
+    Do not change the order of the random draws: all songs depend on it.
     """
     lead, side = int(rng.choice([52, 53, 54, 85])), rng.choice([-1, 1])
     room = float(rng.uniform(0.05, 0.22))

@@ -29,12 +29,12 @@ def compose(seed: int, band_index: int, song_index: int) -> Song:
     seed : int
         Seed of the study.
     band_index, song_index : int
-        Index of the band (0, 1, …), and of the song within the band.
+        Index of the band, and index of the song within the band (0, 1, …).
 
     Returns
     -------
     Song
-        Song with at least four whole bars in 4/4, as close to 12 s as possible.
+        Song in 4/4. The number of bars, at least four, is chosen so that they last about 12 s.
 
     Examples
     --------
@@ -54,7 +54,7 @@ def compose(seed: int, band_index: int, song_index: int) -> Song:
     syncopation = float(np.clip(aim["syncopation"], 0, 1))
     density = float(np.clip(aim["density"], 0, 1))
     coupling = float(np.clip(aim["coupling"], 0.1, 1))
-    # in some songs, the band's timing is loose: its offsets are exaggerated
+    # in some songs, the band's timing is loose: offsets and jitter are exaggerated
     loose = rng.random() < band.habits["looseness"]
     stretch = float(rng.uniform(2.5, 5.5)) if loose else 1.0
     offsets = {"kick": 0.0}

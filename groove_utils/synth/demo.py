@@ -1,4 +1,4 @@
-"""Generation of the demo study: songs, stems, simulated listeners, and the known truth.
+"""Generation of the demo study: songs, stems, simulated listeners, and their ground truth.
 
 This is the book's default study (`STUDY=demo`); see the appendix "The demo study and its truth".
 """
@@ -55,36 +55,38 @@ def make_demo(
     n_jobs: int = 2,
     progress: bool = True,
 ) -> Path:
-    """Generate the demo study, or complete or update an existing one.
+    """Generate the demo study, or complete or update an existing copy of it.
 
-    Existing songs that were rendered from the same score with the same code and SoundFont are kept.
-    Files are written atomically, so an interrupted run can be repeated. On the same machine, every
-    run produces the same bytes, regardless of `n_jobs`.
+    Existing songs that were rendered from the same score with the same version of the renderer and
+    the same SoundFont are kept. Files are written atomically, so an interrupted run can simply be
+    restarted. On the same machine, every run produces identical files, regardless of `n_jobs`.
 
     Parameters
     ----------
     folder : path-like
-        Study folder to write. Songs that are not part of this study are removed.
+        Folder for the study. Any songs in it that are not part of this study are removed.
     seed : int
         Seed of all random draws.
     n_bands, songs_per_band : int
-        At least 1 each. With a multiple of 3 bands, all styles are equally frequent.
+        Number of bands, and number of songs per band, each at least 1. If the number of bands is a
+        multiple of three, all styles are equally frequent.
     n_listeners, songs_per_listener : int
-        Number of simulated listeners, and of songs that each listener rates.
+        Number of simulated listeners, and number of songs that each listener rates.
     n_jobs : int
-        Number of processes that render in parallel.
+        Number of processes that render songs in parallel.
     progress : bool
         Show a progress bar.
 
     Returns
     -------
     pathlib.Path
-        The folder: ``study.yml, tracks.csv, listeners.csv, ratings.csv, audio/, stems/, truth/``.
+        The folder, which contains ``study.yml, tracks.csv, listeners.csv, ratings.csv, audio/,
+        stems/, truth/``.
 
     Raises
     ------
     SimulationError
-        If a count is below 1, or `songs_per_listener` exceeds the number of songs.
+        If a number is below 1, or `songs_per_listener` exceeds the number of songs.
     """
     _check_counts(n_bands, songs_per_band, n_listeners, songs_per_listener)
     folder = Path(folder)
@@ -131,23 +133,25 @@ def _check_counts(
 ) -> None:
     counts = {"n_bands": n_bands, "songs_per_band": songs_per_band, "n_listeners": n_listeners,
               "songs_per_listener": songs_per_listener}  # fmt: skip
+    n_songs = n_bands * songs_per_band
     for name, count in counts.items():
-        most = n_bands * songs_per_band if name == "songs_per_listener" else count
-        if not 1 <= count <= most:
+        is_limited = name == "songs_per_listener"
+        if count < 1 or (is_limited and count > n_songs):
+            limits = f"1 to {n_songs} (the number of songs)" if is_limited else "at least 1"
             raise SimulationError(
-                f"{name} is {count}; expected 1 or more, and at most {n_bands} × {songs_per_band} "
-                "songs per listener.",
+                f"{name} is {count}; expected {limits}.",
                 kind="out_of_range", column=name, value=count,
             )  # fmt: skip
 
 
 def _render_all(folder: Path, songs: list[Song], n_jobs: int, progress: bool) -> dict[str, dict]:
-    """Render the missing songs, and return the levels of all songs."""
+    """Render missing and outdated songs, and return the audio levels of all songs."""
     levels = {song.track_id: _rendered_levels(folder, song) for song in songs}
     missing = [song for song in songs if levels[song.track_id] is None]
     if missing:
         work = (delayed(_render_song)(folder, song) for song in missing)
-        # songs of a band share notes, which each process caches, so a batch is one band
+        # songs by the same band share many sounds, which each process caches, so one batch
+        # contains as many songs as a band has
         n_songs = max(Counter(song.band.name for song in missing).values())
         done = Parallel(n_jobs=n_jobs, return_as="generator", batch_size=n_songs)(work)
         options = {"desc": "Rendering songs", "unit": "song", "disable": not progress}
@@ -156,7 +160,7 @@ def _render_all(folder: Path, songs: list[Song], n_jobs: int, progress: bool) ->
 
 
 def _paths(folder: Path, song: Song) -> tuple[Path, dict[str, Path]]:
-    """Return the paths of a song's manifest, and of its mix and stems."""
+    """Return the path of a song's manifest, and the paths of its mix and stems by name."""
     sounds = {"mix": folder / "audio" / f"{song.track_id}.flac"}
     for stem in STEMS:
         sounds[stem] = folder / "stems" / song.track_id / f"{stem}.flac"
@@ -164,7 +168,7 @@ def _paths(folder: Path, song: Song) -> tuple[Path, dict[str, Path]]:
 
 
 def _key(song: Song) -> str:
-    """Return a hash of everything that a song's sound depends on."""
+    """Return a hash of everything that determines a song's sound."""
     notes = "\n".join(
         f"{n.part} {n.time:.6f} {n.duration:.6f} {n.pitch} {n.velocity}" for n in song.notes
     )
@@ -173,7 +177,7 @@ def _key(song: Song) -> str:
 
 
 def _rendered_levels(folder: Path, song: Song) -> dict | None:
-    """Return a song's levels if its files are undamaged and up to date, otherwise None."""
+    """Return a song's levels if its files are intact and up to date; otherwise, return None."""
     manifest, sounds = _paths(folder, song)
     if not all(path.is_file() for path in [manifest, *sounds.values()]):
         return None
@@ -195,7 +199,7 @@ def _render_song(folder: Path, song: Song) -> tuple[str, dict]:
 
 
 def _remove_other_songs(folder: Path, wanted: set[str]) -> None:
-    """Remove the files of songs that are not in this study."""
+    """Remove the files of songs that are not part of this study."""
     for path in [*folder.glob("audio/*.flac"), *folder.glob("truth/rendered/*.yml")]:
         if path.stem not in wanted and not path.name.startswith("."):
             path.unlink()
@@ -205,7 +209,7 @@ def _remove_other_songs(folder: Path, wanted: set[str]) -> None:
 
 
 def _remove_temporary_files(folder: Path) -> None:
-    """Remove partial files left by interrupted runs, if they are older than a minute."""
+    """Remove temporary files left behind by interrupted runs more than a minute ago."""
     for path in folder.rglob(".*-*"):
         if path.is_file() and time.time() - path.stat().st_mtime > 60:
             path.unlink(missing_ok=True)
@@ -239,7 +243,7 @@ def _csv(table: pd.DataFrame) -> str:
 
 
 def _study_yml(seed, n_bands, n_listeners):
-    # the scale of the derived score: its values at both ends of the rating scale
+    # the scale of the groove score: its values at the two ends of the rating scale
     ends = [float(groove_score(pd.DataFrame([dict.fromkeys(RATED, v)]))[0]) for v in SCALE]
     queries = {**QUESTIONS, "groove": {"wording": QUESTIONS["groove"], "scale": ends}}
     demo = get_dataset("demo")

@@ -1,4 +1,4 @@
-"""Audio effects of a mixing desk: saturation, panning, room, echo, ducking and limiting."""
+"""Audio effects for mixing: saturation, panning, reverberation, echo, ducking and limiting."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ __all__ = [
     "saturate",
 ]
 
-PEAK = 0.93
+PEAK = 0.93  # peak of a limited mix, relative to full scale
 
 
 @lru_cache(maxsize=64)
 def design_filter(order: int, hz: float | tuple[float, float], kind: str, sr: int) -> np.ndarray:
-    """Design a Butterworth filter as second-order sections; the result is cached."""
+    """Design a Butterworth filter as second-order sections, and cache it."""
     return butter(order, hz, kind, fs=sr, output="sos")
 
 
 def saturate(y: np.ndarray, drive: float) -> np.ndarray:
-    """Apply a valve amplifier's saturation curve to a signal.
+    """Saturate a signal with a tanh curve, like a valve amplifier.
 
     The signal is scaled so that the 99th percentile of its absolute values equals `drive`, and
     scaled back afterwards.
@@ -38,7 +38,7 @@ def saturate(y: np.ndarray, drive: float) -> np.ndarray:
 
 
 def pan(y: np.ndarray, place: float) -> np.ndarray:
-    """Pan a signal with equal power; `place` ranges from −1 (left) to 1 (right)."""
+    """Apply equal-power panning to a signal; `place` ranges from −1 (left) to 1 (right)."""
     angle = (place + 1) * np.pi / 4
     return np.array([[np.sqrt(2) * np.cos(angle)], [np.sqrt(2) * np.sin(angle)]]) * y
 
@@ -52,7 +52,7 @@ def room_impulse(seed: int, seconds: float, sr: int, n_channels: int = 2) -> np.
     seed : int
         Random seed.
     seconds : float
-        Reverberation time, in which the response decays by 60 dB.
+        Reverberation time: the time in seconds in which the response decays by 60 dB.
     sr : int
         Sample rate in Hz.
     n_channels : int
@@ -61,7 +61,7 @@ def room_impulse(seed: int, seconds: float, sr: int, n_channels: int = 2) -> np.
     Returns
     -------
     ndarray of float64, shape (n_channels, n_samples)
-        The response has unit energy per channel.
+        Impulse response, with unit energy in each channel.
     """
     rng = np.random.default_rng([seed, 3])
     n = int(seconds * sr)
@@ -72,7 +72,7 @@ def room_impulse(seed: int, seconds: float, sr: int, n_channels: int = 2) -> np.
 
 
 def echo(y: np.ndarray, seconds: float, level: float, sr: int, n_repeats: int = 4) -> np.ndarray:
-    """Add repeats of a signal, each with `level` times the amplitude of the previous one.
+    """Add `n_repeats` echoes, `seconds` apart, each with `level` times the previous amplitude.
 
     Examples
     --------
@@ -95,9 +95,9 @@ def duck(times: np.ndarray, n_samples: int, depth: float, seconds: float, sr: in
     times : ndarray of float
         Times in seconds at which the gain falls to ``1 − depth``.
     n_samples : int
-        Length of the curve.
+        Length of the curve in samples.
     depth : float
-        0 (no effect) to 1.
+        Depth of the gain reduction, from 0 (no effect) to 1 (silence).
     seconds : float
         Time constant of the recovery in seconds.
     sr : int

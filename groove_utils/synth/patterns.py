@@ -1,8 +1,8 @@
-"""Drum patterns by style, on a grid of sixteenths (appendix "The demo study and its truth").
+"""Drum patterns by style, on a grid of sixteenths.
 
 A pattern has one stream per drum (kick, snare, hi-hats, …): an array of MIDI velocities of shape
-(n_bars, 16), with 0 for no stroke. Patterns are controlled by two parameters, syncopation and
-density.
+(n_bars, 16), where 0 means no stroke. Patterns are controlled by two parameters, syncopation and
+density. See the appendix "The demo study and its truth".
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from groove_utils.rhythm.grid import STEPS
 
 __all__ = ["draw_drums", "from_text", "play_fill"]
 
-# kick figures from least to most syncopated; each is a bar of sixteenths
+# kick figures by style, from least to most syncopated; each is a bar of sixteenths
 KICKS = {
     "funk": [
         "x.......x.......", "x.....x.x.......", "x..x....x.......", "x.x.......x.....",
@@ -30,11 +30,12 @@ KICKS = {
     ],
 }  # fmt: skip
 GHOSTS = np.array([7, 9, 15, 1, 11, 3, 6, 14])  # steps of ghost notes, in order of preference
+# style from which a song may borrow its kick figure, and the probability that it does
 BORROWED = {"funk": ("pop", 0.12), "pop": ("funk", 0.22), "rock": ("pop", 0.15)}
 
 
 def from_text(text: str, velocity: int = 100) -> np.ndarray:
-    """Convert a rhythm written as text to velocities; every character except a dot is a stroke.
+    """Convert a rhythm from text to velocities; every character except a dot is a stroke.
 
     Examples
     --------
@@ -54,6 +55,9 @@ def draw_drums(
 ) -> dict[str, np.ndarray]:
     """Draw the drum part of one song.
 
+    A pattern of two bars, the second a variation of the first, is repeated. Every fourth bar and
+    the last bar end with a fill.
+
     Parameters
     ----------
     rng : numpy.random.Generator
@@ -61,12 +65,12 @@ def draw_drums(
     style : {"funk", "pop", "rock"}
         Style of the song.
     n_bars : int
-        Number of bars. A pattern of two bars, the second a variation of the first, is repeated;
-        every fourth bar and the last bar end with a fill.
+        Number of bars.
     syncopation, density : float
         Degree of syncopation and density of strokes, each from 0 (low) to 1 (high).
     timekeeper : {"hat", "ride", "open", "offbeat"}
-        Right-hand part: closed hi-hat, ride cymbal, half-open hi-hat, or off-beat hi-hat.
+        Right-hand part: closed hi-hat, ride cymbal, half-open hi-hat, or closed hi-hat that is
+        opened on the off-beats.
 
     Returns
     -------
@@ -98,7 +102,8 @@ def _kick(rng, style, syncopation, density):
     place = np.clip(syncopation + rng.normal(0, 0.08), 0, 0.999) * len(figures)
     first = from_text(figures[int(place)], 108)
     second = first.copy()
-    # the second bar: remove or add a stroke, more often off the beat in syncopated songs
+    # in the second bar, remove or add a stroke; the more syncopated the song, the more often the
+    # added stroke is off the beat
     inner = np.flatnonzero(second[1:]) + 1
     if inner.size and rng.random() < 0.5:
         second[rng.choice(inner)] = 0
@@ -158,7 +163,7 @@ def _timekeeping(rng, style, density, timekeeper):
 
 
 def play_fill(rng, parts, bar, density):
-    """Replace the last beats of a bar with a fill: a crescendo of snare and toms."""
+    """Replace the last beats of a bar with a fill: a crescendo on snare and toms."""
     start = int(rng.choice([8, 10, 12], p=[0.2, 0.3, 0.5]))
     steps = np.arange(start, STEPS)
     for part in parts.values():

@@ -1,8 +1,8 @@
 """Rendering of the demo study's songs: four stems that add up exactly to the mix.
 
-See the appendix "The demo study and its truth". The sampler plays each note at its exact sample
-position, and a little reverb is added to the stems. To prevent clipping, all stems are multiplied
-by the same gain curve, so the mix remains the sum of its stems.
+The sampler plays each note at its exact sample position, and a little reverb is added to the stems.
+To prevent clipping, all stems are multiplied by the same gain curve, so the mix remains the sum of
+its stems. See the appendix "The demo study and its truth".
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from groove_utils.synth.soundfont import SAMPLE_RATE, render_note
 
 __all__ = ["render"]
 
-# peak of each drum at full velocity, so that all kits have the same level
+# peak of each drum at full velocity, used for all kits, so that they have the same level
 DRUM_LEVELS = {
     "kick": 0.95, "snare": 0.80, "hat": 0.34, "open_hat": 0.36, "ride": 0.32, "crash": 0.46,
     "tom_high": 0.60, "tom_low": 0.65, "clap": 0.40, "rim": 0.42, "tambourine": 0.26,
@@ -34,8 +34,9 @@ BALANCE = {
     "pop": {"drums": -0.5, "bass": -1.6, "other": -3.0, "vocals": -2.5},
     "rock": {"drums": 0.0, "bass": -1.8, "other": -1.5, "vocals": -3.5},
 }
-# level of the second part of `other` relative to the first, in dB, by style
+# level of the part `second` relative to `chords`, in dB, by style; both are in the stem `other`
 SECOND_PART = {"funk": -2.0, "pop": -5.0, "rock": -4.0}
+# part whose gain sets the level of each stem
 MAIN_PART = {"drums": "drums", "bass": "bass", "other": "chords", "vocals": "lead"}
 
 
@@ -50,8 +51,8 @@ def render(song: Song) -> dict[str, np.ndarray]:
     Returns
     -------
     dict of str to ndarray of int16, shape (2, n_samples)
-        ``drums, bass, other, vocals`` and ``mix`` at 44.1 kHz. The mix is the sum of the integer
-        samples of the stems.
+        The stems ``drums, bass, other, vocals`` and the ``mix``, at 44.1 kHz. Every sample of the
+        mix is the exact sum of the stems' samples.
     """
     band, n_samples = song.band, round(song.seconds * SAMPLE_RATE)
     buses = {name: np.zeros((2, n_samples)) for name in band.parts}
@@ -85,7 +86,7 @@ def render(song: Song) -> dict[str, np.ndarray]:
 
 
 def _add_note(buses: dict[str, np.ndarray], song: Song, note: Note) -> None:
-    """Add the sound of a note to its bus, with the audible onset at the time of the note."""
+    """Add a note's sound to the bus of its part, with the audible onset at the note's time."""
     drum = note.stem == "drums"
     name = "drums" if drum else note.part
     part, bus = song.band.parts[name], buses[name]

@@ -1,6 +1,6 @@
-"""Scores of generated songs: notes with times in seconds, and the parameters of a song.
+"""Scores of generated songs: notes with times in seconds, and the parameters of each song.
 
-A song's true features are computed from its score, and its audio is rendered from the same score.
+A song's audio is rendered from its score, and its true features are computed from the same score.
 """
 
 from __future__ import annotations
@@ -20,7 +20,11 @@ RING_OUT = 0.5  # seconds after the last bar
 
 
 class Note(NamedTuple):
-    """One note of a score; `time` and `duration` are in seconds, and `velocity` is 1–127."""
+    """One note in a score.
+
+    `time` and `duration` are in seconds, `pitch` is a MIDI note number, and `velocity` is 1–127.
+    `bar` and `step` are the note's position on the metrical grid.
+    """
 
     stem: str
     part: str
@@ -34,10 +38,10 @@ class Note(NamedTuple):
 
 @dataclass(frozen=True)
 class Song:
-    """Score of a song, with all parameters that were drawn for it.
+    """Score of a song, including all parameters that were drawn for it.
 
-    `tempo` is in BPM, `key` in semitones above C, `loudness` in LUFS, and `offsets` (by player)
-    in ms. `drums` (velocities by drum) and `bass` (bool) have shape (n_bars, 16).
+    `tempo` is in BPM, `key` in semitones above C, `loudness` in LUFS, and `offsets` in ms by
+    player. `drums` (velocities by drum) and `bass` (bool) have shape (n_bars, 16).
     """
 
     track_id: str
@@ -56,7 +60,7 @@ class Song:
 
     @property
     def seconds(self) -> float:
-        """Length of the audio in seconds: all bars, and a short margin at both ends."""
+        """Length of the audio in seconds, including a short margin at both ends."""
         return LEAD_IN + self.n_bars * 240 / self.tempo + RING_OUT
 
     @property
@@ -66,7 +70,7 @@ class Song:
 
 
 class Clock:
-    """Generator of note times: a swung grid plus each player's offset and random jitter."""
+    """Generator of note times: a swung grid, plus each player's offset and random jitter."""
 
     def __init__(self, rng, n_bars, tempo, swing_ratio, offsets, jitter_ms):
         self.rng, self.sixteenth = rng, 15 / tempo
