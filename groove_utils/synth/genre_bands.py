@@ -1,7 +1,7 @@
-"""Bands of the genre corpus: their figures, instruments and mix.
+"""Bands in the genre corpus: their rhythmic figures, instruments and mixes.
 
-Each band has a style. Some are crossover bands, which borrow some roles (drums, bass, harmony, …)
-from a related style, as real bands do.
+Each band has a style. Like some real bands, crossover bands borrow aspects of their music (drums,
+bass, harmony, …) from a related style; these aspects are called roles.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from groove_utils.synth.genre_styles import GENRES, style_sheet
 __all__ = ["ROLES", "GenreBand", "draw_genre_band"]
 
 ROLES = ("tempo", "drums", "bass", "harmony", "chords", "second", "lead", "instruments", "mix")
-BORROWED = 0.33  # probability that a crossover band borrows a role
-N_FIGURES = 3  # number of figures that a band chooses from in each role
+BORROWED = 0.33  # probability that a crossover band borrows a given role
+N_FIGURES = 3  # number of figures that a band uses for each role
 NO_VIBRATO = (0.0, 0.0, 0.0)
-VOICES = (52, 53, 54, 85)  # programs that represent singers
+VOICES = (52, 53, 54, 85)  # General MIDI programs that represent singers
 
 
 @dataclass(frozen=True)
 class GenreBand:
-    """A band of the genre corpus.
+    """A band in the genre corpus.
 
     Attributes
     ----------
     band : Band
         Name, style, timing habits, and sound of each part.
     crossover : str
-        Related style that the band borrows from; empty if there is none.
+        Related style from which the band borrows; empty if it borrows nothing.
     sources : dict of str to str
-        Style that the band follows in each of :data:`ROLES`.
+        Style that the band follows in each role; the keys are :data:`ROLES`.
     figures : dict of str to list
-        Rhythmic figures from which the band's songs are built, by role.
+        Rhythmic figures and chord progressions from which the band's songs are built, by role.
     mix : dict of str to float
-        Settings of the mixing desk.
+        Mixing settings, such as loudness and the balance of the stems.
     """
 
     band: Band
@@ -47,12 +47,12 @@ class GenreBand:
     mix: dict[str, float]
 
     def sheet(self, role: str) -> dict:
-        """Return the style sheet that the band follows in a role."""
+        """Return the definition of the style that the band follows in a role."""
         return style_sheet(self.sources[role])
 
 
 def draw_genre_band(style: str, index: int, seed: int = 0) -> GenreBand:
-    """Draw one band of the genre corpus; the result depends only on `style`, `index` and `seed`.
+    """Draw one band for the genre corpus; the result depends only on `style`, `index` and `seed`.
 
     Examples
     --------

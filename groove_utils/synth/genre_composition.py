@@ -1,4 +1,4 @@
-"""Composition of the genre corpus's songs: drums, bass, chords and lead."""
+"""Composition of songs for the genre corpus: drums, bass, chords and lead."""
 
 from __future__ import annotations
 
@@ -30,27 +30,30 @@ def compose_genre_song(
     style: str, band: int, song: int, *, seconds: float = 12.0, seed: int = 0,
     tempo: float | None = None,
 ) -> tuple[Song, GenreBand]:  # fmt: skip
-    """Compose one song of the genre corpus.
+    """Compose one song for the genre corpus.
 
     Parameters
     ----------
     style : str
         One of :data:`groove_utils.synth.genre_styles.GENRES`.
     band, song : int
-        Index of the band within its style, and of the song within the band (0, 1, …).
+        Index of the band within its style, and index of the song within the band (0, 1, …).
     seconds : float
-        Length in seconds to fill with bars; the last bar may be cut off.
+        Length of the audio in seconds. The song has enough bars (at least two) to fill it; the
+        last bar may be cut off when the song is rendered.
     seed : int
         Seed of the corpus.
     tempo : float, optional
-        Tempo in BPM, at most 176; by default, it is drawn from the band's tempi. A song has
-        the same notes at all given tempi, but different notes at the default tempo.
+        Tempo in BPM, at most 176. By default, it is drawn at random around the band's usual tempo.
+        A song has the same notes at every tempo that is passed, but other notes at the default
+        tempo, since the number of bars differs.
 
     Returns
     -------
     song : Song
-        The song, whose tempo refers to the notated beat; a bar has 16 sixteenths.
+        The song. Its tempo counts quarter notes; a bar has 16 sixteenths.
     band : GenreBand
+        The band that plays the song.
 
     Examples
     --------
@@ -61,7 +64,7 @@ def compose_genre_song(
     group = draw_genre_band(style, band, seed)
     rng = np.random.default_rng([seed, 12, GENRES.index(style), band, song])
     habits, drawn = group.band.habits, _draw_tempo(rng, group)
-    fastest = drawn if tempo is None else TEMPO_RANGE[1]  # equal numbers of bars at given tempi
+    fastest = drawn if tempo is None else TEMPO_RANGE[1]  # same number of bars for all given tempi
     tempo = drawn if tempo is None else tempo
     n_bars = max(2, int(np.ceil((seconds - LEAD_IN) * fastest / 240)))
     swing = round(float(np.clip(habits["swing"] + rng.normal(0, 0.04), 1.0, 1.8)), 3)
@@ -118,14 +121,14 @@ def _pick(rng, options: list):
 
 
 def _draw_drums(rng, group: GenreBand, n_bars: int, density: float) -> dict[str, np.ndarray]:
-    """Draw a drum part: one of the band's figures, with a varied second bar and fills."""
+    """Draw a drum part: one of the band's figures, with variations and fills."""
     sheet, figure = group.sheet("drums"), _pick(rng, group.figures["drums"])
     parts = {name: np.zeros((n_bars, STEPS), int) for name in DRUM_KEYS}
     for name, text in figure.items():
         two_bars = np.tile(to_velocities(text), (2, 1))
         soft = (two_bars > 0) & (two_bars < 70)
         two_bars[soft & (rng.random(two_bars.shape) > 0.2 + 0.8 * density)] = 0
-        if name in CYMBALS:  # sparse songs omit cymbal strokes on odd sixteenths
+        if name in CYMBALS:  # sparse songs omit more cymbal strokes on odd sixteenths
             odd = np.arange(STEPS) % 2 == 1
             two_bars[:, odd & (rng.random(STEPS) > 0.3 + 1.2 * density)] = 0
         if name == "kick" and rng.random() < sheet["freedom"]:
@@ -140,7 +143,7 @@ def _draw_drums(rng, group: GenreBand, n_bars: int, density: float) -> dict[str,
 
 
 def _vary_kick(rng, kick: np.ndarray) -> None:
-    """Vary a kick figure in place: move one stroke by a sixteenth, or add one."""
+    """Vary a kick figure in place: move one stroke by a sixteenth, or add a stroke."""
     inner = np.flatnonzero(kick[1:]) + 1
     if inner.size and rng.random() < 0.5:
         at = int(rng.choice(inner))
@@ -151,7 +154,10 @@ def _vary_kick(rng, kick: np.ndarray) -> None:
 
 
 def _play_bass(rng, group: GenreBand, chords, key: int, clock: Clock):
-    """Generate a bass line from figures; return notes and grid positions, (n_bars, 16)."""
+    """Generate a bass line from the band's figures.
+
+    Return the notes, and a bool array of shape (n_bars, 16) that is True at their grid positions.
+    """
     sheet = group.sheet("bass")["bass"]
     centre = int(rng.integers(sheet["centre"][0], sheet["centre"][1] + 1))
     first = check_figure(_pick(rng, group.figures["bass"]))
@@ -178,7 +184,7 @@ def _play_bass(rng, group: GenreBand, chords, key: int, clock: Clock):
 
 
 def _play_part(hands: Hands, part: str, group: GenreBand, chords, key: int) -> None:
-    """Add a part of chords, or of single chord tones, from two of the band's figures."""
+    """Add a part that plays chords or single chord tones, using two of the band's figures."""
     rng, sheet = hands.rng, group.sheet(part)[part]
     figures = [check_figure(_pick(rng, group.figures[part])) for _ in range(2)]
     if rng.random() < 0.7:

@@ -1,4 +1,4 @@
-"""Genre corpus: rendered songs in eight styles, with stems, onsets and the causes of their sound.
+"""Genre corpus: rendered songs in eight styles, with stems, onsets and known properties.
 
 The chapters on genre use this corpus. The band of each song is known, so a network can be tested on
 bands that it was not trained on.
@@ -40,18 +40,19 @@ __all__ = [
 
 @dataclass(frozen=True)
 class GenreSong:
-    """A rendered song of the genre corpus.
+    """A rendered song from the genre corpus.
 
     Attributes
     ----------
     mix : ndarray of float32, shape (n_samples,)
-        Mono mix, which is the sum of the stems.
+        Mono mix: the sum of the stems.
     stems : dict of str to ndarray of float32, shape (n_samples,)
         Mono stems ``drums, bass, other, vocals``.
     onsets : DataFrame
-        One row per note: ``time`` in seconds, ``stem, instrument, pitch, velocity``.
+        One row per note, with the columns ``time`` (in seconds), ``stem, instrument, pitch,
+        velocity``.
     causes : dict
-        Properties that explain the sound; see :func:`list_causes`.
+        Properties of the song that explain its sound; see :func:`list_causes`.
     sr : int
         Sample rate in Hz.
     """
@@ -67,32 +68,32 @@ def render_genre_song(
     style: str, band: int, song: int, *, seconds: float = 12.0, sr: int = 22050, seed: int = 0,
     tempo: float | None = None,
 ) -> GenreSong:  # fmt: skip
-    """Render one song of the genre corpus.
+    """Render one song from the genre corpus.
 
     Parameters
     ----------
     style : str
         One of :data:`GENRES`.
     band, song : int
-        Index of the band within its style, and of the song within the band (0, 1, …).
+        Index of the band within its style, and index of the song within the band (0, 1, …).
     seconds : float
         Length of the audio in seconds, 0.5…600.
     sr : int
-        Sample rate in Hz.
+        Sample rate in Hz, 8000…44100.
     seed : int
         Seed of the corpus.
     tempo : float, optional
-        As in :func:`groove_utils.synth.genre_composition.compose_genre_song`.
+        Tempo in BPM, 56…176. See :func:`groove_utils.synth.genre_composition.compose_genre_song`.
 
     Returns
     -------
     GenreSong
-        Mix, stems, onsets and causes of the sound.
+        Mix, stems, onsets, and the properties that explain the sound.
 
     Raises
     ------
     DetailedError
-        If the style does not exist, or a number is out of range.
+        If the style is unknown, or a number is out of range.
 
     Examples
     --------
@@ -128,8 +129,8 @@ def _check_range(name: str, value: float, low: float, high: float) -> None:
 def list_causes(score: Song, group: GenreBand) -> dict:
     """List the properties of a song that explain its sound, such as tempo, swing and instruments.
 
-    Rhythmic features are those of :func:`groove_utils.synth.features.score_features`; rim clicks
-    count as snare strokes.
+    Rhythmic properties are computed by :func:`groove_utils.synth.features.score_features`; rim
+    clicks count as snare strokes.
     """
     snare = np.maximum(score.drums["snare"], score.drums["rim"])
     counted = Song(**{**vars(score), "drums": score.drums | {"snare": snare}})
@@ -159,32 +160,33 @@ def make_genre_corpus(
     n_jobs: int = 2,
     progress: bool = True,
 ) -> Path:
-    """Render the genre corpus, or complete or update an existing one.
+    """Render the genre corpus, or complete or update an existing copy of it.
 
-    Files are written atomically, so an interrupted run can be repeated. Songs rendered with the
-    same settings are kept.
+    Existing songs that were rendered with the same settings are kept. Files are written atomically,
+    so an interrupted run can simply be restarted.
 
     Parameters
     ----------
     folder : path-like
         Output folder.
     n_bands, songs_per_band : int
-        Number of bands per style, and of songs per band, 1…999. A smaller corpus is a subset of a
-        larger one.
+        Number of bands per style, and number of songs per band, each 1…999. A smaller corpus is a
+        subset of a larger one.
     seconds : float
         Length of each song in seconds, 0.5…600.
     seed : int
         Seed of all random draws.
     n_jobs : int
-        Number of processes that render in parallel; it does not affect the result.
+        Number of processes that render songs in parallel. It does not affect the result.
     progress : bool
         Show a progress bar.
 
     Returns
     -------
     pathlib.Path
-        The folder, with ``<style>/<band>/<song>.flac`` (22.05 kHz, mono), ``songs.csv`` (columns
-        ``song_id, style, artist, audio`` and those of :func:`list_causes`) and ``tree.yml``.
+        The folder, which contains ``<style>/<band>/<song>.flac`` (22.05 kHz, mono), ``songs.csv``
+        (with the columns ``song_id, style, artist, audio`` and one column per property in
+        :func:`list_causes`) and ``tree.yml`` (:data:`GENRE_TREE`).
 
     Raises
     ------
@@ -195,8 +197,8 @@ def make_genre_corpus(
         _check_range(name, count, 1, 999)
     _check_range("seconds", seconds, 0.5, 600)
     folder, table = Path(folder), Path(folder) / "songs.csv"
-    facts = (f"{seconds} {seed}", hash_styles(), hash_file(default_soundfont()))
-    key = cache_key("genre-corpus", *facts)
+    settings = (f"{seconds} {seed}", hash_styles(), hash_file(default_soundfont()))
+    key = cache_key("genre-corpus", *settings)
     stamp = folder / "rendered.txt"
     if not stamp.is_file() or stamp.read_text() != key:
         for path in [table, *folder.glob("*/*/*.flac")]:
@@ -221,7 +223,7 @@ def make_genre_corpus(
 
 
 def _is_complete(folder: Path, n_bands: int, songs_per_band: int) -> bool:
-    """Return True if the table lists exactly these songs and every file exists."""
+    """Return True if ``songs.csv`` lists exactly the expected songs and all their files exist."""
     if not (folder / "songs.csv").is_file():
         return False
     songs = pd.read_csv(folder / "songs.csv")
@@ -237,7 +239,7 @@ def _is_complete(folder: Path, n_bands: int, songs_per_band: int) -> bool:
 
 
 def _render_band(folder: Path, style: str, band: int, n_songs: int, seconds, seed) -> list[dict]:
-    """Render a band's missing songs, and return the rows of all its songs."""
+    """Render a band's missing songs, and return one table row for each of its songs."""
     rows = []
     for song in range(n_songs):
         score, group = compose_genre_song(style, band, song, seconds=seconds, seed=seed)
@@ -246,6 +248,6 @@ def _render_band(folder: Path, style: str, band: int, n_songs: int, seconds, see
             rendered = render_genre_song(style, band, song, seconds=seconds, seed=seed)
             with atomic_path(folder / audio) as part:
                 soundfile.write(part, rendered.mix, rendered.sr, format="FLAC", subtype="PCM_16")
-        facts = {"song_id": score.track_id, "style": style, "artist": score.band.name}
-        rows.append({**facts, "audio": audio, **list_causes(score, group)})
+        names = {"song_id": score.track_id, "style": style, "artist": score.band.name}
+        rows.append({**names, "audio": audio, **list_causes(score, group)})
     return rows

@@ -1,8 +1,8 @@
-"""Rendering of the genre corpus: mono stems whose sum is the mix.
+"""Rendering of songs for the genre corpus: mono stems whose sum is the mix.
 
 This renderer is several times faster than :mod:`groove_utils.synth.rendering`, which renders the
-demo study in stereo: notes are summed in mono at the sampler's rate, and each part is resampled
-once.
+demo study in stereo. Notes are summed in mono at the sampler's sample rate, and each part is then
+resampled only once.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from groove_utils.synth.soundfont import SAMPLE_RATE, render_note
 
 __all__ = ["active_level", "render_stems"]
 
-LEVEL = -23.0  # LUFS of a stem with a balance of 0 dB
-ECHO_SIXTEENTHS, MIN_ECHO = 3, 0.1
-FADE = 0.02  # seconds at the end
-DUCKED = ("bass", "other")
+LEVEL = -23.0  # loudness of a stem with a balance of 0 dB, in LUFS
+ECHO_SIXTEENTHS, MIN_ECHO = 3, 0.1  # echo delay; no echo is added at lower levels
+FADE = 0.02  # length of the fade-out in seconds
+DUCKED = ("bass", "other")  # stems that become softer at each kick
 
 
 def render_stems(song: Song, group: GenreBand, seconds: float, sr: int) -> dict[str, np.ndarray]:
@@ -43,16 +43,16 @@ def render_stems(song: Song, group: GenreBand, seconds: float, sr: int) -> dict[
     song : Song
         Score to render.
     group : GenreBand
-        Band that plays the song, with the settings of the mixing desk.
+        Band that plays the song; it also contains the mixing settings.
     seconds : float
-        Length in seconds; notes that start later are omitted.
+        Length of the stems in seconds; notes that start later are omitted.
     sr : int
         Sample rate in Hz, at most 44100.
 
     Returns
     -------
     dict of str to ndarray of float32, shape (n_samples,)
-        ``drums, bass, other, vocals``; a stem without notes is silent.
+        Stems by name: ``drums, bass, other, vocals``. A stem without notes is silent.
     """
     n_samples, band = round(seconds * sr), song.band
     dry, send = ({name: np.zeros(n_samples) for name in STEMS} for _ in range(2))
@@ -84,7 +84,7 @@ def render_stems(song: Song, group: GenreBand, seconds: float, sr: int) -> dict[
 
 
 def _play_part(song: Song, name: str, n_samples: int, seconds: float, sr: int) -> np.ndarray:
-    """Sum the notes of a part, in mono."""
+    """Render all notes of a part as one mono signal."""
     bus, part = np.zeros(round(seconds * SAMPLE_RATE) + 8), song.band.parts[name]
     for note in song.notes:
         if (note.stem == "drums" if name == "drums" else note.part == name) and note.time < seconds:
@@ -94,7 +94,7 @@ def _play_part(song: Song, name: str, n_samples: int, seconds: float, sr: int) -
                 if note.velocity < 70:  # softer strokes sound duller
                     y = sosfilt(design_filter(1, 5000, "lowpass", SAMPLE_RATE), y)
             else:
-                velocity = min(127, 16 * round(note.velocity / 16))  # few values, for the cache
+                velocity = min(127, 16 * round(note.velocity / 16))  # rounded to reuse cached notes
                 y, onset = _tone(part, note.pitch, velocity, round(note.duration, 2))
                 y = y * (note.velocity / velocity) ** 2
             start = round(note.time * SAMPLE_RATE) - onset
@@ -123,19 +123,19 @@ def _tone(part, pitch: int, velocity: int, duration: float) -> tuple[np.ndarray,
 
 
 def _gain_to(level: float, y: np.ndarray, sr: int) -> float:
-    """Return the gain that brings a signal to a loudness, or 1 if it is too soft to measure."""
+    """Return the gain that brings a signal to `level` LUFS, or 1 if it is too soft to measure."""
     loudness = measure_loudness(y, sr)
     return 10 ** ((level - loudness) / 20) if np.isfinite(loudness) else 1.0
 
 
 def active_level(y: np.ndarray) -> float:
-    """Return the RMS of the samples above 3% of the peak, so that rests do not count."""
+    """Return the RMS of the samples above 3% of the peak, which excludes rests."""
     size = np.abs(y)
     return float(np.sqrt(np.mean(y[size > 0.03 * size.max()] ** 2)))
 
 
 def _master(stems, loudness: float, highs: float, sr: int) -> dict[str, np.ndarray]:
-    """Apply the same filter, gain and limiter to all stems."""
+    """Apply the same low-pass filter, gain, limiter and fade-out to all stems."""
     if highs < 0.45 * sr:
         lowpass = design_filter(2, highs, "lowpass", sr)
         stems = {name: sosfilt(lowpass, y) for name, y in stems.items()}

@@ -1,6 +1,7 @@
-"""Styles of the genre corpus: figures, harmony, instruments and mix.
+"""Styles in the genre corpus: rhythmic figures, harmony, instruments and mixes.
 
-The styles are defined in the file ``genre_styles.yml``; comments at its top explain the notation.
+The styles are defined in ``genre_styles.yml``; the comments at the top of that file explain the
+notation.
 """
 
 from __future__ import annotations
@@ -32,23 +33,23 @@ VELOCITIES = {".": 0, "o": 52, "x": 98, "X": 118}
 
 @lru_cache(maxsize=1)
 def _read() -> dict:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the former is ten times faster
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C loader is 10 times faster
     return yaml.load(FILE.read_bytes(), loader)
 
 
 GENRES: tuple[str, ...] = tuple(_read()["styles"])
-"""Names of the styles, in a fixed order."""
+"""Names of the styles, in the order of ``genre_styles.yml``."""
 GENRE_TREE: dict[str, str] = _read()["tree"]
-"""Parent of each style and of each group of styles; top-level groups have none."""
+"""Parent of each style and of each group of styles; top-level groups have no entry."""
 
 
 def style_sheet(style: str) -> dict:
-    """Return a style's definition in ``genre_styles.yml``, including its related styles.
+    """Return a style's definition from ``genre_styles.yml``, including its related styles.
 
     Raises
     ------
     DetailedError
-        If the style does not exist (``kind="unknown_style"``).
+        If the style is unknown (``kind="unknown_style"``).
 
     Examples
     --------
@@ -57,7 +58,7 @@ def style_sheet(style: str) -> dict:
     """
     if style not in GENRES:
         raise DetailedError(
-            f"there is no style {style!r}; expected one of {', '.join(GENRES)}.",
+            f"unknown style {style!r}; expected one of {', '.join(GENRES)}.",
             kind="unknown_style",
             value=style,
         )
@@ -70,7 +71,7 @@ def hash_styles() -> str:
 
 
 def to_velocities(figure: str) -> np.ndarray:
-    """Convert a drum figure to MIDI velocities, shape (16,).
+    """Convert a drum figure to an array of MIDI velocities, shape (16,).
 
     Examples
     --------
@@ -81,10 +82,10 @@ def to_velocities(figure: str) -> np.ndarray:
 
 
 def check_figure(figure: str) -> str:
-    """Return a figure if it is one bar of sixteenths; otherwise raise an error."""
+    """Raise an error if a figure is not one bar of sixteenths; otherwise, return the figure."""
     if len(figure) != STEPS:
         raise DetailedError(
-            f"{FILE.name}: figure {figure!r} has {len(figure)} letters; expected {STEPS}.",
+            f"{FILE.name}: figure {figure!r} has {len(figure)} characters; expected {STEPS}.",
             kind="wrong_length",
             path=FILE,
             value=figure,
@@ -93,7 +94,7 @@ def check_figure(figure: str) -> str:
 
 
 def parse_progression(text: str) -> list[tuple[int, str]]:
-    """Parse a chord progression into pairs (semitones above the key, kind of chord).
+    """Parse a chord progression into pairs (root in semitones above the tonic, chord quality).
 
     Examples
     --------
