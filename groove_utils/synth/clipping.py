@@ -1,9 +1,9 @@
-"""Effects that a mixed model estimates from ratings that are rounded and clipped to a scale.
+"""Effects that a mixed model would estimate from rounded and clipped ratings.
 
-On a scale from 1 to 100, a listener cannot give a rating of 120. The ends of the scale compress
-ratings, so the estimates of a linear mixed model differ from the effects used in the simulation, no
-matter how many ratings there are. Chapter 09-mixed-models and the page "The demo study and its
-truth" compare estimates with the effects computed here.
+Listeners cannot give ratings outside the scale of 1 to 100, so simulated ratings are clipped to it.
+As a result, the estimates of a linear mixed model differ from the effects used in the simulation,
+however many ratings there are. Chapter 09-mixed-models and the page "The demo study and its truth"
+therefore compare estimates with the effects computed here.
 """
 
 from __future__ import annotations
@@ -37,36 +37,40 @@ def effects_as_rated(
 ) -> pd.DataFrame:
     """Compute the effects that a mixed model would estimate from rounded and clipped ratings.
 
-    Large studies in which every listener rates every song are simulated, and analysed with and
-    without rounding and clipping. The change in each estimate is applied to the known effect, so
-    that sampling error cancels out.
+    Large studies in which every listener rates every song are simulated. The effects are estimated
+    twice from each study, with and without rounding and clipping, and the change between the two
+    estimates is applied to the known effect. Both estimates have nearly the same sampling error,
+    which therefore cancels out.
 
     Parameters
     ----------
     songs : DataFrame
-        See :func:`simulate_listeners`. The songs' covariates are used repeatedly, with new
-        intercepts.
+        See :func:`simulate_listeners`. The simulated studies reuse the songs' covariates, with
+        newly drawn song intercepts.
     effects : Effects, optional
-        :func:`default_effects` by default.
+        Effects to simulate; by default, those of :func:`default_effects`.
     seed : int
         Random seed.
     n_listeners, n_songs : int
-        Size of each large study: at least 50 listeners and 16 songs. The whole set of songs is
-        repeated until there are at least `n_songs`.
+        Number of listeners (at least 50) and minimum number of songs (at least 16) in each
+        simulated study. The whole set of songs is repeated until there are at least `n_songs`.
     n_draws : int
-        Number of large studies to average over; with six, each value has an error of about 1%.
+        Number of simulated studies to average over. With six studies, the error of each value is
+        about 1%.
 
     Returns
     -------
     DataFrame
         Columns ``component`` (fixed, sd or style_mean), ``term, question, value``, as in
-        :meth:`Effects.table`. If there is only one style, a listener's intercept and liking of the
-        style cannot be separated.
+        :meth:`Effects.table`. If there is only one style, listeners' intercepts and style
+        preferences cannot be separated, so the SDs ``listener`` and ``style_bias`` change by the
+        same factor.
 
     Raises
     ------
     SimulationError
-        If columns are missing, or the study would be too small.
+        If `songs` lacks a column or contains a value that is not finite, or if `n_listeners`,
+        `n_songs` or `n_draws` is too small.
     """
     effects = default_effects() if effects is None else effects
     check_columns(songs, "style")
@@ -107,10 +111,10 @@ def _estimate(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Estimate fixed effects, variances and style means from a study without missing ratings.
 
-    The estimates have the order of the tables of :class:`Effects`. They are obtained by least
-    squares and moments: song means are regressed on styles and song covariates; each listener's
-    deviations from the song means are regressed on style and syncopation. The intercept is the mean
-    over styles.
+    The estimates are in the same order as the rows of the tables in :class:`Effects`. They are
+    obtained by least squares and the method of moments: song means are regressed on styles and song
+    covariates, and each listener's deviations from the song means are regressed on style and
+    syncopation. The intercept is the mean of the style coefficients.
     """
     musicianship, inclination = (x - x.mean() for x in (draw.musicianship, draw.inclination))
     n_listeners, n_songs, _ = y.shape

@@ -1,9 +1,9 @@
-"""Known effects behind simulated ratings (appendix "The demo study and its truth").
+"""Known effects from which ratings are simulated (see the appendix "The demo study and its truth").
 
-The form of the effects follows the literature: ratings are an inverted-U-shaped function of
+The form of the effects follows the literature. Ratings are an inverted-U-shaped function of
 syncopation (Witek et al. 2014), are highest near 110 BPM (Etani et al. 2018), are lower for
 exaggerated microtiming (Senn et al. 2016), and increase with low-frequency energy and event density
-(Stupacher, Hove & Janata 2016); listeners differ in how much they like a style (Senn et al. 2018).
+(Stupacher, Hove & Janata 2016). Listeners differ in how much they like a style (Senn et al. 2018).
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ __all__ = [
     "song_covariates",
 ]
 
-# song covariate: column of truth/songs.csv, centre, unit. The numbers are fixed, so that the
-# meaning of a coefficient does not depend on the songs. The square root of syncopation is used,
-# since syncopation has a long-tailed distribution.
+# song covariates: column of truth/songs.csv, centre, unit. Centres and units are fixed, so that the
+# meaning of a coefficient does not depend on the songs. For syncopation, whose distribution has a
+# long tail, they apply to the square root.
 REFERENCE = {
     "syncopation_z": ("syncopation", 2.8, 1.0),
     "density_z": ("event_density", 5.7, 1.1),
@@ -37,8 +37,8 @@ REFERENCE = {
 TEMPO_OPTIMUM, TEMPO_UNIT = 110.0, 0.15  # BPM; natural-log units
 MICROTIMING_FREE, MICROTIMING_UNIT = 8.0, 6.0  # ms
 
-# fixed effects in rating points, one column per question in the order of RATED; the last two are
-# the controls, which no acoustic feature affects
+# fixed effects in rating points, one column per question in the order of RATED; the last two
+# columns are the control questions, which no acoustic feature affects
 FIXED = {
     "intercept": (55.5, 62.5, 72.0, 58.5, 57.5, 21.5, 44.0, 52.0),
     "syncopation_z": (3.0, 2.5, -4.0, 2.5, 5.5, 1.0, 0.0, 0.0),
@@ -68,6 +68,7 @@ EFFECT_NAMES = {
     "slope_syncopation": "slopes on syncopation",
     "residual": "residual",
 }  # names for figures
+# standard deviations of random effects, in rating points
 SD = {
     "song": (3.75, 3.25, 2.75, 4.0, 2.75, 2.25, 10.5, 5.0),
     "listener": (10.5, 9.5, 10.5, 10.5, 10.5, 11.0, 10.5, 10.5),
@@ -81,8 +82,8 @@ STYLE_MEANS = {
     "pop": (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 13.0),
     "rock": (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, -6.0),
 }
-# loadings of random effects on a common factor, which correlates the questions; the song effects
-# and residuals of the controls are independent of it
+# loadings of random effects on a common factor, through which ratings on different questions are
+# correlated; song effects and residuals of the control questions do not depend on it
 COMMON = {
     "song": (0.60, 0.00, 0.40, 0.60, 0.40, -0.40, 0.0, 0.0),
     "listener": (0.85, 0.80, 0.55, 0.85, 0.75, -0.20, 0.50, 0.50),
@@ -91,7 +92,7 @@ COMMON = {
 
 
 class SimulationError(DetailedError):
-    """Error raised for songs or settings for which listeners cannot be simulated."""
+    """Error raised if listeners cannot be simulated for the given songs or settings."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,16 +102,17 @@ class Effects:
     Attributes
     ----------
     fixed : DataFrame
-        Coefficients in rating points; rows are terms, and columns are the eight questions. Song
-        terms are the columns of :func:`song_covariates`.
+        Coefficients in rating points, with one row per term and one column per question (there are
+        eight questions). The terms include the columns of :func:`song_covariates`.
     sd : DataFrame
         Standard deviations of the random effects in rating points: ``song`` and ``listener``
-        intercepts, ``slope_syncopation`` (a listener's slope, per unit of ``syncopation_z``),
-        ``style_bias`` (a listener's liking of a style, drawn once for all questions; a negative
-        entry reverses its sign) and ``residual``.
+        intercepts, ``slope_syncopation`` (listeners' slopes on ``syncopation_z``), ``style_bias``
+        (listeners' liking of each style, drawn once for all questions; a negative value reverses
+        its sign) and ``residual``.
     common : DataFrame
         Loadings of the ``song``, ``listener`` and ``residual`` effects on a factor that is common
-        to all questions; the correlation between two questions is the product of their loadings.
+        to all questions. The correlation of an effect between two questions is the product of their
+        loadings.
     style_mean : DataFrame
         Mean of each style minus the intercept, in rating points; rows are styles.
     """
@@ -121,7 +123,10 @@ class Effects:
     style_mean: pd.DataFrame
 
     def table(self) -> pd.DataFrame:
-        """Return all effects in long format: columns ``component, term, question, value``."""
+        """Return all effects, and the constants of the song covariates, as one long table.
+
+        Its columns are ``component, term, question, value``.
+        """
         parts = {"fixed": self.fixed, "sd": self.sd, "common_loading": self.common,
                  "style_mean": self.style_mean}  # fmt: skip
         long = [
@@ -144,7 +149,13 @@ class Effects:
         return pd.concat([*long, reference])[["component", "term", "question", "value"]]
 
     def without(self, *terms: str) -> Effects:
-        """Return a copy with some fixed terms, random effects, or ``style_mean`` set to 0.
+        """Return a copy in which the given effects are set to 0.
+
+        Parameters
+        ----------
+        *terms : str
+            Names of fixed effects (rows of `fixed`) or random effects (rows of `sd`), or
+            ``style_mean``.
 
         Raises
         ------
@@ -162,12 +173,12 @@ class Effects:
         return replace(self, fixed=fixed, sd=sd, style_mean=style_mean)
 
     def style_means(self, styles: Sequence[str]) -> np.ndarray:
-        """Return `style_mean` for given styles, shape (n_styles, 8), with 0 for unknown styles."""
+        """Return `style_mean` for the given styles, shape (n_styles, 8), with 0 if unknown."""
         return self.style_mean.reindex(styles, fill_value=0.0).to_numpy()
 
 
 def default_effects() -> Effects:
-    """Return the demo study's effects, chosen so that simulated ratings vary like real ratings."""
+    """Return the demo study's effects, chosen so that simulated ratings vary as real ones do."""
     return Effects(
         *(
             pd.DataFrame.from_dict(rows, orient="index", columns=list(RATED), dtype=float)
@@ -182,18 +193,19 @@ def song_covariates(songs: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     songs : DataFrame
-        Columns ``track_id, syncopation, event_density, tempo, microtiming_ms, low_frequency_db,
-        bass_drum_coupling``, as in ``truth/songs.csv``.
+        One row per song, with the columns ``track_id, syncopation, event_density, tempo,
+        microtiming_ms, low_frequency_db, bass_drum_coupling``, as in ``truth/songs.csv``.
 
     Returns
     -------
     DataFrame
-        Indexed by ``track_id``: ``syncopation_z`` (from the square root of syncopation),
-        ``syncopation_z2`` (the square of ``syncopation_z``), ``density_z, tempo_off2,
-        microtiming_x, low_z, coupling_z``. The z terms are centred and
-        scaled by fixed numbers (``reference`` in ``truth/effects.csv``); ``tempo_off2`` is the
-        squared log ratio of tempo to 110 BPM, in units of 0.15; ``microtiming_x`` is the excess of
-        microtiming over 8 ms, in units of 6 ms, or 0 below 8 ms.
+        One row per song, indexed by ``track_id``, with the columns ``syncopation_z``,
+        ``syncopation_z2`` (its square), ``density_z, tempo_off2, microtiming_x, low_z,
+        coupling_z``. Columns whose names end in ``_z`` are centred and scaled by fixed numbers (see
+        the rows ``reference`` in ``truth/effects.csv``); for syncopation, the square root is taken
+        first. ``tempo_off2`` is the square of the log ratio of tempo to 110 BPM, divided by
+        0.15. ``microtiming_x`` is the excess of microtiming over 8 ms, divided by 6 ms, and 0 below
+        8 ms.
 
     Raises
     ------
@@ -205,7 +217,7 @@ def song_covariates(songs: pd.DataFrame) -> pd.DataFrame:
     finite = np.isfinite(songs[needed].to_numpy(float))
     if not finite.all():
         row, column = np.argwhere(~finite)[0]
-        message = f"songs: row {row}, column {needed[column]!r} is not a finite number."
+        message = f"songs: the value in row {row}, column {needed[column]!r} is not finite."
         raise SimulationError(message, kind="not_finite", row=int(row), column=needed[column])
     values = songs[needed].astype(float).set_index(pd.Index(songs["track_id"], name="track_id"))
     values["syncopation"] = np.sqrt(values["syncopation"])
@@ -222,8 +234,8 @@ def song_covariates(songs: pd.DataFrame) -> pd.DataFrame:
 
 
 def check_columns(songs: pd.DataFrame, *needed: str) -> None:
-    """Raise a `SimulationError` if a table of songs lacks a column."""
+    """Raise a `SimulationError` if a table of songs lacks one of the needed columns."""
     for column in needed:
         if column not in songs:
-            message = f"songs has no column {column!r}; expected {', '.join(needed)}."
+            message = f"songs has no column {column!r}; expected the columns {', '.join(needed)}."
             raise SimulationError(message, kind="missing_column", column=column)

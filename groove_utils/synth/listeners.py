@@ -1,9 +1,9 @@
-"""Simulated listeners, whose ratings depend on known effects, so that methods can be tested.
+"""Simulated listeners whose ratings depend on known effects, for testing statistical methods.
 
-Ratings follow a linear mixed model: fixed effects of song covariates, song and listener intercepts,
-listener-specific slopes and style preferences, and a residual. There are six questions with
-correlated random effects, and two control questions without acoustic causes. No audio is needed, so
-a study can be simulated thousands of times.
+Ratings follow a linear mixed model with fixed effects of song covariates, song and listener
+intercepts, listener-specific slopes and style preferences, and a residual. There are six questions
+with correlated random effects, and two control questions whose ratings do not depend on acoustic
+features. No audio is needed, so a study can be simulated thousands of times.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["Simulated", "draw_design", "simulate_listeners"]
 
 
 class Simulated(NamedTuple):
-    """A simulated study: tables of listeners and ratings, and a dict of tables of true values."""
+    """A simulated study: a table of listeners, a table of ratings, and tables of true values."""
 
     listeners: pd.DataFrame
     ratings: pd.DataFrame
@@ -37,27 +37,27 @@ class Simulated(NamedTuple):
 def draw_design(styles: np.ndarray, n_listeners: int, per_listener: int, rng) -> np.ndarray:
     """Draw the songs that each listener rates, as a balanced incomplete design.
 
-    For each listener, styles have the same proportions as among all songs, up to rounding. Within
-    a style, the numbers of ratings per song differ by at most one.
+    Each listener's songs have the same proportions of styles as all songs, up to rounding. Within a
+    style, the number of ratings per song differs by at most one.
 
     Parameters
     ----------
     styles : array_like of str, shape (n_songs,)
         Style of each song.
     n_listeners, per_listener : int
-        Number of listeners, and of songs per listener.
+        Number of listeners, and number of songs per listener.
     rng : numpy.random.Generator
         Random number generator.
 
     Returns
     -------
     ndarray of int, shape (n_listeners, per_listener)
-        Song numbers, distinct within a row, in random order.
+        Song indices for each listener, without repetition and in random order.
 
     Raises
     ------
     SimulationError
-        If `n_listeners` is not positive or `per_listener` is not within 1…n_songs.
+        If `n_listeners` is less than 1, or `per_listener` is not between 1 and the number of songs.
     """
     styles = np.asarray(styles)
     if n_listeners < 1 or not 1 <= per_listener <= styles.size:
@@ -79,7 +79,7 @@ def draw_design(styles: np.ndarray, n_listeners: int, per_listener: int, rng) ->
         row = []
         for g, k in enumerate(hand):
             size = len(decks[g])
-            if dealt[g] % size == 0:  # all songs have been drawn equally often: shuffle again
+            if dealt[g] % size == 0:  # all songs have been drawn equally often: reshuffle
                 decks[g] = rng.permutation(groups[g])
             row.append(decks[g][(dealt[g] + np.arange(k)) % size])
             dealt[g] += k
@@ -101,30 +101,32 @@ def simulate_listeners(
     Parameters
     ----------
     songs : DataFrame
-        Columns required by :func:`song_covariates`, and ``style``.
+        One row per song, with the columns required by :func:`song_covariates` and ``style``.
     effects : Effects, optional
-        :func:`default_effects` by default.
+        True effects; by default, those of :func:`default_effects`.
     seed : int or SeedSequence
         Random seed.
     n_listeners, songs_per_listener : int
-        Number of listeners, and of songs that each listener rates.
+        Number of listeners, and number of songs that each listener rates.
     discrete : bool
-        Round the ratings and clip them to 1…100, as a slider would. If False, the ratings follow
-        the linear mixed model exactly.
+        If True, ratings are rounded and clipped to 1…100, as on a rating slider. If False, they
+        follow the linear mixed model exactly.
 
     Returns
     -------
     Simulated
-        ``listeners``: ``listener_id, musicianship, dance_inclination, taste_<style>`` (scales of
-        1–7). ``ratings``: ``track_id, query, rating, listener_id``. ``truth["listeners"]``: each
-        listener's standardised traits, style preferences, intercepts and slopes.
-        ``truth["songs"]``: each song's intercept and true mean for each question (the mean is the
-        sum of fixed effects and intercept, before clipping).
+        ``listeners`` has the columns ``listener_id, musicianship, dance_inclination,
+        taste_<style>`` (all but the first on scales of 1–7). ``ratings`` has the columns
+        ``track_id, query, rating, listener_id``. ``truth["listeners"]`` contains each listener's
+        standardised traits, style preferences, intercepts and slopes. ``truth["songs"]`` contains
+        each song's intercept and true mean for each question. The true mean is the sum of the fixed
+        effects, the style mean and the song's intercept, before rounding and clipping.
 
     Raises
     ------
     SimulationError
-        If columns are missing, or the numbers of listeners and songs are invalid.
+        If `songs` lacks a column or contains a value that is not finite, or if `n_listeners` or
+        `songs_per_listener` is out of range.
     """
     effects = default_effects() if effects is None else effects
     rng = np.random.default_rng(seed)
@@ -158,7 +160,7 @@ def simulate_listeners(
 
 
 def _listener_tables(draw: Draw, styles: np.ndarray) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Tabulate listeners as measured by a questionnaire, and their true values, without ids."""
+    """Tabulate listeners' questionnaire results and their true values, without listener IDs."""
     traits = {"musicianship": draw.musicianship, "dance_inclination": draw.inclination}
     likings = dict(zip(styles, draw.liking.T))
     measured = traits | {f"taste_{style}": values for style, values in likings.items()}
@@ -181,7 +183,7 @@ class Draw(NamedTuple):
     inclination: np.ndarray  # (n_listeners,)
     liking: np.ndarray  # (n_listeners, n_styles)
     listener: np.ndarray  # intercepts, (n_listeners, 8)
-    slope: np.ndarray  # of syncopation, (n_listeners, 8)
+    slope: np.ndarray  # on syncopation, (n_listeners, 8)
     song: np.ndarray  # intercepts, (n_songs, 8)
     song_mean: np.ndarray  # (n_songs, 8)
     ratings: np.ndarray  # rows in the order of the flattened design, (n_ratings, 8)
@@ -195,15 +197,16 @@ def draw_ratings(
     design: np.ndarray,
     rng,
 ) -> Draw:
-    """Draw all random effects, and sum all effects for each listener and song in the design.
+    """Draw all random effects, and compute each rating in the design as the sum of all effects.
 
-    `covariates` has the columns of :func:`song_covariates`; `style_of` contains the style of each
-    song as a row number in `style_means`, shape (n_styles, 8).
+    `covariates` has the columns of :func:`song_covariates`. `style_of` contains each song's row
+    index into `style_means`, which has shape (n_styles, 8). `design` contains the indices of the
+    songs that each listener rates; see :func:`draw_design`.
     """
     n_listeners, fixed, sd = len(design), effects.fixed.T, effects.sd.T
 
     def draw_effect(name, n):
-        """Draw values of shape (n, 8) whose correlations are products of loadings."""
+        """Draw `n` values per question, correlated between questions; the shape is (n, 8)."""
         load = effects.common.loc[name].to_numpy()
         common, specific = rng.standard_normal((n, 1)), rng.standard_normal((n, len(RATED)))
         return sd[name].to_numpy() * (load * common + np.sqrt(1 - load**2) * specific)
@@ -228,5 +231,5 @@ def draw_ratings(
 
 
 def on_scale(ratings: np.ndarray) -> np.ndarray:
-    """Round ratings and clip them to the ends of the scale."""
+    """Round ratings, and clip them to the rating scale."""
     return np.clip(np.rint(ratings), *SCALE)

@@ -24,7 +24,7 @@ QUESTIONS = MappingProxyType(
         "style_only": "Music of this kind is often played on the radio",
     }
 )
-# control questions, with the only cause of their ratings besides noise and listeners' intercepts
+# control questions, and the only thing that their ratings depend on, apart from random effects
 CONTROLS = MappingProxyType({"placebo": "none", "style_only": "style"})
 RATED = tuple(query for query in QUESTIONS if query != "groove")
 SCALE = (1, 100)
@@ -35,8 +35,8 @@ _CENTRE, _UNIT = 53, 24
 def groove_score(ratings: pd.DataFrame) -> pd.Series:
     """Compute the groove score, ``((dance + listen + party + rhythm) / 4 − 53) / 24``.
 
-    Mean scores of songs range from about −1 to 1, as in Marmoret et al. (2026); scores of
-    individual listeners range from about −2 to 2.
+    Songs' mean scores range from about −1 to 1, as in Marmoret et al. (2026). Individual listeners'
+    scores range from about −2 to 2.
     """
     return (ratings[_FACETS].mean(axis=1) - _CENTRE) / _UNIT
 
@@ -47,9 +47,9 @@ def describe_score(study, query: str) -> str:
     Parameters
     ----------
     study : groove_utils.study.Study
-        Study whose rating scales are used.
+        Study from which the rating scales are taken.
     query : str
-        Name of the query.
+        Name of the query, such as ``groove``.
 
     Returns
     -------
@@ -71,15 +71,16 @@ def describe_score(study, query: str) -> str:
 
 
 def question_table() -> pd.DataFrame:
-    """Tabulate the role of each question, and the cause of its ratings.
+    """Tabulate the role of each question, and what its ratings depend on.
 
     Returns
     -------
     DataFrame
-        One row per question: ``question``; ``role``, which is ``score`` (derived), ``rating`` or
-        ``control``; ``cause``, which is ``acoustic``, ``style`` (ratings differ between styles, but
-        not systematically within them) or ``none``; ``in_groove``, true if the question is part of
-        the groove score.
+        One row per question, with the columns ``question``; ``role``, which is ``score`` (computed
+        from other ratings), ``rating`` or ``control``; ``cause``, which is ``acoustic`` (ratings
+        depend on acoustic features), ``style`` (ratings differ between styles, but not
+        systematically within them) or ``none``; and ``in_groove``, which is True if the question is
+        part of the groove score.
 
     Examples
     --------
