@@ -1,9 +1,9 @@
-"""Small listening tasks for networks: rendered sounds with known answers.
+"""Small listening tasks for neural networks: rendered sounds with known answers.
 
-Each task consists of a few hundred short sounds. The tasks differ in what a network must recognise:
-a position on the frequency axis (:func:`tom_task`), a shape at any position (:func:`chord_task`),
-an order in time (:func:`swing_task`), or a match between distant bars (:func:`repeat_task`).
-Results are cached.
+Each task consists of hundreds of short sounds. The tasks differ in what a network must recognise: a
+position on the frequency axis (:func:`tom_task`), a pattern at any position on that axis
+(:func:`chord_task`), timing (:func:`swing_task`, :func:`tempo_task`), or a match between distant
+bars (:func:`repeat_task`). Results are cached.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 RATE = SAMPLE_RATE // 2
-"""Sample rate of the tasks' sounds, 22,050 Hz."""
+"""Sample rate of the sounds: 22,050 Hz."""
 DRUM_BANK = 128
 KITS = (0, 8, 16, 24, 25, 32, 40)
 KICK, SNARE, HAT = 36, 38, 42
@@ -49,7 +49,7 @@ FAMILIES = {
     "strings": 40, "brass": 56, "lead": 80, "pipe": 72,
 }  # fmt: skip
 """First program of each General MIDI family; a family has eight programs."""
-N_EXAMPLES = 3  # number of sounds kept for listening
+N_EXAMPLES = 3  # number of sounds in each task that readers can listen to
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class ListeningTask:
     Attributes
     ----------
     question : str
-        The question, as shown to readers.
+        Question, as shown to readers.
     classes : list of str
         Possible answers.
     X : ndarray of float32, shape (n, n_bands, n_frames)
@@ -69,7 +69,8 @@ class ListeningTask:
     n_train : int
         Number of training examples.
     sounds : dict of str to (ndarray of float32, int)
-        A few sounds to listen to: signal and sample rate in Hz, by number and answer.
+        Examples to listen to, as (signal, sample rate in Hz). The keys consist of a number and the
+        correct answer.
     """
 
     question: str
@@ -127,13 +128,13 @@ def play_note(
     Parameters
     ----------
     bank, program : int
-        Preset; bank 128 contains the drum kits.
+        General MIDI preset; bank 128 contains the drum kits.
     key : int
         MIDI note number.
     seconds : float
         Time from onset to release; the release adds up to 0.2 s.
     velocity : int
-        1–127.
+        MIDI velocity, 1–127.
     cents : float
         Detuning in cents.
 
@@ -159,7 +160,7 @@ def drum_loop(events: Sequence[tuple[float, int, float]], seconds: float, kit: i
     seconds : float
         Length of the loop in seconds.
     kit : int
-        Program of a drum kit.
+        MIDI program of the drum kit.
 
     Returns
     -------
@@ -178,20 +179,20 @@ def drum_loop(events: Sequence[tuple[float, int, float]], seconds: float, kit: i
 def tom_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
     """Generate the task of identifying which of four toms was struck.
 
-    The toms differ in pitch; drum kits and tuning vary. The features of a sound are one spectrum on
-    a logarithmic frequency axis of 72 semitones from 41 Hz upwards.
+    The toms differ in pitch; drum kits and tuning vary. The features of a sound are a single
+    spectrum on a logarithmic frequency axis: 72 semitones, starting at 41 Hz.
 
     Parameters
     ----------
     n_train, n_test : int
-        Numbers of training and test examples.
+        Number of training examples, and number of test examples.
     seed : int
         Random seed.
 
     Returns
     -------
     ListeningTask
-        Features and correct answers of the training and test examples.
+        Features and correct answers for all training and test examples.
     """
     rng = np.random.default_rng([seed, 1])
     answers = rng.permutation(np.arange(n_train + n_test) % len(TOMS))
@@ -207,22 +208,22 @@ def tom_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
 
 @_cached
 def chord_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
-    """Generate the task of identifying a chord, with different roots in the training and test sets.
+    """Generate the task of identifying the type of a chord, with roots not used in training.
 
-    Training roots are A2 to G♯3, test roots A3 to G♯4. Features are as in :func:`tom_task`, but
-    start at 65 Hz.
+    The roots of training chords are A2 to G♯3, and those of test chords are A3 to G♯4. Features are
+    as in :func:`tom_task`, but the frequency axis starts at 65 Hz.
 
     Parameters
     ----------
     n_train, n_test : int
-        Numbers of training and test examples.
+        Number of training examples, and number of test examples.
     seed : int
         Random seed.
 
     Returns
     -------
     ListeningTask
-        Features and correct answers of the training and test examples.
+        Features and correct answers for all training and test examples.
     """
     rng = np.random.default_rng([seed, 2])
     answers = rng.permutation(np.arange(n_train + n_test) % len(CHORDS))
@@ -244,20 +245,21 @@ def chord_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
 def swing_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
     """Generate the task of deciding whether a drum loop is straight or swung.
 
-    Loops last 2.8 s, have tempi of 84 to 132 BPM, and begin anywhere in the bar. Off-beat eighths
-    divide the beat equally, or in a ratio of 1.6:1 to 2.2:1. Features are 12 mel bands every 40 ms.
+    Loops last 2.8 s, have tempi of 84 to 132 BPM, and begin anywhere in the bar. Off-beat eighth
+    notes divide the beat equally (straight) or in a ratio of 1.6:1 to 2.2:1 (swung). Features are
+    the levels of 12 mel bands every 40 ms.
 
     Parameters
     ----------
     n_train, n_test : int
-        Numbers of training and test examples.
+        Number of training examples, and number of test examples.
     seed : int
         Random seed.
 
     Returns
     -------
     ListeningTask
-        Features and correct answers of the training and test examples.
+        Features and correct answers for all training and test examples.
     """
     rng = np.random.default_rng([seed, 3])
     answers = rng.permutation(np.arange(n_train + n_test) % 2)
@@ -272,14 +274,14 @@ def swing_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
 def repeat_task(n_train: int, n_test: int, seed: int = 0, n_bars: int = 6) -> ListeningTask:
     """Generate the task of finding the earlier bar that the last bar repeats.
 
-    Bars of eight steps contain random strokes of kick, snare and hi-hat; the strokes of the last
-    bar have new gains. Features are the levels (in units of 20 dB) of 3 frequency bands at the 8
-    steps, so each frame is one bar with 24 numbers.
+    Each bar has eight steps, with random strokes of kick, snare and hi-hat. The last bar repeats
+    the strokes of an earlier bar with different gains. Features are the levels of three frequency
+    bands at each step, in units of 20 dB, so each frame represents one bar by 24 numbers.
 
     Parameters
     ----------
     n_train, n_test : int
-        Numbers of training and test examples.
+        Number of training examples, and number of test examples.
     seed : int
         Random seed.
     n_bars : int
@@ -288,7 +290,7 @@ def repeat_task(n_train: int, n_test: int, seed: int = 0, n_bars: int = 6) -> Li
     Returns
     -------
     ListeningTask
-        Features and correct answers of the training and test examples.
+        Features and correct answers for all training and test examples.
     """
     rng = np.random.default_rng([seed, 4])
     n, n_steps, step = n_train + n_test, 8, 0.1
@@ -317,20 +319,20 @@ def repeat_task(n_train: int, n_test: int, seed: int = 0, n_bars: int = 6) -> Li
 def tempo_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
     """Generate the task of deciding whether a drum loop is slow, medium or fast.
 
-    Tempi are 84 to 96, 102 to 114 and 120 to 132 BPM; both straight and swung loops occur.
-    Everything else is as in :func:`swing_task`.
+    Slow loops have tempi of 84 to 96 BPM, medium loops 102 to 114 BPM, and fast loops 120 to
+    132 BPM. About half of the loops are swung. Everything else is as in :func:`swing_task`.
 
     Parameters
     ----------
     n_train, n_test : int
-        Numbers of training and test examples.
+        Number of training examples, and number of test examples.
     seed : int
         Random seed.
 
     Returns
     -------
     ListeningTask
-        Features and correct answers of the training and test examples.
+        Features and correct answers for all training and test examples.
     """
     rng = np.random.default_rng([seed, 5])
     answers = rng.permutation(np.arange(n_train + n_test) % 3)
@@ -342,14 +344,14 @@ def tempo_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
 
 
 def draw_tasks(seed: int = 0, *, share: float = 1.0) -> dict[str, ListeningTask]:
-    """Generate the four tasks of chapter 03-networks: ``tom``, ``chord``, ``swing`` and ``repeat``.
+    """Generate the four tasks in chapter 03-networks: ``tom``, ``chord``, ``swing`` and ``repeat``.
 
     Parameters
     ----------
     seed : int
         Random seed.
     share : float
-        Fraction of the default number of examples, for quick trials.
+        Fraction of the usual number of examples to generate; less than 1 for quick trials.
 
     Returns
     -------
@@ -368,7 +370,7 @@ def draw_tasks(seed: int = 0, *, share: float = 1.0) -> dict[str, ListeningTask]
 
 @_cached
 def kick_frames(n_loops: int = 20, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Generate frames of drum loops, with labels for the presence of a kick drum.
+    """Generate frames of drum loops, each labelled by whether it contains a kick-drum stroke.
 
     Parameters
     ----------
@@ -380,9 +382,9 @@ def kick_frames(n_loops: int = 20, seed: int = 0) -> tuple[np.ndarray, np.ndarra
     Returns
     -------
     X : ndarray of float64, shape (n, 2)
-        Levels below 150 Hz and above 2500 Hz in the 46 ms after each sixteenth, in units of 20 dB.
+        Levels at 30–150 Hz and 2.5–10 kHz in the 46 ms after each sixteenth, in units of 20 dB.
     y : ndarray of int64, shape (n,)
-        1 for frames with a kick drum, otherwise 0.
+        1 for frames with a kick-drum stroke, otherwise 0.
     """
     rng = np.random.default_rng([seed, 6])
     step, n_steps, X, y = 0.15, 32, [], []
@@ -402,7 +404,7 @@ def kick_frames(n_loops: int = 20, seed: int = 0) -> tuple[np.ndarray, np.ndarra
 
 @_cached
 def draw_notes(n: int = 480, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Generate single notes of six instruments over two octaves.
+    """Generate single notes played by six instruments over a range of two octaves.
 
     Parameters
     ----------
@@ -414,11 +416,11 @@ def draw_notes(n: int = 480, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.
     Returns
     -------
     sounds : ndarray of float32, shape (n, n_samples)
-        Signals of half a second at 22,050 Hz, detuned by up to 30 cents, with noise.
+        Half-second signals at 22,050 Hz, detuned by up to 30 cents, with added noise.
     keys : ndarray of int64, shape (n,)
         MIDI note numbers, 48 to 71.
     instruments : ndarray of int64, shape (n,)
-        0 to 5: piano, electric piano, organ, guitar, strings, flute.
+        Instrument of each note, 0 to 5: piano, electric piano, organ, guitar, strings, flute.
     """
     rng = np.random.default_rng([seed, 7])
     keys, instruments = rng.integers(48, 72, n), rng.integers(0, len(CHORD_PRESETS), n)
@@ -470,12 +472,12 @@ def draw_phrases(n: int = 240, seed: int = 0) -> tuple[np.ndarray, np.ndarray, n
 def draw_band_loops(
     n_bands: int = 24, n_loops: int = 12, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Generate drum loops of several bands, each with its own kit, equaliser setting and tempo.
+    """Generate drum loops by several bands that differ in kit, equaliser setting and tempo.
 
     Parameters
     ----------
     n_bands, n_loops : int
-        Number of bands, and of loops per band.
+        Number of bands, and number of loops per band.
     seed : int
         Random seed.
 
@@ -497,7 +499,7 @@ def draw_band_loops(
 
 
 def _beats(rng, ratio: float, beat: float, seconds: float) -> list[tuple[float, int, float]]:
-    """Draw strokes of kick and snare on beats and of hi-hats on eighths, from a random phase."""
+    """Draw kick and snare strokes on beats and hi-hats on eighths, starting at a random phase."""
     events, start = [], -float(rng.uniform(0, 4 * beat))
     for number in range(int((seconds - start) / beat) + 1):
         on = start + number * beat
@@ -511,14 +513,17 @@ def _beats(rng, ratio: float, beat: float, seconds: float) -> list[tuple[float, 
 
 
 def _loop(rng, ratio: float, beat: float, kit: int | None = None) -> np.ndarray:
-    """Render a drum loop of 2.8 s with a peak of 1."""
+    """Render a random drum loop of 2.8 s with a peak of 1."""
     events = _beats(rng, float(ratio), float(beat), seconds=2.8)
     y = drum_loop(events, 2.8, int(rng.choice(KITS)) if kit is None else kit)
     return y / np.abs(y).max()
 
 
 def _log_mel(sounds: list[np.ndarray]) -> np.ndarray:
-    """Compute log-mel spectrograms in units of 20 dB, (n, 12, n_frames), one frame every 40 ms."""
+    """Compute log-mel spectrograms with 12 bands and one frame every 40 ms, in units of 20 dB.
+
+    The result has shape (n, 12, n_frames).
+    """
     power = librosa.feature.melspectrogram(
         y=np.stack(sounds),
         sr=RATE,
@@ -531,7 +536,10 @@ def _log_mel(sounds: list[np.ndarray]) -> np.ndarray:
 
 
 def _step_levels(loop: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Measure low, middle and high levels in the 46 ms after each time, in 20 dB units, (n, 3)."""
+    """Measure low-, mid- and high-frequency levels in the 46 ms after each time.
+
+    The levels are in units of 20 dB and have shape (n, 3).
+    """
     edges = np.searchsorted(np.fft.rfftfreq(1024, 1 / RATE), [30, 150, 2500, 10000])
     starts = np.round(times * RATE).astype(int)
     frames = loop[starts[:, None] + np.arange(1024)] * np.hanning(1024)
@@ -550,8 +558,9 @@ def _noisy(y: np.ndarray, rng) -> np.ndarray:
 
 
 def _log_frequency(sounds: list[np.ndarray], low: int) -> np.ndarray:
-    """Compute the square root of each sound's mean constant-Q spectrum, (n, 72 semitones, 1).
+    """Compute the square root of each sound's mean constant-Q spectrum, scaled to a maximum of 1.
 
+    The result has shape (n, 72, 1), with one value per semitone from the MIDI note `low` upwards.
     All sounds are transformed together, with silence between them, since each call of the transform
     has a high fixed cost.
     """
@@ -566,7 +575,7 @@ def _log_frequency(sounds: list[np.ndarray], low: int) -> np.ndarray:
 
 
 def _twice(y: np.ndarray) -> np.ndarray:
-    """Play a short sound twice, followed by silence each time, to make it easier to hear."""
+    """Repeat a short sound after a pause, to make it easier to hear."""
     return np.tile(np.pad(y, (0, RATE // 4)), 2)
 
 
