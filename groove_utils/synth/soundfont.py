@@ -1,17 +1,17 @@
-"""Sampler that plays single notes of a SoundFont 2 file, written in NumPy.
+"""NumPy sampler that plays single notes from a SoundFont 2 file.
 
-The sampler implements the part of the SoundFont 2.04 specification that General MIDI presets use:
-key and velocity zones, tuning, loops, the volume envelope, a static low-pass filter opened by
-velocity, attenuation and pan. LFOs and the modulation envelope are not implemented, except for
-vibrato requested by the score.
+The sampler implements the parts of the SoundFont 2.04 specification that General MIDI presets use:
+key and velocity zones, tuning, loops, the volume envelope, a low-pass filter whose cutoff is fixed
+for each note and depends on its velocity, attenuation and pan. LFOs and the modulation envelope are
+not implemented, but notes can be played with vibrato.
 
-The C library TinySoundFont (``tinysoundfont`` 0.3.7) was evaluated as a replacement. The library's
-output is reproducible, in tune within −0.4…+7.8 cents for twenty presets (this sampler: −1.1…+6.5)
-and on time within 1 ms, and it renders a song in 0.77 s of processor time instead of 0.96 s.
-However, its sound is brighter (in the demo study, spectral flux above 6.4 kHz is 35 to 58% higher),
-syncopation (LHL) measured from audio correlates less with syncopation computed from the scores (r =
-.37 instead of .84), and 23 of the 68 values reported in the chapters on listeners and descriptors
-change by more than their tolerances. This sampler was therefore kept.
+The C library TinySoundFont (``tinysoundfont`` 0.3.7) was evaluated as a replacement. Its output is
+reproducible, its tuning errors for twenty presets are −0.4…+7.8 cents (this sampler: −1.1…+6.5),
+its onsets are on time within 1 ms, and it renders a song in 0.77 s of processor time instead of
+0.96 s. However, its sound is brighter (in the demo study, spectral flux above 6.4 kHz is 35 to 58%
+higher), syncopation (LHL) measured from audio correlates less with syncopation computed from the
+scores (r = .37 instead of .84), and 23 of the 68 values reported in the chapters on listeners and
+descriptors change by more than their tolerances. This sampler was therefore kept.
 """
 
 from __future__ import annotations
@@ -62,35 +62,36 @@ def render_note(
     Parameters
     ----------
     bank, program : int
-        Preset; bank 128 contains the drum kits.
+        General MIDI preset; bank 128 contains the drum kits.
     key : int
         MIDI note number, 0–127.
     velocity : int
-        1–127; the level is proportional to its square, as in the specification.
+        MIDI velocity, 1–127. The amplitude is proportional to its square, as in the specification.
     duration : float
-        Seconds from onset to release.
+        Time in seconds from onset to release.
     cents : float
         Detuning in cents.
     vibrato : (float, float, float)
-        Depth in cents, rate in Hz, and fade-in time in seconds.
+        Depth in cents, rate in Hz, and delay in seconds. The vibrato begins after the delay and
+        reaches its full depth after twice the delay.
     scoop : float
-        Number of cents by which the note starts below its pitch, which it reaches after about
+        Interval in cents by which the note starts below its pitch, which it reaches after about
         60 ms.
     release : float
-        Upper limit of the release in seconds, for presets that ring too long for a melody.
+        Maximum release time in seconds, for presets that ring too long for a melody.
 
     Returns
     -------
     y : ndarray of float32, shape (2, n_samples)
         The sound at 44.1 kHz, including its release. The array is read-only, since it is cached.
     onset : int
-        Index of the audible onset: the first sample that reaches a tenth of the peak of the first
-        100 ms. A note that starts this many samples before a beat sounds on the beat.
+        Index of the audible onset: the first sample that reaches a tenth of the peak in the first
+        100 ms. A note that starts this many samples before a beat is heard on the beat.
 
     Raises
     ------
     SoundFontError
-        If the preset does not exist, or has no sample for that key and velocity.
+        If the preset does not exist, or has no sample for the key and velocity.
 
     Examples
     --------
@@ -132,7 +133,7 @@ def _play_zone(pool, zone, key, velocity, n_held, cents, vibrato, scoop, release
     )
     ratio = 2 ** (tuning / 1200) * zone["rate"] / SAMPLE_RATE
     y = _read_pool(pool, zone, _positions(ratio, len(envelope), vibrato, scoop))
-    # soft notes are duller: the specification lowers the filter by up to two octaves
+    # soft notes are duller: the specification lowers the cutoff by up to two octaves
     fc = zone["filter_fc"] + 0.5 * zone["mod_env_to_fc"] - 2400 * (1 - velocity / 127)
     cutoff = 8.176 * 2 ** (fc / 1200)
     if cutoff < 16000:
@@ -184,7 +185,7 @@ def _volume_envelope(zone, key, n_held, longest):
 
 @lru_cache(maxsize=4)  # the zones of a note often have the same envelope
 def _draw_envelope(delay, attack, hold, decay, sustain, release, n_held):
-    # the release falls by 100 dB in the given time; below −70 dB it is inaudible
+    # the level falls by 100 dB during the release; it is cut off at −70 dB, where it is inaudible
     n_release = int(0.7 * release * SAMPLE_RATE)
     t = np.arange(n_held + n_release) / SAMPLE_RATE - delay
     rise = np.clip(t / max(attack, 0.0005), 0.0, 1.0)

@@ -1,6 +1,7 @@
-"""Reader for SoundFont 2 files, in which presets are lists of zones over one pool of samples.
+"""Reader for SoundFont 2 files.
 
-Section numbers are those of the SoundFont technical specification, version 2.04.
+In a SoundFont, a preset is a list of zones. A zone plays one of the file's samples over a range of
+keys and velocities. Section numbers refer to the SoundFont technical specification, version 2.04.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from groove_utils.errors import DetailedError
 
 __all__ = ["SoundFontError", "read_soundfont"]
 
-# generators that are read, by number (section 8.1.2)
+# names of the generators (parameters of a zone) that are read, by number (section 8.1.2)
 GENERATORS = {
     0: "start", 1: "end", 2: "loop_start", 3: "loop_end", 4: "start_coarse", 8: "filter_fc",
     11: "mod_env_to_fc", 12: "end_coarse", 17: "pan", 33: "delay", 34: "attack", 35: "hold",
@@ -31,7 +32,7 @@ DEFAULTS = {
     **dict.fromkeys(("keys", "velocities"), WHOLE_RANGE),
     "filter_fc": 13500, "scale_tuning": 100, "root": -1,
 }  # fmt: skip
-# generators to which preset zones add a value; the others are set by instrument zones alone
+# generators to which preset zones add a value; all others are set only by instrument zones
 ADDED = (
     "filter_fc", "mod_env_to_fc", "pan", "delay", "attack", "hold", "decay", "sustain", "release",
     "key_to_hold", "key_to_decay", "attenuation", "coarse_tune", "fine_tune", "scale_tuning",
@@ -41,7 +42,7 @@ SAMPLE_FIELDS = ("name", *ADDRESSES, "rate", "root", "correction", "link", "type
 
 
 class SoundFontError(DetailedError):
-    """Error raised if a SoundFont cannot be read, or has no sound for a preset and key."""
+    """Error raised if a SoundFont cannot be read, or has no sound for a requested note."""
 
 
 def read_soundfont(path: Path) -> tuple[dict, dict[tuple[int, int], list[dict]], np.ndarray]:
@@ -57,12 +58,12 @@ def read_soundfont(path: Path) -> tuple[dict, dict[tuple[int, int], list[dict]],
     presets : dict
         Names of the presets, by (bank, program).
     zones : dict
-        Zones by (bank, program): a list of dicts, one per sample. A zone contains the generators in
-        :data:`GENERATORS`, summed over preset and instrument; ``start, end, loop_start, loop_end``
-        as positions in the pool; ``root`` (MIDI note), ``rate`` (Hz) and ``correction`` (cents) of
-        the sample; ``keys`` and ``velocities`` as (first, last).
+        Lists of zones, by (bank, program). Each zone is a dict that contains the generators in
+        :data:`GENERATORS`, combined from preset and instrument; ``start, end, loop_start,
+        loop_end`` as positions in the pool; ``root`` (MIDI note), ``rate`` (Hz) and ``correction``
+        (cents) of its sample; and ``keys`` and ``velocities`` as (first, last).
     pool : ndarray of float32, shape (n_samples,)
-        All samples, concatenated, in the range −1…1.
+        All samples in the file, concatenated, in the range −1…1.
 
     Raises
     ------
@@ -94,7 +95,8 @@ def read_soundfont(path: Path) -> tuple[dict, dict[tuple[int, int], list[dict]],
 def _join(preset: dict, instrument: dict, sample: dict) -> dict:
     """Combine a preset zone, an instrument zone and a sample.
 
-    Ranges of keys and velocities are intersected; the generators in :data:`ADDED` are added.
+    The result has the intersections of the key and velocity ranges, and the sums of the generators
+    in :data:`ADDED`.
     """
     zone = DEFAULTS | instrument
     for name in ADDED:
@@ -109,9 +111,10 @@ def _join(preset: dict, instrument: dict, sample: dict) -> dict:
 
 
 def _zone_lists(first_bags: list[int], bags: bytes, generators: bytes) -> list[list[dict]]:
-    """Return a list of zones for each header, with a global zone merged into the other zones.
+    """Return the list of zones for each preset or instrument, merged with its global zone.
 
-    The last header, which only marks the end, has no list.
+    `first_bags` contains the index of the first zone of each preset or instrument, and finally the
+    total number of zones.
     """
     bags = [bag for bag, _ in struct.iter_unpack("<HH", bags)]
     # amounts are signed, except for ranges and indices
