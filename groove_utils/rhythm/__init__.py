@@ -1,6 +1,6 @@
-"""Measures of rhythm: syncopation, microtiming, swing, event density and accuracy of beat trackers.
+"""Measures of rhythm: syncopation, microtiming, swing, event density and beat-tracking accuracy.
 
-The audio descriptors and the simulation of the demo study use these measures.
+These measures are used for the audio descriptors and for the simulation of the demo study.
 """
 
 import lazy_loader

@@ -25,17 +25,17 @@ TEMPO_TOLERANCE = 0.04  # as a fraction of the true tempo (Gouyon et al., 2006)
 
 
 def score_beats(beats, true_beats) -> dict[str, float]:
-    """Compare the beats found by a beat tracker in a song with the true beats.
+    """Score the beats that a beat tracker found in a song against the true beats.
 
     Parameters
     ----------
     beats, true_beats : array-like of shape (n_beats,)
-        Times in seconds, ascending; `beats` may be empty.
+        Times in seconds, in ascending order; `beats` may be empty.
 
     Returns
     -------
     dict of str to float
-        ``f`` is the F-measure of the beats, with a tolerance of 70 ms. The other values are 0 or 1.
+        ``f`` is the F-measure of the beats, with a tolerance of 70 ms. The other values are 0 or 1:
         ``right`` is 1 if the tempo is within 4% of the true tempo, ``octave`` is 1 if it is within
         4% of half or double the true tempo, and ``wrong`` is 1 in all other cases. Tempi are
         computed from the median interval between beats.
@@ -58,7 +58,7 @@ def score_beats(beats, true_beats) -> dict[str, float]:
 
 
 def compare_trackers(accuracy: pd.DataFrame, *, n_boot: int = 2000, seed: int = 0) -> pd.DataFrame:
-    """Compute the mean accuracy of beat trackers over songs, with intervals clustered by artist.
+    """Compute the mean accuracy of each beat tracker, with intervals clustered by artist.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def compare_trackers(accuracy: pd.DataFrame, *, n_boot: int = 2000, seed: int = 
 
 
 def _interval(values: pd.DataFrame, n_boot: int, seed: int) -> tuple:
-    """Compute 95% intervals of column means, clustered by the level ``artist`` of the index."""
+    """Compute 95% intervals of column means, clustered by the index level ``artist``."""
     by_artist = values.groupby("artist")
     total, count = by_artist.sum(), by_artist.count()
     if len(total) < FEWEST_CLUSTERS:

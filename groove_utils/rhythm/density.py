@@ -14,14 +14,14 @@ def onset_density(onsets: ArrayLike, seconds: float) -> float:
     Parameters
     ----------
     onsets : array_like, shape (n_onsets,)
-        Times, or step numbers of a metrical grid; equal values count as one event.
+        Onset times, or step numbers on a metrical grid. Equal values count as one onset.
     seconds : float
         Duration of the analysed music in seconds.
 
     Returns
     -------
     float
-        Onsets per second.
+        Number of onsets per second.
 
     Examples
     --------

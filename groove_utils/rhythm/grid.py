@@ -9,7 +9,7 @@ import numpy as np
 __all__ = ["STEPS", "Grid", "swung_bars"]
 
 STEPS = 16  # sixteenths in a bar of 4/4
-MIN_SWUNG = 4  # onsets on second sixteenths of eighth notes, the minimum for measuring swing
+MIN_SWUNG = 4  # minimum number of onsets on second sixteenths of eighth notes to measure swing
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def divide_beats(beats: np.ndarray) -> np.ndarray:
 def swung_bars(
     n_bars: int, tempo: float, swing_ratio: float = 1.0, start: float = 0.0
 ) -> np.ndarray:
-    """Compute the times of all sixteenths in bars of 4/4 with constant tempo and swing ratio.
+    """Compute the times of all sixteenths in bars of 4/4 with a constant tempo and swing ratio.
 
     Parameters
     ----------

@@ -1,8 +1,9 @@
-"""Syncopation indices by Longuet-Higgins & Lee (1984) and by Witek et al. (2014).
+"""Syncopation indices of Longuet-Higgins & Lee (1984) and Witek et al. (2014).
 
-Both indices compare the metrical weight of each note with the weights of the positions before the
-next note. The first index is defined for one stream of onsets. The second index combines the
-instruments of a drum kit, and gives more weight to syncopation over a sparse accompaniment.
+Both indices compare the metrical weight of each note with the weights of the positions between this
+note and the next. The first index is defined for a single stream of onsets. The second index
+combines the instruments of a drum kit, and gives more weight to syncopation against a sparse
+accompaniment.
 
 References
 ----------
@@ -35,7 +36,7 @@ class RhythmError(DetailedError):
 def metrical_weights(n_steps: int = 16, divisions: Sequence[int] | None = None) -> np.ndarray:
     """Compute the metrical weight of each step in a bar: 0 for the downbeat, negative otherwise.
 
-    The weight decreases by 1 from each metrical level to the next lower level.
+    The weight decreases by 1 from each metrical level to the next finer level.
 
     Parameters
     ----------
@@ -43,8 +44,8 @@ def metrical_weights(n_steps: int = 16, divisions: Sequence[int] | None = None) 
         Number of steps in a bar.
     divisions : sequence of int, optional
         Number of parts into which each level is divided, starting with the bar. The product of
-        these numbers is `n_steps`. By default, the bar is halved repeatedly: ``(2, 2, 2, 2)`` for
-        sixteenths in 4/4. For sixteenths in 6/8, use ``(2, 3, 2)``.
+        these numbers must be `n_steps`. By default, the bar is halved repeatedly: ``(2, 2, 2, 2)``
+        for sixteenths in 4/4. For sixteenths in 6/8, use ``(2, 3, 2)``.
 
     Returns
     -------
@@ -66,7 +67,7 @@ def metrical_weights(n_steps: int = 16, divisions: Sequence[int] | None = None) 
     if n_steps < 1 or int(np.prod(divisions)) != n_steps:
         raise RhythmError(
             f"a bar of {n_steps} steps cannot be divided by {divisions}: their product is "
-            f"{int(np.prod(divisions))}. Give divisions that multiply to {n_steps}, for instance "
+            f"{int(np.prod(divisions))}. Pass divisions whose product is {n_steps}, for instance "
             "(2, 3, 2) for 12 steps in 6/8.",
             kind="divisions", column="n_steps", value=n_steps,
         )  # fmt: skip
@@ -81,7 +82,7 @@ def lhl_syncopation(onsets: ArrayLike, weights: ArrayLike | None = None) -> floa
 
     A rest is a step without an onset. Each note is compared with the heaviest rest before the next
     note. If the rest has a greater metrical weight than the note, the difference is added to the
-    syncopation. The pattern is treated as a loop.
+    index. The pattern is treated as a loop.
 
     Parameters
     ----------
@@ -94,7 +95,7 @@ def lhl_syncopation(onsets: ArrayLike, weights: ArrayLike | None = None) -> floa
     Returns
     -------
     float
-        Syncopation, ≥ 0. It is 0 for a pattern without onsets, or with onsets on all steps.
+        Syncopation index, ≥ 0. It is 0 for a pattern without onsets, or with onsets on all steps.
 
     Raises
     ------
@@ -115,7 +116,7 @@ def lhl_syncopation(onsets: ArrayLike, weights: ArrayLike | None = None) -> floa
     return float(sum(max(0, rise) for rise in rises))
 
 
-# instrumental weights of Witek et al., by the instruments that sound at the heavier position
+# instrumental weights of Witek et al., which depend on the instruments at the heavier position
 ONE_STREAM, TWO_STREAM, KICK_AGAINST_TWO, SNARE_AGAINST_TWO = 6, 5, 2, 1
 
 
@@ -193,9 +194,9 @@ def witek_syncopation(
 
 
 def _heaviest_rest(stream: np.ndarray, weights: np.ndarray, step: int) -> int | None:
-    """Return the heaviest step between a stroke and the next, or None if there is no step between.
+    """Return the heaviest step between a stroke and the next stroke, or None if there is none.
 
-    If several steps are equally heavy, the first is returned.
+    If several steps are equally heavy, the first of them is returned.
     """
     gap = int(np.argmax(np.roll(stream, -step - 1)))
     if gap == 0:
@@ -210,7 +211,8 @@ def _streams(streams: list[ArrayLike], weights: ArrayLike | None):
     shape = streams[0].shape
     if len(shape) not in (1, 2) or 0 in shape:
         raise RhythmError(
-            f"onsets have shape {shape}; expected (n_steps,) or (n_bars, n_steps), not empty.",
+            f"onsets have shape {shape}; expected a non-empty array of shape (n_steps,) or "
+            "(n_bars, n_steps).",
             kind="shape", column="onsets", value=shape,
         )  # fmt: skip
     if any(stream.shape != shape for stream in streams):

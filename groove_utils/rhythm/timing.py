@@ -8,14 +8,14 @@ from groove_utils.rhythm.grid import Grid
 
 __all__ = ["deviations", "microtiming", "swing_ratio"]
 
-NEAREST = 0.45  # sixteenths; an onset farther than this from every step is not on the grid
+NEAREST = 0.45  # sixteenths; an onset farther than this from every step is off the grid
 MIN_ONSETS = 8
 
 
 def deviations(times: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     """Compute the deviation of each onset from the nearest step of the swung grid.
 
-    Onsets that are more than 0.45 sixteenths away from every step are left out.
+    Onsets that are more than 0.45 sixteenths away from every step are excluded.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def deviations(times: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
 def microtiming(
     times: np.ndarray, grid: Grid, anchors: np.ndarray | None = None
 ) -> tuple[float, float, float]:
-    """Compute the average timing of onsets relative to the bass drum, and the spread of timing.
+    """Compute how late onsets are relative to the bass drum, and the spread of onset timing.
 
     All values are NaN if fewer than eight onsets are near a step of the grid.
 
