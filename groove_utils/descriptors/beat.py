@@ -1,9 +1,9 @@
-"""Beats and the metrical grid of a recording.
+"""Beats and metrical grid of a recording.
 
-Beats are tracked by librosa's dynamic programming (Ellis, 2007) at the estimated tempo. The
-downbeat is located by assuming the usual drum pattern of popular music: bass drum on one and three,
-snare on two and four. For music without this pattern, the grid may be wrong; the chapters that use
-the grid say so.
+Beats are tracked at the estimated tempo with librosa's dynamic-programming beat tracker (Ellis,
+2007). The downbeat is located by assuming the usual drum pattern of popular music: bass drum on one
+and three, snare on two and four. For music without this pattern, the grid may be wrong; the
+chapters that use the grid say so.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from groove_utils.rhythm.grid import MIN_SWUNG, STEPS, Grid, divide_beats
 
 __all__ = ["bar_profile", "estimate_grid", "strength_at", "track_beats"]
 
-CLEAR_SWING = 0.12  # of a sixteenth; a smaller delay may be imprecise playing
-MIN_BEATS = 8  # two bars, the least in which a pattern can repeat
+CLEAR_SWING = 0.12  # in sixteenths; a smaller delay may just be imprecise playing
+MIN_BEATS = 8  # two bars, the minimum for a repeated pattern
 
 # The usual drum pattern of popular music, by sixteenth of a bar: bass drum on one and three but not
 # on two and four, snare on two and four, and all instruments together on the beats.
@@ -53,12 +53,13 @@ def estimate_grid(
     hop : float
         Seconds between values of the curves.
     tempo : float, optional
-        Beats per minute; :func:`estimate_tempo` by default.
+        Tempo in BPM; by default, it is estimated by :func:`estimate_tempo`.
 
     Returns
     -------
     Grid or None
-        None if no tempo is found, or if there are fewer than eight beats.
+        Metrical grid, or None if no tempo is found, or if there are fewer than eight onsets or
+        beats.
     """
     tempo = estimate_tempo(curve, hop) if tempo is None else tempo
     times, strengths = detect_onsets(curve, hop)
@@ -67,7 +68,7 @@ def estimate_grid(
     tracked = track_beats(curve, hop, tempo)
     if tracked.size < MIN_BEATS:
         return None
-    clear = clear_onsets(times, strengths)  # without weak noise before and after the music
+    clear = clear_onsets(times, strengths)  # excludes weak noise before and after the music
     beats = smooth_beats(tracked + LATENCY)
     beats = extend_beats(beats, clear[0], clear[-1])
     if beats.size < MIN_BEATS:
@@ -76,12 +77,12 @@ def estimate_grid(
     steps = divide_beats(beats)
     allowed = np.arange(STEPS)
     if late < -CLEAR_SWING and _is_odd(beats, clear).mean() > 0.3:
-        # swing is long–short, never short–long, so the tracked beats are in fact odd steps
+        # swing is long–short, never short–long, so the tracked beats must be odd sixteenths
         steps = steps + late * np.gradient(steps)
         allowed = allowed[1::2]
     played = steps[steps < clear[-1] + np.median(np.diff(steps)) / 2]
     shift = _find_downbeat(curve, regions, played, hop, allowed)
-    # the beats are every fourth step from the chosen one
+    # the beats are the downbeat and every fourth step before and after it
     beats, late = fit_beats(steps[shift % 4 :: 4], clear)
     swung = bool(_is_odd(beats, clear).sum() >= MIN_SWUNG)
     return Grid(float(60 / np.median(np.diff(beats))), beats, shift // 4, late, swung)
@@ -97,7 +98,7 @@ def track_beats(curve: np.ndarray, hop: float, tempo: float | None = None) -> np
     hop : float
         Seconds between values of `curve`.
     tempo : float, optional
-        Beats per minute; :func:`estimate_tempo` by default.
+        Tempo in BPM; by default, it is estimated by :func:`estimate_tempo`.
 
     Returns
     -------
@@ -126,7 +127,7 @@ def _find_downbeat(
     hop: float,
     allowed: np.ndarray,
 ) -> int:
-    """Choose the downbeat from the allowed steps among the first sixteen."""
+    """Return the index in `steps` of the first downbeat, chosen from the indices in `allowed`."""
     # a snare is loud in the highs but not in the lows; a bass drum's click is also in the highs
     snare = np.maximum(regions["high"] - regions["low"], 0)
     fit = np.zeros(allowed.size)
@@ -139,7 +140,7 @@ def _find_downbeat(
 
 
 def _is_odd(beats: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Return a mask of the onsets that are nearest to an odd-numbered sixteenth."""
+    """Return a mask of the onsets whose nearest sixteenth is odd-numbered."""
     return np.round(4 * np.interp(times, beats, np.arange(beats.size))) % 2 == 1
 
 
@@ -151,14 +152,14 @@ def strength_at(curve: np.ndarray, times: np.ndarray, hop: float) -> np.ndarray:
 
 
 def bar_profile(curves: Mapping[str, np.ndarray], grid: Grid | None, hop: float) -> pd.DataFrame:
-    """Fold onset curves onto one bar.
+    """Compute the mean onset strength at each sixteenth of a bar.
 
     Parameters
     ----------
     curves : mapping of str to ndarray, shape (n_frames,)
         Output of :func:`groove_utils.descriptors.region_strength`.
     grid : Grid or None
-        Metrical grid. If it is None (no beat was found), the returned table is empty.
+        Metrical grid, or None if no beat was found; the returned table is then empty.
     hop : float
         Seconds between values of the curves.
 

@@ -1,7 +1,7 @@
 """Regression of beat times on all onsets, so that no beat depends on a single stroke.
 
-Tracked beats are smoothed, extended to the first and the last onset, and fitted to all onsets near
-sixteenths.
+Tracked beats are smoothed, extrapolated to the first and the last onset, and fitted to all onsets
+near sixteenths.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ MIN_POINTS = 8
 def smooth_beats(beats: np.ndarray) -> np.ndarray:
     """Smooth beat times by local linear regression, so that single strokes have little influence.
 
-    The regression covers eight beats on either side (tricube weights). It does not change beats at
-    a steady tempo, and follows a tempo that drifts over several bars.
+    The regression covers eight beats on either side, with tricube weights. It leaves beats at a
+    steady tempo unchanged, and follows a tempo that drifts over several bars.
     """
     index = np.arange(beats.size, dtype=np.float64)
     smooth = np.empty_like(beats)
@@ -33,7 +33,7 @@ def smooth_beats(beats: np.ndarray) -> np.ndarray:
 def extend_beats(beats: np.ndarray, first: float, last: float) -> np.ndarray:
     """Extrapolate beat times to the first and the last onset, and remove beats beyond them.
 
-    Otherwise, beats in the silence before and after the music would count as unaccented.
+    Without this removal, beats in the silence before and after the music would count as unaccented.
     """
     pace = np.median(np.diff(beats[:5])), np.median(np.diff(beats[-5:]))
     before = beats[0] - pace[0] * np.arange(max(0, int((beats[0] - first) / pace[0] + 1)), 0, -1)
@@ -46,9 +46,10 @@ def extend_beats(beats: np.ndarray, first: float, last: float) -> np.ndarray:
 def fit_beats(beats: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, float]:
     """Fit beat times, and the delay of every second sixteenth, to the onsets.
 
-    In overlapping, blended windows of 16 beats, ``time = a + b · step + late · odd`` is fitted by
-    weighted least squares (bisquare) to the onsets at most 0.45 sixteenths from a step. One value
-    of `late` is estimated for the whole signal.
+    The model is ``time = a + b · step + late · odd``, where `odd` is 1 for every second sixteenth
+    and 0 otherwise. `late` is estimated once for the whole signal, from median deviations. `a` and
+    `b` are fitted by bisquare-weighted least squares in overlapping windows of 16 beats, whose
+    results are blended. Only onsets within 0.45 sixteenths of a step are used.
 
     Parameters
     ----------
@@ -80,7 +81,10 @@ def fit_beats(beats: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _blended_lines(beats: np.ndarray, position: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Fit lines to (position, time) in overlapping windows of beats, blended by Hann weights."""
+    """Fit lines to (position, time) in overlapping windows, and blend them with Hann weights.
+
+    Return the resulting times of the beats.
+    """
     size = min(WINDOW_BEATS, beats.size)
     window = np.hanning(size + 2)[1:-1]
     total, weights = np.zeros(beats.size), np.zeros(beats.size)
@@ -97,7 +101,7 @@ def _blended_lines(beats: np.ndarray, position: np.ndarray, times: np.ndarray) -
 def robust_line(x: np.ndarray, y: np.ndarray) -> np.ndarray | None:
     """Fit a line by bisquare-weighted least squares.
 
-    Return (slope, intercept), or None if there are too few points.
+    Return (slope, intercept), or None if there are too few points or their range is too small.
     """
     if x.size < MIN_POINTS or np.ptp(x) < MIN_POINTS / 2:
         return None

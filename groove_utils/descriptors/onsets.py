@@ -1,8 +1,8 @@
 """Onset curves and onset detection.
 
-The onset curve is the increase in log mel magnitudes over half a frame (Böck & Widmer, 2013,
-without their maximum filter over frequency, which masks notes that a band plays together).
-Magnitudes are relative to the signal's mean, so the curve does not depend on the gain.
+The onset curve is the increase in log mel magnitudes over half a frame, as in Böck & Widmer (2013),
+but without their maximum filter over frequency, which masks notes that are played at the same time.
+Magnitudes are relative to the signal's mean magnitude, so the curve does not depend on the gain.
 """
 
 from __future__ import annotations
@@ -24,23 +24,24 @@ __all__ = [
     "rise_of_mel",
 ]
 
-# octave bands of `Spectra.octaves`: below 100 Hz, 100–3200 Hz, above
+# octave bands (rows of `Spectra.octaves`): below 100 Hz, 100–3200 Hz, above 3200 Hz
 REGIONS = {"low": slice(0, 2), "mid": slice(2, 7), "high": slice(7, 10)}
-# relative to a strong stroke: low enough for soft cymbals, but above the bass and the chords
+# relative to the typical height of peaks: low enough to detect soft cymbals, but high enough to
+# ignore bass and chords
 REGION_THRESHOLDS = {"low": 0.1, "mid": 0.1, "high": 0.04}
-KICK_THRESHOLD = 0.5  # excludes the bass guitar
-LAG = 5  # frames (25 ms): the half overlap of the 50 ms frames
-COMPRESSION = 3.0
-THRESHOLD = 0.04  # relative to the curve's strong peaks, see `detect_onsets`
-MIN_GAP = 0.05  # s; strokes closer than this (flams, ensemble asynchrony) are one event
-LATENCY = 0.0045  # s by which the curve's peak precedes a click, measured on click tracks
-CLEAR = 0.25  # of the median strength; the times of weaker onsets are uncertain
+KICK_THRESHOLD = 0.5  # high enough to exclude the bass guitar
+LAG = 5  # hops (25 ms): half the length of a 50 ms frame
+COMPRESSION = 3.0  # factor of magnitudes before taking the logarithm
+THRESHOLD = 0.04  # relative to the typical height of peaks, see `detect_onsets`
+MIN_GAP = 0.05  # s; strokes closer than this (flams, ensemble asynchrony) count as one event
+LATENCY = 0.0045  # s by which the curve's peak precedes a click, measured with click tracks
+CLEAR = 0.25  # fraction of the median strength; the times of weaker onsets are uncertain
 
 
 def rise_of_mel(spectra: Spectra) -> np.ndarray:
     """Compute the rise in log magnitude of each mel band over 25 ms, shape (n_mels, n_frames).
 
-    Silence is assumed before the signal.
+    The signal is assumed to be preceded by silence.
     """
     level = spectra.mel.mean()
     if not level > 0:
@@ -60,8 +61,8 @@ def onset_strength(spectra: Spectra) -> np.ndarray:
     Returns
     -------
     ndarray of float64, shape (n_frames,)
-        Mean over the mel bands of the half-wave rectified rise in log magnitude: dimensionless, ≥
-        0, independent of gain. Peaks lie within a few ms of the attack.
+        Mean over mel bands of the half-wave rectified rise in log magnitude. It is dimensionless,
+        non-negative and independent of gain; its peaks lie within a few milliseconds of attacks.
     """
     return rise_of_mel(spectra).mean(axis=0, dtype=np.float64)
 
@@ -69,25 +70,25 @@ def onset_strength(spectra: Spectra) -> np.ndarray:
 def region_strength(spectra: Spectra) -> dict[str, np.ndarray]:
     """Compute onset curves for three frequency regions that separate the parts of a drum kit.
 
-    Unlike :func:`onset_strength`, these curves are linear in the magnitude, since on a log scale a
-    snare is as strong as a bass drum at low frequencies.
+    Unlike :func:`onset_strength`, these curves are linear in magnitude: on a log scale, a snare
+    would be as strong as a bass drum at low frequencies.
 
     Returns
     -------
     dict of str to ndarray of float64, shape (n_frames,)
         ``low`` (below 100 Hz: bass drum, bass), ``mid`` (100–3200 Hz) and ``high`` (above 3200 Hz:
         snare, cymbals). Each is the half-wave rectified rise of the region's magnitude over 25 ms,
-        divided by the mean of the highest 2% of its values: about 1 for any strong stroke,
-        whatever the gain of the signal.
+        divided by the mean of its highest 2% of values. It is about 1 for any strong stroke,
+        regardless of the signal's gain.
     """
     return {name: level_rise(spectra, bands) for name, bands in REGIONS.items()}
 
 
 def level_rise(spectra: Spectra, bands: slice = slice(None)) -> np.ndarray:
-    """Compute the rise in magnitude of some octave bands over 25 ms, as in :func:`region_strength`.
+    """Compute the rise in magnitude of octave bands over 25 ms, scaled as in `region_strength`.
 
-    The rise over all bands serves as the onset curve of a stem with a single instrument, in which
-    instruments cannot mask each other.
+    The rise in all bands together serves as the onset curve of a stem with a single instrument, in
+    which instruments cannot mask each other.
     """
     rise = _rise(np.sqrt((spectra.octaves[bands].astype(np.float64) ** 2).sum(axis=0)))
     strong = np.sort(rise)[-max(1, rise.size // 50) :].mean()
@@ -103,30 +104,30 @@ def detect_onsets(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Detect onsets in an onset curve.
 
-    A frame is an onset if its value is the largest within `min_gap` on either side and exceeds the
-    moving median of 200 ms by `threshold` times the typical height ``Σh³ / Σh²`` of the peaks. The
-    typical height is a mean in which high peaks count most, so it depends neither on a single crash
-    nor on the many small peaks of a noise floor. Times are refined by a parabola through the peak
-    and its neighbours, and shifted by 4.5 ms, since the peak of a 50 ms frame precedes a click by
-    this time.
+    A frame is an onset if its value is the largest within `min_gap` on either side, and exceeds the
+    moving median over 200 ms by more than `threshold` times the typical height of peaks. The
+    typical height is a weighted mean of the peak heights h, ``Σh³ / Σh²``. It depends less on a
+    single crash than the maximum would, and less on the many small peaks of a noise floor than an
+    unweighted mean would. Onset times are refined by parabolic interpolation and delayed by 4.5 ms,
+    since the peak of the curve precedes a click by this time.
 
     Parameters
     ----------
     curve : ndarray, shape (n_frames,)
-        Output of :func:`onset_strength` or :func:`region_strength`.
+        Onset curve, such as the output of :func:`onset_strength`.
     hop : float
         Seconds between values of `curve`.
     threshold : float
-        Fraction of the typical height by which an onset must exceed the moving median.
+        Minimum height of an onset above the moving median, as a fraction of the typical height.
     min_gap : float
-        Smallest distance between two onsets, in seconds.
+        Minimum time between two onsets, in seconds.
 
     Returns
     -------
     times : ndarray of float64, shape (n_onsets,)
-        Onset times in seconds, ascending.
+        Onset times in seconds, in ascending order.
     strengths : ndarray of float64, shape (n_onsets,)
-        Height of the curve at the onsets.
+        Values of the curve at the onsets.
     """
     curve = np.asarray(curve, dtype=np.float64)
     no_onsets = np.empty(0), np.empty(0)
@@ -142,7 +143,7 @@ def detect_onsets(
     radius = max(1, round(min_gap / hop))
     highest = ndimage.maximum_filter1d(curve, 2 * radius + 1, mode="constant")
     peaks = np.flatnonzero((curve == highest) & (height > threshold * scale))
-    # in a plateau, neighbouring frames are equal: keep the first
+    # on a plateau, neighbouring frames are equal: keep only the first
     peaks = peaks[np.diff(peaks, prepend=-radius - 1) > radius]
     times = _parabolic(curve, peaks) * hop + LATENCY
     return np.maximum(times, 0.0), curve[peaks]
@@ -159,7 +160,7 @@ def find_kicks(low: np.ndarray, hop: float) -> np.ndarray:
 
 
 def region_onsets(regions: dict[str, np.ndarray], hop: float) -> dict[str, np.ndarray]:
-    """Return the onset times of each region; see :func:`region_strength`."""
+    """Return the onset times in each frequency region; see :func:`region_strength`."""
     return {
         name: detect_onsets(curve, hop, threshold=REGION_THRESHOLDS[name])[0]
         for name, curve in regions.items()
@@ -167,7 +168,7 @@ def region_onsets(regions: dict[str, np.ndarray], hop: float) -> dict[str, np.nd
 
 
 def _parabolic(curve: np.ndarray, peaks: np.ndarray) -> np.ndarray:
-    """Refine peak positions to fractional frames with a parabola through three values."""
+    """Refine peak positions to fractions of a frame by parabolic interpolation."""
     inner = (peaks > 0) & (peaks < curve.size - 1)
     position = peaks.astype(np.float64)
     at = peaks[inner]

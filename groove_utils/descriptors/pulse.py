@@ -1,7 +1,7 @@
 """Pulse clarity and related measures of a signal's pulse.
 
-Pulse clarity follows Lartillot, Eerola, Toiviainen & Fornari (2008); periodicity over time is
-measured with a tempogram (Grosche, Müller & Kurth, 2010).
+Pulse clarity is defined as by Lartillot, Eerola, Toiviainen & Fornari (2008). Periodicity over time
+is measured with a tempogram (Grosche, Müller & Kurth, 2010).
 """
 
 from __future__ import annotations
@@ -47,15 +47,15 @@ def pulse_clarity(curve: np.ndarray, hop: float) -> float:
     Returns
     -------
     float
-        −1…1: near 1 for an isochronous click track, near 0 for noise; independent of gain. 0 if the
-        autocorrelation has no local maximum at these lags; NaN if the curve is constant or shorter
-        than twice the longest lag (3 s).
+        −1…1, independent of gain: near 1 for an isochronous click track, and near 0 for noise. 0 if
+        the autocorrelation has no local maximum at these lags; NaN if the curve is constant or
+        shorter than 3 s, twice the longest lag.
 
     Notes
     -----
     ``r(τ) = [Σ_t x(t) x(t+τ) / (N − τ)] / [Σ_t x(t)² / N]``, where ``x`` is the curve, smoothed
-    over three frames (15 ms), minus its mean. Without smoothing, pulses between frames would be
-    lost.
+    over three frames (15 ms), minus its mean. Without smoothing, pulses whose period is not a whole
+    number of frames would have lower autocorrelation peaks.
     """
     shortest, longest = (round(60 / bpm / hop) for bpm in TEMPO_RANGE[::-1])
     x = ndimage.uniform_filter1d(np.asarray(curve, dtype=np.float64), 3)
@@ -71,9 +71,9 @@ def attack_slopes(y: np.ndarray, sr: int) -> np.ndarray:
     """Compute the slopes of all attacks in the amplitude envelope of a signal.
 
     The envelope is scaled to a maximum of 1. An attack leads from a valley to the next peak with a
-    prominence of at least 0.1; its slope is the rise divided by the duration (MIRtoolbox's
-    ``mirattackslope``, 'Diff'). As in MIRtoolbox, the slope is measured between 10% and 90% of the
-    rise, since the valley may be long and flat.
+    prominence of at least 0.1, and its slope is the rise divided by the duration (option 'Diff' of
+    MIRtoolbox's ``mirattackslope``). As in MIRtoolbox, the slope is measured between 10% and 90% of
+    the rise, since the valley may be long and flat.
 
     Parameters
     ----------
@@ -85,19 +85,20 @@ def attack_slopes(y: np.ndarray, sr: int) -> np.ndarray:
     Returns
     -------
     ndarray of float64, shape (n_attacks,)
-        Slopes in full scale per second, independent of gain. Empty for silence.
+        Slopes as fractions of the envelope's maximum per second, so they are independent of gain.
+        Empty for silence.
     """
     envelope, hop = _amplitude_envelope(y, sr)
     if not envelope.max() > 0:
         return np.empty(0)
-    # a zero before the first sample, so that a signal that starts at full level has an attack
+    # prepend a zero, so that a signal that starts at full level has an attack
     envelope = np.concatenate([[0.0], envelope / envelope.max()])
     peaks, _ = signal.find_peaks(np.append(envelope, 0.0), prominence=CONTRAST)
     slopes = []
     for before, peak in itertools.pairwise([0, *peaks]):
         valley = before + np.argmin(envelope[before : peak + 1])
         rise = envelope[peak] - envelope[valley]
-        if rise < CONTRAST:  # the second of two equal peaks
+        if rise < CONTRAST:  # skip the second of two equal peaks
             continue
         steps = envelope[valley : peak + 1]
         first = np.flatnonzero(steps <= envelope[valley] + 0.1 * rise)[-1]
@@ -107,7 +108,7 @@ def attack_slopes(y: np.ndarray, sr: int) -> np.ndarray:
 
 
 def _amplitude_envelope(y: np.ndarray, sr: int) -> tuple[np.ndarray, float]:
-    """Compute the RMS in Hann windows of 20 ms every 2.5 ms; return it with the hop in seconds."""
+    """Compute the RMS in 20 ms Hann windows every 2.5 ms; return it and the hop in seconds."""
     hop = max(1, round(sr / 400))
     window = signal.get_window("hann", max(3, round(ENVELOPE_S * sr)), fftbins=False)
     power = signal.oaconvolve(np.asarray(y, dtype=np.float64) ** 2, window / window.sum(), "same")
@@ -125,8 +126,8 @@ def pulse_clarity_attack(y: np.ndarray, sr: int) -> float:
     Returns
     -------
     float
-        Mean of the slopes returned by :func:`attack_slopes`, in full scale per second: about 10 for
-        a linear fade-in of 100 ms. NaN if there is no attack.
+        Mean of the slopes returned by :func:`attack_slopes`, in the same unit: about 10 for a
+        linear fade-in of 100 ms. NaN if there is no attack.
     """
     slopes = attack_slopes(y, sr)
     return float(slopes.mean()) if slopes.size else float("nan")
@@ -135,10 +136,10 @@ def pulse_clarity_attack(y: np.ndarray, sr: int) -> float:
 def beat_salience(curve: np.ndarray, hop: float, grid: Grid) -> float:
     """Compute the contrast in onset strength between the beats and the other sixteenths.
 
-    This is ``(B − O) / (B + O)``, with mean onset strength B on the beats and O on the other
-    sixteenths: 1 if all onsets are on beats, 0 if beats are not accented, negative if onsets avoid
-    the beats; NaN if both are 0. The measure follows Madison, Gouyon, Ullén & Hörnström (2011), who
-    derive beat salience from an autocorrelation.
+    The result is ``(B − O) / (B + O)``, where B is the mean onset strength on the beats, and O that
+    on the other sixteenths. It is 1 if all onsets are on beats, 0 if beats are not accented,
+    negative if onsets avoid the beats, and NaN if B and O are both 0. The measure is inspired by
+    Madison, Gouyon, Ullén & Hörnström (2011), who derive beat salience from an autocorrelation.
     """
     strength = strength_at(curve, grid.steps, hop)
     on = np.arange(strength.size) % 4 == 0
@@ -149,10 +150,10 @@ def beat_salience(curve: np.ndarray, hop: float, grid: Grid) -> float:
 def metrical_strength(curve: np.ndarray, hop: float, grid: Grid) -> float:
     """Correlate the mean accents of a bar with the metrical hierarchy.
 
-    The result is Pearson's r between the mean onset strength and the metrical weight, over the
-    sixteen positions of a bar (weights: 0 on the downbeat, −1 on the third beat, … −4 on odd
-    sixteenths; Lerdahl & Jackendoff, 1983). It is NaN if the onset strength is the same at all
-    positions.
+    The result is Pearson's r between mean onset strength and metrical weight, over the sixteen
+    positions of a bar. The weights are 0 on the downbeat, −1 on the third beat, … and −4 on odd
+    sixteenths (Lerdahl & Jackendoff, 1983). The result is NaN if the onset strength is the same at
+    all positions.
     """
     strength = strength_at(curve, grid.steps, hop)
     profile = np.array([strength[grid.places == place].mean() for place in range(STEPS)])
@@ -164,9 +165,10 @@ def metrical_strength(curve: np.ndarray, hop: float, grid: Grid) -> float:
 def periodicity(curve: np.ndarray, hop: float) -> float:
     """Compute the strength of the strongest periodicity in the tempogram, averaged over time.
 
-    In Hann windows of 8 s, the highest value of the onset curve's normalised autocorrelation at
-    lags of 0.3–1.5 s is found (Grosche, Müller & Kurth, 2010). The mean over time measures local
-    periodicity: a drifting tempo lowers pulse clarity, but not this measure.
+    The tempogram is the normalised autocorrelation of the onset curve in Hann windows of 8 s
+    (Grosche, Müller & Kurth, 2010). Its highest value at lags of 0.3–1.5 s is averaged over time.
+    The result measures local periodicity: a drifting tempo lowers pulse clarity, but not this
+    measure.
 
     Parameters
     ----------

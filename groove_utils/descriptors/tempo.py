@@ -11,14 +11,14 @@ __all__ = ["autocorrelation", "estimate_tempo"]
 PREFERRED_BPM = 120.0
 TEMPO_SD = 0.4  # octaves
 TEMPO_RANGE = (55.0, 210.0)
-MULTIPLES = ((0.5, 1.0), (1.0, 2.0), (2.0, 2.0), (4.0, 2.0))  # of the beat period, with weights
+MULTIPLES = ((0.5, 1.0), (1.0, 2.0), (2.0, 2.0), (4.0, 2.0))  # of the beat period; their weights
 
 
 def autocorrelation(x: np.ndarray, max_lag: int) -> np.ndarray:
-    """Compute the autocorrelation at lags 0 … `max_lag` frames, with 1 at lag 0.
+    """Compute the autocorrelation at lags of 0 to `max_lag` frames, scaled to 1 at lag 0.
 
-    The sum at each lag is divided by the number of products in it, so the autocorrelation of a
-    periodic curve with mean 0 is 1 at its period, even if the period is long.
+    The sum at each lag is divided by its number of terms, so the autocorrelation of a periodic
+    curve with mean 0 is 1 at its period, even if the period is long.
 
     Parameters
     ----------
@@ -38,12 +38,12 @@ def autocorrelation(x: np.ndarray, max_lag: int) -> np.ndarray:
 
 
 def estimate_tempo(curve: np.ndarray, hop: float) -> float:
-    """Estimate the tempo of an onset curve.
+    """Estimate the tempo from an onset curve.
 
     The beat period P maximises ``r(P/2) + 2 r(P) + 2 r(2P) + 2 r(4P) − ½ z²``, where r is the
-    autocorrelation of the smoothed curve, and z is the distance in standard deviations (0.4
-    octaves) from 120 BPM, the tempo that listeners prefer (Moelants, 2002). At lags beyond half the
-    length of the signal, r is set to 0.
+    autocorrelation of the smoothed curve, and z is the distance of the tempo from 120 BPM, the
+    tempo that listeners prefer (Moelants, 2002), in standard deviations of 0.4 octaves. At lags
+    beyond half the length of the signal, r is set to 0.
 
     Parameters
     ----------
@@ -55,20 +55,20 @@ def estimate_tempo(curve: np.ndarray, hop: float) -> float:
     Returns
     -------
     float
-        Beats per minute, 55…210; NaN if there is no pulse (a constant curve, or no positive
-        correlation at any candidate tempo).
+        Tempo in BPM, 55…210; NaN if there is no pulse (a constant curve, or no positive correlation
+        at any candidate tempo).
 
     Notes
     -----
     Accuracy was measured on 180 simulated drum patterns from 60 to 200 BPM. From 80 to 150 BPM, all
-    estimates are correct within 4%. At 60 and 70 BPM, all estimates are twice the tempo; from 170
-    BPM, all estimates are half the tempo; at 160 BPM, half of them are. In total, 57% of the
-    estimates are correct and 43% are wrong by an octave. For ``librosa.feature.tempo``, 44% are
-    correct and 38% are wrong by an octave. For 29 click tracks, which have no accents, 17
-    estimates are correct (librosa: 25), and the others are wrong by an octave. Listeners do not
-    agree on the octave either (McKinney & Moelants, 2006). For three of eight recorded metal songs
-    (170–190 BPM), the estimate is half the tempo; ``librosa.beat.beat_track`` is correct for all
-    eight.
+    estimates are correct within 4%. At 60 and 70 BPM, all estimates are twice the true tempo. All
+    estimates from 170 BPM upwards, and half of those at 160 BPM, are half the true tempo. In total,
+    57% of the estimates are correct and 43% are wrong by an octave. Of the estimates by
+    ``librosa.feature.tempo``, 44% are correct and 38% are wrong by an octave. For 29 click tracks,
+    which have no accents, 17 estimates are correct (librosa: 25), and the others are wrong by an
+    octave. Listeners do not agree on the octave either (McKinney & Moelants, 2006). For three of
+    eight recorded metal songs (170–190 BPM), the estimate is half the true tempo;
+    ``librosa.beat.beat_track`` is correct for all eight.
     """
     x = ndimage.gaussian_filter1d(np.asarray(curve, dtype=np.float64), 0.01 / hop)
     x = x - ndimage.uniform_filter1d(x, round(2 / hop))  # remove slow drift
@@ -88,6 +88,6 @@ def estimate_tempo(curve: np.ndarray, hop: float) -> float:
         return float("nan")
     distance = np.log2(bpm / PREFERRED_BPM) / TEMPO_SD
     best = period[np.argmax(supported - 0.5 * distance**2)]
-    # refine the period between the candidates, which long lags make possible
+    # refine the period between candidates, which is possible because long lags are used
     near = best * 2 ** np.linspace(-0.01, 0.01, 81)
     return float(60 / (near[np.argmax(support(near))] * hop))
