@@ -1,7 +1,7 @@
 """Definitions of the descriptors: title, formula, unit and source.
 
-The names are defined only here: :func:`groove_utils.descriptors.describe` computes exactly these
-descriptors.
+Names of descriptors are defined only here; :func:`groove_utils.descriptors.describe` computes
+exactly these descriptors.
 """
 
 from __future__ import annotations
@@ -99,22 +99,22 @@ def descriptor_table() -> pd.DataFrame:
     Returns
     -------
     DataFrame, indexed by ``name`` in the order of :data:`DESCRIPTORS`
-        ``title`` (for text and axes), ``formula`` (in plain notation), ``unit`` (empty if there is
-        none), ``source`` (the paper), ``gain_invariant`` (bool).
+        Columns ``title`` (for text and axes), ``formula`` (in plain notation), ``unit`` (empty if
+        there is none), ``source`` (the paper) and ``gain_invariant`` (bool).
     """
     columns = ["name", "title", "formula", "unit", "source", "gain_invariant"]
     return pd.DataFrame([*_BASELINE, *_RHYTHM], columns=columns).set_index("name")
 
 
 def axis_titles() -> pd.Series:
-    """Return the titles of descriptors for axes and panels, with the unit if it is short."""
+    """Return descriptor titles for axes and panels, with the unit if it is short."""
     cards = descriptor_table()
     short = cards["unit"].where(cards["unit"].str.len().between(1, 8))
     return cards["title"] + (" (" + short + ")").fillna("")
 
 
 def prose_titles() -> pd.Series:
-    """Return the titles of descriptors for use in a sentence, such as “event density” or “RMS”."""
+    """Return descriptor titles for use within a sentence, such as “event density” or “RMS”."""
     return descriptor_table()["title"].map(
         lambda title: title if title[1].isupper() else title[0].lower() + title[1:]
     )

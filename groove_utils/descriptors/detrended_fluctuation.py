@@ -13,11 +13,11 @@ SHORTEST, LONGEST, GROWTH = 0.31, 8.8, 1.1  # s, s, factor: spans as in Streich 
 def danceability(y: np.ndarray, sr: int) -> float:
     """Compute danceability as defined by Streich & Herrera (2005).
 
-    The standard deviation of the signal in 10 ms frames is accumulated over time, after subtraction
-    of its mean. In windows of length τ from 0.31 s to 8.8 s, a linear trend is removed, and F(τ) is
-    the root mean square of the residual. The scaling exponent α is the mean slope of log F over
-    log τ; danceability is 1/α. Music with a strong regular beat fluctuates little over spans longer
-    than the beat, and therefore has a small α.
+    The standard deviation of the signal is computed in 10 ms frames. The mean of this series is
+    subtracted, and the series is cumulatively summed. In windows of length τ from 0.31 s to 8.8 s,
+    a linear trend is subtracted from the sum, and F(τ) is the root mean square of the residual. The
+    scaling exponent α is the mean slope of log F against log τ, and danceability is 1/α. Music with
+    a strong, regular beat fluctuates little over spans longer than the beat, so its α is small.
 
     Parameters
     ----------
@@ -29,8 +29,9 @@ def danceability(y: np.ndarray, sr: int) -> float:
     Returns
     -------
     float
-        About 0.5…3, independent of gain. For white noise, α is ½ and the result is slightly below
-        2, since short windows are biased. NaN for silence and for signals shorter than 2 s.
+        About 0.5…3, independent of gain. For white noise, for which α is ½ in theory, the result is
+        slightly below 2, since short windows bias α. NaN for silence, for signals shorter than
+        2 s, and if α is not positive.
     """
     frame = max(1, round(FRAME * sr))
     n = len(y) // frame
@@ -50,7 +51,7 @@ def danceability(y: np.ndarray, sr: int) -> float:
 
 
 def _fluctuation(walk: np.ndarray, span: int) -> float:
-    """Return the RMS deviation of a walk from lines fitted in windows of `span` frames."""
+    """Return the RMS deviation of `walk` from lines fitted in windows of `span` frames."""
     step = max(1, span // 50)
     cut = np.lib.stride_tricks.sliding_window_view(walk, span)[::step]
     x = np.arange(span) - (span - 1) / 2

@@ -1,9 +1,9 @@
 """Drum strokes and their syncopation, estimated from audio.
 
 Strokes of the bass drum, the snare and the cymbals are detected at the steps of the metrical grid.
-The indices of :mod:`groove_utils.rhythm.syncopation` are then computed as for a notated pattern:
-that of Longuet-Higgins & Lee (1984) for bass drum and snare as one stream, and the polyphonic index
-of Witek et al. (2014).
+The two indices in :mod:`groove_utils.rhythm.syncopation` are then computed as for a notated
+pattern: the index of Longuet-Higgins & Lee (1984), with bass drum and snare as one stream, and the
+polyphonic index of Witek et al. (2014).
 """
 
 from __future__ import annotations
@@ -19,20 +19,22 @@ from groove_utils.rhythm.syncopation import lhl_syncopation, witek_syncopation
 __all__ = ["drum_pattern", "syncopation"]
 
 CYMBAL_HZ = 5000.0
-CYMBAL_THRESHOLD = 0.1  # as a fraction of strong cymbal strokes; hi-hats are soft
+CYMBAL_THRESHOLD = 0.1  # fraction of the strength of strong cymbal strokes; hi-hats are soft
 BACKBEATS = (4, 12)
-BACKBEAT_GAIN = 1.3  # of the highs at a bass drum with a snare, over the median at bass drums
+# smallest high-frequency rise at a bass drum with a snare, relative to the median at bass drums
+BACKBEAT_GAIN = 1.3
 
 
 def drum_pattern(spectra: Spectra, grid: Grid) -> dict[str, np.ndarray]:
     """Detect the strokes of a drum kit at the steps of a metrical grid.
 
-    A step has a bass drum if the rise in level below 100 Hz is in the upper of two classes (Otsu's
-    threshold over all steps), and a snare if this is true of the rise above 3200 Hz minus the rise
-    below 100 Hz. On beats two and four, a bass drum is accompanied by a snare if the rise above
-    3200 Hz exceeds 1.3 times its median over bass drums. A step has a cymbal if the log rise above
-    5 kHz exceeds a tenth of the log rise at strong cymbal strokes. Bass guitars, toms and hand
-    claps are counted as the drum that they resemble most.
+    A step has a bass-drum stroke if the rise in level below 100 Hz exceeds Otsu's threshold, which
+    divides all steps into two classes. A step without a bass drum has a snare stroke if the rise
+    above 3200 Hz minus the rise below 100 Hz exceeds Otsu's threshold for this difference. On beats
+    two and four, a bass drum is accompanied by a snare if the rise above 3200 Hz exceeds 1.3 times
+    its median at bass-drum strokes. A step has a cymbal stroke if the rise in log magnitude above
+    5 kHz exceeds a tenth of the rise at strong cymbal strokes. Bass guitars, toms and hand claps
+    are counted as the drum that they resemble most.
 
     Parameters
     ----------
@@ -44,8 +46,8 @@ def drum_pattern(spectra: Spectra, grid: Grid) -> dict[str, np.ndarray]:
     Returns
     -------
     dict of str to ndarray of bool, shape (n_bars, 16)
-        ``kick``, ``snare`` and ``hat``, for the complete bars of the grid (0 rows if there are
-        none).
+        Strokes of ``kick``, ``snare`` and ``hat`` in the complete bars of the grid. The arrays have
+        no rows if no bar is complete.
     """
     regions = region_strength(spectra)
     places, steps = grid.places, grid.steps
@@ -53,8 +55,8 @@ def drum_pattern(spectra: Spectra, grid: Grid) -> dict[str, np.ndarray]:
     high = strength_at(regions["high"], steps, spectra.hop)
     snare_rise = strength_at(np.maximum(regions["high"] - regions["low"], 0), steps, spectra.hop)
     cymbals = rise_of_mel(spectra)[spectra.mel_hz > CYMBAL_HZ]
-    kick = low > _two_classes(low)
-    snare = (snare_rise > _two_classes(snare_rise)) & ~kick
+    kick = low > _otsu_threshold(low)
+    snare = (snare_rise > _otsu_threshold(snare_rise)) & ~kick
     if kick.any():
         snare |= kick & np.isin(places, BACKBEATS) & (high > BACKBEAT_GAIN * np.median(high[kick]))
     hat = np.zeros_like(kick)
@@ -84,9 +86,9 @@ def syncopation(spectra: Spectra, grid: Grid) -> tuple[float, float]:
     witek : float
         Index of Witek et al. (2014) per bar, ≥ 0.
     lhl : float
-        Index of Longuet-Higgins & Lee (1984) per bar, of bass drum and snare as one stream, ≥ 0.
-        Both indices are NaN if the grid has no complete bar, or neither bass drum nor snare is
-        found.
+        Index of Longuet-Higgins & Lee (1984) per bar, with bass drum and snare as one stream, ≥ 0.
+        Both indices are NaN if the grid has no complete bar, or if neither a bass drum nor a snare
+        is found.
     """
     pattern = drum_pattern(spectra, grid)
     n_bars = len(pattern["kick"])
@@ -96,7 +98,7 @@ def syncopation(spectra: Spectra, grid: Grid) -> tuple[float, float]:
     return witek / n_bars, lhl_syncopation(pattern["kick"] | pattern["snare"]) / n_bars
 
 
-def _two_classes(values: np.ndarray) -> float:
+def _otsu_threshold(values: np.ndarray) -> float:
     """Return Otsu's threshold, which maximises the variance between two classes of values."""
     ordered = np.sort(values)
     if ordered.size < 2 or ordered[0] == ordered[-1]:

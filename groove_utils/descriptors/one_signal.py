@@ -25,9 +25,9 @@ from groove_utils.rhythm.timing import microtiming, swing_ratio
 
 __all__ = ["describe"]
 
-SILENT = 1e-5  # full-scale amplitude (−100 dB); only dither is quieter
+SILENT = 1e-5  # peak in full-scale amplitude (−100 dB); only dither is quieter
 SHORTEST = 0.1  # s: two frames of 50 ms
-SHORTEST_RHYTHM = 3.0  # s: twice the longest beat, 40 BPM
+SHORTEST_RHYTHM = 3.0  # s: two beats at the slowest tempo, 40 BPM
 
 
 @memoised("descriptors")
@@ -37,7 +37,7 @@ def describe(y: np.ndarray, sr: int, *, bands: np.ndarray | None = None) -> pd.S
     Parameters
     ----------
     y : ndarray, shape (n_samples,) or (n_channels, n_samples)
-        The signal; channels are averaged.
+        Signal; channels are averaged.
     sr : int
         Sample rate in Hz, 4000…400000.
     bands : ndarray, shape (10,), optional
@@ -47,8 +47,8 @@ def describe(y: np.ndarray, sr: int, *, bands: np.ndarray | None = None) -> pd.S
     -------
     pandas.Series
         One float for each name in :data:`DESCRIPTORS` (units in :func:`descriptor_table`), and a
-        string ``reason``: empty, or the reasons for NaN as ``name, name: reason`` joined by
-        semicolons.
+        string ``reason``. If any descriptors are NaN, it lists the reasons as ``name, name:
+        reason``, separated by semicolons; otherwise, it is empty.
 
     Raises
     ------
@@ -60,9 +60,10 @@ def describe(y: np.ndarray, sr: int, *, bands: np.ndarray | None = None) -> pd.S
 
     Notes
     -----
-    For silence, the descriptors of level, flux and density are 0, and rhythm descriptors are NaN.
-    For signals shorter than 0.1 s, only the RMS is computed; for signals shorter than 3 s, rhythm
-    descriptors are NaN. The flux of bands above half the sample rate is NaN.
+    For silence, levels, fluxes and densities are 0 or almost 0, and all other descriptors are NaN.
+    For signals shorter than 0.1 s, all descriptors except the RMS are NaN. For signals shorter than
+    3 s, pulse clarity (except the attack model), periodicity, danceability and all descriptors that
+    require a metrical grid are NaN. The flux of bands above half the sample rate is NaN.
 
     Examples
     --------
@@ -93,7 +94,7 @@ def describe(y: np.ndarray, sr: int, *, bands: np.ndarray | None = None) -> pd.S
 def _measure(
     values: dict[str, float], reasons: dict[str, str], y: np.ndarray, sr: int, bands
 ) -> str:
-    """Fill `values` with the descriptors that can be computed; return why the rest are NaN."""
+    """Add all descriptors that can be computed to `values`; return why the others are NaN."""
     values["rms"] = float(np.sqrt(np.mean(y.astype(np.float64) ** 2)))
     duration = y.size / sr
     if duration < SHORTEST:
@@ -146,7 +147,7 @@ def _measure(
 
 
 def _join(reasons: dict[str, str]) -> str:
-    """Join reasons, grouping names with the same reason: ``name, name: reason; name: reason``."""
+    """Join reasons, with names grouped by reason: ``name, name: reason; name: reason``."""
     causes: dict[str, list[str]] = {}
     for name, why in reasons.items():
         causes.setdefault(why, []).append(name)

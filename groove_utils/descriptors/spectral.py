@@ -2,10 +2,10 @@
 
 One short-time Fourier transform (STFT) per signal is used for the spectral flux and for the onset
 curves of :mod:`groove_utils.descriptors.onsets`. It is computed block by block, which limits memory
-use for long signals. All descriptors together take a quarter of the time of separate librosa calls
-for 12 s of audio, and a seventh for 30 s (``tests/bench/bench_descriptors.py``). Frames and
-distances are those of MIRtoolbox (Lartillot & Toiviainen, 2007): 50 ms frames with 50% overlap,
-magnitude spectra with a Hamming window, and Euclidean distances between neighbouring frames.
+use for long signals. Computing all descriptors takes a quarter of the time of separate librosa
+calls for 12 s of audio, and a seventh for 30 s (``tests/bench/bench_descriptors.py``). Frames and
+distances are defined as in MIRtoolbox (Lartillot & Toiviainen, 2007): 50 ms frames with 50%
+overlap, magnitude spectra with a Hamming window, and Euclidean distances between successive frames.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ BLOCK = 1024  # frames transformed at once
 
 
 class DescriptorError(DetailedError):
-    """Error raised for a signal or a sample rate from which descriptors cannot be computed."""
+    """Error raised if descriptors cannot be computed for a signal or a sample rate."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,9 @@ class Spectra:
         squares over the band's bins, 0 above half the sample rate.
     flux : ndarray of float64, shape (n_flux,)
         Euclidean distance between the magnitude spectra of successive 50 ms frames with 50%
-        overlap, all entirely inside the signal; in full-scale amplitude.
+        overlap, in full-scale amplitude. Only frames that lie entirely inside the signal are used.
     low_flux : ndarray of float64, shape (n_flux,)
-        As `flux`, but only for the bins up to 200 Hz.
+        Like `flux`, but only for frequency bins up to 200 Hz.
     low_energy : float
         Share of the spectral energy at or below 200 Hz, 0…1 (NaN for silence).
     hop : float
@@ -82,14 +82,14 @@ class Spectra:
 
 
 def frame_sizes(sr: int) -> tuple[int, int]:
-    """Return the lengths of a frame (about 50 ms) and of a hop (a tenth of a frame) in samples."""
+    """Return the frame length (about 50 ms) and hop length (a tenth of a frame) in samples."""
     hop = max(1, round(sr / 200))
     return HOPS_PER_FRAME * hop, hop
 
 
 @functools.lru_cache(maxsize=8)
 def _mel_filters(sr: int, n_fft: int) -> tuple[np.ndarray, np.ndarray]:
-    # with 20 Hz bins and 64 bands from 30 Hz, no filter is empty at sample rates from 16 kHz
+    # with 20 Hz bins and 64 bands from 30 Hz, no filter is empty at sample rates of at least 16 kHz
     fmin, fmax = MEL_RANGE[0], min(MEL_RANGE[1], sr / 2)
     filters = librosa.filters.mel(
         sr=sr, n_fft=n_fft, n_mels=N_MELS, fmin=fmin, fmax=fmax, norm=None
@@ -109,7 +109,7 @@ def analyse(y: np.ndarray, sr: int) -> Spectra:
     Parameters
     ----------
     y : ndarray, shape (n_samples,)
-        Mono signal, finite.
+        Mono signal without infinite or NaN values.
     sr : int
         Sample rate in Hz.
 
@@ -175,8 +175,8 @@ def rms_curve(y: np.ndarray, sr: int) -> np.ndarray:
     Returns
     -------
     ndarray of float64, shape (n_frames,)
-        RMS in full-scale amplitude, for frames entirely inside the signal; empty if the signal is
-        shorter than a frame.
+        RMS in full-scale amplitude, for frames that lie entirely inside the signal. Empty if the
+        signal is shorter than a frame.
     """
     y = _mono(y)
     frame, hop = frame_sizes(sr)
@@ -206,9 +206,9 @@ def _band_filters(sr: int) -> list[np.ndarray]:
 def subband_flux(y: np.ndarray, sr: int) -> np.ndarray:
     """Compute mean spectral flux in ten octave-scaled bands, as in Alluri & Toiviainen (2010).
 
-    The signal is split by second-order elliptic filters (3 dB ripple, 40 dB stop-band attenuation)
-    at 50, 100, 200, … 12 800 Hz; each band's flux is the mean Euclidean distance between successive
-    amplitude spectra of 25 ms Hamming frames with 50% overlap.
+    The signal is split at 50, 100, 200, … 12,800 Hz by second-order elliptic filters (3 dB ripple,
+    40 dB stop-band attenuation). The flux of a band is the mean Euclidean distance between
+    successive amplitude spectra, computed in 25 ms Hamming windows with 50% overlap.
 
     Parameters
     ----------
@@ -221,8 +221,8 @@ def subband_flux(y: np.ndarray, sr: int) -> np.ndarray:
     -------
     ndarray of float64, shape (10,)
         Flux in full-scale amplitude. Band 1 is below 50 Hz, band 2 is 50–100 Hz, …, band 10 is
-        above 12.8 kHz. NaN for bands above half the sample rate (the band that contains this
-        frequency is truncated) and for signals shorter than two frames.
+        above 12.8 kHz. The band that contains half the sample rate is truncated, and higher bands
+        are NaN. All values are NaN if the signal is too short for two overlapping frames.
     """
     return subband_flux_of_sums([y], [(0,)], sr)[0]
 
@@ -240,7 +240,7 @@ def subband_flux_of_sums(
     parts : sequence of ndarray, each of shape (n_samples,)
         Signals of equal length.
     sums : sequence of sequence of int
-        Indices of the signals to add in each sum.
+        For each sum, the indices of the signals to add.
     sr : int
         Sample rate in Hz.
 

@@ -1,4 +1,4 @@
-"""Coincidence of bass and bass drum, and other descriptors that require stems."""
+"""Coincidence of bass and bass-drum onsets, and other descriptors that require stems."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from groove_utils.rhythm.density import onset_density
 
 __all__ = ["coincidence", "describe_stems"]
 
-TOGETHER = 0.04  # s; attacks that are closer together are heard as one
-BASS_THRESHOLD = 0.1  # relative to a strong stroke
-SILENT = 1e-5  # full-scale amplitude
+TOGETHER = 0.04  # s; attacks that are closer than this are heard as one
+BASS_THRESHOLD = 0.1  # see `threshold` in `detect_onsets`
+SILENT = 1e-5  # peak in full-scale amplitude
 STEM_DESCRIPTORS = ("bass_drum_coincidence", "density_drums", "density_bass")
 
 
 def coincidence(first: np.ndarray, second: np.ndarray, window: float = TOGETHER) -> float:
-    """Compute the F-measure of agreement between two sets of onsets.
+    """Compute the agreement between two sets of onsets as an F-measure.
 
     Parameters
     ----------
     first, second : ndarray, shapes (n,) and (m,)
-        Onset times in seconds, ascending.
+        Onset times in seconds, in ascending order.
     window : float
-        Largest distance in seconds. Onsets match if they are each other's nearest neighbours and at
-        most this far apart.
+        Maximum distance between matching onsets in seconds. Two onsets match if they are each
+        other's nearest neighbours and at most this far apart.
 
     Returns
     -------
@@ -60,21 +60,21 @@ def describe_stems(stems: dict[str, np.ndarray], sr: int) -> pd.Series:
     Parameters
     ----------
     stems : dict of str to ndarray, shape (n_samples,) or (n_channels, n_samples)
-        Signals by name of stem; only ``drums`` and ``bass`` are used.
+        Signals by stem name; only ``drums`` and ``bass`` are used.
     sr : int
         Sample rate in Hz.
 
     Returns
     -------
     pandas.Series
-        ``bass_drum_coincidence`` (0…1), the :func:`coincidence` between the onsets of the bass stem
-        and the strokes of the bass drum (strong onsets below 100 Hz in the drum stem), with a
-        window of 40 ms; ``density_drums`` and ``density_bass``, onsets per second; and ``reason``,
-        a string with the reasons for NaN, or empty.
+        ``bass_drum_coincidence`` (0…1) is the :func:`coincidence` between the onsets in the bass
+        stem and the strokes of the bass drum (strong onsets below 100 Hz in the drum stem), with a
+        window of 40 ms. ``density_drums`` and ``density_bass`` are onsets per second. ``reason`` is
+        a string that lists the reasons for NaN; it is empty if there are none.
 
     Notes
     -----
-    The stems of voices and chords are not used, since their attacks are too soft for this onset
+    Stems with voices or chords are not used, since their attacks are too soft for this onset
     detector.
     """
     values = dict.fromkeys(STEM_DESCRIPTORS, float("nan"))
@@ -99,8 +99,6 @@ def describe_stems(stems: dict[str, np.ndarray], sr: int) -> pd.Series:
     if len(onsets) == 2:
         values["bass_drum_coincidence"] = coincidence(onsets["bass"], onsets["drums"])
     if np.isnan(values["bass_drum_coincidence"]):
-        reasons["bass_drum_coincidence"] = (
-            "no onset of the bass, or no stroke of the bass drum, was found"
-        )
+        reasons["bass_drum_coincidence"] = "no bass onset or no bass-drum stroke was found"
     reason = "; ".join(f"{name}: {why}" for name, why in reasons.items())
     return pd.Series({**values, "reason": reason}, dtype=object)

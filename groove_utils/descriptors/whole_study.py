@@ -1,4 +1,4 @@
-"""Descriptors of all tracks of a study, read from its table or computed from its audio."""
+"""Descriptors of all tracks in a study, read from its table or computed from its audio."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ __all__ = ["compile_kernels", "describe_study"]
 
 
 def describe_study(study, n_jobs: int = 2, *, cache: ArrayCache | None = None) -> pd.DataFrame:
-    """Read or compute the descriptors of every track of a study.
+    """Read or compute the descriptors of every track in a study.
 
     Parameters
     ----------
     study : groove_utils.study.Study
-        If the study has a table ``descriptors.csv``, descriptors are read from it. Other
-        descriptors are computed from the audio, and are NaN if the study has no audio.
+        Study to describe. Descriptors in its table ``descriptors.csv``, if it has one, are read.
+        All others are computed from its audio, and are NaN if it has no audio.
     n_jobs : int
-        Number of processes.
+        Number of parallel processes.
     cache : ArrayCache, optional
-        Store of results, keyed by the content of audio files; by default, the store ``descriptors``
-        in the project's cache folder.
+        Store for the results, keyed by the content of the audio files; by default, the store
+        ``descriptors`` in the project's cache folder.
 
     Returns
     -------
     pandas.DataFrame
         One row per track in the order of ``study.tracks``, indexed by ``track_id``; the columns
         are :data:`DESCRIPTORS` (float64) and ``reason`` (str, see :func:`describe`). If a file
-        cannot be decoded or has a sample rate below 4 kHz, all its descriptors are NaN, and the
-        reason is the error message.
+        cannot be decoded or has an unsupported sample rate, all descriptors computed from it are
+        NaN, and ``reason`` contains the error message.
     """
     track_ids = study.tracks["track_id"].tolist()
     given = study.descriptors
@@ -102,11 +102,11 @@ def _describe_file(path, key: str | None, store: ArrayCache) -> dict:
 
 @functools.cache
 def compile_kernels() -> None:
-    """Compile librosa's Numba functions in a single process, so that workers find them compiled.
+    """Compile librosa's Numba functions in this process, before worker processes need them.
 
-    If two processes compile the functions at the same time, one can read the other's partly written
-    cache and crash. This function is called by ``make setup`` and before workers are started; it
-    takes about a second if the functions are already compiled.
+    If two processes compile the functions at the same time, one may read the other's partly written
+    cache and crash. This function is called by ``make setup`` and before worker processes are
+    started. It takes about a second if the functions are already compiled.
     """
     from groove_utils.descriptors.one_signal import describe
 
