@@ -45,13 +45,13 @@ def compose_genre_song(
         Seed of the corpus.
     tempo : float, optional
         Tempo in BPM, at most 176. By default, it is drawn at random around the band's usual tempo.
-        A song has the same notes at every tempo that is passed, but other notes at the default
-        tempo, since the number of bars differs.
+        A song has the same notes at every tempo passed here, but different notes at the default
+        tempo, because the number of bars differs.
 
     Returns
     -------
     song : Song
-        The song. Its tempo counts quarter notes; a bar has 16 sixteenths.
+        The song. Its tempo is in quarter notes per minute; a bar has 16 sixteenths.
     band : GenreBand
         The band that plays the song.
 

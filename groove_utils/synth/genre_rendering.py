@@ -30,7 +30,7 @@ from groove_utils.synth.soundfont import SAMPLE_RATE, render_note
 __all__ = ["active_level", "render_stems"]
 
 LEVEL = -23.0  # loudness of a stem with a balance of 0 dB, in LUFS
-ECHO_SIXTEENTHS, MIN_ECHO = 3, 0.1  # echo delay; no echo is added at lower levels
+ECHO_SIXTEENTHS, MIN_ECHO = 3, 0.1  # echo delay, and smallest echo level that is added
 FADE = 0.02  # length of the fade-out in seconds
 DUCKED = ("bass", "other")  # stems that become softer at each kick
 

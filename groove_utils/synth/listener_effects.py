@@ -173,7 +173,10 @@ class Effects:
         return replace(self, fixed=fixed, sd=sd, style_mean=style_mean)
 
     def style_means(self, styles: Sequence[str]) -> np.ndarray:
-        """Return `style_mean` for the given styles, shape (n_styles, 8), with 0 if unknown."""
+        """Return the rows of `style_mean` for the given styles, with zeros for unknown styles.
+
+        The result has shape (n_styles, 8).
+        """
         return self.style_mean.reindex(styles, fill_value=0.0).to_numpy()
 
 
@@ -203,9 +206,9 @@ def song_covariates(songs: pd.DataFrame) -> pd.DataFrame:
         ``syncopation_z2`` (its square), ``density_z, tempo_off2, microtiming_x, low_z,
         coupling_z``. Columns whose names end in ``_z`` are centred and scaled by fixed numbers (see
         the rows ``reference`` in ``truth/effects.csv``); for syncopation, the square root is taken
-        first. ``tempo_off2`` is the square of the log ratio of tempo to 110 BPM, divided by
-        0.15. ``microtiming_x`` is the excess of microtiming over 8 ms, divided by 6 ms, and 0 below
-        8 ms.
+        first. For ``tempo_off2``, the log ratio of tempo to 110 BPM is divided by 0.15 and squared.
+        ``microtiming_x`` is the excess of microtiming over 8 ms, divided by 6 ms; it is 0 if there
+        is no excess.
 
     Raises
     ------

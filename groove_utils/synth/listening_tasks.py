@@ -208,7 +208,7 @@ def tom_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
 
 @_cached
 def chord_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
-    """Generate the task of identifying the type of a chord, with roots not used in training.
+    """Generate the task of identifying the type of a chord; training and test roots differ.
 
     The roots of training chords are A2 to G♯3, and those of test chords are A3 to G♯4. Features are
     as in :func:`tom_task`, but the frequency axis starts at 65 Hz.
@@ -276,7 +276,7 @@ def repeat_task(n_train: int, n_test: int, seed: int = 0, n_bars: int = 6) -> Li
 
     Each bar has eight steps, with random strokes of kick, snare and hi-hat. The last bar repeats
     the strokes of an earlier bar with different gains. Features are the levels of three frequency
-    bands at each step, in units of 20 dB, so each frame represents one bar by 24 numbers.
+    bands at each step, in units of 20 dB, so each frame represents one bar with 24 numbers.
 
     Parameters
     ----------
@@ -548,7 +548,7 @@ def _step_levels(loop: np.ndarray, times: np.ndarray) -> np.ndarray:
 
 
 def _fit(y: np.ndarray, seconds: float) -> np.ndarray:
-    """Truncate a signal to a length in seconds, or pad it with zeros."""
+    """Truncate or zero-pad a signal to a length in seconds."""
     return librosa.util.fix_length(y, size=round(seconds * RATE))
 
 

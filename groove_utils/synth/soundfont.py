@@ -1,9 +1,9 @@
 """NumPy sampler that plays single notes from a SoundFont 2 file.
 
 The sampler implements the parts of the SoundFont 2.04 specification that General MIDI presets use:
-key and velocity zones, tuning, loops, the volume envelope, a low-pass filter whose cutoff is fixed
-for each note and depends on its velocity, attenuation and pan. LFOs and the modulation envelope are
-not implemented, but notes can be played with vibrato.
+key and velocity zones, tuning, loops, the volume envelope, attenuation, pan, and a low-pass filter
+whose cutoff is constant during a note and depends on its velocity. LFOs and the modulation envelope
+are not implemented, but notes can be played with vibrato.
 
 The C library TinySoundFont (``tinysoundfont`` 0.3.7) was evaluated as a replacement. Its output is
 reproducible, its tuning errors for twenty presets are −0.4…+7.8 cents (this sampler: −1.1…+6.5),
