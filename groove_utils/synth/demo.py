@@ -68,8 +68,7 @@ def make_demo(
     seed : int
         Seed of all random draws.
     n_bands, songs_per_band : int
-        Number of bands, and number of songs per band, each at least 1. If the number of bands is a
-        multiple of three, all styles are equally frequent.
+        Number of bands (a multiple of three balances the styles), and number of songs per band.
     n_listeners, songs_per_listener : int
         Number of simulated listeners, and number of songs that each listener rates.
     n_jobs : int
@@ -80,8 +79,7 @@ def make_demo(
     Returns
     -------
     pathlib.Path
-        The folder, which contains ``study.yml, tracks.csv, listeners.csv, ratings.csv, audio/,
-        stems/, truth/``.
+        The folder: ``study.yml, tracks.csv, listeners.csv, ratings.csv, audio/, stems/, truth/``.
 
     Raises
     ------

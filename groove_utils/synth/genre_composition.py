@@ -39,14 +39,11 @@ def compose_genre_song(
     band, song : int
         Index of the band within its style, and index of the song within the band (0, 1, …).
     seconds : float
-        Length of the audio in seconds. The song has enough bars (at least two) to fill it; the
-        last bar may be cut off when the song is rendered.
+        Length of the audio in seconds. The song has enough bars (at least two) to fill it.
     seed : int
         Seed of the corpus.
     tempo : float, optional
-        Tempo in BPM, at most 176. By default, it is drawn at random around the band's usual tempo.
-        A song has the same notes at every tempo passed here, but different notes at the default
-        tempo, because the number of bars differs.
+        Tempo in BPM, at most 176; random by default. The notes are the same at all given tempi.
 
     Returns
     -------
