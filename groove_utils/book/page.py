@@ -20,7 +20,7 @@ SIMULATED = """```{admonition} Simulated listeners
 :class: important simulated
 The bands and the ratings on this page are simulated, with known effects. The numbers show how well\
  the methods recover these effects, not how people perceive groove. See {doc}`the demo study and\
- its truth <demo-study>`.
+ its known effects <demo-study>`.
 ```"""
 
 

@@ -62,20 +62,30 @@ def _read_members(path: Path, kinds: str) -> dict[str, np.ndarray]:
     if not is_zipfile(path):
         size = path.stat().st_size
         raise ValueError(f"is not an .npz archive, or is incomplete ({size} bytes)")
-    arrays, name = {}, ""
+    arrays = {}
     try:
-        with ZipFile(path) as archive:
-            total = sum(member.file_size for member in archive.infolist())
-            if total > LARGEST:
-                raise ValueError(f"unpacks to {total:,} bytes; the limit is {LARGEST:,}")
-            for member in archive.infolist():
-                name = member.filename.removesuffix(".npy")
-                dtype = _read_type(archive, member)
-                if dtype.kind in kinds:
+        archive = ZipFile(path)
+    except (OSError, ValueError, BadZipFile) as error:
+        raise ValueError(f"cannot be read as an .npz archive ({error})") from error
+    with archive:
+        total = sum(member.file_size for member in archive.infolist())
+        if total > LARGEST:
+            raise ValueError(f"unpacks to {total:,} bytes; the limit is {LARGEST:,}")
+        for member in archive.infolist():
+            name = member.filename.removesuffix(".npy")
+            try:
+                if _read_type(archive, member).kind in kinds:
                     with archive.open(member) as file:
                         arrays[name] = np.lib.format.read_array(file, allow_pickle=False)
-    except (OSError, EOFError, ValueError, NotImplementedError, BadZipFile, zlib.error) as error:
-        raise ValueError(f"contains {name!r}, which cannot be read ({error})") from error
+            except (
+                OSError,
+                EOFError,
+                ValueError,
+                NotImplementedError,  # raised by zipfile for unknown methods of compression
+                BadZipFile,
+                zlib.error,
+            ) as error:
+                raise ValueError(f"contains {name!r}, which cannot be read ({error})") from error
     return arrays
 
 

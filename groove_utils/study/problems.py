@@ -196,11 +196,8 @@ MESSAGES = {
     "because nothing can be predicted from a constant. Export them again, one file per track.",
     "other_layers": "the layers {value}; expected {expected}, as in {first}. Export all files "
     "with the same model.",
-    "unknown_model": "a path without a model's name; expected one of {expected}. Rename its "
-    "folder.",
     "unknown_stem": "the unknown stems {value!r}; expected a folder such as {expected}, "
     "with stems in this order. Rename it.",
-    "missing_array": "the keys {keys}; expected {expected}. Download it again.",
     "too_few_songs": "{value} songs with ratings, descriptors and all embeddings; expected "
     "{expected}. Complete the download, and check that the ids match between the files.",
     "more_problems": "{count} more problems of the kind {of}; expected none. See above.",

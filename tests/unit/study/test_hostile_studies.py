@@ -420,6 +420,13 @@ def test_vectors_are_checked(with_vectors, case, monkeypatch):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024  # KiB
 
 
+def test_an_archive_that_is_too_large_is_refused_with_its_size(tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "LARGEST", 2 * MIB)
+    zeros(tmp_path / "song.npz", 4 * MIB)
+    with pytest.raises(ValueError, match="^unpacks to 4,194,"):
+        archives.read_arrays(tmp_path / "song.npz")
+
+
 def test_models_and_stems_are_names(with_vectors, tmp_path):
     models = with_vectors / "embeddings"
     (models / "m" / "drums+bass").rename(models / "m" / "kazoo")
