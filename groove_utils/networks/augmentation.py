@@ -1,8 +1,9 @@
-"""Augmentation: random changes to training examples.
+"""Data augmentation: random changes to the spectrograms used for training.
 
-Each function takes a batch of spectrograms and its targets and returns both, as required by
-:func:`groove_utils.networks.train_epoch`. Random numbers come from torch's generator. Whether a
-change leaves the correct label unchanged depends on the task.
+Each function takes a batch of spectrograms and their targets and returns both, so it can be passed
+to :func:`groove_utils.networks.train_epoch` as `augment` (for :func:`mixup`, first bind `n_classes`
+with :func:`functools.partial`). Random numbers are drawn from torch's default generator. Whether a
+change preserves the correct label depends on the task.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ def mask(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Mask a random range of bands and a random range of frames in each example (SpecAugment).
 
-    Masked values are replaced by the mean of the batch.
+    Masked values are replaced with the mean of the batch.
 
     Parameters
     ----------
@@ -26,35 +27,39 @@ def mask(
     target : Tensor
         Returned unchanged.
     bands, frames : float
-        Largest masked fraction; the fraction is drawn uniformly from 0 to this value.
+        Maximum fraction of the bands and of the frames to mask. The fraction that is masked in each
+        example is drawn uniformly between 0 and the maximum.
 
     References
     ----------
     Park et al. (2019), "SpecAugment", Interspeech.
     """
-    hidden = _runs(x.shape[0], x.shape[1], bands)[:, :, None]
-    hidden = hidden | _runs(x.shape[0], x.shape[2], frames)[:, None, :]
+    hidden = _random_ranges(x.shape[0], x.shape[1], bands)[:, :, None]
+    hidden = hidden | _random_ranges(x.shape[0], x.shape[2], frames)[:, None, :]
     return x.masked_fill(hidden.to(x.device), x.mean().item()), target
 
 
 def mixup(
     x: torch.Tensor, target: torch.Tensor, n_classes: int, alpha: float = 0.3
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mix random pairs of examples, and their targets in the same proportions.
+    """Mix random pairs of examples, and mix their targets in the same proportions.
 
     Parameters
     ----------
     x : Tensor, shape (batch, ...)
     target : Tensor of int64, shape (batch,)
+        Class of each example.
     n_classes : int
         Number of classes.
     alpha : float
-        The mixing proportion of each pair is drawn from Beta(alpha, alpha).
+        Parameter of the distribution Beta(alpha, alpha), from which the mixing proportion of each
+        pair is drawn.
 
     Returns
     -------
     x : Tensor, shape (batch, ...)
     target : Tensor of float, shape (batch, n_classes)
+        Class probabilities of each mixed example.
 
     References
     ----------
@@ -73,7 +78,8 @@ def shift_bands(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Shift each example up by a random number of bands.
 
-    In a constant-Q transform, such a shift is a transposition.
+    In a constant-Q spectrogram, shifting the bands transposes the music. The lowest bands, which
+    become empty, are filled with the minimum of the example.
 
     Parameters
     ----------
@@ -81,7 +87,7 @@ def shift_bands(
     target : Tensor
         Returned unchanged.
     most : int
-        Largest shift in bands. The lowest bands are filled with the example's minimum.
+        Maximum shift, in bands.
     """
     steps = torch.randint(0, most + 1, (len(x),))
     source = (torch.arange(x.shape[1]) - steps[:, None]).to(x.device)
@@ -93,7 +99,10 @@ def shift_bands(
 def stretch_time(
     x: torch.Tensor, target: torch.Tensor, most: float = 0.25
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Speed up or slow down each example by a random factor, keeping its length.
+    """Speed up or slow down each example by a random factor without changing its length.
+
+    Examples that become too long are truncated; examples that become too short are repeated from
+    the beginning.
 
     Parameters
     ----------
@@ -101,8 +110,8 @@ def stretch_time(
     target : Tensor
         Returned unchanged.
     most : float
-        The rate is drawn log-uniformly from 1 / (1 + most) to 1 + most. An example that becomes too
-        long is truncated; one that becomes too short is repeated from its beginning.
+        Maximum relative change in speed. The factor is drawn log-uniformly between
+        1 / (1 + most) and 1 + most.
     """
     span = torch.log1p(torch.tensor(most))
     rate = torch.exp((2 * torch.rand(len(x), 1) - 1) * span)
@@ -113,10 +122,10 @@ def stretch_time(
     return (1 - fraction) * x.gather(2, low) + fraction * x.gather(2, low + 1), target
 
 
-def _runs(n: int, length: int, share: float) -> torch.Tensor:
-    """Draw `n` ranges of consecutive positions, as a mask: bool, shape (n, length).
+def _random_ranges(n: int, length: int, share: float) -> torch.Tensor:
+    """Draw `n` random ranges of consecutive positions; return a boolean mask, shape (n, length).
 
-    Each range covers at most a fraction `share` of `length`.
+    Each range covers at most the fraction `share` of all positions.
     """
     width = (torch.rand(n, 1) * share * length).round()
     start = (torch.rand(n, 1) * (length - width + 1)).floor()

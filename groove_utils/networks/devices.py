@@ -1,4 +1,4 @@
-"""Choice of device and numerical precision."""
+"""Selection of the device and the numerical precision for computations in torch."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ __all__ = ["choose_autocast", "choose_device", "precision", "training_precision"
 
 
 def choose_device(requested: str | None = None) -> str:
-    """Choose the device to compute on.
+    """Choose the device on which to run computations.
 
     Parameters
     ----------
     requested : str, optional
-        Name of a device, such as ``cpu`` or ``cuda:1``; by default, the environment variable
-        ``GROOVE_DEVICE``. If neither is given, or the name is ``auto``, a GPU is chosen if there is
-        one, otherwise the CPU.
+        Name of a device, such as ``cpu`` or ``cuda:1``; by default, the value of the environment
+        variable ``GROOVE_DEVICE``. If neither is given, or the name is ``auto``, a GPU is used if
+        one is available, and the CPU otherwise.
 
     Returns
     -------
@@ -58,13 +58,13 @@ def choose_device(requested: str | None = None) -> str:
 def choose_autocast(requested: bool, device: str | None = None) -> bool:
     """Decide whether to compute in half precision (bfloat16).
 
-    On a CPU without hardware support for bfloat16, the function warns and returns False, since
-    emulated bfloat16 is slower than float32.
+    If half precision is requested on a CPU without hardware support for bfloat16, the function
+    warns and returns False, because emulated bfloat16 is slower than float32.
 
     Parameters
     ----------
     requested : bool
-        True to request half precision.
+        Whether to use half precision if the device supports it.
     device : str, optional
         As in :func:`choose_device`.
 
@@ -89,8 +89,8 @@ def choose_autocast(requested: bool, device: str | None = None) -> bool:
 def precision(device: str, autocast: bool = False) -> contextlib.AbstractContextManager:
     """Return a context manager for computing in bfloat16 if `autocast` is True, else in float32.
 
-    In float32 on a CUDA GPU, convolutions are also made deterministic and use full precision; by
-    default, torch may round their inputs to 10-bit mantissas (TF32).
+    For float32 on a CUDA GPU, the context manager also makes convolutions deterministic and
+    prevents torch from rounding their inputs to 10-bit mantissas (TF32).
     """
     if autocast:
         return torch.autocast(device.partition(":")[0], dtype=torch.bfloat16)
@@ -100,7 +100,7 @@ def precision(device: str, autocast: bool = False) -> contextlib.AbstractContext
 
 
 def training_precision(device: str | None = None) -> str:
-    """Return the precision of matrix products in training.
+    """Return the numerical precision used for matrix products during training.
 
     Parameters
     ----------

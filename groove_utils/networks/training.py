@@ -2,7 +2,8 @@
 
 :func:`train_epoch` trains for one epoch and is short enough to be printed in a chapter.
 :func:`fit` calls it repeatedly, with a learning-rate schedule, early stopping and checkpoints. On
-one machine, the same seed gives the same weights, even if training is interrupted and resumed.
+one machine, the same seed always gives the same weights, even if training is interrupted and
+resumed.
 """
 
 from __future__ import annotations
@@ -43,23 +44,24 @@ Augment = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tenso
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """Settings of a training run.
+    """Settings for a training run.
 
     Attributes
     ----------
     epochs : int
     batch_size : int
     learning_rate : float
-        Highest learning rate of the one-cycle schedule (Smith & Topin 2018), which rises along a
-        cosine over the first 30% of the steps, and then falls along a cosine.
+        Maximum learning rate of the one-cycle schedule (Smith & Topin 2018). The learning rate
+        rises to this maximum over the first 30% of the steps and then falls; both phases follow a
+        cosine.
     weight_decay : float
         Weight decay of AdamW (Loshchilov & Hutter 2019).
     patience : int, optional
-        Stop after this many consecutive epochs without a new minimum in validation loss. Requires
-        validation data.
+        Stop training if the validation loss has not reached a new minimum for this many consecutive
+        epochs. This requires validation data. By default, all epochs are run.
     seed : int
-        Seed for the order of examples, dropout and augmentation. The caller sets the initial
-        weights.
+        Seed for the order of examples, dropout and augmentation. It does not affect the initial
+        weights, which are set by the caller.
     """
 
     epochs: int = 15
@@ -73,7 +75,7 @@ class TrainingSettings:
         for name in ("epochs", "batch_size", "learning_rate"):
             if not getattr(self, name) > 0:
                 raise DetailedError(
-                    f"{name} is {getattr(self, name)}; expected a number above 0.",
+                    f"{name} is {getattr(self, name)}; expected a positive number.",
                     kind="out_of_range", column=name, value=getattr(self, name),
                 )  # fmt: skip
 
@@ -109,7 +111,7 @@ def train_epoch(
     optimiser, schedule
         Optimiser and learning-rate schedule, both advanced once per batch.
     batch_size : int
-        Maximum batch size. Batch sizes differ by at most 1.
+        Maximum batch size. The examples are divided into batches of nearly equal size.
     augment : callable, optional
         Function ``augment(x, target) -> (x, target)``, applied to each batch.
 
@@ -146,10 +148,9 @@ def fit(
     progress: bool = False,
     engine: Accelerator | None = None,
 ) -> pd.DataFrame:
-    """Train a network in place, and return the loss of each epoch.
+    """Train a network in place and return the loss for each epoch.
 
-    If `valid` is given, the weights of the epoch with the lowest validation loss are restored at
-    the end.
+    If `valid` is given, the weights from the epoch with the lowest validation loss are kept.
 
     Parameters
     ----------
@@ -162,13 +163,14 @@ def fit(
     augment : callable, optional
         As in :func:`train_epoch`.
     checkpoint : path-like, optional
-        File for the training state, saved after each epoch. If it exists, training resumes from it.
+        File in which the training state is saved after each epoch. If the file already exists,
+        training resumes from that state.
     progress : bool
         Show a progress bar.
     engine : accelerate.Accelerator, optional
-        Output of :func:`choose_accelerator`; by default, training runs in this process, on the
-        CPU and in float32. With several processes, every batch is divided among them, and each
-        process uses only the statistics of its own part for batch normalisation.
+        Output of :func:`choose_accelerator`; by default, training runs in this process, on the CPU
+        and in float32. If there are multiple processes, each batch is divided among them, and each
+        process computes batch-normalisation statistics from its own part of the batch.
 
     Returns
     -------
@@ -180,26 +182,26 @@ def fit(
     DetailedError
         If `X` is empty, `X` and `y` differ in length, or `patience` is set without `valid`.
     """
-    # copied, since arrays from other processes are read-only and torch warns about them
+    # copied, because arrays from other processes are read-only and torch would warn about that
     X, y = (array if torch.is_tensor(array) else torch.tensor(array) for array in (X, y))
     _check_data(X, y, settings, valid)
     prepared = network
     if engine is not None:
         prepared, X, y = engine.prepare_model(network), X.to(engine.device), y.to(engine.device)
         augment = partial(_take_share, augment=augment, engine=engine)
-    optimiser, schedule = _optimise(network, settings, len(X))
+    optimiser, schedule = _create_optimiser(network, settings, len(X))
     parts = {"network": network, "optimiser": optimiser, "schedule": schedule}
     history, best = _resume(checkpoint, parts)
     for epoch in trange(len(history), settings.epochs, desc="Training", disable=not progress):
         if _out_of_patience(history, settings.patience):
             break
         with torch.random.fork_rng():
-            torch.manual_seed(settings.seed * 100_003 + epoch)  # the same after resuming
+            torch.manual_seed(settings.seed * 100_003 + epoch)  # same random numbers after resuming
             loss = train_epoch(prepared, X, y, optimiser, schedule, settings.batch_size, augment)
         row = {"epoch": epoch, "loss": loss}
         if valid is not None:
             row |= _validate(network, *valid)
-        row = row if engine is None else _agree(network, row, engine)
+        row = row if engine is None else _synchronise(network, row, engine)
         if valid is not None and row["valid_loss"] < min(
             (earlier["valid_loss"] for earlier in history), default=np.inf
         ):
@@ -209,7 +211,7 @@ def fit(
             _save(checkpoint, parts, history, best)
     if engine is not None:
         engine.unwrap_model(prepared, keep_fp32_wrapper=False)
-        vars(network).pop("forward", None)  # restore the class's method
+        vars(network).pop("forward", None)  # remove the wrapper around the class's method
         engine.wait_for_everyone()
     if best is not None:
         network.load_state_dict(best)
@@ -239,9 +241,9 @@ def predict(network: nn.Module, X: np.ndarray | torch.Tensor, batch_size: int = 
 
 
 def choose_accelerator(device: str | None = None) -> Accelerator | None:
-    """Return an accelerator for training on a GPU or in several processes.
+    """Return an accelerator for training on a GPU or in multiple processes.
 
-    On a GPU, matrix products are computed in bfloat16. To use several processes, start the script
+    On a GPU, matrix products are computed in bfloat16. To use multiple processes, start the script
     with ``torchrun --nproc-per-node N script.py`` or ``accelerate launch script.py``.
 
     Parameters
@@ -252,7 +254,7 @@ def choose_accelerator(device: str | None = None) -> Accelerator | None:
     Returns
     -------
     accelerate.Accelerator or None
-        None for a single process without a CUDA GPU.
+        None if there is only one process and it does not use a CUDA GPU.
 
     Examples
     --------
@@ -270,30 +272,30 @@ def choose_accelerator(device: str | None = None) -> Accelerator | None:
 def _check_data(X, y, settings, valid) -> None:
     if len(X) == 0 or len(X) != len(y):
         raise DetailedError(
-            f"{len(X)} examples and {len(y)} labels; expected one label per example, and at least "
-            "one example.",
+            f"there are {len(X)} examples and {len(y)} labels; expected one label per example, and "
+            "at least one example.",
             kind="wrong_length",
         )  # fmt: skip
     if settings.patience is not None and valid is None:
         raise DetailedError(
-            "patience is set, but there are no validation examples; pass valid=.",
+            "patience is set, but there are no validation examples; pass them as `valid`.",
             kind="missing_argument", column="valid",
         )  # fmt: skip
 
 
 def _take_share(x, target, augment, engine) -> tuple[torch.Tensor, torch.Tensor]:
-    """Augment a batch in the same way in every process, and return this process's part."""
+    """Augment a batch identically in all processes, and return this process's part of it."""
     if augment is not None:
         x, target = augment(x, target)
     n, k = engine.num_processes, engine.process_index
     return x.tensor_split(n)[k], target.tensor_split(n)[k]
 
 
-def _agree(network, row: dict, engine) -> dict:
-    """Average the loss over processes; copy buffers and scores from the first to the others."""
+def _synchronise(network, row: dict, engine) -> dict:
+    """Average the loss over processes; copy the first process's buffers and scores to the rest."""
     from accelerate.utils import broadcast, broadcast_object_list
 
-    for buffer in network.buffers():  # statistics of batch normalisation
+    for buffer in network.buffers():  # batch-normalisation statistics
         broadcast(buffer)
     loss = engine.reduce(torch.tensor(row["loss"], device=engine.device), "mean")
     return broadcast_object_list([row | {"loss": loss.item()}])[0]
@@ -313,8 +315,8 @@ def _out_of_patience(history: list[dict], patience: int | None) -> bool:
     return len(losses) - 1 - int(np.argmin(losses)) >= patience
 
 
-def _optimise(network, settings: TrainingSettings, n_examples: int):
-    """Create an AdamW optimiser and its one-cycle schedule."""
+def _create_optimiser(network, settings: TrainingSettings, n_examples: int):
+    """Create an AdamW optimiser and a one-cycle schedule for its learning rate."""
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
