@@ -46,10 +46,10 @@ def train_and_test(
     scale_on_all: bool = False,
     **options,
 ) -> np.ndarray:
-    """Train a small classifier on some examples, and predict class probabilities for the others.
+    """Train a small classifier on some examples and predict class probabilities for the others.
 
-    Inputs are standardised with a single mean and standard deviation over all values of the
-    training examples.
+    Inputs are standardised using a single mean and a single standard deviation, computed over all
+    values in the training examples.
 
     Parameters
     ----------
@@ -57,24 +57,27 @@ def train_and_test(
         Name of the classifier; see :func:`~groove_utils.networks.build_module`.
     X : ndarray, shape (n, n_bands, n_frames)
     y : ndarray of int, shape (n,)
-        Class of each example, from 0.
+        Class of each example, numbered from 0.
     held_out : ndarray of bool, shape (n,)
         True for test examples.
     settings : TrainingSettings
-        Settings of the training run. The seed also determines the initial weights.
+        Training settings. The seed also determines the initial weights.
     cache : ArrayCache, optional
-        Cache of predictions. A network is not trained again if its predictions are cached.
+        Cache for predictions; by default, predictions are not cached. If the predictions are found
+        in the cache, the classifier is not trained.
     augment : callable, optional
-        Augmentation as in :func:`~groove_utils.networks.train_epoch`: a module-level function, or a
-        `functools.partial` of one.
+        Augmentation function; see :func:`~groove_utils.networks.train_epoch`. It must be a
+        module-level function or a `functools.partial` of one.
     scale_on_all : bool
-        Include the test examples in the mean and standard deviation, to demonstrate data leakage.
+        Include the test examples when computing the mean and standard deviation. Use this only to
+        demonstrate data leakage.
     **options
-        Options of the classifier.
+        Options passed to the classifier, such as ``width``.
 
     Returns
     -------
     ndarray of float32, shape (n_test, n_classes)
+        Class probabilities for the test examples.
     """
     X, y = np.ascontiguousarray(X, dtype=np.float32), np.asarray(y, dtype=np.int64)
     facts = {
@@ -110,7 +113,7 @@ def holdout_accuracy(
     scale_on_all: bool = False,
     **options,
 ) -> float:
-    """Train a small classifier, and compute its accuracy on held-out examples.
+    """Train a small classifier and compute its accuracy on held-out examples.
 
     Parameters
     ----------
@@ -122,7 +125,7 @@ def holdout_accuracy(
     Returns
     -------
     float
-        Share of correct predictions, 0…1.
+        Proportion of correct predictions, between 0 and 1.
     """
     settings = TrainingSettings(epochs=epochs, seed=seed)
     probabilities = train_and_test(
@@ -142,21 +145,21 @@ def task_accuracy(
     n_train: int | None = None,
     **options,
 ) -> float:
-    """Train a small classifier on a task, and compute its accuracy on the test examples.
+    """Train a small classifier on a task and compute its accuracy on the test examples.
 
     Parameters
     ----------
     task : ListeningTask
-        See :mod:`groove_utils.synth.listening_tasks`.
+        Task with training and test examples; see :mod:`groove_utils.synth.listening_tasks`.
     name, seed, cache, augment, **options
         As in :func:`holdout_accuracy`.
     n_train : int, optional
-        Use only the first `n_train` training examples; all by default.
+        Number of training examples to use, starting with the first; by default, all of them.
 
     Returns
     -------
     float
-        Share of correct predictions, 0…1.
+        Proportion of correct predictions, between 0 and 1.
     """
     use = np.concatenate([np.arange(n_train or task.n_train), np.arange(task.n_train, len(task.y))])
     held_out = use >= task.n_train
@@ -174,18 +177,18 @@ def compare_modules(
     cache: ArrayCache | None = None,
     n_jobs: int = 1,
 ) -> pd.DataFrame:
-    """Train each classifier on each task with several seeds, and compute test accuracies.
+    """Train each classifier on each task with several seeds and compute the test accuracies.
 
     Parameters
     ----------
     tasks : mapping of str to ListeningTask
-        See :mod:`groove_utils.synth.listening_tasks`.
+        Tasks by name; see :mod:`groove_utils.synth.listening_tasks`.
     modules : iterable of str
         Names of classifiers; see :func:`~groove_utils.networks.build_module`.
     seeds : iterable of int
-        Random seeds, one per training run.
+        Random seeds. Each classifier is trained on each task once per seed.
     settings : TrainingSettings
-        Settings of the training runs. The seed is replaced by each of `seeds` in turn.
+        Training settings, except for the seed, which is taken from `seeds`.
     cache : ArrayCache, optional
         As in :func:`train_and_test`.
     n_jobs : int
@@ -195,7 +198,8 @@ def compare_modules(
     -------
     DataFrame
         One row per task, classifier and seed: ``task, module`` (the classifier), ``seed, accuracy,
-        chance`` (share of the most frequent class in the test set), ``parameters, multiply_adds``.
+        chance`` (proportion of the test examples that belong to the most frequent class),
+        ``parameters, multiply_adds``.
     """
     modules, seeds = list(modules), list(seeds)
     jobs = [(t, m, s) for t in tasks for m in modules for s in seeds]
@@ -225,7 +229,7 @@ def compare_modules(
 
 
 def summarise_scores(scores: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
-    """Compute mean accuracies over seeds, with t intervals clipped to 0…1.
+    """Compute mean accuracies over seeds, with t-based confidence intervals clipped to [0, 1].
 
     Parameters
     ----------
@@ -238,10 +242,10 @@ def summarise_scores(scores: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     -------
     DataFrame
         One row per task and classifier: ``task, module, accuracy, low, high, n`` (number of seeds),
-        ``chance, parameters, multiply_adds, verdict``. The verdict is ``found`` if the interval
-        lies above the midpoint between chance and 1, ``not found`` if it lies below, and
-        ``unclear`` otherwise. With a single seed, there is no interval, and the verdict is based on
-        the estimate.
+        ``chance, parameters, multiply_adds, verdict``. The verdict is ``found`` if the whole
+        interval lies above the midpoint between chance and 1, ``not found`` if the whole interval
+        lies below the midpoint, and ``unclear`` otherwise. With only one seed, there is no
+        interval, and the verdict is based on the accuracy itself.
     """
     groups = scores.groupby(["task", "module"], sort=False)
     table = groups.agg(

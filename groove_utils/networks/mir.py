@@ -1,4 +1,4 @@
-"""Tasks of music information retrieval, with suitable network outputs and losses."""
+"""Common tasks in music information retrieval, with suitable network outputs and losses."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pandas as pd
 
 __all__ = ["mir_tasks"]
 
-# task, unit of prediction, typical duration of the unit in seconds, subjectivity 0…3, output, loss
+# task, unit of prediction, typical duration of the unit (s), subjectivity (0–3), output, loss
 _TASKS = [
     ("onset detection", "frame", 0.01, 0, "sigmoid per frame", "binary cross-entropy"),
     ("pitch (f0)", "frame", 0.02, 0, "softmax over pitch bins per frame", "cross-entropy"),
@@ -24,15 +24,15 @@ _TASKS = [
 
 
 def mir_tasks() -> pd.DataFrame:
-    """List tasks of music information retrieval and their properties, such as a suitable loss.
+    """List common tasks in music information retrieval, with a suitable output and loss for each.
 
     Returns
     -------
     DataFrame
-        One row per task (index ``task``). Columns: ``answer`` (number of predictions, such as “one
-        per frame”), ``seconds`` (typical duration covered by one prediction), ``subjectivity`` (our
-        own rating, from 0 for measurable to 3 for a matter of opinion), and ``output`` and ``loss``
-        of a suitable network.
+        One row per task, indexed by ``task``. Columns: ``answer`` (how often the network makes a
+        prediction, such as “one per frame”), ``seconds`` (typical duration covered by one
+        prediction), ``subjectivity`` (our own rating, from 0 for measurable facts to 3 for matters
+        of opinion), ``output`` (a suitable output layer) and ``loss`` (a suitable loss function).
 
     References
     ----------

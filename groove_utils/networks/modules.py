@@ -1,9 +1,9 @@
-"""Four small classifiers of spectrograms, each built around one kind of layer.
+"""Four small spectrogram classifiers, each built around a different kind of layer.
 
-Dense, convolutional and recurrent layers are described by Choi, Fazekas, Cho & Sandler (2017); the
-fourth kind is attention. Each classifier takes spectrograms of shape (batch, n_bands, n_frames) and
-returns one logit per class. The classifiers differ in how they share weights and what information
-they discard.
+The dense, convolutional and recurrent layers are described by Choi, Fazekas, Cho & Sandler (2017),
+arXiv:1709.04396; the fourth classifier uses attention. Each classifier takes spectrograms of shape
+(batch, n_bands, n_frames) and returns one logit per class. The classifiers differ in how they share
+weights and what information they discard.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class DenseClassifier(nn.Module):
 
 
 class ConvolutionClassifier(nn.Module):
-    """Convolutional classifier: a linear layer classifies the maximum response of each kernel.
+    """Convolutional classifier: a linear layer is applied to the maximum response of each kernel.
 
     Parameters
     ----------
@@ -52,8 +52,8 @@ class ConvolutionClassifier(nn.Module):
     width : int
         Number of kernels.
     kernel : (int, int)
-        Numbers of bands and frames that a kernel spans (its receptive field), at most `n_bands`
-        and `n_frames`.
+        Kernel size (receptive field) in bands and frames. If it exceeds the size of the
+        spectrogram, it is reduced to that size.
     """
 
     def __init__(
@@ -77,17 +77,17 @@ class ConvolutionClassifier(nn.Module):
 
 
 class RecurrentClassifier(nn.Module):
-    """Recurrent classifier: a state is updated in each frame; its mean over frames is classified.
+    """Recurrent classifier: a linear layer is applied to the state averaged over all frames.
 
     Parameters
     ----------
     n_bands, n_frames, n_classes : int
-        Numbers of bands, frames and classes. `n_frames` is not used, since a recurrent network
-        accepts any length.
+        Number of bands, frames and classes. `n_frames` is not used, because a recurrent network
+        accepts inputs of any length.
     width : int
         Size of the state.
     cell : {"gru", "lstm", "rnn"}
-        Kind of recurrent unit.
+        Type of recurrent unit.
     both_directions : bool
         Add a second recurrent layer that reads the frames backwards.
     """
@@ -126,7 +126,7 @@ class AttentionClassifier(nn.Module):
     ----------
     n_bands, n_frames, n_classes : int
     width : int
-        Size of queries, keys and values.
+        Dimension of the queries, keys and values.
     n_heads : int
     """
 
@@ -158,22 +158,22 @@ MODULES = {
     "recurrent": RecurrentClassifier,
     "attention": AttentionClassifier,
 }
-"""Class of each classifier, by name."""
+"""Classifier classes by name."""
 
 
 def build_module(name: str, shape: tuple[int, int], n_classes: int, **options) -> nn.Module:
-    """Build one of four small classifiers of spectrograms, with random weights.
+    """Build one of four small spectrogram classifiers, with random initial weights.
 
     Parameters
     ----------
     name : {"dense", "convolution", "recurrent", "attention"}
         Name of the classifier.
     shape : (int, int)
-        Numbers of bands and frames of an example.
+        Number of bands and number of frames in each example.
     n_classes : int
         Number of classes.
     **options
-        Options of the classifier, such as ``width`` or ``kernel``.
+        Options passed to the classifier, such as ``width`` or ``kernel``.
 
     Returns
     -------
@@ -191,7 +191,7 @@ def build_module(name: str, shape: tuple[int, int], n_classes: int, **options) -
     """
     if name not in MODULES:
         raise DetailedError(
-            f"there is no module {name!r}; expected one of {', '.join(MODULES)}.",
+            f"unknown module {name!r}; expected one of {', '.join(MODULES)}.",
             kind="unknown_choice", column="name", value=name,
         )  # fmt: skip
     return MODULES[name](*shape, n_classes, **options)

@@ -24,7 +24,7 @@ def count_parameters(network: nn.Module) -> int:
 
 
 def count_multiply_adds(network: nn.Module, shape: Sequence[int]) -> int:
-    """Count the multiply–add operations of a forward pass for one example.
+    """Count the multiply–add operations in the forward pass for one example.
 
     Only matrix products and convolutions are counted, not bias additions or pointwise functions.
 
@@ -41,13 +41,13 @@ def count_multiply_adds(network: nn.Module, shape: Sequence[int]) -> int:
     """
     training, fused = network.training, torch.backends.mha.get_fastpath_enabled()
     network.eval()
-    torch.backends.mha.set_fastpath_enabled(False)  # fused layers would not be counted
+    torch.backends.mha.set_fastpath_enabled(False)  # operations in fused layers are not counted
     unfused = sdpa_kernel(SDPBackend.MATH)  # attention as explicit matrix products
     with unfused, FlopCounterMode(display=False) as counter, torch.no_grad():
         network(torch.zeros(1, *shape))
     torch.backends.mha.set_fastpath_enabled(fused)
     network.train(training)
-    return counter.get_total_flops() // 2  # the counter counts products and sums separately
+    return counter.get_total_flops() // 2  # the counter counts each multiplication and addition
 
 
 def receptive_field(
@@ -65,7 +65,7 @@ def receptive_field(
     Returns
     -------
     int
-        Number of consecutive inputs on which one output depends.
+        Number of consecutive input positions on which one output value depends.
 
     References
     ----------
@@ -74,7 +74,7 @@ def receptive_field(
 
     Examples
     --------
-    Two convolutional layers with kernel size 3, and a pooling layer of size 2 between them:
+    Two convolutional layers with kernel size 3, with a pooling layer of size 2 between them:
 
     >>> receptive_field([3, 2, 3], [1, 2, 1])
     8
