@@ -41,7 +41,7 @@ Pair = int | tuple[int, int]
 
 
 class SpectrogramNetwork(nn.Module, ABC):
-    """Base class of spectrogram classifiers: features, dropout and a linear output layer.
+    """Base class for spectrogram classifiers: features, dropout and a linear output layer.
 
     Subclasses define :meth:`features`. They override :meth:`prepare` if the features are not
     computed from a standardised spectrogram.
@@ -75,7 +75,7 @@ class SpectrogramNetwork(nn.Module, ABC):
         self.deviation.fill_(max(float(X.std()), 1e-6))
 
     def embed(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the features of spectrograms in dB; the output has the shape (batch, dim)."""
+        """Return features, shape (batch, dim), of spectrograms in dB."""
         return self.features(self.prepare(x))
 
     def prepare(self, x: torch.Tensor) -> torch.Tensor:
@@ -84,7 +84,7 @@ class SpectrogramNetwork(nn.Module, ABC):
 
     @abstractmethod
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """Return features of inputs prepared by :meth:`prepare`, shape (batch, dim)."""
+        """Return features, shape (batch, dim), of inputs that were prepared by :meth:`prepare`."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return logits, shape (batch, n_classes)."""
@@ -106,7 +106,7 @@ class ResidualBlock(nn.Module):
     Parameters
     ----------
     n_inputs, n_outputs : int
-        Numbers of input and output channels.
+        Number of input channels and number of output channels.
     stride : int or (int, int)
         Stride of the first convolution, over mel bands and frames.
     """
@@ -265,8 +265,8 @@ class ResidualRecurrentNetwork(SpectrogramNetwork):
 class PooledRecurrentNetwork(SpectrogramNetwork):
     """Network ``resnet-bigru-pooled``: a ResNet with global average pooling, followed by a GRU.
 
-    This is a small version of the serial network of arXiv:2307.10773, including its flaw: global
-    average pooling leaves a single step, so the GRU has no sequence to process.
+    This is a small version of the serial network in arXiv:2307.10773, including its flaw: global
+    average pooling leaves only one time step, so the GRU has no sequence to process.
     """
 
     def __init__(self, n_classes: int, n_mels: int, n_frames: int, widths=(24, 48, 72), width=48):
@@ -286,9 +286,9 @@ class PooledRecurrentNetwork(SpectrogramNetwork):
 
 
 class ViridisPicture(nn.Module):
-    """Differentiable layer that converts a spectrogram to an image in viridis colours.
+    """Differentiable layer that converts a spectrogram to an image, using the viridis colour map.
 
-    The maximum of each clip is shown in yellow; values at least `range_db` below it are violet.
+    The maximum of each clip is yellow; values at least `range_db` below the maximum are violet.
 
     Parameters
     ----------
@@ -303,9 +303,9 @@ class ViridisPicture(nn.Module):
         self.register_buffer("table", table, persistent=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Convert levels, shape (batch, n_mels, n_frames), to colours in 0…1.
+        """Convert levels in dB, shape (batch, n_mels, n_frames), to RGB images.
 
-        The output has the shape (batch, 3, n_mels, n_frames).
+        The images have the shape (batch, 3, n_mels, n_frames) and values between 0 and 1.
         """
         top = x.amax(dim=(1, 2), keepdim=True)
         position = ((x - top) / self.range_db + 1).clamp(0, 1) * (len(self.table) - 1)
@@ -318,7 +318,7 @@ class ViridisPicture(nn.Module):
 class ParallelNetwork(SpectrogramNetwork):
     """Network ``resnet-bigru-parallel``: a ResNet and a GRU in parallel, applied to a colour image.
 
-    Reimplementation of the code of arXiv:2307.10773, including its reshaping error: the image,
+    Reimplementation of the code for arXiv:2307.10773, including its reshaping error: the image,
     shape (3, height, width), is transposed to (3, width, height) and reshaped into ``width`` rows.
     Each row then contains three frames of one colour channel, and the GRU processes the clip three
     times, once per colour channel.
@@ -335,8 +335,8 @@ class ParallelNetwork(SpectrogramNetwork):
     dropout : float
         Dropout probability.
     picture : bool
-        Convert the input to a colour image. If False, the input must be an image, shape (batch, 3,
-        height, width).
+        Convert the input to a colour image. If False, the input must already be an image, shape
+        (batch, 3, height, width).
     """
 
     def __init__(
@@ -364,7 +364,7 @@ class ParallelNetwork(SpectrogramNetwork):
         self.recurrence_head = nn.Linear(2 * width, branch)
 
     def prepare(self, x: torch.Tensor) -> torch.Tensor:
-        """Convert spectrograms in dB to colour images, unless the inputs are images already."""
+        """Convert spectrograms in dB to colour images, unless the inputs already are images."""
         return self.picture(x)
 
     def sequence(self, picture: torch.Tensor) -> torch.Tensor:
@@ -443,7 +443,7 @@ NETWORKS = {
     "crnn": ConvolutionRecurrentNetwork,
     "transformer": TransformerNetwork,
 }
-"""Class of each network, by name."""
+"""Network classes by name."""
 
 
 def build_network(
@@ -454,14 +454,14 @@ def build_network(
     Parameters
     ----------
     name : str
-        Key of :data:`NETWORKS`.
+        Name of the network; a key of :data:`NETWORKS`.
     n_classes : int
     n_mels, n_frames : int
-        Numbers of mel bands and frames in an example.
+        Number of mel bands and number of frames in each example.
     seed : int
-        Seed of the initial weights.
+        Random seed for the initial weights.
     **options
-        Options of the network, such as ``width``.
+        Options passed to the class of the network, such as ``width``.
 
     Returns
     -------
@@ -481,12 +481,12 @@ def build_network(
     """
     if name not in NETWORKS:
         raise DetailedError(
-            f"there is no network {name!r}; expected one of {', '.join(NETWORKS)}.",
+            f"unknown network {name!r}; expected one of {', '.join(NETWORKS)}.",
             kind="unknown_choice", column="name", value=name,
         )  # fmt: skip
     if n_mels < 32 or n_frames < 16:
         raise DetailedError(
-            f"an example has {n_mels} mel bands and {n_frames} frames; expected at least 32 bands "
+            f"examples have {n_mels} mel bands and {n_frames} frames; expected at least 32 bands "
             "and 16 frames. Use more mel bands or longer clips.",
             kind="out_of_range", column="n_mels" if n_mels < 32 else "n_frames",
             value=min(n_mels, n_frames),
@@ -494,12 +494,12 @@ def build_network(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = NETWORKS[name](n_classes, n_mels, n_frames, **options)
-    # the channels-last memory format reduces the time of small convolutions by a third
+    # small convolutions take a third less time in the channels-last memory format
     return network.to(memory_format=torch.channels_last)
 
 
 def resnet18_parallel(n_classes: int = 10, size: int = 224) -> ParallelNetwork:
-    """Build the network of arXiv:2307.10773 at its original size: ResNet-18 and a GRU.
+    """Build the network from arXiv:2307.10773 at its original size: ResNet-18 and a GRU.
 
     The network takes colour images, shape (batch, 3, size, size). The authors initialised the
     ResNet with ImageNet weights; here, all weights are random.

@@ -1,6 +1,6 @@
 """Adapters that add style-classification networks to the catalogue of models.
 
-The features of these networks can then be extracted and probed like those of other models; see
+The features of these networks can then be extracted and probed like those of any other model; see
 :mod:`groove_utils.embed.adapters`.
 """
 
@@ -20,17 +20,17 @@ __all__ = ["NetworkModel", "register_network"]
 
 
 class NetworkModel:
-    """Adapter for a style-classification network, with log-mel spectrograms as input.
+    """Adapter for a style-classification network that takes log-mel spectrograms as input.
 
-    Levels are in dB relative to the maximum of each window. In training, levels are relative to the
-    maximum of each song instead.
+    Spectrogram levels are in dB relative to the maximum of each window. In training, by contrast,
+    they are relative to the maximum of the whole song.
 
     Parameters
     ----------
     network : SpectrogramNetwork
         Trained network.
     settings : mapping
-        Settings of :func:`groove_utils.genre.inputs.clip_mels`, which must be the same as in
+        Settings to pass to :func:`groove_utils.genre.inputs.clip_mels`. They must be the same as in
         training.
     """
 
@@ -52,7 +52,7 @@ class NetworkModel:
         return clip_mels(samples, **self.settings)[0][0]
 
     def forward(self, network: nn.Module, batch: torch.Tensor, n_valid) -> dict[str, torch.Tensor]:
-        """Return the features, shape (n_windows, dim), in a dict with the key ``embedding``."""
+        """Return the features, shape (n_windows, dim), in a dict under the key ``embedding``."""
         return {"embedding": network.embed(batch)}
 
 
@@ -62,7 +62,8 @@ def register_network(name: str, network: nn.Module, settings: Mapping = MEL_SETT
     Parameters
     ----------
     name : str
-        Name, such as ``genre-resnet-bigru``. An existing model with this name is replaced.
+        Name of the model, such as ``genre-resnet-bigru``. Any existing model with this name is
+        replaced.
     network, settings
         As in :class:`NetworkModel`.
     """

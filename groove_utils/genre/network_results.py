@@ -1,4 +1,4 @@
-"""Caching of results that are computed with networks, and sizes of networks."""
+"""Caching of results that are computed with networks, and network sizes."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ def cached_result(
     cache : ArrayCache, optional
         Cache. If None, the result is always computed.
     kind : str
-        Kind of result; one of :data:`groove_utils.cache.VERSIONS`.
+        Kind of result; a key of :data:`groove_utils.cache.VERSIONS`.
     network : torch.nn.Module, optional
-        Network that computes the result. Its layers and weights are part of the cache key.
+        Network used to compute the result. Its layers and weights are part of the cache key.
     facts : sequence
         Settings that the result depends on: strings, numbers, arrays, and lists or mappings of
         these.
     arrays : sequence of ndarray
-        Inputs that the result depends on. Only their bytes are part of the cache key, so always
-        pass arrays with the same dtype.
+        Inputs that the result depends on. Only their bytes are part of the cache key, not their
+        shape and dtype, so pass the same dtype in every call.
     compute : callable
-        Function without arguments that returns the result, a mapping of names to arrays.
+        Function without arguments that returns the result, a mapping from names to arrays.
 
     Returns
     -------
@@ -78,11 +78,11 @@ def network_sizes(
     Parameters
     ----------
     names : iterable of str
-        Keys of :data:`groove_utils.genre.architectures.NETWORKS`.
+        Names of the networks; keys of :data:`groove_utils.genre.architectures.NETWORKS`.
     n_classes, n_mels, n_frames : int
         As in :func:`groove_utils.genre.build_network`.
     cache : ArrayCache, optional
-        Cache; by default, the project's store ``genre-networks``.
+        Cache to use; by default, the project's cache ``genre-networks``.
 
     Returns
     -------

@@ -2,8 +2,9 @@
 
 The network learns to place two views of the same item (such as two excerpts of a song, or two of
 its stems) close to each other and far from all other views in the batch. The choice of views
-determines what the network learns to ignore. Training uses :func:`groove_utils.networks.fit`; the
-class to predict for each view is the index of its partner, the other view of the same item.
+determines what the network learns to ignore. Training uses :func:`groove_utils.networks.fit` and is
+treated as classification: the “class” of each view is the position in the batch of its partner, the
+other view of the same item.
 """
 
 from __future__ import annotations
@@ -43,23 +44,23 @@ __all__ = [
 ]
 
 PRETRAINING = TrainingSettings(epochs=40, batch_size=72, learning_rate=4e-3)
-GAIN_DB = 6.0  # largest level change of a view
-LOSS = "loss per epoch"  # name under which the training loss is cached
+GAIN_DB = 6.0  # maximum change in the level of a view
+LOSS = "loss per epoch"  # key under which the training loss is cached
 
 
 def pair_logits(z: torch.Tensor, temperature: float = 0.5) -> torch.Tensor:
-    """Compute cosine similarities between all views in a batch, divided by a temperature.
+    """Compute cosine similarities between all pairs of views, divided by a temperature.
 
     Parameters
     ----------
     z : Tensor, shape (n, d)
-        Vector of each view (such as an excerpt of a song).
+        Vectors of all views in a batch, such as excerpts of songs.
     temperature : float
 
     Returns
     -------
     Tensor, shape (n, n)
-        Similarities, with −∞ on the diagonal, since a view is not compared with itself.
+        Similarities, with −∞ on the diagonal, because a view is not compared with itself.
     """
     z = functional.normalize(z, dim=1)
     return (z @ z.T / temperature).masked_fill(torch.eye(len(z), dtype=torch.bool), -torch.inf)
@@ -100,10 +101,10 @@ def _partners(n: int) -> torch.Tensor:
 
 
 class ContrastiveNetwork(nn.Module):
-    """Backbone with a projection head; the logits are similarities between views in a batch.
+    """Backbone with a projection head; its logits are similarities between views in a batch.
 
-    With :func:`draw_views` as augmentation, the cross-entropy in
-    :func:`groove_utils.networks.train_epoch` equals :func:`nt_xent`.
+    If training examples are augmented by :func:`draw_views`, the cross-entropy computed by
+    :func:`groove_utils.networks.train_epoch` is equal to :func:`nt_xent`.
 
     Parameters
     ----------
@@ -111,10 +112,10 @@ class ContrastiveNetwork(nn.Module):
         Network whose method ``embed(x)`` maps (n, n_mels, n_frames) to (n, dim). It is trained in
         place.
     dim : int
-        Output dimension of the backbone.
+        Number of features that the backbone returns.
     projection : int
-        Output dimension of the projection head. Its outputs are compared in training; the head is
-        discarded afterwards.
+        Number of outputs of the projection head. Views are compared by these outputs during
+        training; after training, the head is discarded.
     temperature : float
         As in :func:`nt_xent`.
     """
@@ -126,29 +127,31 @@ class ContrastiveNetwork(nn.Module):
         self.head = nn.Sequential(*layers)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return logits, shape (2n, 2n), for pairs of views, shape (n, 2, n_mels, n_frames)."""
+        """Return logits, shape (2n, 2n), for n pairs of views, shape (n, 2, n_mels, n_frames)."""
         z = self.head(self.backbone.embed(torch.cat([x[:, 0], x[:, 1]])))
         return pair_logits(z, self.temperature)
 
 
 def draw_views(stretch: float = 0.0, gain: float = 0.5) -> Callable:
-    """Create an augmentation that draws two views of each example and augments both.
+    """Create a function that draws two views of each example and augments both.
 
     Parameters
     ----------
     stretch : float
-        Largest relative tempo change of a view; 0 leaves the tempo unchanged.
+        Maximum relative change in the tempo of a view; if 0, the tempo is not changed.
     gain : float
-        Largest level change of a view, in units of the input (dB for log-mel spectrograms).
+        Maximum change in the level of a view, in the units of the input (dB for log-mel
+        spectrograms).
 
     Returns
     -------
     callable
-        ``augment(x, target) -> (views, partners)`` for :func:`groove_utils.networks.train_epoch`.
-        From ``x``, shape (n, n_views, n_mels, n_frames), it draws two different views of each
-        example, changes their tempo and level, and masks consecutive mel bands and frames.
-        ``views`` has the shape (n, 2, n_mels, n_frames), and ``partners``, shape (2n,), contains
-        for each view the index of the other view of the same example.
+        Function ``augment(x, target) -> (views, partners)`` to be passed to
+        :func:`groove_utils.networks.train_epoch`. It takes ``x``, shape (n, n_views, n_mels,
+        n_frames), draws two different views of each example, changes their tempo and level, and
+        masks consecutive mel bands and frames. ``views`` has the shape (n, 2, n_mels, n_frames).
+        ``partners``, shape (2n,), contains the index of each view's partner: the other view of the
+        same example.
     """
 
     def augment(x, target):
@@ -164,7 +167,7 @@ def draw_views(stretch: float = 0.0, gain: float = 0.5) -> Callable:
 
 
 def song_views(clips: Clips, rows: np.ndarray) -> np.ndarray:
-    """Group clips by song; in contrastive pretraining, the clips of a song are its views.
+    """Group clips by song, so that contrastive pretraining can use a song's clips as its views.
 
     Parameters
     ----------
@@ -179,15 +182,15 @@ def song_views(clips: Clips, rows: np.ndarray) -> np.ndarray:
     Raises
     ------
     DetailedError
-        If songs have different numbers of clips, or only one clip each.
+        If songs differ in their number of clips, or have only one clip each.
     """
     songs = clips.table["song_id"].to_numpy()[rows]
     order = np.argsort(songs, kind="stable")
     counts = np.unique(songs, return_counts=True)[1]
     if len(set(counts)) != 1 or counts[0] < 2:
         raise DetailedError(
-            f"songs have {sorted(set(counts.tolist()))} clips; expected the same number for each "
-            "song, and at least two, since two excerpts of a song are compared.",
+            f"songs have {sorted(set(counts.tolist()))} clips; expected the same number of "
+            "clips for each song, and at least two, because two excerpts of a song are compared.",
             kind="wrong_length", column="rows", value=sorted(set(counts.tolist())),
         )  # fmt: skip
     return clips.X[rows[order]].reshape(len(counts), counts[0], *clips.X.shape[1:])
@@ -202,22 +205,22 @@ def pretrain_network(
     Parameters
     ----------
     name : str
-        One of :data:`groove_utils.genre.architectures.NETWORKS`.
+        Name of the network; a key of :data:`groove_utils.genre.architectures.NETWORKS`.
     views : ndarray of float32, shape (n_songs, n_views, n_mels, n_frames)
-        Log-mel spectrograms in dB.
+        Log-mel spectrograms in dB, such as those returned by :func:`song_views`.
     settings : TrainingSettings
-        Settings of the training run. The seed also determines the initial weights.
+        Training settings. The seed also determines the initial weights.
     stretch : float
         As in :func:`draw_views`.
     cache : ArrayCache, optional
-        Cache; by default, the project's store ``genre-networks``.
+        Cache to use; by default, the project's cache ``genre-networks``.
     progress : bool
         Show a progress bar.
 
     Returns
     -------
     TrainedNetwork
-        Use only the features of this network (``embed``), since its last layer is untrained.
+        Use only the features of this network (``embed``), because its last layer is not trained.
     """
     cache = ArrayCache(namespace="genre-networks") if cache is None else cache
     facts = {"pretrained": name, "stretch": stretch, **asdict(settings)}
@@ -246,10 +249,10 @@ def pretrain_network(
 def draw_labelled(
     y: np.ndarray, bands: Sequence, rows: np.ndarray, n_bands: int, draw: int = 0, seed: int = 0
 ) -> np.ndarray:
-    """Draw bands (artists) from each class at random, and return the row numbers of their clips.
+    """Draw bands (artists) from each class at random and return the row numbers of their clips.
 
-    If `n_bands` is increased, further bands are added to those already drawn. Methods that are
-    compared with each other should be trained on the same draws.
+    A larger `n_bands` keeps the bands drawn with a smaller one and adds others. To compare methods
+    fairly, train them on the same draws.
 
     Parameters
     ----------
@@ -262,7 +265,7 @@ def draw_labelled(
     n_bands : int
         Number of bands per class.
     draw, seed : int
-        Index of the draw, and random seed for all draws.
+        Index of the draw, and random seed shared by all draws.
 
     Returns
     -------
@@ -293,24 +296,25 @@ def label_curve(
     features: np.ndarray, y: np.ndarray, bands: Sequence, train: np.ndarray, test: np.ndarray, *,
     n_bands: Sequence[int], n_draws: int = 5, seed: int = 0, cache: ArrayCache | None = None,
 ) -> pd.DataFrame:  # fmt: skip
-    """Compute the accuracy of linear probes trained on the clips of a few bands per class.
+    """Compute the accuracy of linear probes that are trained on only a few bands per class.
 
     Parameters
     ----------
     features : ndarray, shape (n, dim)
+        Features of each clip.
     y : ndarray of int, shape (n,)
         Class of each clip.
     bands : sequence, shape (n,)
-        Band (artist) of each clip; all clips of a band are labelled together.
+        Band (artist) of each clip; either all clips of a band are labelled, or none.
     train, test : ndarray of int
         Row numbers of the clips from which labelled bands are drawn, and of the test clips.
     n_bands : sequence of int
-        Numbers of labelled bands per class.
+        Numbers of labelled bands per class to try.
     n_draws, seed : int
-        Number of draws of labelled bands, and seed of :func:`draw_labelled`. With the same seed,
-        all features are compared on the same draws.
+        Number of random draws of labelled bands, and random seed; see :func:`draw_labelled`. To
+        compare different features on the same draws, use the same seed.
     cache : ArrayCache, optional
-        Cache of results; by default, results are not cached.
+        Cache for results; by default, results are not cached.
 
     Returns
     -------
@@ -323,7 +327,7 @@ def label_curve(
     Raises
     ------
     DetailedError
-        If a number in `n_bands` exceeds the number of bands of a class.
+        If a number in `n_bands` exceeds the number of training bands in a class.
     """
     y, bands = np.asarray(y), np.asarray(bands)
     model = make_pipeline(ClippedStandardScaler(), LogisticRegression(C=0.1, max_iter=500))
@@ -359,7 +363,7 @@ def accuracy_by_band(right: np.ndarray, bands: np.ndarray, /, **facts) -> pd.Dat
     bands : ndarray, shape (n,)
         Band of each clip.
     **facts
-        Additional columns, each with a constant value.
+        Additional columns with constant values.
 
     Returns
     -------

@@ -47,16 +47,17 @@ SETTINGS = TrainingSettings(
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """A trained network with its training history.
+    """Trained network with its training history.
 
     Attributes
     ----------
     network : SpectrogramNetwork
         The network, on the CPU and in evaluation mode.
     history : DataFrame
-        One row per epoch: ``epoch, loss, valid_loss, valid_accuracy``; empty if untrained.
+        One row per epoch: ``epoch, loss`` and, if there was validation data, ``valid_loss,
+        valid_accuracy``. Empty by default.
     cache : ArrayCache, optional
-        Cache of predictions and features; by default, nothing is cached.
+        Cache for predictions and features; by default, nothing is cached.
     """
 
     network: SpectrogramNetwork
@@ -64,11 +65,11 @@ class TrainedNetwork:
     cache: ArrayCache | None = None
 
     def predict(self, X: np.ndarray) -> np.ndarray:
-        """Predict class probabilities of spectrograms `X`; float32, shape (n, n_classes)."""
-        return self._keep("probabilities", X, lambda: predict(self.network, X))
+        """Predict class probabilities for spectrograms `X`; float32, shape (n, n_classes)."""
+        return self._cached("probabilities", X, lambda: predict(self.network, X))
 
     def embed(self, X: np.ndarray, batch_size: int = 256) -> np.ndarray:
-        """Return features of spectrograms `X`, before the last layer; float32, shape (n, dim)."""
+        """Return the input to the last layer for spectrograms `X`; float32, shape (n, dim)."""
 
         def compute():
             self.network.eval()
@@ -76,10 +77,10 @@ class TrainedNetwork:
                 batches = torch.as_tensor(X).split(batch_size)
                 return torch.cat([self.network.embed(batch) for batch in batches]).numpy()
 
-        return self._keep("features", X, compute)
+        return self._cached("features", X, compute)
 
-    def _keep(self, kind: str, X: np.ndarray, compute: Callable[[], np.ndarray]) -> np.ndarray:
-        """Compute a result of the network for an input, or read it from the cache."""
+    def _cached(self, kind: str, X: np.ndarray, compute: Callable[[], np.ndarray]) -> np.ndarray:
+        """Compute an output of the network for `X`, or read it from the cache."""
         facts = [kind, np.shape(X)]
         entry = cached_result(
             self.cache,
@@ -101,10 +102,11 @@ def mask_and_mix(
     ----------
     x : Tensor, shape (batch, n_mels, n_frames)
     target : Tensor of int64, shape (batch,)
+        Class of each example.
     n_classes : int
         Number of classes.
     share : float
-        Largest share of mel bands and of frames to mask.
+        Maximum fraction of the mel bands and of the frames to mask.
     alpha : float
         See :func:`groove_utils.networks.augmentation.mixup`.
 
@@ -112,6 +114,7 @@ def mask_and_mix(
     -------
     x : Tensor, shape (batch, n_mels, n_frames)
     target : Tensor of float, shape (batch, n_classes)
+        Class probabilities of each mixed example.
     """
     return mixup(*mask(x, target, share, share), n_classes, alpha)
 
@@ -130,32 +133,33 @@ def train_network(
 ) -> TrainedNetwork:
     """Train a network on the training clips of a split, or load it if it is cached.
 
-    Validation clips, if there are any, are used for early stopping and to select the epoch with the
-    lowest validation loss. Without validation clips, the weights of the last epoch are kept. A
-    checkpoint is written after each epoch, so interrupted training can be resumed with the same
-    result.
+    If the split has validation clips, they are used for early stopping, and the weights from the
+    epoch with the lowest validation loss are kept. Otherwise, the weights from the last epoch are
+    kept. A checkpoint is written after each epoch, so interrupted training can be resumed without
+    changing the result.
 
     Parameters
     ----------
     name : str
-        One of :data:`groove_utils.genre.architectures.NETWORKS`.
+        Name of the network; a key of :data:`groove_utils.genre.architectures.NETWORKS`.
     clips : Clips
     split : mapping
-        Row numbers of the clips: ``train`` and, optionally, ``valid``; see
-        :func:`groove_utils.genre.split_clips`. Without ``valid``, ``settings.patience`` is ignored.
+        Row numbers of the training clips (``train``) and, optionally, of the validation clips
+        (``valid``); see :func:`groove_utils.genre.split_clips`. If there are no validation clips,
+        ``settings.patience`` is ignored.
     settings : TrainingSettings
-        Settings of the training run. The seed also determines the initial weights.
+        Training settings. The seed also determines the initial weights.
     augment : callable, None or 'mask_and_mix'
-        As in :func:`groove_utils.networks.train_epoch`; :func:`mask_and_mix` by default, and no
-        augmentation if None.
+        Augmentation function; see :func:`groove_utils.networks.train_epoch`. By default,
+        :func:`mask_and_mix` is used. If None, clips are not augmented.
     cache : ArrayCache, optional
-        Cache; by default, the project's store ``genre-networks``.
+        Cache to use; by default, the project's cache ``genre-networks``.
     device : str, optional
-        See :func:`groove_utils.networks.choose_accelerator`.
+        Device to train on; see :func:`groove_utils.networks.choose_accelerator`.
     progress : bool
         Show a progress bar.
     **options
-        Options of the network.
+        Options passed to the network; see :func:`groove_utils.genre.build_network`.
 
     Returns
     -------
@@ -197,22 +201,22 @@ def train_networks(
     n_jobs: int = 1,
     **options,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Train several networks on several splits, and classify the validation and test clips.
+    """Train several networks on several splits and classify the validation and test clips.
 
     Parameters
     ----------
     names : iterable of str
-        As in :func:`train_network`.
+        Names of the networks; see :func:`train_network`.
     clips : Clips
     splits : mapping of int to split
-        Splits by seed, each with ``train``, ``valid`` and ``test``. The seed determines the initial
-        weights and the order of examples.
+        Splits by seed, each with ``train``, ``valid`` and ``test``. The seed of a split is also
+        used to train the networks on it.
     settings : TrainingSettings
-        Settings of the training runs. The seed is replaced by the seed of each split.
+        Training settings, except for the seed, which is taken from `splits`.
     n_jobs : int
         Number of processes.
     **options
-        Options of :func:`train_network`.
+        Options passed to :func:`train_network`.
 
     Returns
     -------
@@ -259,7 +263,7 @@ def predict_versions(
     cache: ArrayCache | None = None,
     **options,
 ) -> pd.DataFrame:
-    """Train a network on clips, and predict the styles of modified versions of the test clips.
+    """Train a network on clips and predict the styles of modified versions of the test clips.
 
     Parameters
     ----------
@@ -268,7 +272,8 @@ def predict_versions(
     clips : Clips
         Clips to train on; one network is trained per split.
     versions : mapping of str to Clips
-        Modified versions of all clips, in the same order.
+        Modified versions of the clips, by name. Each version contains all clips, in the same order
+        as in `clips`.
     splits, settings, n_jobs
         As in :func:`train_networks`.
     cache, **options
@@ -277,7 +282,7 @@ def predict_versions(
     Returns
     -------
     DataFrame
-        Predictions for the test clips of each version, as in :func:`train_networks`, with an
+        Predictions for the test clips in each version, as in :func:`train_networks`, with an
         additional column ``version`` (name of the version).
     """
     cache = ArrayCache(namespace="genre-networks") if cache is None else cache
@@ -305,18 +310,18 @@ def classify_features(
     *,
     cache: ArrayCache | None = None,
 ) -> pd.DataFrame:
-    """Fit a scikit-learn classifier to features of training clips, and classify the other clips.
+    """Fit a scikit-learn classifier to features of the training clips and classify the other clips.
 
     Parameters
     ----------
     name : str
-        Name of the classifier, which is returned in the column ``network``.
+        Name of the classifier, used in the column ``network`` of the result.
     X : array-like, shape (n, dim)
         Features of all clips, one row per clip.
     clips, splits
         As in :func:`train_networks`.
     model : estimator
-        Classifier with ``predict_proba``.
+        Classifier with a method ``predict_proba``.
     cache : ArrayCache, optional
         As in :func:`train_network`.
 
@@ -330,7 +335,7 @@ def classify_features(
     key = _predictions_key(X, clips, splits, {"model": repr(model)})
     if (entry := cache.get(key)) is None:
         parts = []
-        with threadpool_limits(1):  # boosting on so few clips is not faster with more threads
+        with threadpool_limits(1):  # with so few clips, more threads do not speed up boosting
             for split in splits.values():
                 fitted = clone(model).fit(X[split["train"]], clips.y[split["train"]])
                 parts += [fitted.predict_proba(X[split[part]]) for part in ("valid", "test")]
@@ -351,7 +356,7 @@ def predictions_table(
         Row numbers of the predicted clips.
     probabilities : ndarray, shape (len(rows), n_classes)
     **facts
-        Additional columns, each with a constant value, such as ``network`` and ``seed``.
+        Additional columns with constant values, such as ``network`` and ``seed``.
 
     Returns
     -------
@@ -375,7 +380,7 @@ def _train_and_predict(name, clips, split, settings, **options):
 
 
 def _predictions(clips, splits, jobs, probabilities) -> pd.DataFrame:
-    """Create one table with the predictions of several training runs."""
+    """Combine the predictions from several training runs in one table."""
     tables, start = [], 0
     for name, seed in jobs:
         for part in ("valid", "test"):
@@ -394,7 +399,7 @@ def _predictions_key(X, clips, splits, facts) -> str:
 
 
 def _named_precision(device: str | None) -> dict[str, str]:
-    """Return the precision as a dict to add to a cache key; empty for float32."""
+    """Return a dict with the training precision, for cache keys; empty for float32."""
     name = training_precision(device)
     return {} if name == "float32" else {"precision": name}
 
