@@ -31,7 +31,7 @@ class CorpusError(DetailedError):
 
 @dataclass(frozen=True)
 class Corpus:
-    """Songs with their styles and artists.
+    """Collection of songs with known styles and artists.
 
     Attributes
     ----------
@@ -39,11 +39,11 @@ class Corpus:
     folder : pathlib.Path
         Folder to which the paths in `songs` are relative.
     songs : DataFrame
-        One row per song: ``song_id, style, artist, audio`` (relative path), and optional further
-        columns.
+        One row per song, with columns ``song_id, style, artist, audio`` (relative path) and,
+        optionally, others.
     tree : dict of str to str
-        Genre tree, child → parent; see :mod:`groove_utils.genre.trees`. Empty if the styles have no
-        hierarchy.
+        Genre tree, as a mapping from child to parent; see :mod:`groove_utils.genre.trees`. Empty if
+        the styles are not organised in a hierarchy.
     licence : str
         Terms of use, if known.
     """
@@ -56,11 +56,11 @@ class Corpus:
 
     @property
     def styles(self) -> list[str]:
-        """Names of the songs' styles, in alphabetical order."""
+        """Names of all styles in the corpus, in alphabetical order."""
         return sorted(self.songs["style"].unique())
 
     def path(self, song_id: str) -> Path:
-        """Return the path of a song's audio file; raise CorpusError if there is no such song."""
+        """Return the path to a song's audio file; raise CorpusError if the song is unknown."""
         if song_id not in self._audio:
             raise CorpusError(
                 f"{self.name}: there is no song {song_id!r}.", kind="unknown_song", value=song_id
@@ -69,19 +69,20 @@ class Corpus:
 
     @cached_property
     def _audio(self) -> dict[str, str]:
-        """Relative path of each song's audio file, by song_id."""
+        """Relative paths of the audio files, by song ID."""
         return dict(zip(self.songs["song_id"], self.songs["audio"], strict=True))
 
 
 def load_corpus(folder: str | os.PathLike) -> Corpus:
-    """Load a corpus from a folder with audio files in ``<style>/<artist>/``.
+    """Load a corpus from a folder that contains audio files in ``<style>/<artist>/``.
 
     Parameters
     ----------
     folder : path-like
-        Folder with the audio files. It may also contain ``songs.csv`` (at least ``song_id, style,
-        artist, audio``), which is then used instead of searching for audio files, and ``tree.yml``,
-        which lists the parent of each style.
+        Folder with the audio files. If it also contains a table ``songs.csv`` with at least the
+        columns ``song_id, style, artist, audio``, this table is used instead of searching for audio
+        files. If it contains ``tree.yml`` with lines of the form ``style: parent``, the genre tree
+        is read from this file.
 
     Returns
     -------
@@ -91,8 +92,8 @@ def load_corpus(folder: str | os.PathLike) -> Corpus:
     ------
     CorpusError
         If the folder is missing or contains no songs; if ``songs.csv`` or ``tree.yml`` is invalid;
-        if an audio file is missing; or if the name of a style contains markup (which would corrupt
-        captions).
+        if an audio file is missing; or if the name of a style contains markup, which would corrupt
+        figure captions.
 
     Examples
     --------
@@ -106,21 +107,21 @@ def load_corpus(folder: str | os.PathLike) -> Corpus:
     folder = Path(folder)
     if not folder.is_dir():
         raise CorpusError(
-            f"{folder}: there is no such folder; expected audio files in <style>/<artist>/.",
+            f"{folder}: folder not found; expected audio files in <style>/<artist>/.",
             kind="missing_folder",
             path=folder,
         )
     songs = _read_table(folder) if (folder / "songs.csv").is_file() else _scan(folder)
     if songs.empty:
         raise CorpusError(
-            f"{folder}: no audio file in <style>/<artist>/ (suffixes: {' '.join(AUDIO_SUFFIXES)}).",
+            f"{folder}: no audio in <style>/<artist>/ (suffixes: {' '.join(AUDIO_SUFFIXES)}).",
             kind="no_songs",
             path=folder,
         )
     if markup := [style for style in songs["style"].unique() if not is_label(style)]:
         raise CorpusError(
-            f"{folder}: the style name {markup[0]!r} contains markup, such as ` {{ }} \\ ]( or "
-            "a tag. Rename the style.",
+            f"{folder}: the style name {markup[0]!r} contains markup (such as ` {{ }} \\ ]( or "
+            "a tag). Rename the style.",
             kind="not_a_label", path=folder, column="style", value=markup[0],
         )  # fmt: skip
     return Corpus(folder.name, folder, songs, _read_tree(folder, set(songs["style"])))
@@ -148,15 +149,15 @@ def _read_table(folder: Path) -> pd.DataFrame:
     path = folder / "songs.csv"
     try:
         songs = pd.read_csv(path, dtype=dict.fromkeys(REQUIRED, str), keep_default_na=False)
-    except ValueError as error:  # includes pandas' own errors, and invalid UTF-8
+    except ValueError as error:  # includes parsing errors from pandas and invalid UTF-8
         raise CorpusError(
-            f"{path}: cannot be read as a CSV table in UTF-8 ({error}).",
+            f"{path}: cannot be read as a UTF-8 CSV table ({error}).",
             kind="unreadable", path=path,
         ) from error  # fmt: skip
     for column in REQUIRED:
         if column not in songs:
             raise CorpusError(
-                f"{path}: there is no column {column!r}; expected {', '.join(REQUIRED)}.",
+                f"{path}: column {column!r} is missing; expected {', '.join(REQUIRED)}.",
                 kind="missing_column", path=path, column=column,
             )  # fmt: skip
         empty = songs.index[songs[column].str.strip() == ""]
@@ -169,13 +170,13 @@ def _read_table(folder: Path) -> pd.DataFrame:
     if duplicated.size:
         name, line = songs["song_id"][duplicated[0]], int(duplicated[0]) + 2
         raise CorpusError(
-            f"{path}, line {line}: song_id {name!r} appears twice.",
+            f"{path}, line {line}: song_id {name!r} appears more than once.",
             kind="duplicate", path=path, row=line, column="song_id", value=name,
         )  # fmt: skip
     for row, audio in enumerate(songs["audio"], start=2):
         if not (folder / audio).is_file():
             raise CorpusError(
-                f"{path}, line {row}: there is no file {audio!r} in {folder}.",
+                f"{path}, line {row}: audio file {audio!r} not found in {folder}.",
                 kind="missing_file", path=folder / audio, row=row, column="audio", value=audio,
             )  # fmt: skip
     return songs
@@ -199,7 +200,7 @@ def _read_tree(folder: Path, styles: set[str]) -> dict[str, str]:
             node, steps = tree[node], steps + 1
             if steps > len(tree):
                 raise CorpusError(
-                    f"{path}: {style!r} is an ancestor of itself; expected a tree.",
+                    f"{path}: the ancestors of {style!r} form a cycle; expected a tree.",
                     kind="not_a_tree", path=path, value=style,
                 )  # fmt: skip
     return tree
@@ -214,9 +215,9 @@ def rendered_corpus(
     n_jobs: int = 2,
     progress: bool = True,
 ) -> Corpus:
-    """Render the genre corpus into the cache, or load it if it is already there.
+    """Render the genre corpus into the cache, or load it if it is already cached.
 
-    The parameters are those of :func:`groove_utils.synth.genre_corpus.make_genre_corpus`.
+    For the parameters, see :func:`groove_utils.synth.genre_corpus.make_genre_corpus`.
 
     Returns
     -------

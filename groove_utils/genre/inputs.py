@@ -25,13 +25,13 @@ __all__ = ["MEL_SETTINGS", "Clips", "clip_mels", "clip_sources", "log_mels", "me
 MEL_SETTINGS = {
     "seconds": 3.0, "hop_seconds": 4.0, "sr": 16000, "n_mels": 48, "n_fft": 1024, "hop_length": 512,
 }  # fmt: skip
-"""Default settings of :func:`log_mels`."""
-RANGE_DB = 80.0  # levels more than this far below the maximum are clipped
+"""Default settings for :func:`log_mels`."""
+RANGE_DB = 80.0  # levels are clipped at this distance below the maximum
 
 
 @dataclass(frozen=True)
 class Clips:
-    """Spectrograms of clips, with information about their songs.
+    """Spectrograms of clips, with information about the songs that the clips are taken from.
 
     Attributes
     ----------
@@ -67,26 +67,27 @@ def log_mels(
     cache: ArrayCache | None = None,
     n_jobs: int = 1,
 ) -> Clips:
-    """Compute the log-mel spectrograms of all clips of a corpus, or read them from the cache.
+    """Compute the log-mel spectrograms of all clips in a corpus, or read them from the cache.
 
     Parameters
     ----------
     corpus : Corpus
         Corpus whose table ``songs`` has the columns ``song_id, style, artist, audio``.
     seconds, hop_seconds : float
-        Length of a clip, and time from the start of one clip to the start of the next, in seconds;
-        by default, there is a gap of one second between clips. An incomplete clip at the end of a
+        Length of a clip, and time from the start of one clip to the start of the next, in seconds.
+        By default, there is a gap of one second between clips. An incomplete clip at the end of a
         song is dropped.
     sr : int
         Sample rate in Hz to which songs are resampled.
     n_mels, n_fft, hop_length : int
-        Number of mel bands from 0 Hz to ``sr / 2``; window length and hop length in samples.
+        Number of mel bands (from 0 Hz to ``sr / 2``), window length in samples, and hop length in
+        samples.
     change : callable, optional
         Function ``change(y, sr, style)`` that returns a modified signal of the same length. It must
         be a module-level function, or a `functools.partial` of one. See
         :mod:`groove_utils.genre.planted_cues`.
     cache : ArrayCache, optional
-        Cache; by default, the project's store ``mels``.
+        Cache to use; by default, the project's cache ``mels``.
     n_jobs : int
         Number of processes.
 
@@ -118,7 +119,7 @@ def log_mels(
         cache.put(key, entry)
     if len(entry["X"]) == 0:
         raise DetailedError(
-            f"all {len(songs)} songs are shorter than a clip of {seconds:g} s; use shorter clips.",
+            f"all {len(songs)} songs are shorter than one clip ({seconds:g} s); use shorter clips.",
             kind="out_of_range", column="seconds", value=seconds, path=corpus.folder,
         )  # fmt: skip
     return Clips(entry["X"], _clip_table(songs, entry["n_clips"], hop_seconds), corpus.styles)
@@ -138,7 +139,7 @@ def clip_sources(corpus, table: pd.DataFrame, seconds: float = 3.0) -> dict[str,
     Returns
     -------
     dict of str to FileSource
-        Excerpts of audio files by clip_id, in the order of the table, as accepted by
+        Excerpts of audio files by clip ID, in the order of `table`, as accepted by
         :func:`groove_utils.embed.embed_tracks`.
     """
     clips = zip(table["clip_id"], table["song_id"], table["start"].tolist(), strict=True)
@@ -158,7 +159,7 @@ def mel_picture(clip: np.ndarray, size: int = 224) -> np.ndarray:
     Returns
     -------
     ndarray of float32, shape (size, size, 3)
-        Viridis colours in 0…1, with low frequencies at the bottom.
+        RGB image in viridis colours, with values between 0 and 1 and low frequencies at the bottom.
 
     Examples
     --------
@@ -175,14 +176,14 @@ def clip_mels(
     y: np.ndarray, *, seconds: float, hop_seconds: float, sr: int, n_mels: int, n_fft: int,
     hop_length: int, loudest: float | None = None,
 ) -> tuple[np.ndarray, float]:  # fmt: skip
-    """Compute the log-mel spectrograms of the clips of one signal.
+    """Extract clips from a signal and compute their log-mel spectrograms.
 
     Parameters
     ----------
     y : ndarray, shape (n_samples,)
         Mono signal with the sample rate `sr`.
     seconds, hop_seconds, sr, n_mels, n_fft, hop_length
-        As in :func:`log_mels`. The default settings are in :data:`MEL_SETTINGS`.
+        As in :func:`log_mels`. For the default settings, pass ``**MEL_SETTINGS``.
     loudest : float, optional
         Reference power for 0 dB; by default, the highest power in the spectrograms.
 
@@ -211,7 +212,7 @@ def clip_mels(
 
 
 def _song_clips(path, style, change, settings) -> np.ndarray:
-    """Compute the spectrograms of a song's clips; float32, shape (n_clips, n_mels, n_frames)."""
+    """Compute spectrograms of a song's clips; float32, shape (n_clips, n_mels, n_frames)."""
     y, sr = load_audio(path, settings["sr"])
     if change is not None:
         y = np.asarray(change(y, sr, style), dtype=np.float32)

@@ -1,8 +1,9 @@
 """Planted cues: changes to audio that are correlated with style but musically irrelevant.
 
-A classifier that relies on such cues is a "horse" in the sense of Sturm (2014): it succeeds without
-using musical content. Each function takes ``(y, sr, style)``, as required by
-:func:`groove_utils.genre.log_mels`, and a mapping from style to a level or a cutoff frequency.
+A classifier that relies on such cues is a "horse" in the sense of Sturm (2014): it appears to
+recognise styles, but does not use musical content. The strength of the change is given by a mapping
+from styles to levels or cutoff frequencies. If this mapping is bound with `functools.partial`, each
+function can be passed to :func:`groove_utils.genre.log_mels` as `change`.
 
 References
 ----------
@@ -36,10 +37,10 @@ def add_rumble(
     sr : int
         Sample rate in Hz.
     style : str
-        Style of the signal.
+        Style of the music in the signal.
     levels : mapping of str to float
-        Level of the tone for each style, in dB relative to the level of the signal (both are RMS
-        levels). Signals of styles that are not listed are not changed.
+        RMS level of the tone for each style, in dB relative to the RMS level of the signal. Signals
+        in styles that are not listed are not changed.
     frequency : float
         Frequency of the tone in Hz, between 0 and 20.
 
@@ -72,7 +73,7 @@ def add_rumble(
 
 
 def limit_bandwidth(y: np.ndarray, sr: int, style: str, cutoffs: Mapping[str, float]) -> np.ndarray:
-    """Low-pass filter a signal at a cutoff frequency that depends on the style.
+    """Low-pass filter a signal with a cutoff frequency that depends on the style.
 
     The effect resembles that of lossy compression, which removes high frequencies.
 
@@ -83,10 +84,10 @@ def limit_bandwidth(y: np.ndarray, sr: int, style: str, cutoffs: Mapping[str, fl
     sr : int
         Sample rate in Hz.
     style : str
-        Style of the signal.
+        Style of the music in the signal.
     cutoffs : mapping of str to float
-        Cutoff frequency for each style, in Hz. Signals of styles that are not listed, and signals
-        for which the cutoff is at least ``sr / 2``, are not changed.
+        Cutoff frequency for each style, in Hz. Signals are not changed if their style is not
+        listed, or if its cutoff frequency is ``sr / 2`` or higher.
 
     Returns
     -------

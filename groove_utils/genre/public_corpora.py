@@ -1,7 +1,7 @@
 """Published corpora of real music: GTZAN with its fault-filtered split, and FMA-small.
 
-Missing files are downloaded on request, and downloads are checked against known hashes. Audio
-that is already in the given folder is used without a check. The corpora are not redistributed.
+By default, missing files are downloaded and checked against known hashes. Audio files that are
+already in the given folder are used without a check. The corpora are not redistributed.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ class Remote(NamedTuple):
     licence: str = ""
 
 
-GTZAN_LICENCE = "None is stated; collected for research by G. Tzanetakis. Do not redistribute."
+GTZAN_LICENCE = "None specified; collected for research by G. Tzanetakis. Do not redistribute."
 GTZAN_AUDIO = Remote(
     "https://huggingface.co/datasets/marsyas/gtzan/resolve/main/data/genres.tar.gz",
     "genres.tar.gz", "md5:5b3d6dddb579ab49814ab86dba69e7c7", "1.2 GB",
     GTZAN_LICENCE,
 )  # fmt: skip
 GTZAN_LISTS = "https://raw.githubusercontent.com/coreyker/dnn-mgr/master/gtzan/"
-# first 16 digits of each list's SHA-256 (we do not know the remaining ones), and number of songs
+# first 16 digits of each list's SHA-256 (we do not know the others), and number of songs
 GTZAN_SPLIT = {
     "train": ("2b04966cef1486f1", 443),
     "valid": ("f8fbee7c52397a0e", 197),
     "test": ("09cafa6a89ce0a27", 290),
 }
-GTZAN_BROKEN = {"jazz.00054"}  # unreadable in the usual copies
+GTZAN_BROKEN = {"jazz.00054"}  # unreadable in commonly distributed copies
 
 FMA_LICENCE = "Metadata CC BY 4.0; each track has its own Creative Commons licence (`licence`)."
 FMA_URL = "https://os.unil.cloud.switch.ch/fma/"
@@ -62,21 +62,21 @@ FMA_AUDIO = Remote(
     f"{FMA_URL}fma_small.zip", "fma_small.zip",
     "sha1:ade154f733639d52e35e32f5593efe5be76c6d70", "7.2 GiB", FMA_LICENCE,
 )  # fmt: skip
-# tracks without audio or much shorter than 30 s (github.com/mdeff/fma, issues 8 and 44)
+# tracks that have no audio or are much shorter than 30 s (github.com/mdeff/fma, issues 8 and 44)
 FMA_BROKEN = {98565, 98567, 98569, 99134, 108925, 133297}
 
 
 def gtzan_corpus(folder: str | os.PathLike | None = None, *, download: bool = True) -> Corpus:
     """Load the GTZAN genre corpus with its fault-filtered split.
 
-    The split excludes repeated, mislabelled and distorted songs.
+    The split excludes duplicate, mislabelled and distorted songs.
 
     Parameters
     ----------
     folder : path-like, optional
         Folder with the three lists ``{train,valid,test}_filtered.txt`` and the audio files
-        (``blues/blues.00000.wav`` …), which may be up to two levels deeper. By default, ``gtzan``
-        in the cache.
+        (``blues/blues.00000.wav`` …), which may also be up to two levels deeper. By default, the
+        folder ``gtzan`` in the cache.
     download : bool
         Download missing files (1.2 GB).
 
@@ -84,10 +84,10 @@ def gtzan_corpus(folder: str | os.PathLike | None = None, *, download: bool = Tr
     -------
     Corpus
         929 of the 930 songs in the split (443 training, 197 validation and 290 test songs);
-        ``jazz.00054`` is left out, since it is unreadable. The column ``split`` is ``train``,
-        ``valid`` or ``test``. Artists were not published with the data, so each song counts as its
-        own artist. Instead of splitting by artist, use ``split``, which was designed to keep
-        all songs by a known artist in one set.
+        ``jazz.00054`` is excluded, because it is unreadable. The column ``split`` is ``train``,
+        ``valid`` or ``test``. The artists were not published with the data, so each song is treated
+        as having a different artist. Instead of splitting by artist, use ``split``, which was
+        designed to keep all songs by the same known artist in one set.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def gtzan_corpus(folder: str | os.PathLike | None = None, *, download: bool = Tr
     missing = sorted(set(songs["song_id"]) - set(paths))
     if missing:
         raise CorpusError(
-            f"{folder}: {len(missing)} songs of the split are missing, such as {missing[0]!r}. To "
+            f"{folder}: {len(missing)} songs in the split are missing, such as {missing[0]!r}. To "
             f"get them, {advice}.",
             kind="missing_file", path=folder, value=missing[0],
         )  # fmt: skip
@@ -133,7 +133,7 @@ def gtzan_corpus(folder: str | os.PathLike | None = None, *, download: bool = Tr
 
 
 def _gtzan_files(folder: Path) -> dict[str, str]:
-    """Find the audio files of GTZAN; return relative paths by song name (``blues.00000``)."""
+    """Find the audio files of GTZAN; return relative paths by song ID (such as ``blues.00000``)."""
     patterns = ("*/*", "*/*/*", "*/*/*/*")
     files = [path for pattern in patterns for path in sorted(folder.glob(pattern))]
     return {
@@ -144,7 +144,7 @@ def _gtzan_files(folder: Path) -> dict[str, str]:
 
 
 def _read_list(path: Path, prefix: str, n_songs: int) -> list[str]:
-    """Read and check the song names (``blues.00000``) in one part of the split."""
+    """Read a list of song IDs; raise an error if it differs from the published list."""
     digest = hash_file(path)
     names = [Path(line.strip()).stem for line in path.read_text().splitlines() if line.strip()]
     if not digest.startswith(prefix) or len(names) != n_songs:
@@ -160,15 +160,16 @@ def _read_list(path: Path, prefix: str, n_songs: int) -> list[str]:
 def fma_corpus(
     folder: str | os.PathLike | None = None, *, level: str = "top", download: bool = True
 ) -> Corpus:
-    """Load FMA-small: 8,000 clips of 30 s in eight genres, with FMA's own genre tree.
+    """Load FMA-small: 8,000 clips of 30 s from eight genres, with FMA's own genre tree.
 
     Parameters
     ----------
     folder : path-like, optional
-        Folder with ``fma_metadata/`` and ``fma_small/``; by default, ``fma`` in the cache.
+        Folder that contains ``fma_metadata/`` and ``fma_small/``; by default, the folder ``fma`` in
+        the cache.
     level : {"top", "fine"}
-        Genre to use as the style of a song: one of the eight top genres, or the song's most
-        specific genre.
+        Genre to use as the style of a song: its top-level genre (one of eight) or its most specific
+        genre.
     download : bool
         Download missing files (7.5 GiB).
 
@@ -229,14 +230,14 @@ def fma_corpus(
     if missing:
         raise CorpusError(
             f"{folder}: {len(missing)} clips are missing, such as {missing[0]}. Delete "
-            f"{folder / 'fma_small'} to unpack or download it again.",
+            f"{folder / 'fma_small'}, so that it is unpacked or downloaded again.",
             kind="missing_file", path=folder / missing[0], value=missing[0],
         )  # fmt: skip
     return Corpus(f"fma-small-{level}", folder, songs, tree, FMA_LICENCE)
 
 
 def _genre_titles(genres: pd.DataFrame) -> dict[int, str]:
-    """Return the title of each genre, with the genre's number if the title is not unique."""
+    """Return genre titles by genre ID; titles that are not unique are followed by the ID."""
     duplicated = genres["title"].duplicated(keep=False)
     numbered = genres["title"] + " (" + genres.index.astype(str) + ")"
     return genres["title"].where(~duplicated, numbered).to_dict()
@@ -250,8 +251,8 @@ def _depth(genre: int, parents: pd.Series) -> int:
 
 
 def _fetch(remote: Remote, folder: Path, advice: str, download: bool) -> Path:
-    """Download a file; if this is impossible, raise an error that describes the manual steps."""
-    reason = "downloads are switched off"
+    """Download a file; if this fails, raise an error that explains how to get the file manually."""
+    reason = "downloads are disabled"
     if download:
         if remote.size:
             print(f"Downloading {remote.url} ({remote.size}). Licence: {remote.licence}")
@@ -264,7 +265,7 @@ def _fetch(remote: Remote, folder: Path, advice: str, download: bool) -> Path:
                 downloader=pooch.HTTPDownloader(timeout=TIMEOUT, progressbar=bool(remote.size)),
             )
             return folder / remote.file
-        except (OSError, ValueError) as error:  # no network, or different content
+        except (OSError, ValueError) as error:  # no network connection, or wrong content
             reason = f"{type(error).__name__}: {error}"
     raise CorpusError(
         f"{remote.file} is not in {folder} and could not be downloaded ({reason}). To get it, "
@@ -274,7 +275,7 @@ def _fetch(remote: Remote, folder: Path, advice: str, download: bool) -> Path:
 
 
 def _fetch_archive(remote: Remote, folder: Path, advice: str, download: bool) -> None:
-    """Download and unpack an archive; an interrupted run leaves no incomplete folders."""
+    """Download and unpack an archive without leaving incomplete folders if interrupted."""
     path = folder / remote.file
     if not path.is_file():
         _fetch(remote, folder, advice, download)

@@ -27,17 +27,17 @@ def split_clips(
     table : DataFrame
         One row per clip: ``clip_id, song_id, artist, style``.
     by : {"artist", "song", "clip"}
-        Grouping of the clips. All clips of a group are in the same set. Unless clips are grouped by
-        artist, a network can benefit from recognising the bands.
+        Grouping of the clips. All clips in a group are assigned to the same set. Unless clips are
+        grouped by artist, a network can benefit from recognising the artists.
     test, valid : float
-        Share of each style's groups in the test set and in the validation set, rounded to whole
-        groups, with at least one group per set.
+        Fraction of the groups in each style to assign to the test set and to the validation set,
+        rounded to a whole number of groups. Each set receives at least one group.
     seed : int
 
     Returns
     -------
     dict
-        ``train``, ``valid`` and ``test``: sorted row numbers, int64.
+        Sorted row numbers of the clips in each set: ``train``, ``valid`` and ``test``.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def split_clips(
             kind="unknown_choice", column="by", value=by,
         )  # fmt: skip
     groups = table[columns[by]].to_numpy()
-    # a group with several styles is assigned to its most frequent one, so that it is not split
+    # a group with more than one style is assigned to the most frequent one and is not divided
     counts = pd.crosstab(groups, table["style"].to_numpy())
     style_of = counts.idxmax(axis=1)
     rng = np.random.default_rng(seed)
@@ -90,7 +90,7 @@ def equalise_training(
     Parameters
     ----------
     splits : mapping of str to split
-        Outputs of :func:`split_clips`, by name.
+        Splits by name, from :func:`split_clips`.
     y : ndarray, shape (n_clips,)
         Class of each clip.
     seed : int
@@ -98,8 +98,8 @@ def equalise_training(
     Returns
     -------
     dict of str to dict
-        The splits, each with a random subset of its training clips. For each class, the number of
-        training clips is the smallest number in any of the splits. Validation and test sets are
+        The splits, each with a random subset of its training clips. In each class, all splits have
+        as many training clips as the split that had the fewest. Validation and test sets are
         unchanged.
 
     Examples

@@ -1,7 +1,7 @@
-"""True stems and note onsets of clips from the rendered corpus.
+"""Ground-truth stems and note onsets for clips from the rendered corpus.
 
-Stems and onsets are used to evaluate explanations. In self-supervised training, the stems of a song
-serve as its views.
+Stems and onsets are used to evaluate explanations. Stems are also used in contrastive pretraining,
+where the stems of a song serve as its views.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["StemClips", "make_stem_clips", "render_song"]
 
 @dataclass(frozen=True)
 class StemClips:
-    """Spectrograms and note onsets of the stems of clips.
+    """Spectrograms and note onsets of each stem in a set of clips.
 
     Attributes
     ----------
@@ -33,12 +33,12 @@ class StemClips:
         Log-mel spectrogram of each stem in dB relative to the maximum of the song's complete mix,
         from −80 to 0.
     without : ndarray of float32, shape (n_stems, n, n_mels, n_frames)
-        For each stem, the log-mel spectrogram of the mix without that stem, also in dB relative to
-        the maximum of the complete mix, so that the level of the other stems does not change.
+        Log-mel spectrogram of the mix without each stem, also in dB relative to the maximum of the
+        complete mix, so that removing a stem does not change the levels of the other stems.
     onsets : ndarray of bool, shape (n_stems, n, n_frames)
         True for frames in which a note of the stem begins.
     song_ids : ndarray of str, shape (n,)
-        Song of each clip.
+        ID of the song that each clip is taken from.
     stems : tuple of str
         Names of the stems.
     """
@@ -52,7 +52,7 @@ class StemClips:
     def sums(self, groups: Sequence[Sequence[str]]) -> np.ndarray:
         """Return the sum of each group of stems in dB, shape (n_groups, n, n_mels, n_frames).
 
-        Powers are added, which assumes that the phases of the stems are independent.
+        The powers of the stems are added, which assumes that their phases are independent.
         """
         power = 10 ** (self.X / 10)
         rows = [[self.stems.index(stem) for stem in group] for group in groups]
@@ -60,22 +60,22 @@ class StemClips:
         return np.clip(10 * np.log10(sums), -RANGE_DB, 0).astype(np.float32)
 
     def shares(self) -> np.ndarray:
-        """Return each stem's share of the power in each cell; same shape as :attr:`X`."""
+        """Return each stem's share of the power in each spectrogram cell; same shape as `X`."""
         power = 10 ** (self.X / 10)
         return power / power.sum(axis=0)
 
 
 def render_song(song_id: str, **options) -> GenreSong:
-    """Render a song of the genre corpus again, given its name.
+    """Re-render a song from the genre corpus, given its ID.
 
     Parameters
     ----------
     song_id : str
-        Name such as ``bossa-nova-07-2``, which contains the style, the number of the band and the
-        number of the song (both counted from 1).
+        ID such as ``bossa-nova-07-2``, which consists of the style, the number of the band and the
+        number of the song (both numbered from 1).
     **options
-        Options of :func:`groove_utils.synth.genre_corpus.render_genre_song`. To reproduce the song
-        in the corpus, pass the corpus's ``seconds`` and ``seed``.
+        Options passed to :func:`groove_utils.synth.genre_corpus.render_genre_song`. To reproduce
+        the song exactly, pass the ``seconds`` and ``seed`` with which the corpus was rendered.
 
     Returns
     -------
@@ -94,27 +94,28 @@ def make_stem_clips(
     corpus: Corpus, song_ids: Sequence[str], *, seconds: float = 12.0, seed: int = 0,
     settings: Mapping = MEL_SETTINGS, n_jobs: int = 1, cache: ArrayCache | None = None,
 ) -> StemClips:  # fmt: skip
-    """Render songs of the genre corpus again, and compute spectrograms of their stems.
+    """Re-render songs from the genre corpus and compute spectrograms of their stems.
 
     Parameters
     ----------
     corpus : Corpus
-        Output of :func:`groove_utils.genre.rendered_corpus`.
+        Corpus returned by :func:`groove_utils.genre.rendered_corpus`.
     song_ids : sequence of str
-        Songs to render.
+        IDs of the songs to render.
     seconds, seed
         Values with which the corpus was rendered.
     settings : mapping
-        Settings of :func:`groove_utils.genre.inputs.clip_mels`.
+        Settings to pass to :func:`groove_utils.genre.inputs.clip_mels`.
     n_jobs : int
         Number of processes.
     cache : ArrayCache, optional
-        Cache; by default, the project's store ``mels``.
+        Cache to use; by default, the project's cache ``mels``.
 
     Returns
     -------
     StemClips
-        Stems of all clips, in the order of `song_ids` and, within a song, in temporal order.
+        Stems of all clips, in the order of `song_ids` and, within each song, in chronological
+        order.
     """
     cache = ArrayCache(namespace="mels") if cache is None else cache
     render = {"seconds": seconds, "seed": seed}

@@ -1,4 +1,4 @@
-"""Clips of songs from the rendered corpus at other tempi."""
+"""Clips of songs from the rendered corpus, re-rendered at different tempi."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ def clips_at_tempo(
     corpus: Corpus, tempi: Mapping[str, float], *, seed: int = 0, settings: Mapping = MEL_SETTINGS,
     n_jobs: int = 1, cache: ArrayCache | None = None,
 ) -> Clips:  # fmt: skip
-    """Render the beginnings of songs at given tempi, and compute their spectrograms.
+    """Re-render the beginnings of songs at given tempi and compute spectrograms of them.
 
-    A song has the same notes, instruments and mix at any tempo.
+    The notes, instruments and mix of a song do not depend on the tempo.
 
     Parameters
     ----------
     corpus : Corpus
-        Output of :func:`groove_utils.genre.rendered_corpus`.
+        Corpus returned by :func:`groove_utils.genre.rendered_corpus`.
     tempi : mapping of str to float, or Series
-        Tempo in BPM by song_id, from 56 to 176.
+        Tempo of each song to render, in BPM (from 56 to 176), by song ID.
     seed : int
         Seed with which the corpus was rendered.
     settings : mapping
-        Settings of :func:`groove_utils.genre.inputs.clip_mels`.
+        Settings to pass to :func:`groove_utils.genre.inputs.clip_mels`.
     n_jobs : int
         Number of processes.
     cache : ArrayCache, optional
-        Cache; by default, the project's store ``mels``.
+        Cache to use; by default, the project's cache ``mels``.
 
     Returns
     -------
     Clips
-        One clip per song, in the order of the corpus. The column ``tempo`` contains the given
-        tempo.
+        One clip per song, in the order of the corpus. The table of the clips has an additional
+        column ``tempo`` with the given tempo.
 
     Raises
     ------
