@@ -1,4 +1,4 @@
-"""Calibration: agreement between confidence and accuracy."""
+"""Calibration of classifiers: agreement between confidence and accuracy."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ __all__ = [
     "reliability_curve",
 ]
 
-SMALLEST = 1e-38  # replaces lower probabilities, whose logarithm may be −∞
-RANGE = (0.01, 100.0)  # lowest and highest temperature
+SMALLEST = 1e-38  # replaces smaller probabilities, to keep logarithms finite
+RANGE = (0.01, 100.0)  # lowest and highest temperature that can be fitted
 
 
 def reliability_curve(y: np.ndarray, p: np.ndarray, n_bins: int = 10) -> pd.DataFrame:
-    """Compare confidence with accuracy in confidence bins of equal width.
+    """Compare accuracy with mean confidence in confidence bins of equal width.
 
     Parameters
     ----------
     y : ndarray of int, shape (n,)
-        True class of each example, from 0.
+        True class of each example, numbered from 0.
     p : ndarray, shape (n, k)
-        Predicted probabilities of k classes. The highest in each row is the confidence.
+        Predicted probabilities of k classes. The confidence is the highest value in each row.
     n_bins : int
-        Number of bins between 0 and 1.
+        Number of bins into which the range from 0 to 1 is divided.
 
     Returns
     -------
     DataFrame
-        One row per non-empty bin: ``low, high`` (its edges; the lower edge is included), ``n``
-        (number of examples), mean ``confidence`` and ``accuracy``.
+        One row per non-empty bin: ``low, high`` (bin edges, of which the lower is inclusive),
+        ``n`` (number of examples), ``confidence`` (mean) and ``accuracy``.
 
     Examples
     --------
@@ -61,9 +61,9 @@ def reliability_curve(y: np.ndarray, p: np.ndarray, n_bins: int = 10) -> pd.Data
 def calibration_error(y: np.ndarray, p: np.ndarray, n_bins: int = 10) -> float:
     """Compute the expected calibration error (ECE).
 
-    ECE is the mean absolute difference between accuracy and mean confidence over bins, weighted by
-    the number of examples in each bin. It depends on the number of bins. With few examples, it is
-    above 0 even for a perfectly calibrated classifier.
+    The ECE is the weighted mean, over bins, of the absolute difference between accuracy and mean
+    confidence. The weight of a bin is its number of examples. The ECE depends on the number of
+    bins. With few examples, it is above 0 even for a perfectly calibrated classifier.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def calibration_error(y: np.ndarray, p: np.ndarray, n_bins: int = 10) -> float:
     Returns
     -------
     float
-        ECE, 0…1.
+        ECE, between 0 and 1.
 
     References
     ----------
@@ -88,7 +88,7 @@ def calibration_error(y: np.ndarray, p: np.ndarray, n_bins: int = 10) -> float:
 
 
 def _weighted_errors(y, p, weights: np.ndarray, n_bins: int) -> np.ndarray:
-    """Compute weighted expected calibration errors, one per row of `weights` (n_draws, n)."""
+    """Compute the expected calibration error for each row of `weights`, shape (n_draws, n)."""
     y, p = check_probabilities(y, p)
     confidence = p.max(axis=1)
     gaps = (p.argmax(axis=1) == y) - confidence
@@ -97,7 +97,7 @@ def _weighted_errors(y, p, weights: np.ndarray, n_bins: int) -> np.ndarray:
 
 
 def _bins(confidence: np.ndarray, n_bins: int) -> np.ndarray:
-    """Return the bin of each example, from 0 to n_bins − 1; bins include their lower edge."""
+    """Return the bin of each example, from 0 to n_bins − 1; a bin includes its lower edge."""
     edges = np.linspace(0, 1, n_bins + 1)
     return np.clip(np.searchsorted(edges, confidence, "right") - 1, 0, n_bins - 1)
 
@@ -106,7 +106,7 @@ def calibration_change(
     y: np.ndarray, before: np.ndarray, after: np.ndarray, bands: Sequence, *,
     n_bins: int = 10, n_boot: int = 2000, seed: int = 0,
 ) -> dict[str, float]:  # fmt: skip
-    """Compute the change in expected calibration error, with a 95% interval.
+    """Compute the change in expected calibration error, with a 95% confidence interval.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def calibration_change(
     before, after : ndarray, shape (n, k)
         Predicted probabilities for the same examples before and after a change to the classifier.
     bands : sequence, shape (n,)
-        Band (artist) of each example; at least three bands are needed.
+        Band (artist) of each example; at least three bands are required.
     n_boot, seed : int
         Number of bootstrap samples, and random seed.
 
@@ -127,9 +127,9 @@ def calibration_change(
 
     Notes
     -----
-    Bootstrapping the error itself would be biased, since a bootstrap sample has fewer distinct
+    A bootstrap of the error itself would be biased, because a bootstrap sample has fewer distinct
     examples in each bin. The interval is therefore computed from the influence of each band on the
-    difference (:func:`groove_utils.stats.influence_interval`).
+    change (:func:`groove_utils.stats.influence_interval`).
     """
     codes, n_bands = cluster_codes(bands)
     weights = np.vstack([np.ones(len(codes)), codes != np.arange(n_bands)[:, None]])
@@ -140,10 +140,10 @@ def calibration_change(
 
 
 def change_temperature(p: np.ndarray, temperature: float) -> np.ndarray:
-    """Rescale probabilities by dividing their logits by a temperature.
+    """Rescale class probabilities by dividing their logits by a temperature.
 
-    Temperatures above 1 make the probabilities of the classes more equal, and temperatures below 1
-    less equal. The order of the classes does not change.
+    Temperatures above 1 make the distribution over classes more uniform; temperatures below 1 make
+    it less uniform. The ranking of the classes does not change.
 
     Parameters
     ----------
@@ -170,9 +170,9 @@ def fit_temperature(y: np.ndarray, p: np.ndarray) -> float:
     Parameters
     ----------
     y : ndarray of int, shape (n,)
-        True class of each example, from 0.
+        True class of each example, numbered from 0.
     p : ndarray, shape (n, k)
-        Predicted probabilities. Use validation examples, not the test set.
+        Predicted probabilities for validation examples. Do not use the test set.
 
     Returns
     -------
@@ -187,8 +187,8 @@ def fit_temperature(y: np.ndarray, p: np.ndarray) -> float:
 
     Examples
     --------
-    The confidence is 90%, but only 3 of 4 predictions are correct. The log odds should be log 3
-    instead of log 9, which is twice as high, so the temperature is 2.
+    The confidence is 90%, but only 3 of 4 predictions are correct. The log odds are log 9, which is
+    twice the correct value, log 3. The temperature is therefore 2.
 
     >>> round(fit_temperature([0, 0, 0, 1], [[0.9, 0.1]] * 4), 6)
     2.0

@@ -15,15 +15,15 @@ __all__ = ["accuracy_by_seed", "accuracy_differences", "accuracy_table"]
 def accuracy_table(
     predictions: pd.DataFrame, by: str = "network", *, n_boot: int = 2000, seed: int = 0
 ) -> pd.DataFrame:
-    """Compute the accuracy on test clips, with 95% bootstrap intervals.
+    """Compute the accuracy on test clips, with 95% bootstrap confidence intervals.
 
-    Whole bands (artists) are resampled, together with all predictions for their clips from all
+    Whole bands (artists) are resampled, together with the predictions for their clips from all
     training runs. The intervals reflect the sampling of bands, but not the randomness of training.
 
     Parameters
     ----------
     predictions : DataFrame
-        Output of :func:`groove_utils.genre.train_networks`.
+        Predictions returned by :func:`groove_utils.genre.train_networks`.
     by : str
         Column whose values are compared, such as ``network``.
     n_boot, seed : int
@@ -35,7 +35,7 @@ def accuracy_table(
         One row per value of `by`, in order of appearance: `by`, ``accuracy, low, high, sd_seeds,
         n_bands``. ``sd_seeds`` is the standard deviation of the accuracy over seeds.
     """
-    test = _mark(predictions)
+    test = _mark_correct(predictions)
     rows = []
     for value, part in test.groupby(by, sort=False):
         estimate, low, high = _interval(part, n_boot, seed)
@@ -60,17 +60,17 @@ def accuracy_by_seed(predictions: pd.DataFrame, by: str = "network") -> pd.DataF
     DataFrame
         Accuracies, with one row per value of `by` and one column per seed.
     """
-    table = _mark(predictions).pivot_table("correct", by, "seed", sort=False)
+    table = _mark_correct(predictions).pivot_table("correct", by, "seed", sort=False)
     return table.sort_index(axis=1)
 
 
 def accuracy_differences(
     predictions: pd.DataFrame, pairs: Mapping[str, tuple], by: str = "network"
 ) -> pd.DataFrame:
-    """Compute differences in accuracy between networks, with 95% intervals.
+    """Compute differences in accuracy between networks, with 95% confidence intervals.
 
-    Networks are compared on the same bands and seeds; a seed determines the split and the training
-    run. The intervals reflect both the sampling of bands and the randomness of training
+    Networks are compared on the same bands and seeds; a seed determines both the split and the
+    training run. The intervals reflect both the sampling of bands and the randomness of training
     (:func:`groove_utils.stats.two_way_interval`).
 
     Parameters
@@ -84,10 +84,11 @@ def accuracy_differences(
     -------
     DataFrame
         One row per key of `pairs`: ``first, second, difference`` (accuracy of `first` minus that
-        of `second`), ``low, high`` (95% interval; NaN with a single seed), ``p``, ``p_holm`` (`p`
-        adjusted for the number of pairs by Holm's method), ``n_bands`` and ``n_seeds``.
+        of `second`), ``low, high`` (95% interval; NaN if there is only one seed), ``p`` (p-value
+        of a two-sided test of the difference against 0), ``p_holm`` (`p` adjusted for the number of
+        pairs by Holm's method), ``n_bands`` and ``n_seeds``.
     """
-    test = _mark(predictions)
+    test = _mark_correct(predictions)
     sums = test.groupby([by, "artist", "seed"], observed=True)["correct"].agg(["sum", "size"])
     rows = []
     for first, second in pairs.values():
@@ -107,8 +108,8 @@ def accuracy_differences(
     return table
 
 
-def _mark(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Select the predictions of test clips, and add a column ``correct`` (1.0 or 0.0)."""
+def _mark_correct(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Select the predictions for test clips and add a column ``correct`` (1.0 or 0.0)."""
     test = predictions[predictions["split"] == "test"]
     columns = [name for name in test if name.startswith("p_")]
     best = test[columns].to_numpy().argmax(axis=1)
@@ -117,7 +118,7 @@ def _mark(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def _interval(part: pd.DataFrame, n_boot: int, seed: int) -> tuple[float, float, float]:
-    """Compute the accuracy and its 95% interval, by resampling bands."""
+    """Compute the accuracy and its 95% bootstrap interval (resampled by band)."""
     sums = part.groupby("artist")["correct"].agg(["sum", "size"])
     right, count = sums["sum"].to_numpy(), sums["size"].to_numpy()
 

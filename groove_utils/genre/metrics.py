@@ -1,8 +1,9 @@
 """Classification scores beyond accuracy, with intervals from a bootstrap over bands (artists).
 
-Classes are integers 0 … k − 1, and probabilities ``p`` have the shape (n, k). Most scores depend
-only on the confusion matrix, whose rows are true classes and whose columns are predicted classes.
-Functions of confusion matrices also accept stacks of matrices, such as one per bootstrap sample.
+Classes are integers from 0 to k − 1, and probabilities ``p`` have the shape (n, k). Most scores
+depend only on the confusion matrix, whose rows are true classes and whose columns are predicted
+classes. Functions that take a confusion matrix usually also accept a stack of matrices, such as one
+matrix per bootstrap sample.
 """
 
 from __future__ import annotations
@@ -34,13 +35,13 @@ __all__ = [
 
 
 def check_probabilities(y: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Validate classes and probabilities, and return them as arrays.
+    """Validate classes and probabilities and return them as arrays.
 
     Parameters
     ----------
     y : array-like of int, shape (n,)
     p : array-like, shape (n, k)
-        Probabilities; rows must sum to 1, within 1e-3.
+        Probabilities. Each row must sum to 1, with a tolerance of 1e-3.
 
     Returns
     -------
@@ -50,14 +51,14 @@ def check_probabilities(y: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.nd
     Raises
     ------
     DetailedError
-        If the shapes do not match, if there are no examples, if a class is not an integer in
-        0 … k − 1, or if `p` does not contain probabilities.
+        If the shapes do not match, if there are no examples, if a class is not an integer from 0 to
+        k − 1, or if `p` does not contain probabilities.
     """
     y, p = np.asarray(y), np.asarray(p, dtype=np.float64)
     if p.ndim != 2 or y.shape != p.shape[:1] or not len(y):
         raise DetailedError(
             f"classes have the shape {y.shape} and probabilities {p.shape}; expected (n,) and "
-            "(n, k), with n above 0.",
+            "(n, k), with n > 0.",
             kind="wrong_shape", value=p.shape,
         )  # fmt: skip
     if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= p.shape[1]:
@@ -79,7 +80,7 @@ def check_probabilities(y: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.nd
 def confusion_counts(
     y: np.ndarray, predicted: np.ndarray, n_classes: int, weights: np.ndarray | None = None
 ) -> np.ndarray:
-    """Compute a confusion matrix, or one matrix for each of several sets of example weights.
+    """Compute a confusion matrix, or one matrix for each set of example weights.
 
     Parameters
     ----------
@@ -111,8 +112,8 @@ def flat_scores(counts: np.ndarray) -> dict[str, np.ndarray]:
     -------
     dict of str to ndarray, shape (...)
         ``accuracy``, ``balanced accuracy`` and ``macro-F1``. As in scikit-learn, macro-F1 ignores
-        classes that are neither present nor predicted, and balanced accuracy ignores classes that
-        are not present.
+        classes that occur neither as true nor as predicted labels, and balanced accuracy ignores
+        classes that do not occur as true labels.
     """
     hits = np.einsum("...ii->...i", counts)
     present, predicted = counts.sum(axis=-1), counts.sum(axis=-2)
@@ -139,7 +140,7 @@ def hierarchical_scores(
     counts : ndarray, shape (..., k, k)
         Confusion matrices.
     tree : mapping of str to str
-        Child → parent.
+        Genre tree, as a mapping from child to parent; see :mod:`groove_utils.genre.trees`.
     labels : sequence of str
         Names of the k classes.
 
@@ -155,8 +156,8 @@ def hierarchical_scores(
 
     Examples
     --------
-    A funk song is classified correctly. A disco song is classified as funk. One of its two nodes is
-    correct, since disco and funk have the same parent.
+    A funk song is classified correctly, and a disco song is classified as funk. Of the two nodes
+    predicted for the disco song, one is correct, because disco and funk have the same parent.
 
     >>> tree = {"funk": "dance", "disco": "dance"}
     >>> scores = hierarchical_scores(np.array([[1, 0], [1, 0]]), tree, ["funk", "disco"])
@@ -172,7 +173,7 @@ def hierarchical_scores(
 
 
 def mistake_severity(counts: np.ndarray, distances: np.ndarray) -> np.ndarray:
-    """Compute the mean tree distance between true and predicted labels, over mistakes only.
+    """Compute the mean tree distance between true and predicted labels of misclassified examples.
 
     Additional mistakes between similar styles lower this mean, so report :func:`distance_at_k` as
     well.
@@ -182,7 +183,7 @@ def mistake_severity(counts: np.ndarray, distances: np.ndarray) -> np.ndarray:
     counts : ndarray, shape (..., k, k)
         Confusion matrices.
     distances : array-like, shape (k, k), or (..., k, k)
-        Output of :func:`groove_utils.genre.tree_distances`.
+        Tree distances between labels, from :func:`groove_utils.genre.tree_distances`.
 
     Returns
     -------
@@ -204,9 +205,9 @@ def distance_at_k(y: np.ndarray, p: np.ndarray, distances: np.ndarray, k: int = 
     p : ndarray, shape (n, n_classes)
         Predicted probabilities.
     distances : array-like, shape (n_classes, n_classes)
-        Output of :func:`groove_utils.genre.tree_distances`.
+        Tree distances between labels, from :func:`groove_utils.genre.tree_distances`.
     k : int
-        Number of most probable labels.
+        Number of most probable labels to include.
 
     Returns
     -------
@@ -234,7 +235,7 @@ def score_intervals(
     n_boot: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Compute flat and tree-based scores of a classifier, with 95% bootstrap intervals.
+    """Compute flat and tree-based scores for a classifier, with 95% bootstrap intervals.
 
     Parameters
     ----------
@@ -298,11 +299,11 @@ def mean_intervals(
         Band (artist) of each example; examples of the same band are not independent.
     draws : sequence, shape (n,), optional
         Repetition to which each example belongs, such as a training run or a draw of labelled
-        bands. If given, the interval also allows for variation between repetitions
-        (:func:`groove_utils.stats.two_way_interval`). The interval is NaN if there is only one
-        repetition.
+        bands. If given, the interval also accounts for variation between repetitions
+        (:func:`groove_utils.stats.two_way_interval`). If there is only one repetition, the interval
+        is NaN.
     n_boot, seed : int
-        Number of bootstrap samples, and random seed; used only without `draws`.
+        Number of bootstrap samples, and random seed; used only if `draws` is not given.
 
     Returns
     -------
@@ -332,24 +333,24 @@ def mean_intervals(
 def severity_by_chance(
     counts: np.ndarray, distances: np.ndarray, n_draws: int = 2000, seed: int = 0
 ) -> dict[str, float]:
-    """Compare mistake severity with its distribution over genre trees with shuffled leaves.
+    """Compare the severity of mistakes with its distribution for trees with shuffled leaves.
 
     Parameters
     ----------
     counts : ndarray, shape (k, k)
         Confusion matrix.
     distances : array-like, shape (k, k)
-        Output of :func:`groove_utils.genre.tree_distances`.
+        Tree distances between labels, from :func:`groove_utils.genre.tree_distances`.
     n_draws, seed : int
         Number of shuffled trees, and random seed.
 
     Returns
     -------
     dict
-        ``severity``; ``chance``, ``chance_low`` and ``chance_high``: mean, and limits of the
-        central 95% range, of the severity over the shuffled trees; ``p``: one-sided p-value, low if
-        mistakes are less severe than in shuffled trees. All values are NaN if there are no
-        mistakes.
+        ``severity``: severity in the original tree. ``chance``: mean severity over the shuffled
+        trees. ``chance_low`` and ``chance_high``: limits of the central 95% of the severities over
+        the shuffled trees. ``p``: one-sided p-value, which is low if mistakes are less severe in
+        the original tree than in the shuffled trees. All values are NaN if there are no mistakes.
     """
     severity = float(mistake_severity(counts, distances))
     if np.isnan(severity):
@@ -366,7 +367,7 @@ def compare_in_trees(
     y: np.ndarray, predictions: Mapping[str, np.ndarray], trees: Mapping[str, Tree],
     labels: Sequence[str], *, top: int = 3, n_draws: int = 2000, seed: int = 0,
 ) -> pd.DataFrame:  # fmt: skip
-    """Compute tree-based scores of several classifiers for several genre trees.
+    """Compute tree-based scores for several classifiers, using several genre trees.
 
     Parameters
     ----------
@@ -379,7 +380,7 @@ def compare_in_trees(
     labels : sequence of str
         Names of the k classes.
     top : int
-        Value of k in distance@k, which is reported in addition to distance@1.
+        Value of k in distance@k, reported in addition to distance@1.
     n_draws, seed : int
         As in :func:`severity_by_chance`.
 
@@ -387,7 +388,8 @@ def compare_in_trees(
     -------
     DataFrame
         One row per classifier and tree: ``network, tree, hF, severity, chance, chance_low,
-        chance_high, p, distance@1, distance@<top>``.
+        chance_high, p, distance@1, distance@<top>``. See :func:`hierarchical_scores` (``hF``),
+        :func:`severity_by_chance` and :func:`distance_at_k`.
     """
     rows = []
     for network, p in predictions.items():

@@ -1,7 +1,8 @@
-"""Genre trees, which define the severity of mistakes.
+"""Genre trees, which define the severity of classification mistakes.
 
-A tree is a mapping of child → parent. The root has no name: a label without an entry is a child of
-the root. Therefore, ``{}`` is the flat tree, in which all mistakes are equally severe.
+A tree is a mapping from child to parent. The root has no name: a label that is not a key of the
+mapping is a child of the root. Therefore, ``{}`` is a flat tree, in which all mistakes are equally
+severe.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ Tree = Mapping[str, str]
 
 
 def ancestors(tree: Tree, label: str) -> list[str]:
-    """List a label and its ancestors, from the label upwards, excluding the root.
+    """Return a label and its ancestors, from the label upwards, excluding the root.
 
     Parameters
     ----------
     tree : mapping of str to str
-        Child → parent.
+        Genre tree, as a mapping from child to parent.
     label : str
 
     Returns
@@ -64,7 +65,7 @@ def tree_distances(tree: Tree, labels: Sequence[str]) -> pd.DataFrame:
     Parameters
     ----------
     tree : mapping of str to str
-        Child → parent.
+        Genre tree, as a mapping from child to parent.
     labels : sequence of str
         Leaves of the tree.
 
@@ -73,7 +74,7 @@ def tree_distances(tree: Tree, labels: Sequence[str]) -> pd.DataFrame:
     DataFrame of float, labels × labels
         Distances: 0 on the diagonal, and 1 if the root is the only common ancestor. The height of a
         node is the largest number of steps down to one of `labels`. Heights are divided by the
-        height of the root, so that trees of different depth are comparable.
+        height of the root, so that trees of different depths are comparable.
 
     References
     ----------
@@ -102,19 +103,19 @@ def tree_distances(tree: Tree, labels: Sequence[str]) -> pd.DataFrame:
 
 
 def label_overlap(tree: Tree, labels: Sequence[str]) -> np.ndarray:
-    """Count, for each pair of labels, how many nodes their paths to the root have in common.
+    """Count the nodes shared by the paths from each pair of labels to the root.
 
     Parameters
     ----------
     tree : mapping of str to str
-        Child → parent.
+        Genre tree, as a mapping from child to parent.
     labels : sequence of str
 
     Returns
     -------
     ndarray of int, shape (n_labels, n_labels)
-        Numbers of common nodes, excluding the root. A path contains the label and its ancestors, so
-        the diagonal contains the lengths of the paths.
+        Number of common nodes, excluding the root, for each pair of labels. A path contains the
+        label and its ancestors, so the diagonal contains the lengths of the paths.
     """
     sets = [set(ancestors(tree, label)) for label in labels]
     return np.array([[len(a & b) for b in sets] for a in sets])
@@ -126,15 +127,15 @@ def cluster_tree(vectors: pd.DataFrame, method: str = "average") -> dict[str, st
     Parameters
     ----------
     vectors : DataFrame, labels × dimensions
-        Vector of each label, such as its mean embedding. If the dimensions have different units,
+        Vector for each label, such as its mean embedding. If the dimensions have different units,
         scale them beforehand.
     method : str
-        Method of :func:`scipy.cluster.hierarchy.linkage`.
+        Linkage method; see :func:`scipy.cluster.hierarchy.linkage`.
 
     Returns
     -------
     dict of str to str
-        Child → parent; an inner node is named after its leaves, joined by ``+``.
+        Mapping from child to parent. An inner node is named after its leaves, joined by ``+``.
 
     Raises
     ------
@@ -149,7 +150,7 @@ def cluster_tree(vectors: pd.DataFrame, method: str = "average") -> dict[str, st
     if len(vectors) < 2 or not np.isfinite(vectors.to_numpy(float)).all():
         raise DetailedError(
             f"the vectors have the shape {vectors.shape} (labels × dimensions); expected at least "
-            "two labels, and finite numbers.",
+            "two labels, and no NaN or infinite values.",
             kind="unusable_vectors", value=vectors.shape,
         )  # fmt: skip
     groups = [[label] for label in vectors.index]
