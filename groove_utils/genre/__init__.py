@@ -1,4 +1,4 @@
-"""Genre classification: corpora, networks on spectrograms, and evaluation beyond accuracy.
+"""Genre classification: corpora, spectrogram networks, and evaluation beyond accuracy.
 
 Used in the chapters on genre networks and on evaluation beyond accuracy.
 """

@@ -1,9 +1,9 @@
 """Explanations of spectrogram classifiers, and evaluation of the explanations.
 
-An explanation is an array with the shape of the input. It contains the evidence for a class in each
-cell of the spectrogram (one mel band in one frame). Inputs `X` have the shape (n, n_mels,
-n_frames), and `targets`, shape (n,), are class numbers. A cell is hidden by setting it to the value
-of `baseline`, a number or an array that broadcasts to `X`.
+An explanation is an array with the same shape as the input. It contains the evidence for a class in
+each cell of the spectrogram (one mel band in one frame). Inputs `X` have the shape (n, n_mels,
+n_frames), and `targets`, shape (n,), are class indices. To hide a cell, its value is replaced with
+`baseline`, which is a number or an array that can be broadcast to the shape of `X`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 METHODS = ("integrated gradients", "occlusion", "edges", "random")
-"""Names of the methods. The last two ignore the network, so good explanations must beat them."""
+"""Explanation methods. The last two ignore the network, so a good method must beat them."""
 
 
 def explain(
@@ -52,21 +52,21 @@ def explain(
     Parameters
     ----------
     network : torch.nn.Module
-        Network that maps (n, n_mels, n_frames) to logits. It is run in evaluation mode.
+        Network that maps `X` to logits. It is switched to evaluation mode.
     X : ndarray of float32, shape (n, n_mels, n_frames)
     targets : sequence of int, shape (n,)
-        Class whose logit is explained, for each example.
+        For each example, the class whose logit is explained.
     method : str
         One of :data:`METHODS`. *Integrated gradients* sum to the difference between the logits of
-        the input and of the baseline. *Occlusion* is the decrease in the logit when a window is
-        hidden, averaged over the windows that contain a cell. *Edges* is the gradient magnitude of
-        the spectrogram. *Random* is Gaussian noise.
+        the input and of the baseline. *Occlusion* is the decrease in the logit when a window that
+        contains the cell is hidden, averaged over all such windows. *Edges* is the gradient
+        magnitude of the spectrogram. *Random* is Gaussian noise.
     baseline : float or ndarray
-        Value assigned to hidden cells.
+        Value to assign to hidden cells.
     steps : int
-        Number of steps used to approximate the integral in integrated gradients.
+        Number of steps used to approximate the integral for *integrated gradients*.
     window : (int, int)
-        Size of the window that is hidden in occlusion, in bands and frames. Neighbouring windows
+        Size, in bands and frames, of the windows hidden by *occlusion*. Neighbouring windows
         overlap by half.
     seed : int
         Random seed for the method *random*.
@@ -78,7 +78,7 @@ def explain(
     Raises
     ------
     DetailedError
-        If `X` is not finite or has the wrong shape, or `method` is unknown.
+        If `X` has the wrong shape or contains NaN or infinite values, or `method` is unknown.
 
     References
     ----------
@@ -102,7 +102,7 @@ def explain(
         return np.stack([gaussian_gradient_magnitude(x, 1.0) for x in X])
     if method not in METHODS:
         raise DetailedError(
-            f"there is no method {method!r}; expected one of {', '.join(METHODS)}.",
+            f"unknown method {method!r}; expected one of {', '.join(METHODS)}.",
             kind="unknown_method", value=method,
         )  # fmt: skip
     from captum.attr import IntegratedGradients, Occlusion  # slow to import
@@ -125,7 +125,7 @@ def explain(
 
 
 def _check_input(X, targets) -> np.ndarray:
-    """Return the input as a float32 array; raise an error if it cannot be explained."""
+    """Return the input as a float32 array; raise an error if it is not valid."""
     X = np.asarray(X, dtype=np.float32)
     if X.ndim != 3 or len(X) != len(targets) or not np.isfinite(X).all():
         raise DetailedError(
@@ -140,7 +140,7 @@ def explain_all(
     network: nn.Module, X: np.ndarray, targets: Sequence[int],
     methods: Sequence[str] = METHODS, *, cache: ArrayCache | None = None, **options,
 ) -> dict[str, np.ndarray]:  # fmt: skip
-    """Compute explanations by several methods, or read them from the cache.
+    """Compute explanations with several methods, or read them from the cache.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def explain_all(
     methods : sequence of str
         Names from :data:`METHODS`.
     cache : ArrayCache, optional
-        Cache; by default, the project's store ``explanations``.
+        Cache to use; by default, the project's cache ``explanations``.
     **options
         Options passed to :func:`explain`: numbers, tuples of numbers or arrays.
 
@@ -181,14 +181,14 @@ def score_explanations(
     maps : mapping of str to ndarray
         Explanations by name, from :func:`explain_all`.
     cache : ArrayCache, optional
-        Cache; by default, the project's store ``explanations``.
+        Cache to use; by default, the project's cache ``explanations``.
 
     Returns
     -------
     scores : DataFrame
-        Output of :func:`faithfulness`, one row per explanation.
+        Output of :func:`faithfulness`, with one row per explanation.
     curves : DataFrame
-        Output of :func:`hide_and_show`, with a column ``explanation``.
+        Output of :func:`hide_and_show`, with an additional column ``explanation``.
     """
     cache = ArrayCache(namespace="explanations") if cache is None else cache
 
@@ -210,13 +210,13 @@ def score_explanations(
 
 
 def keep_top(explanation: np.ndarray, share: float) -> np.ndarray:
-    """Mark the cells of each example that an explanation ranks highest.
+    """Mark the cells that an explanation ranks highest in each example.
 
     Parameters
     ----------
     explanation : ndarray, shape (n, n_mels, n_frames)
     share : float
-        Share of cells to mark, from 0 to 1, rounded to a whole number of cells.
+        Proportion of cells to mark, between 0 and 1, rounded to a whole number of cells.
 
     Returns
     -------
@@ -247,14 +247,14 @@ def hide_and_show(
         As in :func:`explain`.
     explanation : ndarray, shape (n, n_mels, n_frames)
     shares : sequence of float
-        Shares of cells to delete or insert, starting from the top-ranked cells.
+        Proportions of cells to delete or insert, starting with the top-ranked cells.
 
     Returns
     -------
     DataFrame
         One row per share: ``share``, and the mean probability of the targets if the top-ranked
-        cells are hidden (``deletion``) or if only they are shown (``insertion``). With a good
-        explanation, ``deletion`` falls early and ``insertion`` rises early. If the shares are
+        cells are hidden (``deletion``) or if only these cells are shown (``insertion``). With a
+        good explanation, ``deletion`` falls early and ``insertion`` rises early. If the shares are
         evenly spaced, the mean of a column approximates the area under its curve.
 
     References
@@ -291,15 +291,15 @@ def faithfulness(
     explanation : ndarray, shape (n, n_mels, n_frames)
         Explanation of each input's predicted class.
     share : float
-        Share of cells that count as top-ranked.
+        Proportion of cells that count as top-ranked.
 
     Returns
     -------
     Series
-        ``AI``, average increase: share of examples with p₊ > p. ``AD``, average drop: max(0, p −
-        p₊) / p. ``AG``, average gain: max(0, p₊ − p) / (1 − p). ``FF``, faithfulness: p − p₋.
-        ``Fid-In``, input fidelity: share of examples whose predicted class stays the same if only
-        the top-ranked cells are shown. Higher is better for all scores except AD.
+        ``AI``, average increase: proportion of examples with p₊ > p. ``AD``, average drop:
+        max(0, p − p₊) / p. ``AG``, average gain: max(0, p₊ − p) / (1 − p). ``FF``, faithfulness:
+        p − p₋. ``Fid-In``, input fidelity: proportion of examples whose predicted class stays the
+        same if only the top-ranked cells are shown. Higher is better for all scores except AD.
 
     References
     ----------
@@ -325,7 +325,7 @@ def faithfulness(
 
 
 def truth_scores(explanation: np.ndarray, truth: np.ndarray) -> pd.DataFrame:
-    """Compare explanations with the cells that are known to be relevant.
+    """Compare explanations with cells that are known to be relevant.
 
     Parameters
     ----------
@@ -336,13 +336,12 @@ def truth_scores(explanation: np.ndarray, truth: np.ndarray) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per example. ``mass``: share of the positive attribution that lies on relevant
-        cells. ``rank``: share of relevant cells among the k top-ranked cells, where k is the number
-        of relevant cells. ``auc``: probability that a relevant cell is ranked above an irrelevant
-        one.
-        ``chance``: share of relevant cells, which is the expected mass and rank of a random
-        explanation; the expected AUC is 0.5. The mass is NaN if no attribution is positive. All
-        three scores are NaN if no cell or every cell is relevant.
+        One row per example. ``mass``: proportion of the positive attribution that lies on relevant
+        cells. ``rank``: proportion of relevant cells among the k top-ranked cells, where k is the
+        number of relevant cells. ``auc``: probability that a relevant cell is ranked above an
+        irrelevant one. ``chance``: proportion of all cells that are relevant, which is the expected
+        mass and rank of a random explanation (its expected AUC is 0.5). The mass is NaN if no
+        attribution is positive. All three scores are NaN if no cell or every cell is relevant.
 
     References
     ----------
@@ -387,15 +386,15 @@ def shuffled_layers(
     Parameters
     ----------
     network : torch.nn.Module
-        Network to randomise. The function works on a copy.
+        Network to randomise; a copy is modified, not the network itself.
     X : ndarray of float32, shape (n, n_mels, n_frames)
-        Examples; the first is used to find the order of the layers.
+        Examples; the first one is used to find the order in which layers are called.
     seed : int
 
     Yields
     ------
     name : str
-        Name of the layer shuffled last.
+        Name of the layer that was shuffled last.
     network : torch.nn.Module
         Partly shuffled copy in evaluation mode. Each step modifies and yields the same copy.
 
@@ -423,7 +422,7 @@ def shuffled_layers(
 
 
 def rank_similarity(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Compute Spearman's rank correlation between two explanations of each example.
+    """Compute Spearman's rank correlation between two explanations for each example.
 
     Parameters
     ----------
@@ -432,7 +431,7 @@ def rank_similarity(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray, shape (n,)
-        Correlation for each example, −1…1; 0 if an explanation is constant.
+        Correlation for each example, between −1 and 1; 0 if an explanation is constant.
     """
     a, b = (rankdata(values.reshape(len(values), -1), axis=1) for values in (first, second))
     a, b = (r - r.mean(axis=1, keepdims=True) for r in (a, b))
@@ -453,9 +452,9 @@ def masked_sound(
     mask : ndarray, shape (n_mels, n_frames)
         Gain of each cell, from 0 to 1.
     sr, n_fft, hop_length : int
-        Settings of the mel spectrogram.
+        Sample rate, FFT size and hop length used for the mel spectrogram.
     cache : ArrayCache, optional
-        Cache of results; by default, results are not cached.
+        Cache for results; by default, results are not cached.
 
     Returns
     -------

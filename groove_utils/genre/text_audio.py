@@ -1,7 +1,7 @@
-"""Zero-shot recognition of genre and groove with CLAP, which compares sounds with texts.
+"""Zero-shot recognition of genre and groove with CLAP, a model that compares sounds with texts.
 
-Audio vectors are taken from the layer ``audio_embeds`` of a CLAP model, and text vectors are the
-output of :func:`groove_utils.embed.embed_text`. Both have the shape (n, dim) and are compared by
+Audio vectors are taken from the layer ``audio_embeds`` of a CLAP model, and text vectors are
+returned by :func:`groove_utils.embed.embed_text`. Both have the shape (n, dim) and are compared by
 cosine similarity.
 """
 
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 SCALE = 100.0
-"""Factor applied to cosine similarities before the softmax; the maximum in CLAP's training."""
+"""Factor applied to cosine similarities before the softmax: the upper limit in training CLAP."""
 
 TEMPLATES = (
     "{}",
@@ -81,7 +81,7 @@ GROOVE_SENTENCES = {
         "music that is perfect for a party",
     ),
 }
-"""Sentences for three levels of each question of the demo study, from low to high."""
+"""Sentences that describe three levels, from low to high, for each question in the demo study."""
 
 TextEncoder = Callable[[Sequence[str]], np.ndarray]
 
@@ -92,9 +92,9 @@ def find_text_model() -> tuple[str | None, str]:
     Returns
     -------
     name : str or None
-        First available model; None if no model is available.
+        Name of the first available model; None if no model is available.
     how : str
-        Command that makes a model available; empty if a model is already available.
+        Command to make a model available; empty if a model is already available.
     """
     cards = [card for card in catalogued_models().values() if card.text_files]
     for card in cards:
@@ -104,26 +104,27 @@ def find_text_model() -> tuple[str | None, str]:
 
 
 def zero_shot(audio: np.ndarray, texts: Sequence[np.ndarray], scale: float = SCALE) -> np.ndarray:
-    """Compute class probabilities of sounds from texts that describe the classes.
+    """Compute class probabilities for sounds from their similarity to descriptions of the classes.
 
     Parameters
     ----------
     audio : ndarray, shape (n, dim)
         Audio vectors.
     texts : sequence of ndarray, each of shape (n_texts, dim)
-        Text vectors of each class. They are normalised, and their mean represents the class.
+        Text vectors for each class. They are normalised, and their mean represents the class.
     scale : float
-        Factor by which cosine similarities are multiplied before the softmax. If labels are
-        available, it can be calibrated with :func:`groove_utils.genre.fit_temperature`.
+        Factor by which cosine similarities are multiplied before the softmax. If labelled sounds
+        are available, calibrate the result with :func:`groove_utils.genre.fit_temperature`.
 
     Returns
     -------
     ndarray of float64, shape (n, n_classes)
+        Class probabilities.
 
     Raises
     ------
     DetailedError
-        If audio and text vectors differ in dimension.
+        If audio and text vectors have different numbers of dimensions.
 
     References
     ----------
@@ -139,7 +140,7 @@ def zero_shot(audio: np.ndarray, texts: Sequence[np.ndarray], scale: float = SCA
     if audio.ndim != 2 or audio.shape[1] != classes.shape[1]:
         raise DetailedError(
             f"audio vectors have the shape {audio.shape}, and text vectors have {classes.shape[1]} "
-            "dimensions; expected vectors (n, dim) from the same model.",
+            "dimensions; expected vectors of shape (n, dim) from the same model.",
             kind="other_shape", value=audio.shape,
         )  # fmt: skip
     return softmax(scale * _unit(audio) @ classes.T, axis=1)
@@ -160,19 +161,19 @@ def prompt_sensitivity(
     styles : sequence of str
         Names of the styles.
     encode : callable
-        Function that converts sentences to vectors (n_texts, dim), such as
+        Function that converts sentences to vectors of shape (n_texts, dim), such as
         :func:`groove_utils.embed.embed_text`.
     templates : sequence of str
-        Wordings of the prompt, with ``{}`` as a placeholder for the style's name.
+        Wordings of the prompt, with ``{}`` as a placeholder for the name of the style.
 
     Returns
     -------
     scores : DataFrame
-        One row per wording, and a last row ``all together``: ``wording, accuracy, changed``. The
-        column ``changed`` is the share of sounds whose prediction differs from the prediction with
-        all wordings together.
+        One row per wording, and a last row ``all together`` for all wordings combined: ``wording,
+        accuracy, changed``. The column ``changed`` contains the proportion of sounds whose
+        prediction differs from the prediction with all wordings combined.
     p : ndarray, shape (n, n_styles)
-        Probabilities with all wordings together.
+        Class probabilities with all wordings combined.
     """
     sentences = [template.format(style) for style in styles for template in templates]
     vectors = np.asarray(encode(sentences)).reshape(len(styles), len(templates), -1)
@@ -193,7 +194,7 @@ def graded_ratings(
     audio: np.ndarray, encode: TextEncoder,
     sentences: Mapping[str, Sequence[str]] = GROOVE_SENTENCES, scale: float = SCALE,
 ) -> pd.DataFrame:  # fmt: skip
-    """Rate sounds by their similarity to graded sentences.
+    """Rate sounds by their similarity to sentences that describe the levels of a rating scale.
 
     Parameters
     ----------
@@ -232,15 +233,15 @@ def summarise_text_model(
         Style of each sound, as an index into `styles`.
     styles : sequence of str
     rated : mapping, optional
-        Sounds with ratings, in the same form as `sounds`.
+        Sounds that were rated by listeners, in the same form as `sounds`.
     ratings : DataFrame, optional
-        Mean ratings, with one row per sound of `rated` and one column per question of
-        :data:`GROOVE_SENTENCES`. Missing ratings are ignored.
+        Mean ratings, with one row per sound in `rated` and one column per question. The questions
+        must be keys of :data:`GROOVE_SENTENCES`. Missing ratings are ignored.
 
     Returns
     -------
     str
-        A few sentences for use in a chapter. If no model is available, they explain how to download
+        A few sentences to show in a chapter. If no model is available, they explain how to download
         one.
     """
     name, how = find_text_model()
