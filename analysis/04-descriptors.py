@@ -1,18 +1,18 @@
 # %% [markdown] tags=["needs-audio-or-descriptors"]
-# # How far does a formula get?
+# # How well do formulas predict ratings?
 #
-# Long before neural networks were applied to music, researchers used formulas to describe what may make
-# music groove: the number of events per second, the clarity of the pulse, the variation in level, and
-# accents off the beat. Such formulas, called {term}`descriptors <descriptor>`, can be inspected, and
-# their errors can be understood. A pretrained model is worth its cost only if it predicts ratings better
-# than descriptors do. We therefore begin with descriptors.
+# Long before neural networks were applied to music, researchers used formulas to describe what may
+# make music groove: the number of events per second, the clarity of the pulse, the variation in
+# level, and accents off the beat. Such formulas are called {term}`descriptors <descriptor>`. We can
+# inspect them and understand their errors. A pretrained model is worth its cost only if it predicts
+# ratings better than descriptors do. We therefore begin with descriptors.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
 # **You will learn** what sixteen classical descriptors of groove and sixteen further descriptors of
-# rhythm measure; how to correlate them with ratings without treating an artist's songs as independent;
-# what follows from the correlations between descriptors; how well descriptors predict the ratings; and
-# how to test for a relation in the shape of an inverted U.
+# rhythm measure; how to correlate them with ratings without treating an artist's songs as
+# independent; what correlations between descriptors imply; how well descriptors predict the ratings;
+# and how to test for an inverted-U relation.
 #
 # **You need** {doc}`01-listeners-and-tracks` and {doc}`02-representations`, and you should know
 # correlation and regression.
@@ -25,7 +25,7 @@
 study = "demo"  # a study's name, or a folder with a study.yml
 seed = 2026
 target = "groove"  # the variable to predict: a question, or the groove score
-n_repeats = 5  # random divisions of the songs into folds
+n_repeats = 5  # random splits of the songs into folds
 n_bootstrap = 2000  # bootstrap samples of artists
 n_refits = 30  # refits for the interval of the partial dependence
 n_plateaus = 200  # simulated data sets with a plateau, tested for an inverted U
@@ -81,17 +81,17 @@ tempi = descriptors.describe_study(data)["tempo"]
 track = tempi.index[tempi.notna().argmax()]  # the first song with a tempo
 
 # %% [markdown] tags=["needs-audio"]
-# All descriptors of rhythm are computed from an onset curve, which is similar to the onset strength in
-# {doc}`02-representations`: the rise in level, averaged over mel bands. Here, the rise is measured over
-# five frames of 5 ms each. With the mel magnitude $M_{b,t}$ of band $b$ at frame $t$, and the mean
-# magnitude $\bar M$,
+# All rhythm descriptors are computed from an onset curve, which is similar to the onset strength in
+# {doc}`02-representations`: the rise in level, averaged over mel bands. Here, the rise is measured
+# over five frames of 5 ms each. With the mel magnitude $M_{b,t}$ of band $b$ at frame $t$, and the
+# mean magnitude $\bar M$,
 #
 # $$ L_{b,t} = \log \left( 1 + 3 \, M_{b,t} / \bar M \right), \qquad
 # o_t = \frac{1}{B} \sum_{b=1}^{B} \max (0, \; L_{b,t} - L_{b,t-5}) $$
 #
-# The logarithm approximates perceived loudness, and dividing by the mean makes the curve independent of
-# the gain. In librosa, two calls compute the onset curve. (A sound shorter than 4 s is repeated until it
-# lasts at least 4 s, and we assume silence before the sound.)
+# The logarithm approximates perceived loudness, and dividing by the mean makes the curve independent
+# of the gain. With librosa, the onset curve takes two calls. (A sound shorter than 4 s is repeated
+# until it is at least 4 s long. Silence is assumed before the sound.)
 
 # %% tags=["needs-audio"]
 y, sr = data.load(track)
@@ -106,16 +106,16 @@ level = np.pad(level, [(0, 0), (5, 0)])  # silence before the song
 onsets = librosa.onset.onset_strength(S=level, lag=5, center=False)[5:]
 
 # %% [markdown] tags=["needs-audio"]
-# **Pulse clarity** {cite}`lartillot2008` measures how strongly the onset curve repeats itself from beat
-# to beat: it is the height of the highest peak of the autocorrelation $r$ at lags of 0.3 to 1.5 s,
-# which correspond to 200 to 40 beats per minute. If $x$ is the curve minus its mean, and $N$ the number
-# of frames,
+# **Pulse clarity** {cite}`lartillot2008` measures how strongly the onset curve repeats itself from
+# beat to beat: it is the height of the highest peak in the autocorrelation $r$ at lags between 0.3
+# and 1.5 s, which correspond to tempi between 200 and 40 beats per minute. If $x$ is the curve minus
+# its mean, and $N$ the number of frames,
 #
 # $$ r_\tau = \frac{\frac{1}{N - \tau} \sum_t x_t \, x_{t+\tau}}{\frac{1}{N} \sum_t x_t^2} $$
 #
 # Pulse clarity is 1 for a metronome, and about 0 for noise. (The curve is first smoothed over three
-# frames, so that a pulse that falls between two frames is not lost. If the sound contains few periods,
-# the peak may exceed 1; pulse clarity is then set to 1.)
+# frames, so that a pulse that falls between two frames is not lost. If the sound contains only a few
+# periods of the pulse, the peak may exceed 1; in that case, pulse clarity is set to 1.)
 
 # %% tags=["needs-audio"]
 x = uniform_filter1d(onsets, 3)
@@ -139,8 +139,8 @@ show_figure(
 )
 report_value("pulse_lag", best_lag, fmt=".2f", unit=" s")
 report_texts(
-    pulse_beats=f"At the estimated tempo of {tempi[track]:.0f} beats per minute, this lag is "
-    f"{best_lag * tempi[track] / 60:.1f} beats long"
+    pulse_beats=f"At the estimated tempo of {tempi[track]:.0f} beats per minute, this lag corresponds to "
+    f"{best_lag * tempi[track] / 60:.1f} beats"
     if tempi.notna().any()
     else "No tempo was found, so we cannot say how many beats this is"
 )
@@ -148,15 +148,16 @@ report_value("pulse_height", clarity)
 
 # %% [markdown] tags=["needs-audio"]
 # In {numref}`fig-pulse`, the highest peak lies at a lag of {glue:text}`pulse_lag`.
-# {glue:text}`pulse_beats`. An onset curve need not repeat most strongly after one beat; it may do so
-# after two beats, for instance. The height of the peak, the pulse clarity, is
-# {glue:text}`pulse_height`.
+# {glue:text}`pulse_beats`. An onset curve does not always repeat most strongly after one beat; it
+# may, for instance, repeat most strongly after two. The height of the peak, which is the pulse
+# clarity, is {glue:text}`pulse_height`.
 #
-# **Periodicity** is similar to pulse clarity, but is better suited to music whose tempo drifts. The
-# *tempogram* is the autocorrelation computed in windows of 8 s instead of over the whole song. In each
-# window, we take the highest value at the same lags; periodicity is the mean of these values over all
-# windows. **RMS variability** needs no beat: it is the standard deviation of the level over frames of 50
-# ms. A wall of sound has a low RMS variability; strokes separated by silence have a high one.
+# **Periodicity** is similar to pulse clarity, but is better suited to music whose tempo drifts. It is
+# computed from the *tempogram*: the autocorrelation in windows of 8 s instead of over the whole song.
+# In each window, we take the highest value in the same range of lags as before; periodicity is the
+# mean of these values over all windows. **RMS variability** does not depend on a beat: it is the
+# standard deviation of the level over frames of 50 ms. RMS variability is low for dense, continuous
+# sound, and high for strokes separated by silence.
 
 # %% tags=["needs-audio"]
 slow = onsets[: len(onsets) // 4 * 4].reshape(-1, 4).mean(axis=1)  # 20 ms
@@ -185,10 +186,11 @@ np.testing.assert_allclose(values.astype(float), by_hand, rtol=1e-5, atol=1e-6)
 # %% [markdown]
 # ## Thirty-two formulas
 #
-# The first sixteen descriptors are those of {cite:t}`stupacher2016`; {cite:t}`marmoret2026` use the same
-# descriptors as their baseline. These sixteen describe the clarity of the pulse, and the level and its
-# changes in the whole spectrum and in ten bands, most of which are one octave wide {cite}`alluri2010`.
-# None of the sixteen uses bar positions. The function `descriptor_table` lists all formulas:
+# The first sixteen descriptors are those of {cite:t}`stupacher2016`; {cite:t}`marmoret2026` use them
+# as their baseline. They describe the clarity of the pulse as well as the level and its changes, both
+# in the whole spectrum and in ten bands, most of which are one octave wide {cite}`alluri2010`. None
+# of them uses the position of events within the bar. The function `descriptor_table` lists all
+# formulas:
 
 # %%
 cards = descriptors.descriptor_table()
@@ -205,18 +207,19 @@ show_table(
 )
 
 # %% [markdown]
-# Most of the descriptors of rhythm use an estimate of the beat. These descriptors place a grid of
-# sixteenth notes on the onset curve, and describe the events on and off the grid. An error in the
-# estimated beat affects all descriptors that use the grid.
+# Most of the rhythm descriptors use an estimate of the beat. To compute them, a grid of sixteenth
+# notes is placed on the onset curve; they then describe the events on and off this grid. An error in
+# the estimated beat affects all descriptors that use the grid.
 
 # %% tags=["hide-input"]
 show_table(rhythm, "descriptor-rhythm", "Descriptors of rhythm.")
 
 # %% [markdown]
-# In {numref}`tab-descriptor-rhythm`, $r(P)$ is the autocorrelation of the onset curve at the lag $P$, in
-# seconds. If several tempi are plausible, the one nearest to 120 beats per minute ($P$ = 0.5 s) is
-# preferred; $\log_2$ measures the distance in octaves. In a *swung grid*, the second sixteenth of each
-# pair is delayed by its average delay in the song, so that swing does not count as microtiming.
+# In {numref}`tab-descriptor-rhythm`, $r(P)$ is the autocorrelation of the onset curve at the lag $P$,
+# in seconds. If several tempi are plausible, the one nearest to 120 beats per minute ($P$ = 0.5 s) is
+# preferred, where distance is measured in octaves ($\log_2$). In a *swung grid*, the second sixteenth
+# note of each pair is shifted by its average delay in the song, so that swing does not count as
+# microtiming.
 #
 # We compute all descriptors for every song of the study. The result is a table with one row per song
 # and one column per descriptor: the *features* of a regression.
@@ -236,16 +239,16 @@ report_texts(unknown=join_words(words.drop(titles.index)))
 
 # %% [markdown]
 # The table contains {glue:text}`n_features` numbers for each of {glue:text}`n_songs` songs by
-# {glue:text}`n_artists` artists. Descriptors that are missing for some songs, or that have the same
-# value for all songs, are excluded: {glue:text}`unknown`. (A song with too few strokes between the
-# eighth notes, for instance, has no swing ratio. If missing values were replaced by the mean over all
-# songs, the test songs would influence training.)
+# {glue:text}`n_artists` artists. The following descriptors are excluded, because they are missing for
+# some songs or have the same value for all songs: {glue:text}`unknown`. (For instance, a song with
+# too few strokes between the eighth notes has no swing ratio. We do not replace missing values by the
+# mean over all songs, because the test songs would then influence training.)
 
 # %% [markdown] tags=["needs-audio"]
 # ### Hear the extremes
 #
-# Be suspicious of a descriptor that you cannot hear. For each of two descriptors, the players below
-# contain the songs with the lowest and the highest value.
+# Be wary of a descriptor if you cannot hear what it measures. For two descriptors, the players below
+# let you hear the songs with the lowest and the highest value.
 
 # %% tags=["needs-audio"]
 sounds = {}
@@ -258,11 +261,11 @@ for name in ("event_density", "syncopation"):
 audio_player(sounds)
 
 # %% [markdown] tags=["needs-styles"]
-# ## Styles differ
+# ## How much do descriptors differ between styles?
 #
-# How much of a descriptor's variance is due to differences between styles? We subtract each style's
-# mean from the values of its songs, and compute how much variance remains.
-# {numref}`fig-descriptor-distributions` shows some of the descriptors.
+# How much of a descriptor's variance is due to differences between styles? To find out, we subtract
+# each style's mean from the values of its songs and compute how much variance remains.
+# {numref}`fig-descriptor-distributions` shows the distributions of some descriptors by style.
 
 # %% tags=["needs-styles"]
 centred = features - features.groupby(styles).transform("mean")
@@ -275,7 +278,7 @@ show_figure(
     "descriptor-distributions",
     f"Descriptors of {len(songs)} songs by style, with quartiles. Level and flux are relative to "
     "full scale.",
-    "Panels of box plots, one per descriptor; in most, the styles' boxes are shifted but overlap.",
+    "Panels of box plots, one per descriptor; in most panels, the boxes of the styles are shifted relative to one another but overlap.",
     table=songs[["track_id", "style", *portrait]],
 )
 report_texts(styled=words[share.index[0]])
@@ -283,17 +286,18 @@ report_percentages({"styled_share": share.iloc[0], "median_share": share.median(
 
 # %% [markdown] tags=["needs-styles"]
 # The descriptor that depends most on style is {glue:text}`styled`: {glue:text}`styled_share` of its
-# variance is due to differences between styles. The median of this share over all descriptors is
-# {glue:text}`median_share`. If one style is rated higher than another, everything that is typical of
-# this style correlates with the ratings, whether or not it affects them.
+# variance is due to differences between styles. Over all descriptors, the median share is
+# {glue:text}`median_share`. If one style is rated higher than another, any property that is typical
+# of the higher-rated style correlates with the ratings, whether or not it affects them.
 #
 # ## What correlates with the ratings?
 
 # %% [markdown]
-# Songs by one artist often share a drummer and a producer, for instance. Such songs are not independent
-# pieces of evidence, and an interval that treats them as independent is too narrow. Our intervals come
-# from resampling whole artists with replacement. Among thirty correlations, some would be “significant”
-# by chance; the p-values are therefore corrected by the method of {cite:t}`holm1979`.
+# Songs by the same artist often have much in common, for instance a drummer and a producer. They are
+# therefore not independent pieces of evidence, and an interval that treats them as independent is too
+# narrow. We therefore compute intervals by resampling whole artists with replacement. Among thirty
+# correlations, some can be expected to be “significant” by chance; we therefore correct the p-values
+# with the method of {cite:t}`holm1979`.
 
 # %%
 rating = data.song_means(target)
@@ -302,10 +306,10 @@ overall = probe.correlate(features, rating, artists, **boot)
 clear = clear_rows(overall).sort_values("p")  # p < .05 after the correction
 
 # %% [markdown]
-# {numref}`fig-classical` compares our correlations with published correlations: {cite:t}`stupacher2014`
-# correlated the same descriptors with the groove ratings of 80 clips. The authors report no intervals,
-# but we can compute intervals from the correlations and the number of clips. ({cite:t}`stupacher2016`
-# analysed these data further.)
+# {numref}`fig-classical` compares our correlations with published ones: {cite:t}`stupacher2014`
+# correlated the same descriptors with the groove ratings of 80 clips. The authors report no
+# intervals, but we can compute intervals from the correlations and the number of clips.
+# ({cite:t}`stupacher2016` analysed these data further.)
 
 # %%
 published = descriptors.published_correlations()
@@ -321,7 +325,7 @@ r_axis = f"Correlation with “{target}”"
 show_figure(
     figures.plot_forest(both, y="descriptor", hue="source", xlabel=r_axis),
     "classical",
-    f"Pearson correlations of descriptors with ratings, over {len(songs)} songs and as published, "
+    f"Pearson correlations of descriptors with ratings, in this study ({len(songs)} songs) and as published, "
     "with 95% intervals that are not corrected for multiple comparisons.",
     "Forest plot with sixteen rows: correlations in this study lie on both sides of zero, published "
     "correlations between .2 and .6.",
@@ -335,14 +339,14 @@ report_texts(target=target, top=words[top["feature"]], sure=strongest)
 
 # %% [markdown]
 # For “{glue:text}`target`”, {glue:text}`n_plain` of the {glue:text}`n_features` descriptors have p <
-# .05 without correction, and {glue:text}`n_sure` have p < .05 after Holm's correction. After
-# correction, these descriptors still correlate significantly with the ratings (at most five are
-# named): {glue:text}`sure`. The descriptor that correlates most strongly with the ratings is
+# .05 without correction, and {glue:text}`n_sure` have p < .05 after Holm's correction. The following
+# descriptors still correlate significantly with the ratings after correction (at most five are
+# listed): {glue:text}`sure`. The descriptor that correlates most strongly with the ratings is
 # {glue:text}`top`: {glue:text}`top_r_full`. (The interval comes from resampling artists; n is the
 # number of songs.)
 #
-# How many of our correlations have the same sign as the published correlations, and how many of our
-# intervals lie entirely on the other side of zero?
+# How many of our correlations have the same sign as the published ones, and how many of our intervals
+# lie entirely on the opposite side of zero from the published value?
 
 # %%
 shared = overall.set_index("feature").reindex(published.index).dropna()
@@ -355,19 +359,19 @@ report_texts(opposite=join_words(words[opposite.index]))
 
 # %% [markdown]
 # Of the {glue:text}`n_published` descriptors with a published correlation, {glue:text}`n_agree` have
-# a correlation with the same sign here. If the signs were random, about half of them would agree with
-# the published signs. An interval that lies entirely on the other side of zero contradicts the
-# published correlation; without correction for multiple comparisons, this is the case for:
-# {glue:text}`opposite`. The published values come from the abstract of a paper. If the authors
-# reported only significant correlations, the published values are too large on average.
+# a correlation of the same sign in this study. If our signs were random, about half of them would
+# agree with the published ones. If our interval lies entirely on the opposite side of zero, it
+# contradicts the published correlation. Without correction for multiple comparisons, this happens
+# for: {glue:text}`opposite`. The published values are taken from the abstract of the paper. If the
+# authors reported only significant correlations, the published values are too large on average.
 #
-# We do not expect full agreement with the published correlations. The published study used different
-# songs and other listeners. A descriptor that hardly varies between the songs of a study cannot
-# correlate clearly with their ratings.
+# We do not expect full agreement with the published correlations, because that study used different
+# songs and different listeners. Moreover, a descriptor that hardly varies between the songs of a
+# study cannot correlate clearly with the ratings.
 
 # %% [markdown] tags=["needs-styles"]
-# {numref}`fig-descriptor-within` shows the correlations within styles. From the descriptors and the
-# rating of each song, we subtract the means of its style, which removes differences between styles.
+# {numref}`fig-descriptor-within` shows the correlations within styles. We subtract the style means
+# from each song's descriptors and rating, which removes differences between styles.
 
 # %% tags=["needs-styles"]
 within = probe.correlate(features, rating, artists, styles, **boot)
@@ -390,20 +394,20 @@ show_figure(
 report_counts(n_smaller=smaller.sum(), n_sure_within=len(clear_rows(within)))
 
 # %% [markdown] tags=["needs-styles"]
-# Within styles, {glue:text}`n_smaller` of the {glue:text}`n_features` correlations are weaker than over
-# all songs, and {glue:text}`n_sure_within` differ clearly from zero after correction. Descriptors are
-# tested one at a time here; {doc}`07-objections` tests how well all descriptors together predict the
-# ratings within styles.
+# Within styles, {glue:text}`n_smaller` of the {glue:text}`n_features` correlations are weaker than
+# over all songs, and {glue:text}`n_sure_within` differ clearly from zero after correction. Here,
+# descriptors are tested one at a time; {doc}`07-objections` tests how well all descriptors together
+# predict the ratings within styles.
 
 # %% [markdown]
 # ## Descriptors are correlated
 #
 # Thirty descriptors are not thirty independent measurements. Flux in one band rises with flux in the
 # whole spectrum, and both rise with the level ({numref}`fig-collinear`). Two numbers measure this
-# redundancy. With the eigenvalues $\lambda$ of the correlation matrix $R$, the effective number of
-# dimensions is $(\sum \lambda)^2 / \sum \lambda^2$. The *variance inflation factor* of descriptor $j$
-# is $(R^{-1})_{jj}$, the factor by which correlations with the other descriptors increase the variance
-# of the coefficient of descriptor $j$ in a joint regression.
+# redundancy. The first is the effective number of dimensions, $(\sum \lambda)^2 / \sum \lambda^2$,
+# where $\lambda$ are the eigenvalues of the correlation matrix $R$. The second is the *variance
+# inflation factor* of descriptor $j$, $(R^{-1})_{jj}$: the factor by which its correlations with the
+# other descriptors increase the variance of its coefficient in a joint regression.
 
 # %%
 matrix = features.rename(columns=titles).corr()
@@ -424,13 +428,13 @@ report_counts(n_inflated=(inflation > 10).sum())
 
 # %% [markdown]
 # According to the eigenvalues, the {glue:text}`n_features` descriptors span about
-# {glue:text}`n_effective` independent dimensions. Of these descriptors, {glue:text}`n_inflated` have a
-# variance inflation factor above 10: in a joint regression, the standard errors of their coefficients
-# are more than three times as large as they would be if the descriptors were uncorrelated. Individual
-# coefficients of such a regression cannot be interpreted, and neither can their signs. The useful
-# question is how well the descriptors together *predict* the ratings.
+# {glue:text}`n_effective` independent dimensions. Of these descriptors, {glue:text}`n_inflated` have
+# a variance inflation factor above 10, that is, in a joint regression, the standard errors of their
+# coefficients are more than three times as large as they would be if the descriptors were
+# uncorrelated. Individual coefficients of such a regression cannot be interpreted, and neither can
+# their signs. The useful question is how well the descriptors together *predict* the ratings.
 #
-# ## How well do they predict?
+# ## How well do descriptors predict the ratings?
 #
 # **Ridge regression** predicts the rating from all descriptors together. With the standardised
 # descriptors $Z$ of the training songs (songs × descriptors) and their ratings $\mathbf{y}$, the
@@ -440,8 +444,8 @@ report_counts(n_inflated=(inflation > 10).sum())
 #
 # The penalty $\alpha$ keeps the weights of correlated descriptors small. We test the weights on songs
 # that were not used to fit them: the songs are divided into four folds, each fold is predicted by a
-# regression on the other three, and all songs by an artist are in the same fold. Such folds are created
-# by scikit-learn's `GroupKFold`.
+# regression fitted to the other three, and all songs by the same artist are in the same fold. Such
+# folds are created by scikit-learn's `GroupKFold`.
 
 # %%
 model = make_pipeline(StandardScaler(), Ridge(alpha=100))
@@ -449,21 +453,21 @@ split = {"groups": artists, "cv": GroupKFold(4)}
 predicted = cross_val_predict(model, features, rating, **split)
 
 # %% [markdown]
-# The score is the out-of-fold R², which compares the squared errors of the predictions with those of
-# always predicting the mean:
+# The score is the out-of-fold R², which compares the squared errors of the predictions with those
+# that we would make by always predicting the mean:
 #
 # $$ R^2 = 1 - \frac{\sum_i (y_i - \hat y_i)^2}{\sum_i (y_i - \bar y)^2} $$
 #
-# An R² of 1 means that the predictions are perfect, an R² of 0 that they are as good as the mean, and a
-# negative R² that they are worse than the mean.
+# An R² of 1 means that the predictions are perfect, an R² of 0 that they are no better than always
+# predicting the mean, and a negative R² that they are worse.
 
 # %%
 errors = ((rating - predicted) ** 2).sum()
 r2 = 1 - errors / ((rating - rating.mean()) ** 2).sum()
 
 # %% [markdown]
-# With the same folds and the same penalty, and without clipping the features or repeating the folds,
-# our `nested_ridge` gives the same predictions to within $10^{-8}$:
+# Our `nested_ridge` can also clip the features and repeat the division into folds. Without these two
+# steps, and with the same folds and penalty, it gives the same predictions to within $10^{-8}$:
 
 # %%
 folds = np.empty(len(songs), dtype=int)
@@ -477,10 +481,11 @@ np.testing.assert_allclose(nested.predicted[0, :, 0], predicted, atol=1e-8)
 
 # %% [markdown]
 # With the arbitrary penalty $\alpha = 100$, R² is {glue:text}`plain_r2`. From here on, `nested_ridge`
-# chooses the penalty by cross-validation *inside* the training songs, balances the styles across folds,
-# and repeats the division into folds ({doc}`06-probing` explains each step). We compare ridge
-# regression on the sixteen classical descriptors, ridge regression on all descriptors, and boosted
-# trees. Trees can represent an optimum and interactions between descriptors; a linear model cannot.
+# chooses the penalty by cross-validation *inside* the training songs, balances the styles across
+# folds, and repeats the cross-validation with several random divisions into folds ({doc}`06-probing`
+# explains each step). We compare ridge regression on the sixteen classical descriptors, ridge
+# regression on all descriptors, and boosted trees. Trees can represent relations with an optimum and
+# interactions between descriptors; a linear model cannot.
 
 # %%
 baseline = [name for name in descriptors.BASELINE if name in features]
@@ -500,9 +505,9 @@ results = {
 scores = summaries.score_table(results, **boot)
 
 # %% [markdown]
-# Two differences are of interest: between the descriptors and style alone, and between the trees and
-# ridge regression. Both models of a pair are tested on the same songs, so we resample the difference
-# between their scores directly:
+# Two comparisons are of interest: descriptors with style alone (the prediction is the mean rating of
+# the song's style), and trees with ridge regression. In each comparison, both models are tested on
+# the same songs, so we resample the difference between their scores directly:
 
 # %%
 pairs = [("ridge, all", "style alone"), ("trees, all", "ridge, all")]
@@ -513,8 +518,7 @@ bands = summaries.ceiling_bands(chapter.find_table("ceilings"), [target])
 show_figure(
     figures.plot_scores(summaries.mark_test_only(scores), bands=bands),
     "descriptor-scores",
-    f"Out-of-fold R² on {len(songs)} songs, with 95% intervals over artists. “Test songs only”: the "
-    "interval ignores chance in the choice of training songs and is too narrow. Shaded: the noise "
+    f"Out-of-fold R² on {len(songs)} songs, with 95% intervals over artists. “Test songs only”: the interval ignores the random choice of training songs and is therefore too narrow. Shaded: the noise "
     "ceiling, if known.",
     "Forest plot: style alone and three models that use descriptors, with wide, overlapping intervals.",
     table=scores,
@@ -528,31 +532,30 @@ report_texts(
     style_verdict=describe_difference(leads.loc["over_style"], "style alone"),
     trees_verdict=pick_verdict(
         leads.loc["trees_lead"],
-        "Curves and interactions may help, but a correct, wider interval could include zero.",
+        "Allowing for curves and interactions may help, but a correct, wider interval could include zero.",
         "Trees may be worse, but a correct, wider interval could include zero.",
-        "These songs are too few to decide whether trees are better.",
+        "There are too few songs to decide whether trees are better.",
     ),
 )
 
 # %% [markdown]
 # Ridge regression on all descriptors reaches an R² of {glue:text}`ridge_r2_full` for
-# “{glue:text}`target`”; ridge regression on the sixteen classical descriptors reaches
-# {glue:text}`classical_r2_full`. Predicting the rating of each song by the mean rating of its style
-# gives an R² of {glue:text}`style_r2_full`. The R² with all descriptors minus the R² with style alone is
-# {glue:text}`over_style_full`: the descriptors are {glue:text}`style_verdict`. The trees reach an R² of
-# {glue:text}`trees_r2_full`; the R² of the trees minus the R² of ridge regression on all descriptors is
-# {glue:text}`trees_lead_full`. {glue:text}`trees_verdict`
+# “{glue:text}`target`”; on the sixteen classical descriptors alone, ridge regression reaches
+# {glue:text}`classical_r2_full`. Predicting each song's rating as the mean rating of its style gives
+# an R² of {glue:text}`style_r2_full`. The difference in R² (all descriptors minus style alone) is
+# {glue:text}`over_style_full`: as predictors, the descriptors are {glue:text}`style_verdict`. The
+# trees reach an R² of {glue:text}`trees_r2_full`; the difference in R² (trees minus ridge regression
+# on all descriptors) is {glue:text}`trees_lead_full`. {glue:text}`trees_verdict`
 #
 # The intervals for style alone and for ridge regression come from resampling the artists of both
-# training and test songs. For trees, resampling the training songs would require many more fits, so only
-# the test songs are resampled. Such an interval is too narrow: in simulations, it contained the true R²
-# in 65–85% of cases instead of 95%. The R² of the trees in {numref}`fig-descriptor-scores`, and the
-# difference in R² between the trees and ridge regression, are therefore less certain than the intervals
-# suggest.
+# training and test songs. For trees, resampling the training songs would require many more fits, so
+# only the test songs are resampled. Such intervals are too narrow: in simulations, they contained the
+# true R² in 65–85% of cases instead of the nominal 95%. The R² of the trees in
+# {numref}`fig-descriptor-scores`, and the difference in R² between the trees and ridge regression,
+# are therefore less certain than the intervals suggest.
 
 # %% [markdown] tags=["needs-simulation"]
-# ### Two questions without an acoustic cause
-#
+# ### Two control questions
 # Would the descriptors seem to predict the answers to *any* question? The simulation has two control
 # questions ({doc}`01-listeners-and-tracks`). The answers to the “placebo” question are unrelated to
 # all descriptors, and the answers to the “style only” question depend on nothing but the style.
@@ -581,42 +584,41 @@ above_zero = controls.index[controls["ridge: low"] > 0]
 show_table(
     controls.rename_axis("question"),
     "controls",
-    f"Number of descriptors (of {features.shape[1]}) that correlate clearly within styles; out-of-fold "
-    "R² of ridge regression on all descriptors and of style alone, with the lower ends of their "
-    "95% intervals.",
+    f"Number of descriptors (of {features.shape[1]}) that correlate clearly with the answers within styles; out-of-fold R² of ridge regression on all descriptors and of style alone, with the lower limits of the 95% intervals.",
 )
 report_texts(controls=join_words(f"“{question}”" for question in above_zero))
 
 # %% [markdown] tags=["needs-simulation"]
-# The whole interval of the R² of ridge regression lies above 0 for the following questions:
-# {glue:text}`controls`. The descriptors can predict the answers to the “style only” question if they
-# identify the style, but not otherwise, because nothing else affects these answers. An R² above 0 is
-# therefore not yet evidence that listeners respond to a descriptor; a correlation *within* styles is
-# better evidence.
+# For the following questions, the interval for the R² of ridge regression lies entirely above 0:
+# {glue:text}`controls`. The descriptors can predict the answers to the “style only” question only in
+# so far as they identify the style, because nothing else affects these answers. An R² above 0 is
+# therefore not in itself evidence that listeners respond to a descriptor; a correlation *within*
+# styles is better evidence.
 
 # %% [markdown] tags=["needs-audio"]
 # ## An inverted U?
 #
-# {cite:t}`witek2014` found an inverted U with funk drum breaks: breaks with medium syncopation were
-# rated higher than breaks with low or high syncopation. With other drum patterns, {cite:t}`senn2018`
-# found almost no relation between syncopation and ratings. {numref}`fig-inverted-u` shows two estimates
-# of the relation between syncopation and ratings for our songs. The partial dependence
-# {cite}`friedman2001` of the trees is the mean prediction when the syncopation of every song is set to
-# one value and everything else is kept as it is. The parabola is fitted to the square root of
-# syncopation, with event density and low-frequency energy held constant. Different descriptors are held
-# constant for the trees and for the parabola, so the two curves need not agree.
+# {cite:t}`witek2014` found an inverted U for funk drum breaks: breaks with medium syncopation were
+# rated higher than breaks with low or high syncopation. For other drum patterns, {cite:t}`senn2018`
+# found almost no relation between syncopation and ratings. {numref}`fig-inverted-u` shows two
+# estimates of the relation between syncopation and ratings for our songs. The partial dependence
+# {cite}`friedman2001` of the trees is the mean prediction when the syncopation of every song is set
+# to the same value and all other descriptors are left unchanged. The second estimate is a parabola in
+# the square root of syncopation, fitted with event density and low-frequency energy held constant.
+# Different descriptors are held constant for the trees and for the parabola, so the two curves need
+# not agree.
 #
-# A negative coefficient of a squared term does not prove an inverted U, because such a coefficient also
-# occurs if the curve merely flattens. The two-lines test {cite}`simonsohn2018` fits one line below and
-# one line above a break point. An inverted U requires a clearly positive slope below the break point and
-# a clearly negative slope above it. The break point is estimated from the data: it lies near the extreme
-# of a fitted smooth curve, and is placed so that more songs lie on the side where the evidence for a
-# slope is weaker.
+# A negative coefficient of the squared term does not prove an inverted U, because it also arises if
+# the curve merely flattens. The two-lines test {cite}`simonsohn2018` fits one line below and one line
+# above a break point. An inverted U requires a clearly positive slope below the break point and a
+# clearly negative slope above it. The break point is estimated from the data: it lies near the
+# turning point of a fitted smooth curve, and is shifted so that more songs fall on the side where the
+# evidence for a slope is weaker.
 #
-# The result may depend on the other variables in the regression. Songs with much syncopation may also
-# have many events, be fast, or belong to one style, and the data do not show what should be held
-# constant. We therefore repeat the test with several sets of covariates, and report a shape only if all
-# tests agree.
+# The result may depend on the other variables in the regression. Highly syncopated songs may also
+# have many events or a fast tempo, or mostly belong to one style, and the data do not tell us which
+# of these variables should be held constant. We therefore repeat the test with several sets of
+# covariates, and report a shape only if all tests agree.
 
 # %% tags=["needs-audio"]
 syncopation = table["syncopation"].dropna()
@@ -654,8 +656,8 @@ break_at = lines["break_at"].iloc[0]
 beyond = tracks.loc[x > break_at, "style"].value_counts()
 
 # %% [markdown] tags=["needs-audio"]
-# How often does the two-lines test find an inverted U that does not exist? For the same songs, we
-# simulate ratings that rise with syncopation up to a plateau and do not fall after it.
+# How often does the two-lines test find an inverted U where there is none? To find out, we simulate
+# ratings for the same songs that rise with syncopation up to a plateau and do not fall after it.
 
 # %% tags=["needs-audio"]
 bands, band = np.unique(artist, return_inverse=True)
@@ -673,10 +675,11 @@ def finds_hump(run):
 false_humps = np.mean([finds_hump(run) for run in range(n_plateaus)])
 
 # %% [markdown] tags=["needs-simulation"]
-# In the simulation, the true curve is known. The function `fixed_effects` returns the simulated effects
-# on “{glue:text}`target`”. For groove, the unit of an effect is one point of the groove score, which
-# corresponds to 24 points of the scale from 1 to 100 ({doc}`demo-study`). The effect of syncopation is
-# a quadratic function of its standardised square root, $z$.
+# The ratings of the demo study are themselves simulated, so the true curve is known. The function
+# `fixed_effects` returns the simulated effects on “{glue:text}`target`”. Effects on groove are given
+# in points of the groove score; one point corresponds to 24 points of the scale from 1 to 100
+# ({doc}`demo-study`). The effect of syncopation is a quadratic function of $z$, the standardised
+# square root of syncopation.
 
 # %% tags=["needs-simulation"]
 from groove_utils.synth.questionnaire import fixed_effects
@@ -714,9 +717,7 @@ shapes = summaries.shape_table(tests, fmt)
 show_table(
     shapes,
     "two-lines",
-    "The two-lines test with each set of covariates: slopes below and above the break point, in points "
-    f"of “{target}” per unit of √syncopation, with 95% intervals over bands, and the numbers of songs "
-    "and bands above the break point. The intervals take the break point as given and are therefore "
+    "The two-lines test with each set of covariates: slopes below and above the break point, in points of “{target}” per unit of √syncopation, with 95% intervals over artists, and the numbers of songs and artists above the break point. The intervals take the break point as given and are therefore "
     "too narrow.",
 )
 report_effects(lines, "n_artists", prefix="slope_", fmt=fmt)
@@ -740,24 +741,24 @@ report_texts(
 # %% [markdown] tags=["needs-audio"]
 # With event density and low-frequency energy held constant, the break point lies at a syncopation of
 # {glue:text}`break_at`. The slope with respect to the square root of syncopation is
-# {glue:text}`slope_below_full` below the break point and {glue:text}`slope_above_full` above it (n
-# counts bands). The test finds an inverted U with {glue:text}`n_humps` of the {glue:text}`n_sets` sets
-# of covariates in {numref}`tab-two-lines`. {glue:text}`u_verdict`
+# {glue:text}`slope_below_full` below the break point and {glue:text}`slope_above_full` above it (n is
+# the number of artists). The test finds an inverted U with {glue:text}`n_humps` of the
+# {glue:text}`n_sets` sets of covariates in {numref}`tab-two-lines`. {glue:text}`u_verdict`
 #
 # Three more results matter here. First, {glue:text}`n_beyond` songs by {glue:text}`bands_beyond`
-# bands lie above the break point (by style: {glue:text}`style_beyond`). If most of these songs belong
-# to one style, the effect of syncopation can hardly be separated from that of the style. Second, the
-# test mistakes a plateau for an inverted U in {glue:text}`false_humps` of the simulations. Third, the
-# coefficient of the parabola's squared term is {glue:text}`bend_verdict`: {glue:text}`bend_full`
-# points per squared standard deviation.
+# artists lie above the break point (by style: {glue:text}`style_beyond`). If most of these songs
+# belong to one style, the effect of syncopation can hardly be separated from that of the style.
+# Second, the test mistakes a plateau for an inverted U in {glue:text}`false_humps` of the
+# simulations. Third, the coefficient of the parabola's squared term is {glue:text}`bend_verdict`:
+# {glue:text}`bend_full` points per squared standard deviation.
 #
-# Trees that are trained on few songs use only the descriptors that help most. A flat partial dependence
+# Trees trained on only a few songs use only the descriptors that help most. A flat partial dependence
 # therefore shows only that the trees ignored syncopation.
 
 # %% [markdown] tags=["needs-simulation"]
 # How close do the estimates come to the true curve? The top of the true curve is the point where its
 # slope is zero. To find the true slope above the break point, we fit the same two lines to the true
-# effects of the songs' syncopation instead of to the songs' ratings.
+# effects of the songs' syncopation instead of to their ratings.
 
 # %% tags=["needs-simulation"]
 top = centre - unit * true["syncopation_z"] / (2 * true["syncopation_z2"])
@@ -785,26 +786,26 @@ report_texts(
 )
 
 # %% [markdown] tags=["needs-simulation"]
-# In the simulation, an inverted U *is* among the known effects; its top is at a syncopation of
-# {glue:text}`true_peak`. A test that fails to find this inverted U is therefore no evidence that there
-# is none. The estimated break point is at {glue:text}`break_at` and the top of the parabola at
-# {glue:text}`peak`; the true curve lies inside the parabola's band at {glue:text}`points_inside` of the
-# {glue:text}`n_points` plotted points. Above the break point, the line through the true effects has a
-# slope of {glue:text}`true_slope_above`. The slope of the line through the ratings,
-# {glue:text}`slope_above_full`, {glue:text}`slope_word`.
+# In the demo study, an inverted U *is* among the simulated effects; its top is at a syncopation of
+# {glue:text}`true_peak`. If a test fails to find this inverted U, this is therefore not evidence that
+# there is none. The estimated break point is at {glue:text}`break_at` and the top of the parabola at
+# {glue:text}`peak`; the true curve lies inside the parabola's 95% interval at
+# {glue:text}`points_inside` of the {glue:text}`n_points` plotted points. Above the break point, the
+# line fitted to the true effects has a slope of {glue:text}`true_slope_above`. The slope of the line
+# fitted to the ratings, {glue:text}`slope_above_full`, {glue:text}`slope_word`.
 #
 # A single study cannot show how often a test misses an effect. {doc}`demo-study` counts missed
-# effects over many simulated studies, but only for the squared term with the exact values of
-# syncopation, not for the two-lines test. Syncopation measured from audio differs from syncopation
-# computed from the score, especially for highly syncopated songs, and this error changes the shape of
-# the curve.
+# effects over many simulated studies, but only for a test of the squared term that uses the exact
+# values of syncopation, and not for the two-lines test. Syncopation measured from audio differs from
+# syncopation computed from the score, especially for highly syncopated songs, and this error changes
+# the shape of the curve.
 #
 # ## Can the estimates be trusted?
 #
-# The demo's songs were rendered from scores, so the true values of some descriptors are known. Each dot
-# in {numref}`fig-descriptor-estimates` is a song; a dot on the line is a correct estimate. Bars join
-# the estimates from the two halves of a song; bars that are too long are cut off at the edge of the
-# plot. A long bar means that the estimate varies within the song.
+# The demo's songs were rendered from scores, so the true values of some descriptors are known. Each
+# dot in {numref}`fig-descriptor-estimates` is a song; a dot on the diagonal line is a correct
+# estimate. Bars join the estimates from the two halves of a song; bars that would extend beyond the
+# plot are cut off at its edge. A long bar means that the estimate varies within the song.
 
 # %% tags=["needs-simulation"]
 pairs = {
@@ -891,30 +892,31 @@ report_texts(
 
 # %% [markdown] tags=["needs-simulation"]
 # For {glue:text}`tempo_right` of the {glue:text}`n_songs` songs, the estimated tempo is within 4% of
-# the true tempo. (Number of songs for which it is off by an octave, that is, by a factor of two:
+# the true tempo. (Songs for which it is off by an octave, that is, by a factor of two:
 # {glue:text}`tempo_octave`.) The correlation between estimated and true tempo is
-# {glue:text}`tempo_r_full`. “{glue:text}`weakest`” has the largest error, in standard deviations of
-# the true values, and its error is largest in {glue:text}`weakest_style`; over all songs, its
-# estimates correlate with the true values at r = {glue:text}`weakest_r_full`. “{glue:text}`drifting`”
-# has the largest bias; a positive bias means that the estimates are too high.
+# {glue:text}`tempo_r_full`. “{glue:text}`weakest`” has the largest error (in standard deviations of
+# the true values); this error is largest in {glue:text}`weakest_style`; over all songs, its estimates
+# correlate with the true values at r = {glue:text}`weakest_r_full`. “{glue:text}`drifting`” has the
+# largest bias; a positive bias means that the estimates are too high.
 #
-# {numref}`fig-descriptor-estimates` shows two kinds of error. If the bar of a dot is *long*, a longer
-# excerpt would help: a short excerpt contains too few strokes to estimate the spread of timing or the
-# swing ratio. If a dot is far from the line and its bar is *short*, the estimates from both halves
-# are wrong in the same way, and a longer excerpt would not help. Possible causes of such errors are
+# {numref}`fig-descriptor-estimates` shows two kinds of error. If the bar through a dot is *long*, a
+# longer excerpt would help: a short excerpt contains too few strokes to estimate the spread of timing
+# or the swing ratio. If a dot is far from the line and its bar is *short*, the estimates from the two
+# halves share the same error, and a longer excerpt would not help. Possible causes of such errors are
 # strokes masked by a loud chord, a grid that is half a beat off, and swing mistaken for late playing.
 # Errors in a descriptor reduce its correlation with the ratings. A weak correlation may therefore be
-# due to the formula and not to the listeners.
+# due to errors of the formula rather than to the listeners' responses.
 
 # %% [markdown] tags=["needs-simulation"]
 # ### Would a trained beat tracker do better?
 #
-# An error in the beat affects most descriptors of rhythm. The network BeatNet {cite:p}`heydari2021` was
-# trained on music with annotated beats. At each moment, the network estimates the probability of a beat.
-# We use the curve of these probabilities in place of the onset curve, and track the beats as before;
-# BeatNet's own decoder is not used. We compare these beats with those found by librosa's tracker at its
-# default settings {cite:p}`ellis2007`, and with those of the grid that the descriptors use. The true
-# time of a beat is the median onset time of the notes that the score places on the beat.
+# An error in the estimated beat affects most rhythm descriptors. BeatNet {cite:p}`heydari2021` is a
+# network that was trained on music with annotated beats. At each moment, it estimates the probability
+# of a beat. We replace the onset curve by the curve of these probabilities and find the beats in the
+# same way as with the onset curve; BeatNet's own decoder is not used. We compare these beats with
+# those found by librosa's tracker with its default settings {cite:p}`ellis2007`, and with those of
+# the grid that the descriptors use. The true time of a beat is the median onset time of the notes
+# that the score places on the beat.
 
 # %% tags=["needs-simulation"]
 from groove_utils.embed.models.beatnet import FRAME_RATE, beat_activations
@@ -970,13 +972,13 @@ verdicts = "better than", "worse than", "not clearly different from"
 report_effects({"beatnet_gain": gain}, len(songs), words=verdicts)
 
 # %% [markdown] tags=["needs-simulation"]
-# The F-measure of the beats from BeatNet's curve minus the F-measure of the beats from the grid is
+# The difference in F-measure (beats from BeatNet's curve minus beats from the grid) is
 # {glue:text}`beatnet_gain_full`: in the simulation, BeatNet's curve is
-# {glue:text}`beatnet_gain_verdict` the grid. We therefore keep the grid, which needs far less
-# computation than a network, unless the network is clearly better. The grid has an advantage here,
-# because it expects a drum pattern that is typical of popular music, and our songs have this pattern.
-# Beats are harder to track in fast songs. The package's weekly tests use eight recorded metal songs
-# with annotated tempi: for some songs of 170 to 190 beats per minute, both the grid and BeatNet's
+# {glue:text}`beatnet_gain_verdict` the grid. Because the grid needs far less computation than a
+# network, we keep it unless the network is clearly better. The grid has an advantage here, because it
+# assumes a drum pattern that is typical of popular music, and our songs follow this pattern. Beats
+# are harder to track in fast songs. The package's weekly tests use eight recorded metal songs with
+# annotated tempi: for some of those with 170 to 190 beats per minute, both the grid and BeatNet's
 # curve give half the annotated tempo, whereas librosa's tracker gives the annotated tempo for all
 # eight songs. We do not test the beat tracker of the package madmom, because its weights may be used
 # only for non-commercial purposes.
@@ -984,13 +986,13 @@ report_effects({"beatnet_gain": gain}, len(songs), words=verdicts)
 # %% [markdown]
 # ## What could be wrong here
 #
-# - **Correlation is not causation.** Low-frequency energy may correlate with ratings because listeners
-#   like bass, or because artists that are liked for other reasons mix the bass loud. To find out which
-#   explanation is right, {cite:t}`stupacher2016` manipulated the sound.
-# - **A correlation measures only linear relations.** If the relation is a perfect inverted U, the
-#   correlation can be zero.
-# - **The formulas involve choices.** Frame lengths and thresholds are those of MIRtoolbox or our own;
-#   other choices would give other values.
+# - **Correlation is not causation.** Low-frequency energy may correlate with ratings because
+#   listeners like bass, or because artists who are liked for other reasons use loud bass in their
+#   mixes. To find out which explanation is right, {cite:t}`stupacher2016` manipulated the sound.
+# - **A correlation measures only linear relations.** Even if the ratings follow an inverted U
+#   perfectly, the correlation can be zero.
+# - **The formulas involve choices.** Frame lengths and thresholds are taken from MIRtoolbox or were
+#   chosen by us; other choices would give other values.
 # - **Partial dependence averages over songs that could not exist.** If descriptors are correlated,
 #   changing one of them and keeping the others fixed can give impossible combinations of values.
 #
@@ -1001,10 +1003,10 @@ report_effects({"beatnet_gain": gain}, len(songs), words=verdicts)
 # ```{exercise} Let the folds leak
 # :label: ex-leak
 #
-# Predict the ratings again, but replace `GroupKFold(4)` by `KFold(4, shuffle=True, random_state=0)`, so
-# that songs by one artist can be in both training and test folds. Call the new predictions `leaky` and
-# their R² `leaky_r2`. Is this R² higher than before? What can the regression use now that it could not
-# use before?
+# Predict the ratings again, but replace `GroupKFold(4)` by `KFold(4, shuffle=True, random_state=0)`,
+# so that songs by the same artist can be in both training and test folds. Call the new predictions
+# `leaky` and their R² `leaky_r2`. Is this R² higher than before? What can the regression use now that
+# it could not use before?
 # ```
 #
 # ```{solution-start} ex-leak
@@ -1020,12 +1022,12 @@ leaky_r2 = 1 - errors / ((rating - rating.mean()) ** 2).sum()
 leaky_r2, r2
 
 # %% [markdown]
-# The leaky R² need not be higher, because a single division into folds is subject to chance. Before you
-# compare the two R² values, repeat the division with several values of `random_state`. A leak is wrong
-# whether or not it raises the score in a single case: the score no longer shows how well the ratings of
-# songs by *new* artists are predicted.
+# The leaky R² need not be higher, because a single division into folds is subject to chance. Before
+# you compare the two R² values, repeat the division with several values of `random_state`. A leak is
+# wrong whether or not it raises the score in a single case, because the score no longer shows how
+# well the ratings of songs by *new* artists are predicted.
 #
-# If songs by one artist resemble each other in sound and in ratings, a leaky split rewards the
+# If songs by the same artist resemble each other in sound and in ratings, a leaky split rewards the
 # regression for recognising the artist. The gain depends on how much of the variance of the ratings
 # lies between artists, and on how many songs each artist has.
 #
@@ -1046,10 +1048,10 @@ assert np.isclose(1 - ((rating - leaky) ** 2).sum() / total, leaky_r2), (
 # ```{exercise} Hear a descriptor
 # :label: ex-hear
 #
-# Which descriptor do you trust? Choose a descriptor that correlates strongly with the ratings. *Within
-# one style*, listen to the songs with the lowest and the highest value of this descriptor. Can you hear
-# what the formula measures? Put the two track ids into `extremes`, and the name of the descriptor into
-# `name`.
+# Which descriptor do you trust? Choose a descriptor that correlates strongly with the ratings.
+# *Within one style*, listen to the songs with the lowest and the highest value of this descriptor.
+# Can you hear what the formula measures? Assign the two track ids to `extremes`, and the name of the
+# descriptor to `name`.
 # ```
 #
 # ```{solution-start} ex-hear
@@ -1065,9 +1067,9 @@ audio_player(dict(zip(labels, map(data.audio_path, extremes))))
 
 # %% [markdown] tags=["needs-audio"]
 # RMS variability is easy to hear: a high value means that there is silence between strokes, and a low
-# value means a wall of sound. Listen to the extremes of `pulse_clarity_attack`, too, and describe what
-# this descriptor measures. Within a style, the descriptor is easier to hear, because the two songs
-# differ less in other respects.
+# value means that the sound is dense and continuous. Also listen to the extremes of
+# `pulse_clarity_attack`, and describe what this descriptor measures. A descriptor is easier to hear
+# within a style, because the two songs then differ less in other respects.
 #
 # ```{solution-end}
 # ```
@@ -1117,9 +1119,10 @@ assert (
 # ```{exercise} Careless intervals
 # :label: ex-careless
 #
-# This is an open question. Correlate the descriptors with the ratings without `artists`, so that each
-# song counts as an independent piece of evidence. How many correlations are clear now? Which of these
-# correlations were not clear before, and which would you expect to disappear in songs by other bands?
+# This is an open question. Correlate the descriptors with the ratings without passing the argument
+# `artists`, so that each song counts as an independent piece of evidence. How many correlations are
+# clear now? Which of these correlations were not clear before, and which would you expect to
+# disappear in songs by other artists?
 # ```
 #
 # ```{solution-start} ex-careless
@@ -1131,9 +1134,9 @@ careless = probe.correlate(features, rating, **boot)
 len(clear_rows(careless)), len(clear_rows(overall))
 
 # %% [markdown]
-# If both the descriptor and the ratings are similar within artists, the intervals are narrower than they
-# should be, and some correlations that look clear would disappear in songs by other bands. For a
-# descriptor that varies as much within artists as between them, the interval changes little.
+# If both the descriptor and the ratings are similar within artists, the intervals are narrower than
+# they should be, and some correlations that look clear would disappear in songs by other artists. For
+# a descriptor that varies as much within artists as between them, the interval changes little.
 #
 # ```{solution-end}
 # ```
@@ -1150,7 +1153,7 @@ len(clear_rows(careless)), len(clear_rows(overall))
 
 # %% [markdown] tags=["needs-simulation"]
 # **True in the simulation**: the estimated tempo is right for {glue:text}`tempo_right` of the songs,
-# and the descriptor with the largest error is “{glue:text}`weakest`”. In the simulation, the effect of
+# and the descriptor with the largest error is “{glue:text}`weakest`”. The simulated effect of
 # syncopation is an inverted U. {glue:text}`u_verdict`
 
 # %% [markdown]

@@ -1,11 +1,11 @@
 # %% [markdown] tags=["needs-audio-or-embeddings"]
-# # What do pretrained models make of a song?
+# # How do pretrained models represent a song?
 #
 # A network that was trained to tag songs, or to transcribe their notes, was never shown a groove
-# rating. Its inner activations may still carry information about musical properties that are related
-# to groove. The activations of a layer, read as a vector, are called an {term}`embedding`. This
-# chapter computes embeddings of our songs with several models, and describes these embeddings before
-# any rating is used.
+# rating. Its internal activations may still carry information about musical properties that are
+# related to groove. The activations of a layer, treated as a vector, are called an {term}`embedding`.
+# This chapter computes embeddings of our songs with several models and describes them before any
+# ratings are used.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
@@ -63,13 +63,13 @@ models = study_models.models_for(data, models)
 #
 # {numref}`tab-models` lists the models used on this page; {doc}`model-cards` lists all models in the
 # book, including the seven models that {cite:t}`marmoret2026` used. Some models run offline, because
-# Python packages contain their weights; five of these models are used if a study has no vectors of its
-# own. The taggers of {cite:t}`pons2019` were trained to predict fifty tags of a song (for genre, mood,
-# instruments and voice): two taggers on the Million Song Dataset (`msd`), and two on MagnaTagATune
-# (`mtt`). The architecture `vgg` stacks small square kernels, as networks for images do; `musicnn` has
-# kernels shaped for music: tall kernels for timbre and long kernels for rhythm. Basic Pitch
-# {cite}`bittner2022` was trained to transcribe notes. {doc}`06-probing` adds networks that were
-# trained to find beats and to predict danceability.
+# their weights are included in Python packages; if a study has no vectors of its own, five of these
+# models are used. The taggers of {cite:t}`pons2019` were trained to predict fifty tags for each song
+# (genre, mood, instruments and voice): two of them on the Million Song Dataset (`msd`), and two on
+# MagnaTagATune (`mtt`). The architecture `vgg` stacks small square kernels, as networks for images
+# do; `musicnn` has kernels designed for music: some are tall (in frequency), for timbre, and others
+# long (in time), for rhythm. Basic Pitch {cite}`bittner2022` was trained to transcribe notes.
+# {doc}`06-probing` adds networks that were trained to find beats and to predict danceability.
 
 # %% tags=["hide-input"]
 columns = ["architecture", "training", "sample_rate", "window", "parameters", "licence"]
@@ -83,15 +83,15 @@ show_table(
 )
 
 # %% [markdown]
-# None of these models was trained on groove or on listeners' ratings. Any features that help to
-# predict the ratings were therefore learnt for another task.
+# None of these models was trained on groove or on listeners' ratings. If features of these models
+# help to predict the ratings, the models learnt them for another task.
 #
 # ## From sound to vector
 #
-# A song is resampled to the model's sample rate and cut into windows. The windows have the length for
-# which the model was designed. Each window is passed through the network. We keep the activations $h$ of
-# a layer and average them over the $W$ windows $x_1, \dots, x_W$ of the song, so a song becomes one
-# vector per layer:
+# A song is resampled to the model's sample rate and cut into windows of the length for which the
+# model was designed. Each window is passed through the network. We keep the activations $h$ of a
+# layer and average them over the $W$ windows $x_1, \dots, x_W$ of the song, which gives one vector
+# per song and layer:
 #
 # $$ \mathbf{v} = \frac{1}{W} \sum_{w=1}^{W} h(x_w) $$
 #
@@ -99,7 +99,7 @@ show_table(
 
 # %% [markdown] tags=["needs-audio"]
 # We compute such a vector by hand, for the first song and the tagger `msd-musicnn`. The tagger takes
-# mono sound at 16 kHz, in windows of about 3 seconds that begin 2.976 s (47,616 samples) apart:
+# mono sound at 16 kHz, in windows of about 3 s, one starting every 2.976 s (47,616 samples):
 
 # %% tags=["needs-audio"]
 y, sr = data.load(data.tracks["track_id"].iloc[0])
@@ -110,9 +110,9 @@ windows = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop]
 windows.shape
 
 # %% [markdown] tags=["needs-audio"]
-# The network is an ordinary PyTorch module. The network first computes a log-mel spectrogram, as in
-# {doc}`02-representations`; convolutions, pooling and two dense layers follow. The network returns the
-# activations of all its layers at once:
+# The network is an ordinary PyTorch module. It first computes a log-mel spectrogram, as in
+# {doc}`02-representations`; convolutions, pooling and two dense layers follow. A single call returns
+# the activations of all layers:
 
 # %% tags=["needs-audio"]
 network = load_model("msd-musicnn").network
@@ -124,9 +124,8 @@ vector.shape
 
 # %% [markdown] tags=["needs-audio"]
 # Our function `embed_audio` computes such vectors with any model, for sounds of any length. The next
-# cell compares the vector computed by hand with the vector from `embed_audio`, for the same windows.
-# The two vectors differ by at most $10^{-4}$ of the largest activation, because of rounding in single
-# precision.
+# cell compares the vector computed by hand with the one from `embed_audio`, for the same windows. The
+# two differ by at most $10^{-4}$ of the largest activation, because of rounding in single precision.
 
 # %% tags=["needs-audio"]
 trimmed = mono[: (len(windows) - 1) * hop + window - 256]  # no padding needed
@@ -135,19 +134,19 @@ rounding = 1e-4 * abs(vector).max()
 np.testing.assert_allclose(ours.mean(axis=0), vector, atol=rounding)
 
 # %% [markdown]
-# The last window of a song is padded with silence. The padding frames are excluded from the mean. In
-# networks that also receive the length of the signal, the padding does not influence other frames.
-# {doc}`model-cards` lists the networks whose windows are padded differently, because other padding was
-# used during their training.
+# The last window of a song is padded with silence, but the padding frames are excluded from the mean.
+# In networks that also receive the length of the signal, the padding does not influence other frames.
+# {doc}`model-cards` lists the networks whose windows are padded differently, because a different kind
+# of padding was used during their training.
 #
-# Some libraries have been known to load random weights instead of trained ones, without a warning.
-# Before a model is used here, its weights and its output for a test signal are therefore compared with
+# Some libraries have been known to load random weights instead of trained ones without any warning.
+# Before we use a model, we therefore compare its weights and its output for a test signal with
 # recorded values.
 #
-# Each model that runs offline has an **untrained twin**: the same architecture with random weights. An
-# untrained network already computes useful features, because it applies convolutions, rectification and
-# pooling to a spectrogram {cite}`choi2017`. The effect of training is the difference between a model and
-# its untrained twin.
+# Each model that runs offline has an **untrained twin**: the same architecture with random weights.
+# Even an untrained network computes useful features, because it applies convolutions, rectification
+# and pooling to a spectrogram {cite}`choi2017`. The effect of training is the difference between a
+# model and its untrained twin.
 
 # %%
 twins = study_models.twins_of(data, models)
@@ -158,8 +157,8 @@ chapter.save_table(facts, "models")
 # %% [markdown] tags=["needs-audio"]
 # ### What an embedding costs
 #
-# {numref}`tab-cost` shows the cost of computing embeddings. The cost was measured on the machine that
-# built this page, without the cache, in a separate process for each model.
+# {numref}`tab-cost` shows the cost of computing embeddings. It was measured on the machine that built
+# this page, without the cache, in a separate process for each model.
 
 # %% tags=["needs-audio"]
 track_ids = data.tracks["track_id"].iloc[:cost_songs]
@@ -179,10 +178,10 @@ show_table(
 # %% [markdown] tags=["needs-audio"]
 # ### The output of a tagger
 #
-# The last layer of a tagger contains probabilities of tags. {numref}`tab-tags` shows the most probable
-# tags of one song of each style, according to the tagger trained on the Million Song Dataset. (This
-# tagger was trained on recordings of bands. The songs of the demo study are played by sampled
-# instruments, which may affect the tags.)
+# The last layer of a tagger gives the probability of each tag. {numref}`tab-tags` shows the most
+# probable tags of one song of each style, according to `msd-musicnn`, which was trained on the
+# Million Song Dataset. (This tagger was trained on recordings of bands, whereas the songs of the demo
+# study are played on sampled instruments, which may affect the tags.)
 
 # %% tags=["needs-audio"]
 from musicnn.configuration import MSD_LABELS
@@ -203,10 +202,10 @@ show_table(
 # %% [markdown]
 # ## Maps of songs
 #
-# A vector of 200 numbers cannot be plotted. A *map* keeps only two directions of the embedding.
-# Principal component analysis (PCA) chooses the directions in which the songs differ most. If the rows
-# of $Z$ are the standardised vectors of all songs, these directions follow from the singular value
-# decomposition
+# A vector of 200 numbers cannot be plotted directly. A *map* therefore keeps only two directions of
+# the embedding. Principal component analysis (PCA) chooses the directions in which the songs differ
+# most. If the rows of $Z$ are the standardised vectors of all songs, the singular value decomposition
+# gives these directions:
 #
 # $$ Z = U \Sigma V^\top, \qquad
 # \text{map} = (\sigma_1 \mathbf{u}_1, \; \sigma_2 \mathbf{u}_2), \qquad
@@ -229,20 +228,20 @@ by_hand = U[:, :2] * sigma[:2]
 variance_share = (sigma[:2] ** 2).sum() / (sigma**2).sum()
 
 # %% [markdown]
-# `song_map` computes the same PCA map, although an axis may point the other way, because the sign of a
-# singular vector is arbitrary.
+# The function `song_map` computes the same PCA map, except that an axis may be reversed, because the
+# sign of a singular vector is arbitrary.
 
 # %%
 pca = similarity.song_map(vectors.astype(float))
 np.testing.assert_allclose(np.abs(pca), np.abs(by_hand), atol=1e-8)
 
 # %% [markdown]
-# A second method, UMAP {cite}`mcinnes2018`, tries to keep each song next to its nearest neighbours; we
-# use the settings of {cite:t}`marmoret2026`. Each dot in {numref}`fig-maps` is a song. In the upper
-# row, the colour shows the style of the song; in the lower row, it shows the mean rating. If a style
-# forms a cloud of its own, the model separates this style from the others. We also look for ratings
-# that change *within* a cloud. If ratings differ only between clouds, a regression that predicts the
-# ratings from the map has learnt only the styles.
+# A second method, UMAP {cite}`mcinnes2018`, tries to keep each song close to its nearest neighbours;
+# we use the settings of {cite:t}`marmoret2026`. Each dot in {numref}`fig-maps` is a song. In the
+# upper row, the colour shows the style of the song; in the lower row, it shows the mean rating. If a
+# style forms a cloud of its own, the model separates this style from the others. We also look at
+# whether ratings vary *within* a cloud. If ratings differ only between clouds, a regression that
+# predicts the ratings from the map has learnt only the styles.
 
 # %%
 maps = {"PCA": pca, "UMAP": similarity.song_map(vectors, "umap", seed)}
@@ -266,19 +265,19 @@ report_texts(shown=first_model)
 
 # %% [markdown]
 # The first two principal components explain {glue:text}`in_plane` of the variance in
-# {glue:text}`n_dimensions` dimensions; the map does not show the rest. UMAP often separates groups more
-# clearly than PCA, but this is not evidence that the groups are farther apart in the embedding: both
-# maps show the same vectors. UMAP preserves neighbourhoods, whereas the gaps between clusters and the
-# sizes of clusters are mostly artefacts of the method.
+# {glue:text}`n_dimensions` dimensions; the map does not show the rest. UMAP often separates groups
+# more clearly than PCA, but this is not evidence that the groups are farther apart in the embedding:
+# both maps show the same vectors. UMAP preserves neighbourhoods, whereas the sizes of clusters and
+# the gaps between them are mostly artefacts of the method.
 
 # %% [markdown] tags=["needs-embeddings"]
-# ### One map per model, one per stem
+# ### One map for each model and stem
 #
 # This study comes with its own vectors. {numref}`fig-all-maps` shows these vectors in the same way as
 # {cite:t}`marmoret2026`: all layers of a model are concatenated, and UMAP computes the positions of
-# the songs. If the study also contains vectors of separated stems, these vectors are shown in separate
-# maps. Look for maps in which the styles overlap: predictions from the vectors behind such a map are
-# less likely to rely on style.
+# the songs. If the study also contains vectors of stems (separated groups of instruments), these are
+# shown in maps of their own. Look for maps in which the styles overlap: predictions based on the
+# vectors shown in such a map are less likely to rely on style.
 
 # %% tags=["needs-embeddings"]
 vector_sets = [
@@ -312,13 +311,13 @@ show_figure(
 # %% [markdown] tags=["needs-audio"]
 # ### A map to listen to
 #
-# {numref}`fig-listening-map` has one map per model, with one dot per song. Do neighbouring songs sound
-# alike to you? In which model do neighbouring songs sound most alike? (To play a song, click its dot; or
-# press Tab until a dot is marked, move to another dot with the arrow keys, and press Enter.) When a song
-# is selected, the other songs by its artist are marked. Colour the dots by artist: which model keeps the
-# songs of an artist together? Below the map are the songs that are nearest to the selected song
-# according to each model. These distances are computed in all dimensions of the layer, and not only in
-# the plane of the map. Listen to these nearest songs, too.
+# {numref}`fig-listening-map` has one map per model, with one dot per song. Do neighbouring songs
+# sound alike to you? In which model do they sound most alike? (To play a song, click its dot; or
+# press Tab until a dot has the focus, move to another dot with the arrow keys, and press Enter.) When
+# a song is selected, the other songs by its artist are marked. Colour the dots by artist: which model
+# places songs by the same artist close together? The songs nearest to the selected song according to
+# each model are listed below the map. Here, distances are computed in all dimensions of the layer,
+# not only in the plane of the map. Listen to these songs, too.
 
 # %% tags=["needs-audio"]
 hidden = {m: embeddings[m].layer(last[m]) for m in models}
@@ -335,8 +334,8 @@ listening_map(labelled_songs, planes, means, **options)
 # %% [markdown] tags=["needs-audio"]
 # ### Nearest neighbours
 #
-# The players below contain one song and its nearest neighbour according to each of the first three
-# models.
+# The players below let you compare one song with its nearest neighbour according to each of the first
+# three models.
 
 # %% tags=["needs-audio"]
 pick = 0
@@ -347,7 +346,7 @@ for model in models[:3]:
 audio_player(sounds)
 
 # %% [markdown] tags=["needs-styles"]
-# ## Do styles form groups? Do artists?
+# ## Do songs form groups by style or by artist?
 #
 # A two-dimensional map can mislead, so we measure distances in all dimensions of an embedding. The
 # silhouette {cite}`rousseeuw1987` of a song compares $a$, its mean distance to the songs of its own
@@ -356,17 +355,17 @@ audio_player(sounds)
 # $$ s = \frac{b - a}{\max(a, b)} $$
 #
 # The silhouette is close to 1 if the song's style is a tight group far from all other styles, 0 if
-# another style is equally near, and negative if another style is nearer. As the distance between two
-# vectors, we take 1 − Pearson's $r$. scikit-learn computes the mean silhouette of all songs:
+# another style is equally near, and negative if another style is nearer. We use 1 − Pearson's $r$ as
+# the distance between two vectors. The mean silhouette of all songs is computed with scikit-learn:
 
 # %% tags=["needs-styles"]
 style, artist = songs["style"], songs["artist"]
 by_sklearn = silhouette_score(vectors, style, metric="correlation")
 
 # %% [markdown] tags=["needs-styles"]
-# `style_separation` computes the same mean silhouette and tests it against chance. Songs by one
-# artist sound alike, so the test shuffles the style labels between artists and keeps the songs of
-# each artist together. The p-values are corrected for the number of rows in {numref}`tab-separation`.
+# `style_separation` computes the same mean silhouette and tests it against chance. Songs by the same
+# artist sound alike, so the test shuffles the style labels between whole artists rather than between
+# songs. The p-values are corrected for the number of rows in {numref}`tab-separation`.
 
 # %% tags=["needs-styles"]
 spaces = {
@@ -451,30 +450,31 @@ report_value("twins_above", above[twins].sum(), fmt=".0f", n=len(twins))
 # %% [markdown] tags=["needs-styles"]
 # For {glue:text}`clannish_rate_full` of the songs, the nearest neighbour in the embedding of
 # {glue:text}`clannish` is by the same artist; no other trained model has a higher rate. By chance,
-# the rate would be {glue:text}`chance_artist`. (The highest of several rates is biased upwards.) If a
-# regression is tested on songs by an artist from its training set, the predictions can improve merely
-# because the regression recognises the artist. {doc}`06-probing` therefore uses {term}`artist-grouped
-# folds`.
+# the rate would be {glue:text}`chance_artist`. (As the highest of several rates, the observed rate is
+# biased upwards.) If a regression is tested on songs by artists who are also in its training set, its
+# predictions can improve merely because it recognises the artist. {doc}`06-probing` therefore uses
+# {term}`artist-grouped folds`.
 #
 # Is this an effect of training? We compare each trained model with its untrained twin. In
-# {glue:text}`training_more` of the trained models, clearly more songs have a nearest neighbour by the
-# same artist, and in {glue:text}`training_less`, clearly fewer (p < .05, Holm-corrected); in the
-# other models, there is no clear difference. The interval for the rate lies above chance in
-# {glue:text}`twins_above` of the untrained twins: such an architecture keeps songs by one artist
-# together even without training.
+# {glue:text}`training_more` of the trained models, clearly more songs than in the untrained twin have
+# a nearest neighbour by the same artist, and in {glue:text}`training_less`, clearly fewer (p < .05,
+# Holm-corrected); in the other models, there is no clear difference. The interval for the rate lies
+# above chance in {glue:text}`twins_above` of the untrained twins: the architecture of these twins
+# places songs by the same artist close together even without training.
 
 # %% [markdown]
 # ## Do models agree with one another?
 #
-# The units of two models differ in number and order, so we cannot compare models unit by unit. Instead,
-# we compare which songs are similar according to each model, by {term}`centred kernel alignment` (CKA)
-# {cite}`kornblith2019`. If the rows of $X$ and $Y$ are the centred vectors of two models, the products
-# $K = XX^\top$ and $M = YY^\top$ contain the similarities of all pairs of songs, and
+# The units of two models differ in number and order, so we cannot compare models unit by unit.
+# Instead, we use {term}`centred kernel alignment` (CKA) to compare which songs are similar according
+# to each model {cite}`kornblith2019`. If the rows of $X$ and $Y$ are the centred vectors of two
+# models, the products $K = XX^\top$ and $M = YY^\top$ contain the similarities of all pairs of songs,
+# and
 #
 # $$ \mathrm{CKA} = \frac{\sum_{ij} K_{ij} M_{ij}}
 # {\sqrt{\sum_{ij} K_{ij}^2 \; \sum_{ij} M_{ij}^2}} $$
 #
-# is the cosine similarity between the two tables of similarities. The next cell computes CKA by hand and
+# is the cosine similarity between the two similarity matrices. The next cell computes CKA by hand and
 # with `linear_cka`:
 
 # %%
@@ -487,11 +487,12 @@ np.testing.assert_allclose(ours, by_hand, atol=1e-8)
 
 # %% [markdown]
 # Plain CKA is close to 1 for any two embeddings with many dimensions and few songs (as an exercise
-# below shows), so we use debiased CKA, which leaves out the diagonals and corrects for the number of
-# songs. {numref}`fig-similarity` also shows the rank correlation between the distances of pairs of
-# songs in one model and in another. The Mantel test shuffles the songs of one model many times,
-# recomputes the correlation each time, and compares the observed correlation with the results. We
-# shuffle whole artists, because songs by one artist resemble each other.
+# below shows), so we use debiased CKA, which leaves out the diagonals of $K$ and $M$ and corrects for
+# the number of songs. {numref}`fig-similarity` also shows how strongly the pairwise distances between
+# songs in one model are rank-correlated with those in another. We test this correlation with the
+# Mantel test, which shuffles the songs of one model many times, recomputes the correlation each time,
+# and compares the observed correlation with those after shuffling. We shuffle whole artists, because
+# songs by the same artist resemble each other.
 
 # %%
 options = {"n_permutations": n_permutations, "seed": seed}
@@ -541,11 +542,11 @@ show_figure(
 # %% [markdown] tags=["needs-embeddings"]
 # ## Are similar songs rated alike?
 #
-# {cite:t}`marmoret2026` also compare distances: are two songs that are close in an embedding also
-# close in their ratings? This method is called representational similarity analysis (RSA)
-# {cite}`kriegeskorte2008`. For each pair of songs, the authors compute the cosine distance between the
-# vectors and the absolute difference between the ratings. The correlation of the two measures over all
-# pairs is Spearman's
+# {cite:t}`marmoret2026` also compare distances. They ask whether two songs that are close in an
+# embedding are also close in their ratings. This method is called representational similarity
+# analysis (RSA) {cite}`kriegeskorte2008`. For each pair of songs, the authors compute the cosine
+# distance between the vectors and the absolute difference between the ratings. They then correlate
+# the two measures over all pairs by means of Spearman's
 #
 # $$\rho = \operatorname{corr}\bigl(\operatorname{rank} d_{ij},
 # \operatorname{rank} |y_i - y_j|\bigr), \qquad i < j.$$
@@ -564,11 +565,11 @@ for query in queries:
         published.loc[name, query] = spearmanr(distances, rating_gaps).statistic
 
 # %% [markdown] tags=["needs-embeddings"]
-# Two songs by one artist often have similar vectors and similar ratings, because they share musicians,
-# studio and style. Pairs of songs by one artist raise the correlation even if the model has only
-# recognised the artist. The function `rsa` computes the same correlation without pairs of songs by the
-# same artist. The function also computes an interval by leaving out one artist at a time, and a
-# p-value by permuting whole artists, corrected for the number of rows in {numref}`tab-rsa`.
+# Two songs by the same artist often have similar vectors and similar ratings, because they share
+# musicians, studio and style. Such pairs raise the correlation even if the model recognises nothing
+# but the artist. The function `rsa` computes the same correlation without these pairs. It also
+# computes an interval, by leaving out one artist at a time, and a p-value, by permuting whole
+# artists; the p-value is corrected for the number of rows in {numref}`tab-rsa`.
 
 # %% tags=["needs-embeddings"]
 table = similarity.rsa(
@@ -590,7 +591,7 @@ show_table(
     rhos,
     "rsa",
     f"Spearman's rho between distances in vectors and in ratings ({rated.sum()} songs). "
-    "First columns: all pairs, as published, by question. Other columns: the "
+    "First columns: all pairs, as in the published method, one column for each question. Other columns: the "
     f"{n_pairs:,} pairs by different artists, with the 95% interval and p.",
 )
 report_texts(rsa_rating=rating)
@@ -600,17 +601,17 @@ report_value("rsa_clear", len(clear_rows(table, "p_layers")), fmt=".0f", n=len(r
 
 # %% [markdown] tags=["needs-embeddings"]
 # Of all pairs of songs, {glue:text}`rsa_same_artist` are pairs by the same artist. Without these
-# pairs, rho for “{glue:text}`rsa_rating`” falls by {glue:text}`rsa_drop` (the median over the rows; a
-# negative number would be a rise). In {glue:text}`rsa_clear` of the rows of {numref}`tab-rsa`, the
-# distances between songs and the differences between their ratings are correlated more closely than
-# expected by chance (p < .05). RSA weights all units equally, so a model with few useful units among
-# many can have a rho near zero and still predict ratings well ({doc}`06-probing`).
+# pairs, rho for “{glue:text}`rsa_rating`” falls by {glue:text}`rsa_drop` (median over the rows; if
+# this number is negative, rho rises). In {glue:text}`rsa_clear` of the rows of {numref}`tab-rsa`, the
+# distances between songs and the differences between their ratings are correlated more strongly than
+# expected by chance (p < .05). RSA weights all units equally, so a model in which only a few of many
+# units are useful can have a rho near zero and still predict ratings well ({doc}`06-probing`).
 
 # %% [markdown]
 # ## What could be wrong here
 #
-# - **Averaging discards order.** A song's vector is a mean over time. A pattern in the activations
-#   over time can be lost in the mean.
+# - **Averaging discards order.** A song's vector is a mean over time. If the activations follow a
+#   pattern in time, the mean can lose it.
 # - **Layers differ.** Most maps on this page show one layer per model. {doc}`06-probing` chooses the
 #   layer inside the training folds.
 # - **The distance measure is a choice.** With another measure, a song may have different nearest
@@ -624,9 +625,8 @@ report_value("rsa_clear", len(clear_rows(table, "p_layers")), fmt=".0f", n=len(r
 # ```{exercise} Without training
 # :label: ex-twin
 #
-# Take the vectors from the layer `"penultimate"` of the untrained twin, `"msd-musicnn-untrained"`, and
-# compute the silhouette of the styles. Call the silhouette `untrained`. Does training separate the
-# styles?
+# Take the vectors from the layer `"penultimate"` of the untrained twin, `"msd-musicnn-untrained"`,
+# and compute the silhouette of the styles. Call it `untrained`. Does training separate the styles?
 # ```
 #
 # ```{solution-start} ex-twin
@@ -640,11 +640,11 @@ untrained
 
 # %% [markdown] tags=["needs-styles", "needs-audio"]
 # Compare `untrained` with the silhouette of `msd-musicnn` in {numref}`tab-separation`. If the trained
-# network has the higher silhouette, training helped to separate the styles. If the two silhouettes are
-# similar, the separation is due to the spectrogram and the architecture. If the untrained network has
-# the higher silhouette, training has moved songs of different styles closer to each other. The network
-# was not trained to separate these styles: its tags also describe voices, instruments and moods, which
-# songs of different styles can share.
+# network has the higher silhouette, training helped to separate the styles. If the two silhouettes
+# are similar, the separation is due to the spectrogram and the architecture. If the untrained network
+# has the higher silhouette, training has moved songs of different styles closer to each other. This
+# is possible because the network was not trained to separate these styles: its tags also describe
+# voices, instruments and moods, which songs of different styles can share.
 #
 # ```{solution-end}
 # ```
@@ -682,11 +682,11 @@ others = embed.embed_study(data, "msd-musicnn").layer("penultimate")
 same, np.corrcoef(vector, others)[0, 1:].mean()  # the song backwards; all songs
 
 # %% [markdown] tags=["needs-audio"]
-# You hear the difference at once: notes swell instead of starting with an attack. The mean over time
-# ignores the order of the windows, so one might expect a correlation near 1. In the demo study, the
-# correlation is lower than the mean correlation between the song's vector and the vectors of all
-# songs, whatever their style. A likely reason is that the network processes three seconds at a time,
-# and that notes that swell are rare in the recordings on which it was trained.
+# You will hear the difference at once: notes swell instead of starting with an attack. The mean over
+# time ignores the order of the windows, so one might expect a correlation near 1. In the demo study,
+# however, the correlation is even lower than the mean correlation between the song's vector and the
+# vectors of all songs of all styles. A likely reason is that the network processes three seconds at a
+# time, and swelling notes are rare in the recordings on which it was trained.
 #
 # ```{solution-end}
 # ```
@@ -700,11 +700,11 @@ assert np.isclose(same, np.corrcoef(vector, reverse.mean(axis=0))[0, 1], atol=1e
 )
 
 # %% [markdown]
-# ```{exercise} Similar to noise
+# ```{exercise} Is noise similar to noise?
 # :label: ex-noise
 #
 # Compute the plain CKA, with `debiased=False`, of two independent random matrices, each of 96 songs ×
-# 5000 dimensions. Call the plain CKA `plain`, and the debiased CKA `corrected`. Why is the plain CKA so
+# 5000 dimensions. Call it `plain`, and call the debiased CKA `corrected`. Why is the plain CKA so
 # high?
 # ```
 #
@@ -720,8 +720,9 @@ plain, corrected
 
 # %% [markdown]
 # In a random matrix with many more dimensions than songs, all pairs of songs are about equally far
-# apart. The diagonals of both tables of similarities, which contain each song's similarity with
-# itself, then dominate plain CKA. Debiased CKA, which leaves out the diagonals, is about 0.
+# apart. As a result, plain CKA is dominated by the diagonals of the two similarity matrices, which
+# contain each song's similarity with itself. Debiased CKA, which leaves out the diagonals, is about
+# 0.
 #
 # ```{solution-end}
 # ```
@@ -736,9 +737,9 @@ assert abs(corrected) < 0.1, (
 # ```{exercise} What do neighbours share?
 # :label: ex-neighbours
 #
-# This is an open question. Change `pick` to choose five songs, and listen to each of these songs and
-# its nearest neighbours. What do neighbours share: the style, the artist, the tempo, the drum sound?
-# Write down your guess before you look at the names.
+# This is an open question. Change `pick` to choose five songs, and listen to each of them together
+# with its nearest neighbours. What do neighbours share: the style, the artist, the tempo, the drum
+# sound? Write down your guess before you look at the names.
 # ```
 #
 # ```{solution-start} ex-neighbours
@@ -752,7 +753,7 @@ audio_player({labels[song]: paths[song] for song in (pick, *nearest)})
 
 # %% [markdown] tags=["needs-audio"]
 # There is no single right answer, but it is a good habit to listen before interpreting a distance. In
-# the demo study, neighbours often share the instruments and the room of an artist rather than a rhythm.
+# the demo study, neighbours often share an artist's instruments and room rather than a rhythm.
 #
 # ```{solution-end}
 # ```
@@ -760,7 +761,7 @@ audio_player({labels[song]: paths[song] for song in (pick, *nearest)})
 # %% [markdown]
 # ## Summary
 #
-# **Asked**: what pretrained models make of a song, before any rating is used. **Found**: a model
+# **Asked**: how pretrained models represent a song, before any ratings are used. **Found**: a model
 # turns a song into one vector per layer, averaged over time. A two-dimensional map shows
 # {glue:text}`in_plane` of the variance in a layer of {glue:text}`shown`. Of {glue:text}`n_pairs`
 # pairs of models, {glue:text}`n_related` agree beyond chance about which songs are similar. If two
@@ -778,7 +779,7 @@ audio_player({labels[song]: paths[song] for song in (pick, *nearest)})
 # a cause of groove.
 
 # %% [markdown]
-# **What would change our mind**: a layer or a distance measure in which songs by one artist no longer
-# cluster.
+# **What would change our mind**: a layer or a distance measure for which songs by the same artist no
+# longer cluster.
 #
 # **Next:** {doc}`06-probing` asks how well these vectors predict the ratings.

@@ -3,19 +3,20 @@
 #
 # We fit a linear model to the embeddings and ratings of some songs, and predict the ratings of other
 # songs. If the predictions are good, the embeddings contain information that is related to the
-# ratings. The chapter begins with one regression computed by hand. It then follows the published
-# procedure, repeats the analysis with a stricter procedure, and compares the results with those of
-# simpler explanations. Finally, it asks which musical properties can be predicted better from trained
-# networks than from untrained ones. {doc}`07-objections` answers the objections of a sceptical
-# reviewer.
+# ratings. The chapter begins with one regression computed by hand. It then follows the procedure of a
+# published study, repeats the analysis with a stricter procedure, and compares the embeddings with
+# simpler explanations of the ratings, such as the style of a song. Finally, it asks which musical
+# properties can be predicted better from trained networks than from untrained ones.
+# {doc}`07-objections` answers the objections of a sceptical reviewer.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
-# **You will learn** to probe frozen embeddings without using the test songs for any choice, to choose the
-# best model without looking at its test score, and to compare trained with untrained networks, one
-# musical property at a time.
+# **You will learn** to predict ratings from the embeddings of networks that are not trained any
+# further (“probing”) without using the test songs for any choice, to choose the best model without
+# looking at its test score, and to compare trained with untrained networks, one musical property at a
+# time.
 #
-# **You need** {doc}`01-listeners-and-tracks` and {doc}`05-embeddings`, and you should know linear
+# **You need** {doc}`01-listeners-and-tracks` and {doc}`05-embeddings`, and some knowledge of linear
 # regression.
 #
 # **Run time**: {run-time}`06-probing`, measured when this page was built. **Module**: `groove_utils.probe`.
@@ -24,7 +25,7 @@
 # %% tags=["parameters"]
 study = "demo"  # a study's name, or a folder with a study.yml
 seed = 2026
-models = []  # empty: the study's own models, else five that run offline
+models = []  # empty: the study's own models if it has any, otherwise five that run offline
 task_models = ["beatnet", "vibenet"]  # further models, trained for other tasks
 targets = ["groove", "dance", "listen", "party"]
 n_repeats = 5  # number of divisions of the songs into folds
@@ -93,8 +94,8 @@ if data.has("audio") or data.has("descriptors"):
     features["descriptors"] = probe.usable_descriptors(describe_study(data))
 
 # %% [markdown]
-# The targets are the mean ratings of the songs. The figures show the ratings for several questions;
-# the text discusses only the first question.
+# The targets are the mean ratings of the songs. The listeners rated each song on several questions.
+# The figures show the ratings for these questions; the text discusses only the first one.
 
 # %%
 ratings = pd.DataFrame({query: data.song_means(query) for query in targets})
@@ -114,15 +115,15 @@ report_texts(target=target, models=join_words(models))
 #
 # ## One regression, by hand
 #
-# In the matrix $Z$, each row is a song and each column is a standardised unit of one layer. The vector
-# $y$ contains the ratings. {term}`Ridge regression` finds weights that predict $y$ well without being
-# large:
+# In the matrix $Z$, each row is a song and each column is a standardised unit of one layer. The
+# vector $y$ contains the ratings. {term}`Ridge regression` finds weights that predict $y$ well but
+# are not too large:
 #
 # $$ \hat{w} = (Z^\top Z + \alpha I)^{-1} Z^\top (y - \bar{y}), \qquad \hat{y} = \bar{y} + Z \hat{w} $$
 #
-# The larger the penalty $\alpha$, the closer the predictions are to the mean rating. If a layer has more
-# units than there are songs, as most layers do, it is cheaper to compute the same predictions from a
-# matrix with one row and one column per song:
+# The larger the penalty $\alpha$, the closer the predictions are to the mean rating. If a layer has
+# more units than there are songs, as most layers do, it is cheaper to compute the same predictions
+# from a square matrix with one row and one column for each song:
 #
 # $$ \hat{y} = \bar{y} + Z Z^\top (Z Z^\top + \alpha I)^{-1} (y - \bar{y}) $$
 
@@ -143,19 +144,19 @@ report_value("fit_r2", 1 - unexplained)
 
 # %% [markdown]
 # scikit-learn's `Ridge` gives the same predictions; the largest difference is {glue:text}`same_ridge`
-# points on the rating scale. The regression predicts the ratings of the songs on which it was
-# trained, so the fit (R² = {glue:text}`fit_r2`) does not show how well it would predict the ratings
-# of new songs.
+# points on the rating scale. So far, the regression predicts the ratings of the very songs on which
+# it was trained, so the fit (R² = {glue:text}`fit_r2`) does not show how well it would predict the
+# ratings of new songs.
 #
 # ## The published protocol
 #
 # {cite:t}`marmoret2026` concatenated all layers of a model and fitted a ridge regression with one
-# fixed penalty (0.2) to unscaled features. The authors divided the songs into four folds without
-# regard to artists and averaged R² over the folds. The authors repeated this procedure with five
-# different divisions into folds and reported the mean ± standard deviation over the five divisions.
-# {numref}`tab-paper` shows the results of this protocol for the present study. The only descriptors in
-# this table are the sixteen descriptors of the paper. If the study contains embeddings of separated
-# stems, the table has additional rows for the stems.
+# fixed penalty (0.2) to unscaled features. They divided the songs into four folds without regard to
+# artists and averaged R² over the folds. They did this for five different divisions into folds and
+# reported the mean ± standard deviation over these divisions. {numref}`tab-paper` shows the results
+# of this protocol for the present study. Of the descriptors, the table includes only the sixteen that
+# were used in the paper. If the study contains embeddings of stems (instruments separated from the
+# mix), the table has additional rows for them.
 
 # %%
 trained = [name for name in features if name not in twins]
@@ -178,8 +179,8 @@ paper = {
 }
 
 # %% [markdown]
-# The comparisons in the text use the unrounded scores, in a table with one row per question and one
-# column per set of features:
+# For the comparisons in the text, we put the unrounded scores in a table with one row per question
+# and one column per set of features:
 
 # %%
 tables = {name: run.scores().set_index("target") for name, run in paper.items()}
@@ -199,20 +200,20 @@ report_values(extremes, n_songs)
 report_counts(paper_negative=(fold_r2 < 0).sum().sum(), paper_scores=fold_r2.size)
 
 # %% [markdown]
-# Predicting the mean rating of the test songs gives an R² of 0; worse predictions give a negative R².
-# For “{glue:text}`target`”, the scores range from {glue:text}`paper_worst_r2`
-# ({glue:text}`paper_worst`) to {glue:text}`paper_best_r2` ({glue:text}`paper_best`). Over all
-# questions, {glue:text}`paper_negative` of {glue:text}`paper_scores` scores are negative. The order of
-# the models changes if units are standardised and the penalty is tuned ({doc}`07-objections`). The
-# scores are equal to the published scores only if the study contains the ratings and vectors used in
-# the paper.
+# If every prediction were equal to the mean rating of the test songs, R² would be 0; predictions with
+# a larger squared error give a negative R². For “{glue:text}`target`”, the scores range from
+# {glue:text}`paper_worst_r2` ({glue:text}`paper_worst`) to {glue:text}`paper_best_r2`
+# ({glue:text}`paper_best`). Over all questions, {glue:text}`paper_negative` of
+# {glue:text}`paper_scores` scores are negative. The ranking of the models changes if the units are
+# standardised and the penalty is tuned ({doc}`07-objections`). The scores match the published ones
+# only if the study contains the ratings and the embedding vectors used in the paper.
 
 # %% [markdown] tags=["needs-embeddings"]
-# ### With the published vectors
+# ### Results with the published embedding vectors
 #
-# The paper also gives the error in points on the rating scale: the root mean squared error (RMSE) of
-# each fold, averaged in the same way as R² ({numref}`tab-paper-rmse`). The plots in the paper show the
-# predictions averaged over the five divisions ({numref}`fig-paper-predictions`).
+# The paper also reports the error in points on the rating scale: the root mean squared error (RMSE)
+# of each fold, averaged in the same way as R² ({numref}`tab-paper-rmse`). As in the paper,
+# {numref}`fig-paper-predictions` plots the predictions averaged over the five divisions.
 
 # %% tags=["needs-embeddings"]
 rmse = summaries.text_table(paper, "fold_rmse", "fold_rmse_sd")
@@ -238,21 +239,21 @@ show_figure(
 report_value("single_precision", precision, fmt=".0e", tolerance=1e-5)
 
 # %% [markdown] tags=["needs-embeddings"]
-# The authors' code keeps the vectors in single precision (32 bits) and therefore also fits the
-# regression in single precision; our code uses double precision. For these vectors, the largest
-# difference in R² between the two precisions, over all models, questions and divisions, is
+# The authors' code keeps the vectors in single precision (32 bits), so the regression is fitted in
+# single precision as well; our code uses double precision. For these vectors, the largest difference
+# in R² between the two precisions, over all models, questions and divisions, is
 # {glue:text}`single_precision`.
 
 # %% [markdown]
 # ## A protocol without post-hoc choices
 #
-# A ridge regression has a penalty, and a model has several layers. Trying all penalties and layers and
-# reporting the best result would use the test songs for tuning. We therefore divide the songs into
-# four folds. All songs by an artist are in the same fold (**whole artists**), and the styles are
-# balanced over the folds. All choices are made by a second cross-validation *within* the training
-# songs. {numref}`fig-folds` shows both levels of cross-validation. Each outer fold is held out once,
-# and the remaining songs are divided into inner folds; the figure shows the inner folds for the first
-# outer fold.
+# Two things have to be chosen: the penalty of the ridge regression and the layer of the model. If we
+# tried all penalties and layers and reported the best result, we would be using the test songs for
+# tuning. We therefore divide the songs into four outer folds. All songs by an artist are in the same
+# fold (folds of **whole artists**), and the styles are balanced across the folds. The penalty and the
+# layer are chosen by a second cross-validation *within* the training songs. {numref}`fig-folds` shows
+# both levels of cross-validation. Each outer fold is held out once, and the remaining songs are
+# divided into inner folds; the figure shows the inner folds for the first outer fold.
 
 # %%
 (outer,) = probe.artist_folds(artists, styles, seed=seed)
@@ -276,8 +277,9 @@ show_figure(
 
 # %% [markdown]
 # In scikit-learn, such a nested cross-validation is a `GridSearchCV` inside a loop over folds.
-# (`GroupKFold` also keeps all songs by an artist in one fold, but does not balance the styles.) The
-# pipeline computes means and standard deviations from the training songs alone:
+# (`GroupKFold` also keeps all songs by an artist in one fold, but it does not balance the styles, so
+# we do not use it here.) The pipeline in the next cell standardises each unit with a mean and a
+# standard deviation computed from the training songs alone:
 
 # %%
 protocol = probe.Protocol(n_repeats=n_repeats, seed=seed)
@@ -294,11 +296,11 @@ for fold in range(4):
     predicted[test] = search.predict(X[test])
 
 # %% [markdown]
-# Our function `nested_ridge` computes the same predictions, but needs only one eigenvalue decomposition
-# per training set for all penalties. The function can also choose among layers. It limits standardised
-# values to ±5, because a unit that is almost constant in the training songs can have an enormous
-# standardised value in a test song ({doc}`07-objections` shows an example). Here is the function with
-# one layer and without limits:
+# Our function `nested_ridge` computes the same predictions, but needs only one eigenvalue
+# decomposition per training set, however many penalties are tried. It can also choose among layers,
+# and it limits standardised values to ±5, because a unit that is almost constant in the training
+# songs can have an enormous standardised value in a test song ({doc}`07-objections` shows an
+# example). In the next cell, we use the function with one layer and without these limits:
 
 # %%
 plain = replace(protocol, n_repeats=1, floor=0, clip=1e12)
@@ -308,13 +310,13 @@ report_value("same_nested", largest_difference, fmt=".0e", tolerance=1e-6)
 
 # %% [markdown]
 # The largest difference between the predictions of `GridSearchCV` and `nested_ridge` is
-# {glue:text}`same_nested` points on the rating scale. From here on, we use `nested_ridge`, with every
-# model, all layers, all questions, and {glue:text}`repeats` divisions into folds. The rating of each
-# song is predicted by a regression that was fitted without any song by the same artist. Songs by this
-# artist were not used to choose the penalty or the layer either. R² is computed over all held-out
-# songs. The 95% interval of R² comes from resampling the artists of both the training songs and the
-# test songs, without choosing penalties and layers again. The baseline “style alone” predicts the mean
-# rating of a song's style among the training songs.
+# {glue:text}`same_nested` points on the rating scale. From here on, we use `nested_ridge` for every
+# model and every question, with all layers and {glue:text}`repeats` divisions into folds. Each song's
+# rating is predicted by a regression that was fitted without any songs by the same artist; these
+# songs were not used to choose the penalty or the layer either. R² is then computed over all held-out
+# songs (*out-of-fold* R²). The 95% interval of R² is computed by resampling artists, both among the
+# training songs and among the test songs; penalties and layers are not chosen again. The baseline
+# “style alone” predicts, for each song, the mean rating of the training songs of the same style.
 
 # %%
 songs = ratings, artists, styles
@@ -342,12 +344,12 @@ show_figure(
 )
 
 # %% [markdown]
-# Which model is the best? The highest of several test scores would be biased upwards. In this and all
-# later chapters, the best model is therefore the model with the smallest mean error in the *inner*
-# folds, which contain only training songs. No test score is used for this choice. However, the ratings
-# of all songs influence the choice, because each song is used for training in the other folds. We
-# therefore also report the R² that results when the model is chosen separately for each outer fold,
-# using only the training songs of this fold.
+# Which model is best? The highest of several test scores would be biased upwards. In this and all
+# later chapters, “the best model” therefore means the one with the smallest mean error in the *inner*
+# folds, which contain only training songs; no test score is used for this choice. However, the
+# ratings of all songs influence the choice, because each song is a training song whenever a different
+# outer fold is held out. We therefore also report the R² that results when the model is chosen
+# separately for each outer fold, using only the songs outside that fold.
 
 # %%
 pretrained = {name: results[name] for name in models}
@@ -371,13 +373,13 @@ report_effects(target_scores[target_scores.index.isin(names)].rename(names), n_s
 # {glue:text}`chosen_r2_full`. Predicting the mean rating of each song's style gives an R² of
 # {glue:text}`style_r2_full`.
 #
-# ## Better than what?
+# ## Is the best model better than simpler explanations?
 #
 # A model should be compared with simpler explanations *on the same songs*, and not only with an R² of
-# zero. {numref}`fig-differences` shows paired differences. If an artist's songs are difficult to
-# predict with both models, this difficulty cancels out in a paired difference. (The separate
-# intervals in {numref}`fig-probe-scores` ignore this pairing and should not be compared with each
-# other.)
+# zero. {numref}`fig-differences` shows paired differences, that is, the R² of the best model minus
+# the R² of each simpler explanation. If an artist's songs are difficult to predict with both, this
+# difficulty cancels out. (The separate intervals in {numref}`fig-probe-scores` ignore this pairing
+# and should not be compared with each other.)
 
 # %%
 simpler = [f"{best}-untrained", "descriptors", "style alone"]
@@ -390,13 +392,14 @@ differences["compared_with"] = differences["second"].replace(twin_label)
 leads = differences[differences["target"] == target].set_index("compared_with")
 
 # %% [markdown]
-# The wording of a verdict is determined by the sign of the difference and by its p-value. Unless p is
-# below .05 after correction, the two explanations are called “not clearly different”.
+# In the text, we describe each difference in words, according to its sign and its p-value. Unless p
+# is below .05 after correction, the two explanations are called “not clearly different”.
 
 # %%
 verdicts, named = {}, {}
 for label, row in leads.iterrows():
-    name = label if label == "style alone" else f"the {label}"
+    article = {"style alone": "", "untrained twin": "its "}.get(label, "the ")
+    name = article + label
     key = f"compared_{label.replace(' ', '_')}"
     verdicts[key] = describe_difference(row, name, p="p_holm")
     named[name] = row
@@ -421,10 +424,10 @@ report_texts(verdict=f"{best} is {verdict}", **verdicts)
 # Holm's method). {doc}`04-descriptors` compares the descriptors with style alone on the same
 # songs and folds.
 #
-# The comparison with the twin favours the model, because the model was chosen from several models for
-# its small error, whereas its twin was not. We therefore add two comparisons: one of all trained
-# networks with their twins, and one of the best trained network with the best untrained network, both
-# chosen in the inner folds:
+# The comparison with the twin favours the trained model, which was chosen from several for its small
+# error, whereas the twin was not. We therefore add two comparisons: one of all trained networks with
+# their twins, and one of the best trained network with the best untrained network, both chosen in the
+# inner folds:
 
 # %%
 if twins:
@@ -442,20 +445,24 @@ if twins:
 twin_note = "The models of this study have no untrained twins."
 if twins:
     report_effects(gains, n_songs, prefix="training_")
-    twin_note = f"R², trained − untrained: {list_estimates(gains, 'of')}."
+    twin_note = (
+        "The R² of trained networks minus that of untrained networks is "
+        f"{list_estimates(gains, 'of')}."
+    )
 report_texts(twin_note=twin_note)
 
 # %% [markdown]
 # {glue:text}`twin_note`
 
 # %% [markdown] tags=["needs-audio"]
-# ### Is it danceability?
+# ### Does danceability predict the ratings equally well?
 #
-# Streaming services describe each song by several numbers. One of these numbers is called danceability;
-# its formula was never published. VibeNet {cite}`shim2025` was trained to reproduce this number for
-# songs of the Free Music Archive {cite}`defferrard2017`. Does danceability predict the ratings as well
-# as a whole embedding does? To find out, we use danceability as the only feature of the regression. (The
-# p-values of the two comparisons are corrected by Holm's method.)
+# Streaming services describe each song by several numbers, one of which is called danceability; its
+# formula has never been published. VibeNet {cite}`shim2025` was trained to reproduce this number for
+# songs of the Free Music Archive {cite}`defferrard2017`. Does danceability predict the ratings as
+# well as a whole embedding does? To find out, we use VibeNet's danceability as the only feature of
+# the regression, and compare it with the best model and with style alone. (The p-values of these two
+# comparisons are corrected by Holm's method.)
 
 # %% tags=["needs-audio"]
 runs, danceability_text = runnable_models(data, ["vibenet"])
@@ -480,16 +487,17 @@ report_texts(danceability_text=danceability_text)
 # {glue:text}`danceability_text`
 
 # %% [markdown] tags=["needs-controls"]
-# ### Two questions with a known answer
+# ### Two control questions with known answers
 #
-# A method that always finds an effect is useless. The listeners in this study therefore answered two
-# control questions. The answers to the *placebo* question differ between songs, but not because of
-# anything that can be heard. The answers to the *style-only* question depend on the style and on
-# nothing else. A valid method finds no effect for the placebo question, and only an effect of style
-# for the style-only question ({numref}`tab-probe-controls`). A regression that finds no relation has
-# an R² slightly *below* 0, because it predicts the mean rating of other songs. The correlation
-# between predictions and ratings then tends to lie below 0 as well: if the held-out songs are rated
-# high, the mean rating of the other songs is low.
+# We also need to check that the method finds no effect where there is none. For this purpose, the
+# listeners in this study answered two control questions. The answers to the *placebo* question differ
+# between songs, but not because of anything that can be heard. The answers to the *style-only*
+# question depend on the style and on nothing else. A valid method should find no effect for the
+# placebo question, and only an effect of style for the style-only question
+# ({numref}`tab-probe-controls`). A regression that finds no relation has an R² slightly *below* 0,
+# because the mean rating that it predicts is that of other songs. The correlation between predictions
+# and ratings then tends to be negative as well: if the held-out songs have high ratings, the mean
+# rating of the other songs is lower.
 
 # %%
 controls = pd.DataFrame({name: data.song_means(name) for name in data.controls})
@@ -498,8 +506,9 @@ control_runs = probe.nested_ridges(features, *control_songs, protocol, n_jobs=2)
 control_runs["style alone"] = probe.style_baseline(*control_songs, protocol)
 
 # %% [markdown]
-# {numref}`tab-probe-controls` contains R² for the best model and for style alone, and the correlation
-# within styles for the best model:
+# {numref}`tab-probe-controls` contains R² for the best model and for style alone, and, for the best
+# model, the correlation within styles (the correlation between predictions and ratings after the mean
+# of each style has been subtracted from both):
 
 # %%
 pair = {name: control_runs[name] for name in [best, "style alone"]}
@@ -517,7 +526,7 @@ leads = probe.compare_models(pair, **resampled).set_index("target")
 
 # %% [markdown]
 # A method that finds effects where there are none may do so with any model, not only with the best
-# one. We therefore also list all models for which the interval of R² lies above 0:
+# one. We therefore also list all models for which the whole interval of R² lies above 0:
 
 # %%
 above_zero = {name: control_runs[name] for name in models}
@@ -549,10 +558,10 @@ for query, cause in data.controls.items():
 # %% [markdown] tags=["needs-simulation"]
 # ## Which causes can be predicted from the embeddings?
 #
-# In the simulation, the causes of groove are known. We can therefore use the causes themselves as the
-# targets of a regression, since we know the values from which the songs were rendered
-# ({numref}`fig-causes`). The styles differ in these causes, so style alone predicts the causes to
-# some extent. We therefore compare the embeddings with style alone.
+# In the simulation, the causes of groove are known: we have the values, such as tempo and
+# syncopation, from which each song was rendered. We can therefore use the causes themselves as the
+# targets of a regression ({numref}`fig-causes`). The styles differ in these causes, so style alone
+# predicts them to some extent. We therefore compare the embeddings with style alone.
 #
 # The networks used so far were trained to tag songs or to transcribe notes. We add networks that were
 # trained for other tasks: BeatNet {cite}`heydari2021` finds beats, and VibeNet predicts danceability.
@@ -592,9 +601,9 @@ cause_scores["kind"] = cause_scores["model"].map(kinds).fillna("comparison")
 cause_scores["row"] = cause_scores["model"].str.removesuffix("-untrained")
 
 # %% [markdown]
-# We say that the best model predicts a cause if the model has a clearly higher R² than style alone. We
-# say that no model predicts a cause if the interval of R² does not lie above 0 for any pretrained
-# model:
+# We say that the best model predicts a cause if its R² is clearly higher than that of style alone,
+# and that no model predicts a cause if there is no pretrained model whose interval of R² lies above
+# 0:
 
 # %%
 pair = {name: cause_runs[name] for name in [best, "style alone"]}
@@ -627,12 +636,12 @@ report_effects(effects, n_songs, prefix="cause_")
 # {glue:text}`cause_tempo_full`, event density with {glue:text}`cause_event_density_full`, syncopation
 # with {glue:text}`cause_syncopation_full`, microtiming with {glue:text}`cause_microtiming_ms_full`,
 # the low-frequency level with {glue:text}`cause_low_frequency_db_full`, and bass–drum coupling with
-# {glue:text}`cause_bass_drum_coupling_full`. In short (p < .05, corrected by Holm's method for the
-# number of causes, in the first two items):
+# {glue:text}`cause_bass_drum_coupling_full`. In short (the first two items are based on p < .05,
+# corrected by Holm's method for the number of causes):
 #
 # - **predicted clearly better by {glue:text}`best_model` than by style alone**:
 #   {glue:text}`causes_carried`;
-# - **not clearly better than by style alone**: {glue:text}`causes_unclear`;
+# - **not predicted clearly better than by style alone**: {glue:text}`causes_unclear`;
 # - **not predicted by any pretrained model** (no interval of R² above 0):
 #   {glue:text}`causes_unpredicted`.
 #
@@ -643,8 +652,8 @@ report_effects(effects, n_songs, prefix="cause_")
 # {numref}`fig-training` shows the differences in R² on the same songs and folds, with intervals
 # computed by resampling artists. The p-values are corrected by Holm's method over all models and
 # causes. (Each twin has only one set of random weights, and the intervals do not show how much the
-# results would vary with other random weights. {doc}`demo-study` counts the gains in ten simulated
-# sets of songs.)
+# results would vary with other random weights. {doc}`demo-study` counts how often such gains occur in
+# ten simulated sets of songs.)
 
 # %%
 pairs = [*twins, *task_twins]
@@ -698,7 +707,8 @@ report_texts(task_gains=describe_tasks(training))
 #
 # ### How well do the exact causes predict the ratings?
 #
-# We apply the same regression to the causes and their squares, instead of an embedding:
+# As the features of the same regression, we now use the exact values of the causes and their squares
+# instead of an embedding:
 
 # %%
 exact = (truth[causes] - truth[causes].mean()) / truth[causes].std()
@@ -720,8 +730,8 @@ oracle_words = (
 report_texts(oracle_word=pick_verdict(gap, *oracle_words))
 
 # %% [markdown]
-# The exact causes give an R² of {glue:text}`oracle_r2_full`. The R² of the exact causes minus the R²
-# of the embedding is {glue:text}`oracle_gap_full`: the causes explain {glue:text}`oracle_word`.
+# The exact causes give an R² of {glue:text}`oracle_r2_full`. The R² of the exact causes minus that of
+# the embedding is {glue:text}`oracle_gap_full`: the causes explain {glue:text}`oracle_word`.
 
 # %% [markdown]
 # ## All explanations together
@@ -732,9 +742,9 @@ report_texts(oracle_word=pick_verdict(gap, *oracle_words))
 # because listeners may rate two songs differently for reasons that leave no trace in the sound.
 
 # %% [markdown] tags=["needs-simulation"]
-# In the simulation, some of the differences between the songs' ratings are random and leave no trace in
-# the sound. A perfect model of the audio could reach an R² about as high as the R² of the exact causes,
-# or higher.
+# In the simulation, some of the differences between the songs' ratings are random and leave no trace
+# in the sound. Even so, a perfect model of the audio could reach an R² at least about as high as that
+# of the exact causes.
 
 # %%
 rungs = ["style alone", "danceability", "descriptors"]
@@ -751,24 +761,23 @@ rungs = rungs[["explanation", "estimate", "low", "high"]]
 show_figure(
     figures.plot_forest(rungs, y="explanation", xlabel="R²"),
     "ladder",
-    f"R² of explanations of “{target}” on {size}, with 95% intervals over artists (ceiling: over songs).",
+    f"R² of explanations of “{target}” on {size}, with 95% intervals (artists resampled; for the ceiling, songs resampled).",
     "Forest plot, one row per explanation, between zero and the noise ceiling.",
     table=rungs,
 )
 headline = pick_verdict(
     target_scores.loc[best],
     "predict the ratings of songs by new artists",
-    "predict the ratings of songs by new artists worse than the mean rating does",
+    "predict the ratings of songs by new artists less well than the mean rating does",
     "cannot be shown to predict the ratings of songs by new artists",
 )
 report_texts(headline=headline)
 
 # %% [markdown]
-# For “{glue:text}`target`”, the embeddings of {glue:text}`best_model` {glue:text}`headline`
-# (R² {glue:text}`best_r2_full`). Compared with simpler explanations, {glue:text}`verdict`.
+# For “{glue:text}`target`”, the embeddings of {glue:text}`best_model` {glue:text}`headline` (R² =
+# {glue:text}`best_r2_full`). Compared with simpler explanations, {glue:text}`verdict`.
 #
-# ## What later chapters use
-#
+# ## Results used in later chapters
 # The next three chapters ({doc}`07-objections`, {doc}`08-stem-ablation`, {doc}`09-mixed-models`)
 # continue with the best model. The {term}`out-of-fold predictions <out-of-fold prediction>` of the best
 # model and of the simpler explanations are averaged over the divisions into folds and saved
@@ -798,19 +807,20 @@ show_figure(
 #
 # - **One number per song.** The mean rating of a song hides differences between listeners.
 #   {doc}`09-mixed-models` predicts individual ratings.
-# - **Few artists.** The intervals are based on {glue:text}`n_artists` artists and are wide.
+# - **Few artists.** The intervals are wide, because they are based on only {glue:text}`n_artists`
+#   artists.
 # - **A linear probe.** Information that a linear model cannot use is counted as absent.
-# - **Averaging over time.** Each song is one vector; the order of events within the song may be lost
-#   ({doc}`05-embeddings`).
+# - **Averaging over time.** Each song is represented by a single vector, so the order of events
+#   within the song may be lost ({doc}`05-embeddings`).
 #
 # ## Exercises
 #
 # ```{exercise} A penalty that is too small, and one that is too large
 # :label: ex-penalty
 #
-# Replace the penalties of `protocol` by a single penalty: first by `alphas=0.01`, then by `alphas=1e6`.
-# Call the two R² values of the best model `small` and `large`. Why are both far below the R² with a
-# tuned penalty?
+# Replace the penalties of `protocol` with a single one: first with `alphas=0.01`, then with
+# `alphas=1e6`. Call the two R² values of the best model `small` and `large`. Why are both far below
+# the R² with a tuned penalty?
 # ```
 #
 # ```{solution-start} ex-penalty
@@ -829,7 +839,9 @@ small, large = r2_with(alphas=0.01), r2_with(alphas=1e6)
 small, large
 
 # %% tags=["check"]
-assert small != large, "both are the same: did you pass the changed protocol on?"
+assert small != large, (
+    "the two values are the same: did you pass on the changed protocol?"
+)
 assert abs(large) < 0.5, (
     "predictions with the large penalty should be close to the mean, and their R² close to 0"
 )
@@ -847,8 +859,8 @@ assert abs(large) < 0.5, (
 # :label: ex-layer
 #
 # Score every layer of the best model on its own (`replace(protocol, layers=...)`), collect the R²
-# values in a dictionary `by_layer`, and find the highest value. How much higher is the highest R² than
-# the R² with the layer chosen inside the folds? Is the highest R² a fair estimate for new songs?
+# values in a dictionary `by_layer`, and find the highest value. How much higher is it than the R²
+# obtained when the layer is chosen in the inner folds? Is it a fair estimate of the R² for new songs?
 # ```
 #
 # ```{solution-start} ex-layer
@@ -866,8 +878,8 @@ assert len(by_layer) == 1 or len(set(by_layer.values())) > 1, (
 )
 
 # %% [markdown]
-# The highest of several noisy scores is partly due to chance, so it is not a fair estimate for new
-# songs. The bias grows with the number of layers and with the noise in the scores of the layers.
+# The highest of several noisy scores is partly due to chance, so it is not a fair estimate of the
+# score for new songs. The bias grows with the number of layers and with the noise in their scores.
 #
 # ```{solution-end}
 # ```
@@ -928,5 +940,5 @@ assert both.loc[too_high, "predicted"] > both.loc[too_high, "observed"], (
 # alone or over the untrained twin vanishes, or in which the best model differs clearly from the
 # descriptors.
 #
-# **Next:** {doc}`07-objections` takes up one objection at a time; {doc}`08-stem-ablation` asks which
-# instruments the predictions depend on.
+# **Next:** {doc}`07-objections` answers the objections of a sceptical reviewer, one at a time;
+# {doc}`08-stem-ablation` asks which instruments the predictions depend on.

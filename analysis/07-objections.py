@@ -2,14 +2,14 @@
 # # What would a sceptical reviewer say?
 #
 # In {doc}`06-probing`, we measured how well the embeddings of a model predict ratings of songs by new
-# artists. A good score may have nothing to do with groove. This chapter answers seven objections with
-# experiments that change the protocol or the data, one property at a time.
+# artists. A good score, however, may have nothing to do with groove. This chapter answers seven
+# objections with experiments, each of which changes one aspect of the protocol or the data.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
-# **You will learn** to test whether a score is due to scale, dimension, artists, style, chance or
-# noise; to compare a model properly with the mean rating of each style; and to find out how many songs
-# are needed to answer a question.
+# **You will learn** to test whether a score is affected by the scale of the features, the number of
+# dimensions, the artists, the style, chance or noise; to compare a model properly with predictions
+# from the mean rating of each style; and to find out how many songs are needed to answer a question.
 #
 # **You need** {doc}`06-probing`.
 #
@@ -102,18 +102,18 @@ report_counts(permutations=n_permutations, n_components=n_components)
 report_texts(target=target, best_model=best)
 
 # %% [markdown]
-# The text discusses the ratings of “{glue:text}`target`” and the model {glue:text}`best_model`, for
-# {glue:text}`n_songs` songs by {glue:text}`n_artists` artists.
+# There are {glue:text}`n_songs` songs by {glue:text}`n_artists` artists. The text discusses the
+# ratings of “{glue:text}`target`” and the model {glue:text}`best_model`.
 #
 # ## Objections 1 to 3: scale, dimension, artists
 #
 # *“You regress on unscaled units, so units with a small variance are ignored. And a unit that is
-# almost constant in the training songs, but not in a test song, distorts the prediction for that
-# song.”* Dividing each unit by its standard deviation gives units with a small variance more weight,
-# but also inflates units that are almost constant. We therefore also set a lower limit for the
-# standard deviation and clip the standardised values at ±5. The first panel of {numref}`fig-settings`
-# shows the steps from the published protocol to ours, one change at a time. All rows of this panel
-# except the last use the folds of the published protocol.
+# almost constant in the training songs, but has a very different value in a test song, distorts the
+# prediction for that song.”* Dividing each unit by its standard deviation gives units with a small
+# variance more weight, but also inflates units that are almost constant. We therefore also set a
+# lower limit for the standard deviation and clip the standardised values at ±5. The first panel of
+# {numref}`fig-settings` shows the steps from the published protocol to ours, one change at a time.
+# All rows of this panel except the last use the folds of the published protocol.
 
 # %%
 paper = {n: probe.paper_protocol(X, *songs) for n, X in pretrained.items()}
@@ -122,11 +122,10 @@ folds = pd.DataFrame(published.folds.T, index=published.songs.ids)
 folds = folds.loc[ratings.index].T.to_numpy()
 
 # %% [markdown]
-# A `Protocol` contains all settings of a probe. The first protocol below standardises the features and
-# keeps all other settings as published: all layers concatenated, one fixed penalty, and no limits on the
-# standardised values. Each of the other protocols changes one setting of the protocol before it. If a
-# protocol allows several penalties or layers, the penalty or layer is chosen in the inner folds, as in
-# {doc}`06-probing`.
+# A `Protocol` contains all settings of a probe. The first protocol below standardises the features
+# and keeps all other settings as published: all layers concatenated, one fixed penalty, and no limits
+# on the standardised values. Each of the others changes one setting of the one before it. If several
+# penalties or layers are allowed, the choice is made in the inner folds, as in {doc}`06-probing`.
 
 # %%
 plain = replace(protocol, whole_artists=False, layers="concat", alphas=0.2)
@@ -161,7 +160,7 @@ changes = pd.DataFrame(changes.values(), index=list(changes))
 
 # %%
 scale = summaries.settings_table(scale, score="fold_r2")
-panels = {"Scale (mean R² of folds)": scale}
+panels = {"Scale (mean R² over folds)": scale}
 by_step = summaries.by_setting(scale, target)
 
 # %% [markdown]
@@ -174,10 +173,11 @@ scale_facts = probe.scale_facts(pretrained[lowest], paper[lowest].folds)
 n_raised = (by_step["standardised"] > by_step["as published"]).sum()
 
 # %% [markdown]
-# *“A model with thousands of dimensions can fit anything. Compare models at equal size.”* We reduce the
-# features of each model to {glue:text}`n_components` principal components, computed from the training
-# songs. For comparison, we also project the features onto the same number of *random* directions, and
-# replace the features by the same number of columns of noise.
+# *“A model with thousands of dimensions can fit anything. Compare models with the same number of
+# dimensions.”* We reduce the features of each model to {glue:text}`n_components` principal
+# components, computed from the training songs. For comparison, we also project the features onto the
+# same number of *random* directions and, in a third variant, replace the features with the same
+# number of columns of noise.
 
 # %%
 reduced = replace(protocol, pca=n_components)
@@ -189,9 +189,9 @@ for name, X in pretrained.items():
     )
 
 # %% [markdown]
-# Random projections roughly preserve the distances between songs and are not fitted to the songs.
-# Noise is unrelated to the songs, so the score of the noise shows what a regression on this number of
-# columns achieves without information about the songs.
+# Random projections roughly preserve the distances between songs but, unlike principal components,
+# are not fitted to the songs. Noise is unrelated to the songs, so its score shows what a regression
+# on this many columns achieves without any information about the songs.
 
 # %%
 settings = {"all dimensions": grouped, f"{n_components} components": compact}
@@ -205,15 +205,16 @@ dimension_change = probe.mean_difference(compact, grouped, **resampled)
 dimension_change = summaries.row_of(dimension_change, target=target)
 
 # %% [markdown]
-# *“Your regression has seen the artist.”* Songs by one artist share players, studio and habits, so they
-# resemble each other in sound and in ratings. If some songs by an artist are in the training folds,
-# recognising the artist helps to predict the artist's other songs. The difference in R² between folds of
-# single songs and folds of whole artists measures how much recognising the artist helps.
+# *“Your regression has seen the artist.”* Songs by one artist share musicians, studios and habits, so
+# they resemble each other in sound and in ratings. If some songs by an artist are in the training
+# folds, recognising the artist helps to predict the artist's other songs. This is possible if songs
+# are assigned to folds one by one, but not with folds of whole artists. The difference in R² between
+# the two kinds of folds measures how much recognising the artist helps.
 
 # %%
 song_folds = replace(protocol, whole_artists=False)
 single = probe.nested_ridges(pretrained, *songs, song_folds, n_jobs=2)
-settings = {"folds of single songs": single, "folds of whole artists": grouped}
+settings = {"folds that ignore artists": single, "folds of whole artists": grouped}
 panels["Artists (R²)"] = summaries.settings_table(settings)
 gain = probe.mean_difference(single, grouped, **resampled)
 gain = summaries.row_of(gain, target=target)
@@ -247,23 +248,23 @@ dimension_word = pick_verdict(
 )
 report_texts(lowest_model=lowest, dimension_word=dimension_word)
 words = (
-    "folds of single songs give higher scores",
-    "folds of single songs give lower scores",
+    "folds that ignore artists give higher scores",
+    "folds that ignore artists give lower scores",
     "the two kinds of folds do not differ clearly",
 )
 report_effects({"dimension_change": dimension_change}, n_songs)
 report_effects({"artist_gain": gain}, n_songs, words=words)
 
 # %% [markdown]
-# **Scale.** Step by step, from the published protocol to ours (changes in R² are means over the
-# models; the intervals and verdicts of objections 1 to 3 are not corrected for the number of
-# comparisons):
+# **Scale.** The steps from the published protocol to ours have the following effects (changes in R²
+# are means over the models; the intervals and verdicts of objections 1 to 3 are not corrected for the
+# number of comparisons):
 #
-# - **Standardising alone** raises the score of {glue:text}`n_raised` of {glue:text}`n_models` models,
-#   and the median R² changes from {glue:text}`median_as_published` to
+# - **Standardising alone** raises the scores of {glue:text}`n_raised` of {glue:text}`n_models`
+#   models, and the median R² changes from {glue:text}`median_as_published` to
 #   {glue:text}`median_standardised`. However, {glue:text}`lowest_model` now has an R² of
-#   {glue:text}`lowest_standardised`, because in one unit, a test song lies {glue:text}`largest_z`
-#   standard deviations from the mean of the training songs.
+#   {glue:text}`lowest_standardised`, because the value of one unit in one test song lies
+#   {glue:text}`largest_z` standard deviations from the mean of the training songs.
 # - **With limits on the standardised values**, the R² of {glue:text}`lowest_model` is
 #   {glue:text}`lowest_with_limits`, and the median R² of all models is
 #   {glue:text}`median_with_limits`.
@@ -278,20 +279,20 @@ report_effects({"artist_gain": gain}, n_songs, words=words)
 #
 # **Dimension.** With {glue:text}`n_components` components instead of all dimensions, R² changes by
 # {glue:text}`dimension_change_full` on average over the models, to {glue:text}`components_r2`. With a
-# tuned penalty, {glue:text}`dimension_word`. (We say “little difference” only if the whole interval lies
-# within ±{glue:text}`smallest`, a margin that we fixed before looking at the results.) The components
-# are the directions in which the training songs differ most. The same number of random directions gives
-# an R² of {glue:text}`random_r2`, and the same number of columns of noise gives an R² of
-# {glue:text}`noise_r2`.
+# tuned penalty, {glue:text}`dimension_word`. (We would say “little difference” only if the whole
+# interval lay within ±{glue:text}`smallest`, a margin that we fixed before looking at the results.)
+# The components are the directions in which the training songs differ most. The same number of random
+# directions gives an R² of {glue:text}`random_r2`, and the same number of columns of noise gives an
+# R² of {glue:text}`noise_r2`.
 #
-# **Artists.** The R² with folds of single songs minus the R² with folds of whole artists is
-# {glue:text}`artist_gain_full` on average over the models: {glue:text}`artist_gain_verdict`. A leak of
-# information from test songs does not always change the score, so we also look for leaks directly
-# ({numref}`tab-leaks`). We change the features of some held-out songs and check whether the
-# predictions for other songs change. We also change the ratings of some held-out songs and check
-# whether the predictions for these songs change. With folds of single songs, songs by one artist are
-# in both the training set and the test set, which is the leak in the row “artists”. The function under
-# test must use the folds that are passed to it:
+# **Artists.** The R² with folds that ignore artists minus the R² with folds of whole artists is
+# {glue:text}`artist_gain_full` on average over the models: {glue:text}`artist_gain_verdict`. A leak
+# of information from test songs does not always change the score, so we also look for leaks directly
+# ({numref}`tab-leaks`). First, we change the features of some held-out songs and check whether the
+# predictions for any other songs change. Second, we change the ratings of some held-out songs and
+# check whether the predictions for those same songs change. If the folds ignore artists, songs by one
+# artist are in both the training set and the test set; this is the leak that the row “artists” shows.
+# For these checks, the procedure has to be a function that uses the folds passed to it:
 
 
 # %%
@@ -301,7 +302,7 @@ def probe_once(X, y, folds):
 
 layer = {"last": list(features[best].values())[-1]}
 leaks = {}
-for kind, result in {"whole artists": grouped, "single songs": single}.items():
+for kind, result in {"whole artists": grouped, "ignoring artists": single}.items():
     leaks[kind] = probe.find_leaks(
         probe_once,
         layer,
@@ -321,9 +322,9 @@ show_table(
 # %% [markdown] tags=["needs-styles"]
 # ## Objection 4: it is style, not groove
 #
-# *“Your model only distinguishes funk from rock.”* R² over all songs combines two abilities:
+# *“Your model only distinguishes funk from rock.”* R² over all songs reflects two abilities:
 # distinguishing the styles, and predicting which songs of a style are rated higher. To isolate the
-# second ability, we subtract the means of the styles from the ratings and from the predictions,
+# second ability, we subtract the mean of each style from the ratings and from the predictions,
 # correlate the residuals, and average the correlation over the divisions into folds:
 
 
@@ -338,9 +339,10 @@ r = np.mean([stats.pearsonr(y, within_style(row)).statistic for row in repeats])
 
 # %% [markdown]
 # In the package, this correlation is the score `within_r` (the difference from the value computed by
-# hand is {glue:text}`same_within`). To compute p, we permute the ratings of whole artists within each
-# style, and repeat the whole procedure for {glue:text}`permutations` such permutations (with one
-# division into folds; the reported correlations are means over all divisions).
+# hand is {glue:text}`same_within`). To compute a p-value, we exchange the ratings between artists of
+# the same style, keeping the ratings of each artist's songs together, and repeat the whole procedure
+# for {glue:text}`permutations` such permutations. (The permutations use a single division into folds;
+# the reported correlations are means over all divisions.)
 
 # %%
 within_r = summaries.score_table(results, score="within_r", **resampled)
@@ -367,17 +369,16 @@ report_value("same_within", difference, fmt=".0e", tolerance=1e-9)
 show_table(
     within_r[["estimate", "low", "high", "p", "p_target"]],
     "within-order",
-    f"Correlation of predictions with “{target}” within styles. p: from permutations of whole artists, "
-    "for each row alone; p target: from the permutation distribution of the maximum over rows.",
+    f"Correlation of predictions with “{target}” within styles. p: from permutations of whole artists, for each row separately; p target: corrected for the choice among rows, by comparison with the highest correlation of any row in each permutation.",
 )
 
 # %% [markdown]
 # Objection 4 can also be answered in three other ways ({numref}`fig-style`). First, R² can be split
 # into a part between styles and a part within styles. For the part *within* styles, zero is not the
-# natural baseline: predicting the mean rating of the style, computed from other songs, gives a
-# negative R². Second, the mean rating of the style can be removed from the ratings *before* the
-# regression is trained, within the training songs. R² beyond style is then the share of the remaining
-# squared error that the regression removes.
+# natural baseline: predicting each song from the mean rating of other songs of its style gives a
+# negative R². Second, the mean rating of each style, computed from the training songs, can be
+# subtracted from the ratings *before* the regression is fitted. The share of the remaining squared
+# error that the regression removes is called “R² beyond style”.
 
 # %%
 parts = pd.concat(
@@ -390,15 +391,16 @@ residual = probe.nested_ridges(features, *songs, protocol, nuisance=styles)
 beyond = summaries.score_table(residual, score="r2_over_baseline", **resampled)
 
 # %% [markdown]
-# Third, style, descriptors and embedding may carry the same information. A variance partition
-# separates what each of these blocks of features explains alone from what several blocks explain
-# jointly {cite}`dupre2022`. If $R^2_{S}$ is the score of a regression on a set $S$ of blocks, the
-# share of block $a$ alone is
+# Third, we can take into account that style, descriptors and embedding may carry the same
+# information. A variance partition separates what each of these blocks of features explains alone
+# from what several blocks explain jointly {cite}`dupre2022`. If $R^2_{S}$ is the score of a
+# regression on a set $S$ of blocks, the share explained by block $a$ alone, out of three blocks $a$,
+# $b$ and $c$, is
 #
 # $$ R^2_{abc} - R^2_{bc} $$
 #
-# and all shares add up to $R^2_{abc}$. Shares can be negative, because a block of features can make
-# out-of-fold predictions worse.
+# and all shares, single and joint, add up to $R^2_{abc}$. Shares can be negative, because a block of
+# features can make out-of-fold predictions worse.
 
 # %%
 layers = list(features[best].values())
@@ -455,29 +457,28 @@ report_texts(
 )
 
 # %% [markdown]
-# Differences between styles make up {glue:text}`between_share` of the variance of
-# “{glue:text}`target`”. Within styles, the correlation between the predictions of
+# Differences between styles account for {glue:text}`between_share` of the variance of the
+# “{glue:text}`target`” ratings. Within styles, the correlation between the predictions of
 # {glue:text}`best_model` and the ratings is r = {glue:text}`within_r_full`, p =
-# {glue:text}`within_p`. This p-value treats the model as given, although the model was chosen by its
-# errors on the same ratings. To allow for any choice among the rows of {numref}`tab-within-order`, we
-# also compare the observed correlation with the highest correlation of any row in each permutation.
-# This comparison gives p = {glue:text}`within_p_target`, so {glue:text}`best_model`
-# {glue:text}`within_verdict`. The R² of this model within styles is {glue:text}`within_r2`, and the
-# R² of style alone is {glue:text}`within_r2_style`.
+# {glue:text}`within_p`. This p-value treats the model as if it had been fixed in advance, although it
+# was chosen by its errors on the same ratings. To allow for any choice among the rows of
+# {numref}`tab-within-order`, we also compare the observed correlation with the highest correlation of
+# any row in each permutation. This comparison gives p = {glue:text}`within_p_target`, so
+# {glue:text}`best_model` {glue:text}`within_verdict`. Within styles, the R² of this model is
+# {glue:text}`within_r2`, and that of style alone is {glue:text}`within_r2_style`.
 #
-# Over all sets of features, the results are:
+# The results for the individual sets of features are:
 #
-# - **These predict which songs of a style are rated higher** (p < .05, corrected in the same way):
-#   {glue:text}`within_ordered`.
-# - **These have an interval of R² beyond style that lies above 0** (not corrected):
+# - **Sets that predict which songs of a style are rated higher** (p < .05, corrected in the same
+#   way): {glue:text}`within_ordered`.
+# - **Sets for which the interval of R² beyond style lies above 0** (not corrected):
 #   {glue:text}`beyond_style`.
 
 # %% [markdown] tags=["needs-audio-or-descriptors"]
 # ### What do embeddings explain that descriptors do not, and vice versa?
 #
-# A share that belongs to one block alone shows what we would lose without this block. A share that
-# several blocks explain jointly could be explained by any one of them. We look at two shares of each
-# kind:
+# The share of one block alone is what we would lose by leaving out this block. A joint share could be
+# explained by any one of the blocks involved. We look at two shares of each kind:
 
 # %% tags=["needs-audio-or-descriptors"]
 shares = shares.set_index("part")
@@ -504,21 +505,22 @@ report_effects(shared, n_songs, prefix="shared_", value="r2")
 # {glue:text}`shared_style_embedding_descriptors_full`. The share of the embedding alone is
 # {glue:text}`unique_embedding_full`: this block {glue:text}`unique_embedding_verdict`. The share of
 # the descriptors alone is {glue:text}`unique_descriptors_full`: this block
-# {glue:text}`unique_descriptors_verdict`. Within styles, the correlation between predictions from
-# descriptors and the ratings is r = {glue:text}`within_r_descriptors_full`, p =
+# {glue:text}`unique_descriptors_verdict`. Within styles, the correlation between the predictions from
+# the descriptors and the ratings is r = {glue:text}`within_r_descriptors_full`, p =
 # {glue:text}`within_p_descriptors` (corrected for the rows of {numref}`tab-within-order`): a
 # regression on the descriptors {glue:text}`within_verdict_descriptors`.
 
 # %% [markdown]
 # ### Does it help to train on one style?
 #
-# *“Groove in funk is not groove in rock. Train on one style only.”* A smaller training set is a
-# disadvantage in itself. We therefore compare training sets of **equal size** ({numref}`fig-transfer`).
-# For each held-out fold of artists from one style, the three training sets contain the same number of
-# other artists: from the same style, from one other style, or from all styles in equal numbers. If the
-# relation between sound and ratings differs between styles, training on the style itself should be best.
-# If the relation is the same in all styles, another style should serve equally well, and a mixture may
-# be better, because it is more varied.
+# *“Groove in funk is not groove in rock. Train on one style only.”* A training set from one style is
+# smaller, however, and this is a disadvantage in itself. We therefore compare training sets of
+# **equal size** ({numref}`fig-transfer`). For each held-out fold of artists from one style, we form
+# three training sets with the same number of other artists: from the same style, from one other
+# style, or from all styles in equal numbers. If the relation between sound and ratings differs
+# between styles, training on the style itself should be best. If it is the same in all styles,
+# training on another style should work equally well, and a mixture may be better, because it is more
+# varied.
 
 # %%
 trainable = data.tracks.groupby("style")["artist"].nunique().ge(4).sum() > 1
@@ -561,11 +563,11 @@ report_texts(transfer_note=transfer_note)
 # %% [markdown]
 # ## Objection 5: it is chance
 #
-# *“You tried several models, layers and questions. Some had to work.”* We permute the ratings of
-# whole artists, repeat the whole procedure with all its choices, and record the highest R² of any
-# model for any question. After {glue:text}`permutations` permutations, we know how high R² can become
-# by chance ({numref}`fig-luck`). (Exchanging the ratings of single songs would be wrong, because
-# songs by one artist resemble each other.)
+# *“You tried several models, layers and questions. Some of them were bound to work.”* We permute the
+# ratings of whole artists, repeat the whole procedure with all its choices, and record the highest R²
+# of any model for any question. The values from {glue:text}`permutations` permutations show how high
+# R² can be by chance ({numref}`fig-luck`). (Exchanging the ratings of single songs would be wrong,
+# because songs by one artist resemble each other.)
 
 # %%
 observed, null = probe.permutation_test(
@@ -591,20 +593,21 @@ show_figure(
 report_value("n_beyond_luck", len(clear), fmt=".0f", n=len(models))
 
 # %% [markdown]
-# For {glue:text}`n_beyond_luck` of {glue:text}`n_models` models, R² is above chance, corrected for the
-# number of models and questions (family-wise p < .05: if only chance were at work, a study would find at
-# least one such model with a probability of at most 5%). With $n$ permutations, the smallest possible p
-# is $1/(n + 1)$, because the observed order of the ratings counts as one more permutation. Permuted
-# ratings have no relation to the sound, not even through style, so a model that only distinguishes the
-# styles can pass this test. A model can pass the test even if the interval of its R² over artists
-# ({numref}`fig-probe-scores`) includes 0.
+# For {glue:text}`n_beyond_luck` of {glue:text}`n_models` models, R² is above chance after correction
+# for the number of models and questions (family-wise p < .05: if only chance were at work, a study
+# would find at least one such model with a probability of at most 5%). With $n$ permutations, the
+# smallest possible p is $1/(n + 1)$, because the observed order of the ratings counts as one more
+# permutation. In the permutations, the ratings have no relation to the sound, not even through style.
+# A model that only distinguishes the styles can therefore pass this test. So can a model whose
+# interval of R² ({numref}`fig-probe-scores`) includes 0.
 
 # %% [markdown] tags=["needs-table-ceilings"]
 # ## Objection 6: most of the variance is unexplained
 #
-# *“Such an R² leaves most of the variance unexplained.”* Part of the variance of the songs' mean ratings
-# is due to chance. The {term}`noise ceiling` of {doc}`01-listeners-and-tracks` is the R² of a perfect
-# model of the songs. We divide the R² of the best model by the ceiling:
+# *“An R² of this size leaves most of the variance unexplained.”* Part of the variance of the songs'
+# mean ratings is due to chance. The {term}`noise ceiling`, introduced in
+# {doc}`01-listeners-and-tracks`, is the R² of a perfect model of the songs. We divide the R² of the
+# best model by the ceiling:
 
 # %%
 ceilings = chapter.load_table("ceilings")
@@ -616,7 +619,7 @@ share["estimate"] = reach["r2_normalised"]
 
 # %% tags=["hide-input"]
 words = (
-    "more than the ceiling, which can only be chance",
+    "more than the ceiling, which can only be due to chance",
     "clearly less than a perfect model",
     "not clearly less than a perfect model",
 )
@@ -629,10 +632,10 @@ report_effects(
 # The noise ceiling is an R² of {glue:text}`ceiling_full`. {glue:text}`best_model` reaches
 # {glue:text}`reach_full` of the ceiling: {glue:text}`reach_verdict`. (The interval of this percentage
 # treats the ceiling as known.) The ceiling accounts for the noise in the ratings of the *test* songs.
-# The gap between the R² of a model and the ceiling has other causes: the model, the regression, the
-# number of songs, noise in the ratings of the training songs, or differences between songs that leave no
-# trace in the audio. ({numref}`fig-ladder` shows the R² of predictions from the exact causes, if the
-# causes are known.)
+# Any gap between the R² of a model and the ceiling therefore has other causes, which may lie in the
+# model, the regression, the number of songs, noise in the ratings of the training songs, or
+# differences between songs that leave no trace in the audio. ({numref}`fig-ladder` shows the R² of
+# predictions from the exact causes of groove, if these are known.)
 
 # %% [markdown]
 # ## Objection 7: another method would have found more
@@ -640,12 +643,12 @@ report_effects(
 # **Another regression?** A linear model may be too simple. On the same folds, we fit kernel ridge
 # regression and partial least squares to the embedding, and boosted trees to the descriptors
 # ({numref}`tab-regressors`). Each method is tuned inside the training folds. Kernel ridge regression
-# predicts from a nonlinear measure of the similarity of songs, so it can fit curved relations. Partial
-# least squares looks for the directions that covary most strongly with the ratings, whereas principal
-# components ignore the ratings. Boosted trees split the songs at thresholds of descriptors and can
-# represent interactions between descriptors. (For partial least squares and boosting, the effect of
-# leaving out an artist cannot be computed without fitting the regression again. The intervals for these
-# two methods are computed by resampling only test songs and are therefore too narrow.)
+# predicts from a nonlinear measure of the similarity of songs, so it can fit curved relations.
+# Partial least squares looks for the directions that covary most strongly with the ratings, whereas
+# principal components ignore the ratings. Boosted trees split the songs at thresholds of descriptors
+# and can represent interactions between descriptors. (For partial least squares and boosting, the
+# effect of leaving out an artist cannot be computed without fitting the regression again. For these
+# two methods, we therefore resample only the test songs, so their intervals are too narrow.)
 
 # %%
 reference = f"ridge on {best}"
@@ -681,16 +684,22 @@ show_table(
     "regressors",
     f"R² of other regressions on the same folds of {n_songs} songs (one division).",
 )
-report_texts(regressor_best=highest["model"], regressor_better=join_words(better))
+if len(better):
+    regressors_verdict = (
+        f"these are clearly better than ridge regression: {join_words(better)}"
+    )
+else:
+    regressors_verdict = "no other regression is clearly better than ridge regression"
+report_texts(regressor_best=highest["model"], regressors_verdict=regressors_verdict)
 
 # %% [markdown]
-# The highest R² is that of {glue:text}`regressor_best`. In paired comparisons with Holm's correction,
-# these regressions are clearly better than ridge regression on {glue:text}`best_model`:
-# {glue:text}`regressor_better`.
+# The highest R² is that of “{glue:text}`regressor_best`”. In paired comparisons with ridge regression
+# on {glue:text}`best_model` (Holm-corrected), {glue:text}`regressors_verdict`.
 #
-# **Another layer?** {numref}`fig-layer-scores` shows the score of each layer alone. The highest of many
-# noisy scores is biased upwards. Filled dots therefore mark all layers that *may be* the best, given how
-# scores vary over artists. The bar at the right shows the R² with the layer chosen in the inner folds.
+# **Another layer?** {numref}`fig-layer-scores` shows the score of each layer alone. The highest of
+# many noisy scores is biased upwards. Filled dots therefore mark all layers that *may be* the best,
+# given how much the scores vary between artists. The bar on the right shows the R² for the layer
+# chosen in the inner folds.
 
 # %%
 layered = [name for name in models if len(features[name]) > 1]
@@ -712,7 +721,9 @@ layer_note = "the models of this study have only one layer each"
 if layered:
     profile = pd.concat(profiles, ignore_index=True)
     tied = profile.groupby("model")["may_be_best"].mean().mean()
-    layer_note = f"{tied:.0%} of layers may be the best layer of their model"
+    layer_note = (
+        f"{tied:.0%} of the layers cannot be ruled out as the best layer of their model"
+    )
 
 # %% tags=["hide-input"]
 if layered:
@@ -729,14 +740,15 @@ report_texts(layer_note=layer_note)
 # %% [markdown]
 # For “{glue:text}`target`”, {glue:text}`layer_note`.
 #
-# **No regression at all?** Representational similarity analysis {cite}`kriegeskorte2008` tests whether
-# songs with similar embeddings have similar ratings. Pairs of songs are not independent. We therefore
-# permute whole artists to compute p, and we leave out whole artists to compute intervals. Pairs of songs
-# by the same artist are not used. To hold style constant, we remove the mean difference between pairs of
-# songs of the same style and pairs of songs of different styles, both from the distances in the
-# embedding and from the distances in the ratings. Pairs of songs of different styles can still differ:
-# two styles may be closer to each other than to a third style, in the sound and in the ratings. With
-# style held constant, artists are therefore exchanged only within their style.
+# **No regression at all?** Representational similarity analysis {cite}`kriegeskorte2008` tests
+# whether songs with similar embeddings have similar ratings. Because pairs of songs are not
+# independent, we permute whole artists to compute p-values, and leave out whole artists to compute
+# intervals. Pairs of songs by the same artist are not used. To hold style constant, we remove the
+# mean difference between pairs from the same style and pairs from different styles, both from the
+# distances in the embedding and from the distances in the ratings. Even then, pairs from different
+# styles can differ from each other: two styles may be closer to each other than to a third style, in
+# the sound and in the ratings. With style held constant, artists are therefore exchanged only within
+# their style.
 
 # %%
 controls = {"all pairs": False}
@@ -756,7 +768,8 @@ similarities = pd.concat(
 )
 
 # %% [markdown]
-# For each model, we keep the layer in which ρ is highest; p is corrected for this choice:
+# For each model, we keep the layer with the highest rank correlation (Spearman's ρ) between the
+# distances in the embedding and the distances in the ratings; p is corrected for this choice:
 
 # %%
 top = similarities.sort_values("rho").groupby(["model", "pairs"]).tail(1)
@@ -779,10 +792,10 @@ report_values(above_chance.add_prefix("rsa_"), len(models), fmt=".0f")
 report_effects(of_best, n_songs, prefix="rsa_best_", value="rho")
 
 # %% [markdown]
-# For {glue:text}`best_model`, the highest ρ of any layer is {glue:text}`rsa_best_all_pairs_full`. The
-# choice of the layer with the highest ρ biases ρ upwards. Over all pairs of songs, ρ is above chance for
-# {glue:text}`rsa_all_pairs` of {glue:text}`n_models` models (p < .05, corrected for layers, not for
-# models).
+# For {glue:text}`best_model`, the highest ρ of any layer is {glue:text}`rsa_best_all_pairs_full`.
+# This value is biased upwards, because the layer was chosen for its high ρ. Over all pairs of songs,
+# ρ is above chance for {glue:text}`rsa_all_pairs` of {glue:text}`n_models` models (p < .05, corrected
+# for layers, not for models).
 
 # %% [markdown] tags=["needs-styles"]
 # With style held constant, the highest ρ of {glue:text}`best_model` is
@@ -792,10 +805,10 @@ report_effects(of_best, n_songs, prefix="rsa_best_", value="rho")
 # %% [markdown]
 # ## How many songs are needed?
 #
-# {numref}`fig-learning` shows how R² changes with the number of training songs and, if individual
-# listeners are known, with the number of raters per song. A curve that still rises at its right end
-# suggests that more songs or raters would give a higher score; a flat curve does not. With few raters,
-# the noise ceiling is low as well, so the score has to be compared with the ceiling.
+# {numref}`fig-learning` shows how R² changes with the number of training songs and, if the ratings of
+# individual listeners are available, with the number of raters per song. A curve that still rises at
+# its right end suggests that more songs or raters would give a higher score; a flat curve does not.
+# With few raters, the noise ceiling is low as well, so the score has to be compared with the ceiling.
 
 # %%
 draws = replace(protocol, n_repeats=n_draws)
@@ -818,9 +831,9 @@ show_figure(
 )
 
 # %% [markdown]
-# More songs not only raise R² but also narrow the interval of R². The intervals are computed by
-# resampling artists, so we repeat the probe on random subsets of the artists and compute half the width
-# of the interval ({numref}`fig-width`).
+# More songs not only raise R² but also narrow its interval. Because the intervals are computed by
+# resampling artists, we repeat the probe on random subsets of the artists and compute half the width
+# of the interval each time ({numref}`fig-width`).
 
 # %%
 rng = np.random.default_rng(seed)
@@ -838,8 +851,8 @@ for count in sorted({max(size, min(8, n_artists)) for size in quarters}):
         widths.append((len(drawn), (row["high"] - row["low"]) / 2))
 
 # %% [markdown]
-# The power to detect a given lead over style alone follows from the standard error of the observed lead:
-# four times as many songs halve the standard error.
+# The power to detect a given lead over style alone follows from the standard error of the observed
+# lead; with four times as many songs, the standard error is halved.
 
 # %%
 widths = pd.DataFrame(widths, columns=["artists", "half-width"])
@@ -871,10 +884,10 @@ report_value("width_now", widths["half-width"].iloc[-1], n=n_artists)
 # {glue:text}`width_now`. How small a lead over style alone could be detected? Before looking at the
 # results, we fixed the smallest difference in R² that matters: {glue:text}`smallest`. A study with
 # {glue:text}`n_songs` songs detects a lead of this size with a probability of {glue:text}`power_now`.
-# The number of songs needed to raise this probability to 80% is {glue:text}`songs_needed`, if the
-# number of artists grows in proportion. These power calculations assume that a small lead has the
-# same standard error as the observed lead. ({doc}`06-probing` tests the observed lead. The power to
-# detect the *observed* lead would only restate its p-value {cite}`hoenig2001`.)
+# To raise this probability to 80%, we would need {glue:text}`songs_needed` songs, with the number of
+# artists growing in proportion. These power calculations assume that a small lead has the same
+# standard error as the observed lead. ({doc}`06-probing` tests the observed lead. The power to detect
+# the *observed* lead would only restate its p-value {cite}`hoenig2001`.)
 #
 # ## The answers
 #
@@ -899,14 +912,13 @@ report_value("width_now", widths["half-width"].iloc[-1], n=n_artists)
 #   {glue:text}`reach_verdict`.
 
 # %% [markdown]
-# - **Method**: regressions that are clearly better than ridge regression: {glue:text}`regressor_better`;
-#   {glue:text}`layer_note`.
+# - **Method**: {glue:text}`regressors_verdict`; {glue:text}`layer_note`.
 
 # %% [markdown]
 # ## What could be wrong here
 #
 # - **Further objections.** A score can have causes that are not on this list; the placebo question in
-#   {doc}`06-probing` would reveal some of these causes.
+#   {doc}`06-probing` would reveal some of them.
 # - **One model.** Most experiments use the best model; results for the other models are in the tables.
 # - **Permutations of artists** require artists whose ratings can be exchanged. If the number of songs
 #   differs greatly between artists, few permutations are possible.
@@ -991,8 +1003,8 @@ assert found_leaks["leaks"].any(), (
 # ```{exercise} Listen to the extremes of a style
 # :label: ex-within
 #
-# Within one style, which song has the highest prediction, and which the lowest? Put the two songs in a
-# dictionary `ends`, and listen to them. Would you call the difference between them groove?
+# Within one style, which song has the highest prediction, and which the lowest? Put the two songs in
+# a dictionary `ends`, and listen to them. Would you say that they differ in groove?
 # ```
 #
 # ```{solution-start} ex-within
@@ -1008,7 +1020,7 @@ if data.has("audio"):
 
 # %% tags=["check"]
 assert len(set(chosen.set_index("track_id").loc[list(ends.values()), "style"])) == 1, (
-    "the two songs are of different styles"
+    "the two songs are from different styles"
 )
 
 # %% [markdown]
@@ -1022,7 +1034,7 @@ assert len(set(chosen.set_index("track_id").loc[list(ends.values()), "style"])) 
 # :label: ex-buy
 #
 # Suppose that you can pay for either twice as many songs or twice as many raters. Which of the two
-# investments does {numref}`fig-learning` suggest?
+# would be the better investment, according to {numref}`fig-learning`?
 # ```
 #
 # ```{solution-start} ex-buy
@@ -1033,19 +1045,19 @@ assert len(set(chosen.set_index("track_id").loc[list(ends.values()), "style"])) 
 curve[["n_train", "r2"]].round(3)
 
 # %% [markdown]
-# Compare the slopes at the right ends of the curves. Beyond about twenty raters, the noise ceiling and
-# the score level off, whereas the curve for songs usually still rises. More artists narrow every
-# interval in this chapter; more raters do so only to the extent that they reduce noise.
+# Compare the slopes at the right ends of the curves. Beyond about twenty raters, the noise ceiling
+# and the score level off, whereas the curve for songs is usually still rising. More artists narrow
+# every interval in this chapter; more raters do so only to the extent that they reduce noise.
 #
 # ```{solution-end}
 # ```
 #
 # ## Summary
 #
-# **Asked**: could the score of {doc}`06-probing` be due to scale, dimension, artists, style, chance,
-# noise or method? **Found**: the answers are listed above, one per objection. **What would change our
-# mind**: data from more artists. The intervals in this chapter would then be narrower, and results
-# that are unclear now could become clear in either direction.
+# **Asked**: could the score reported in {doc}`06-probing` be due to scale, dimension, artists, style,
+# chance, noise or method? **Found**: the answers are listed above, one per objection. **What would
+# change our mind**: data from more artists. The intervals in this chapter would then be narrower, and
+# results that are now unclear could turn out clearly positive or clearly negative.
 #
 # **Next:** {doc}`08-stem-ablation` asks which instruments the predictions depend on;
 # {doc}`09-mixed-models` asks whether the predictions hold for individual listeners.

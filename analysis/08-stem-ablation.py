@@ -1,12 +1,13 @@
 # %% [markdown] tags=["needs-audio-or-stem-embeddings"]
 # # Which instruments carry the groove?
 #
-# A prediction from a song's embedding does not show which instruments it depends on. We therefore
-# separate songs into {term}`stems <stem>` and repeat the prediction with each stem and with every sum
-# of stems. If the drums alone predict the ratings as well as the whole band does, the other
-# instruments add nothing to what the drums reveal. If the predictions are equally good without the
-# drums, the drums add nothing to what the other instruments reveal. Usually, several instruments
-# carry the same information, and we need a rule for dividing the credit among them.
+# If we predict ratings from a song's embedding, we do not see which instruments the prediction
+# depends on. We therefore separate songs into {term}`stems <stem>` and repeat the prediction with
+# each stem alone and with every sum of stems (several instruments playing together). If the drums
+# alone predict the ratings as well as the whole band does, the other instruments add nothing to what
+# the drums reveal. If the predictions are equally good without the drums, the drums add nothing to
+# what the other instruments reveal. Usually, several instruments carry the same information, and we
+# need a rule for dividing the credit among them.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
@@ -25,10 +26,10 @@
 study = "demo"  # a study's name, or a folder with a study.yml
 seed = 2026
 separator = ""  # empty: the study's own stems, else "hpss"; or "htdemucs_ft"
-model = ""  # empty: the best model of the chapter on probing
+model = ""  # empty: the best model from the chapter on probing
 targets = ["groove", "dance", "listen", "party"]
 excerpt = 5.98  # seconds from the middle of each song; 0 for the whole song
-n_repeats = 5  # number of divisions of the songs into folds
+n_repeats = 5  # how many times the songs are divided into folds
 n_bootstrap = 2000
 
 # %%
@@ -91,8 +92,8 @@ for style, track in first_songs.items():
     audio_player(sounds, mixer=True)
 
 # %% [markdown]
-# First, we check that the stems add up to the mix. For the last song above, we subtract the sum of the
-# stems from the mix, and compare the level of the difference with the level of the mix:
+# First, we check that the stems add up to the mix. For the last song above, we subtract the sum of
+# the stems from the mix and compare the level of the difference with the level of the mix:
 
 # %%
 mix, sr = data.load(track, sr=sr, mono=False)
@@ -105,16 +106,16 @@ origins["hpss"] = "those from harmonic–percussive separation, which needs no w
 report_texts(separator=origins.get(separator, f"those from {separator}"))
 
 # %% [markdown]
-# The stems are {glue:text}`separator`. The mix minus the sum of its stems has a level of
-# {glue:text}`residual` relative to the mix (−120 dB means −120 dB or less).
+# The stems used here are {glue:text}`separator`. The mix minus the sum of its stems has a level of
+# {glue:text}`residual` relative to the mix (any level below −120 dB is given as −120 dB).
 
 # %% [markdown]
 # ## Embeddings of stems
 #
-# With four stems, there are fifteen sums, from a single stem to the whole band. Each sum is embedded as
-# if it were a song. We use {glue:text}`used_model`. The model receives {glue:text}`heard` of each song;
-# short excerpts save time. For comparison, two bars of four beats last 4.8 seconds at 100 beats per
-# minute and 6 seconds at 80.
+# With four stems, there are fifteen sums, from a single stem to the whole band. Each sum is embedded
+# as if it were a song. We use {glue:text}`used_model`. The model receives {glue:text}`heard` of each
+# song; short excerpts save time. For comparison, two bars of four beats each last 4.8 seconds at 100
+# beats per minute and 6 seconds at 80.
 
 # %%
 predictions = chapter.find_table("predictions")
@@ -159,18 +160,18 @@ report_counts(n_songs=n, n_artists=len(set(artists)), n_sums=len(mixes))
 
 # %% [markdown]
 # For each of the {glue:text}`n_songs` songs by {glue:text}`n_artists` artists, there are
-# {glue:text}`n_sums` sums of stems. The model is {glue:text}`best_model`; the text discusses the mean
-# ratings of “{glue:text}`target`”.
+# {glue:text}`n_sums` sums of stems. The model is {glue:text}`best_model`; the text of this chapter
+# discusses the mean ratings of “{glue:text}`target`”.
 
 # %% [markdown] tags=["needs-audio"]
 # ## The Shapley value by hand
 #
-# We begin with three stems. Let $v(S)$ be the score of a set $S$ of stems: the R² of a ridge regression
-# on the embedding of the sum of these stems, for songs by new artists. The next cell defines $v$ with
-# scikit-learn. For brevity, the function uses all layers concatenated and only one division into folds;
-# the next section chooses one layer, so the numbers there differ. Without any stems, there is nothing to
-# predict from. In this case, we give the regression a column of zeros, so that it predicts the mean
-# rating of its training songs.
+# We begin with three stems. Let $v(S)$ be the score of a set $S$ of stems: the R² that a ridge
+# regression on the embedding of their sum reaches for songs by artists that it was not trained on.
+# The next cell defines $v$ with scikit-learn. For brevity, the function concatenates all layers and
+# divides the songs into folds only once; the next section chooses one layer, so its numbers are
+# different. Without any stems, there is nothing to predict from, so we give the regression a column
+# of zeros; it then predicts the mean rating of its training songs.
 
 # %%
 trio = tuple(sources[:3])
@@ -190,15 +191,15 @@ score = {frozenset(S): v(S) for k in range(4) for S in combinations(trio, k)}
 
 # %% [markdown]
 # Now we add the stems one after the other. Three stems can be added in six orders. A stem raises the
-# score by a large amount if it carries new information, and not at all if the stems before it carry the
-# same information. The {term}`Shapley value` of a stem {cite}`shapley1953` is the amount that the stem
-# adds to the score, averaged over all orders:
+# score a lot if it carries much new information, and not at all if the stems before it already carry
+# the same information. The {term}`Shapley value` of a stem {cite}`shapley1953` is the amount that the
+# stem adds to the score, averaged over all orders:
 #
 # $$ \phi_i = \frac{1}{n!} \sum_{\text{orders}} \bigl( v(B_i \cup \{i\}) - v(B_i) \bigr) $$
 #
-# where $n$ is the number of stems and $B_i$ is the set of stems added before stem $i$. In many orders,
-# the same stems come before stem $i$. If we combine these orders, the sum runs over all sets $S$ of
-# stems without $i$, where $s$ is the number of stems in $S$:
+# where $n$ is the number of stems and $B_i$ is the set of stems added before stem $i$. Many orders
+# have the same stems before stem $i$. If we combine such orders, we obtain a sum over all sets $S$
+# that do not contain stem $i$, where $s$ is the number of stems in $S$:
 #
 # $$ \phi_i = \sum_{S} \frac{s! \, (n - 1 - s)!}{n!} \, \bigl( v(S \cup \{i\}) - v(S) \bigr) $$
 #
@@ -216,8 +217,7 @@ by_hand = added.mean()
 
 # %% [markdown]
 # The function `shapley_values` computes the same values, for up to six stems and for whole arrays of
-# scores at once. The values from the function and the values computed by hand agree up to rounding
-# errors:
+# scores at once. Its results agree with those computed by hand, up to rounding errors:
 
 # %%
 shares = shapley_values(score, trio)
@@ -247,24 +247,26 @@ report_values(extremes[most_shared].add_prefix("most_shared_"))
 # The largest difference between a Shapley value computed by hand and the value from `shapley_values`
 # is {glue:text}`same_shapley`. In each row of {numref}`tab-orders`, the three numbers add up to
 # {glue:text}`sum_by_hand`: the score with all three stems minus the score with no stems. Each order
-# divides this sum differently among the stems. The amount added by {glue:text}`most_shared` lies
-# between {glue:text}`most_shared_min` and {glue:text}`most_shared_max`, depending on the stems before
-# it. If a stem adds less after the other stems than before them, it shares information with them. If a
-# stem adds more after the other stems than before them, some information is present only in the
-# combination of stems. A negative number means that the stem made the predictions worse. Because the
-# orders give different results, a rule is needed: the Shapley value is the mean over all orders.
+# divides this total differently among the stems. The amount added by {glue:text}`most_shared` lies
+# between {glue:text}`most_shared_min` and {glue:text}`most_shared_max`, depending on which stems come
+# before. If a stem adds less when it comes after the other stems than when it comes before them, it
+# shares information with them. If a stem adds more after the other stems than before them, some
+# information is present only in the combination of stems. A negative number means that the stem made
+# the predictions worse. Because the orders give different results, we need a rule: the Shapley value
+# takes the mean over all orders.
 
 # %% [markdown]
 # ## All sums of stems
 #
-# Now we use all stems and the protocol of {doc}`06-probing`: there are five divisions into folds, all
-# songs by an artist are in the same fold, and layer and penalty are chosen within the training songs.
-# Each sum has its own regression. Without any stems, R² is slightly below 0, because the mean rating of
-# the training songs differs from the mean rating of the test songs.
+# Now we use all stems and the protocol of {doc}`06-probing`: the songs are divided into folds five
+# times, all songs by an artist are in the same fold, and the layer and the penalty are chosen using
+# the training songs only. Each sum has its own regression. Without any stems, R² is slightly below 0,
+# because the prediction is the mean rating of the training songs, which differs from that of the test
+# songs.
 
 # %% [markdown]
-# We predict the ratings, the answers to the control questions and, in the simulation, the known causes
-# in one call:
+# In one call, we predict the ratings, the ratings for two control questions (explained below) and, in
+# the simulated study, the known causes of the ratings:
 
 # %%
 all_targets, causes = ratings.copy(), []
@@ -324,7 +326,7 @@ show_figure(
     figures.plot_subset_scores(target_scores, sources),
     "subset-scores",
     f"R² for “{target}” from {model}, for every sum of stems, with 95% intervals (artists resampled).",
-    "One row for no stem and one per sum: dots for the stems in the sum and, next to them, R² with "
+    "One row for no stems and one for each sum: dots for the stems in the sum and, next to them, R² with "
     "its interval.",
     table=target_scores,
 )
@@ -338,18 +340,18 @@ report_texts(
 # %% [markdown]
 # The whole band gives an R² of {glue:text}`whole_r2_full`; without any stems, R² is
 # {glue:text}`nothing_r2`. (In this chapter, n is the number of songs, and the intervals are computed
-# by resampling the {glue:text}`n_artists` artists.) As predictors, {glue:text}`pair` alone are
-# {glue:text}`pair_note`. The intervals of most sums in {numref}`fig-subset-scores` overlap, so the
-# order of neighbouring rows is uncertain with {glue:text}`n_songs` songs. (In {doc}`06-probing`, the
-# same model receives whole songs, so its R² differs a little from the R² in the last row of
-# {numref}`fig-subset-scores`.)
+# by resampling the {glue:text}`n_artists` artists.) As predictors, {glue:text}`pair` together,
+# without the other stems, are {glue:text}`pair_note`. The intervals of most sums in
+# {numref}`fig-subset-scores` overlap, so the order of neighbouring rows is uncertain with
+# {glue:text}`n_songs` songs. (In {doc}`06-probing`, the same model receives whole songs, so its R²
+# differs a little from the R² in the last row of {numref}`fig-subset-scores`.)
 #
 # ### The published conditions
 #
-# {cite:t}`marmoret2026` used five conditions besides the mix: bass, drums, other, vocals, and drums
-# with bass, each with its own regression, under the published protocol (one fixed penalty, unscaled
-# features, folds without regard to artists). {numref}`tab-stems-paper` shows the results of the same
-# conditions for the present study.
+# {cite:t}`marmoret2026` used five conditions besides the mix: bass, drums, “other”, vocals, and drums
+# with bass. Each condition had its own regression, under the published protocol (one fixed penalty,
+# unscaled features, folds that ignore artists). {numref}`tab-stems-paper` shows the results for the
+# same conditions in the present study.
 
 # %%
 conditions = [(stem,) for stem in sources] + [pair, band]
@@ -371,18 +373,19 @@ report_value("paper_lowest_r2", order.iloc[0], n=n)
 report_value("paper_highest_r2", order.iloc[-1], n=n)
 
 # %% [markdown]
-# A negative R² means that the predictions are worse than predicting the mean rating for every song. In
-# {numref}`fig-subset-scores`, the same stems were used with the stricter protocol, so differences
-# between {numref}`fig-subset-scores` and {numref}`tab-stems-paper` are due to the protocols
-# ({doc}`07-objections`), not to the stems. In {numref}`tab-stems-paper`, R² is lowest for
-# “{glue:text}`paper_lowest`” ({glue:text}`paper_lowest_r2`) and highest for
+# If R² is negative, it would be better to predict the mean rating for every song. In
+# {numref}`fig-subset-scores`, the same stems were analysed with the stricter protocol of the chapter
+# “06-probing”, so differences between {numref}`fig-subset-scores` and {numref}`tab-stems-paper` are
+# due to the protocols ({doc}`07-objections`), not to the stems. In {numref}`tab-stems-paper`, R² is
+# lowest for “{glue:text}`paper_lowest`” ({glue:text}`paper_lowest_r2`) and highest for
 # “{glue:text}`paper_highest`” ({glue:text}`paper_highest_r2`). The standard deviation in
 # {numref}`tab-stems-paper` measures the uncertainty due to the division into folds, but not the
-# uncertainty due to the sample of songs. The objections to a fixed penalty and to folds that split
-# artists apply here as well. In addition, the stems carry overlapping information: the bass may
-# predict ratings because of the bass line, or because the bass line is related to the drums. Five
-# conditions cannot show how much of the information in the bass is also in the other stems; the set of
-# all sums can. No sum can show what *causes* the ratings (see “What could be wrong here”).
+# uncertainty due to the sample of songs. The objections to a fixed penalty and to folds that divide
+# an artist's songs apply here as well. In addition, the stems carry overlapping information: the bass
+# may predict ratings because of the bass line, or because the bass line is related to the drums.
+# These five conditions cannot show how much of the information in the bass is also in the other
+# stems; all the sums together can. No sum can show what *causes* the ratings (see “What could be
+# wrong here”).
 
 # %% [markdown]
 # ## Alone, left out, and shared
@@ -390,15 +393,15 @@ report_value("paper_highest_r2", order.iloc[-1], n=n)
 # The contribution of a stem can be defined in three ways. **Alone**: the R² with only this stem minus
 # the R² with no stems. **Left out**: the R² with all stems minus the R² with all stems except this
 # one. If two stems carry the same information, “alone” credits both stems with it, and “left out”
-# credits neither. The **Shapley value** averages these two cases and all cases between them. The
-# Shapley value is the only rule with four properties: the shares add up to the score of the whole band
-# minus the score with no stems; stems with the same effect receive equal shares; a stem that never
-# changes the score receives zero; and if two scores are added, the shares are also added.
+# credits neither. The **Shapley value** averages these two cases and all cases in between. It is the
+# only rule that has these four properties: the shares add up to the score of the whole band minus the
+# score with no stems; stems with the same effect receive equal shares; a stem that never changes the
+# score receives zero; and if two scores are added, their shares add up as well.
 #
-# One family of comparisons was planned before we looked at the results: which stems have a Shapley value
-# above 0 for “{glue:text}`target`”? The p-values are corrected by Holm's method for the number of stems.
-# If the causes of the ratings are known, a second planned family of comparisons concerns the causes. All
-# other comparisons are exploratory.
+# We planned one family of comparisons before we looked at the results: which stems have a Shapley
+# value above 0 for “{glue:text}`target`”? The p-values are corrected by Holm's method for the number
+# of stems. Where the causes of the ratings are known, as in a simulated study, we also planned a
+# second family of comparisons, about these causes. All other comparisons are exploratory.
 
 # %%
 shares = contributions(on_stems.select([*targets, *controls]))
@@ -410,9 +413,9 @@ clear = clear_rows(planned, value="estimate").index
 target_shares = overall[overall["target"] == target]
 
 # %% [markdown]
-# If the share of one stem is clearly above 0 and the share of another stem is not, the two shares may
-# still not differ clearly. We therefore sort the stems by their shares and compare each stem with the
-# next:
+# Even if the share of one stem is clearly above 0 and that of another is not, the two shares may not
+# differ clearly from each other. We therefore sort the stems by their shares and compare each stem
+# with the next:
 
 # %%
 ranked = planned.sort_values("estimate", ascending=False).index
@@ -460,10 +463,11 @@ report_counts(n_planned=len(planned))
 # {glue:text}`top_stem`: {glue:text}`top_share_full`. {numref}`tab-stem-planned` contains the
 # p-values, corrected for {glue:text}`n_planned` stems. After this correction, the
 # {glue:text}`measure` is clearly above 0 for {glue:text}`clear_stems`. We also compare each stem with
-# the one that follows it in the ranking: {glue:text}`ranks`. Two stems that are not clearly different
-# cannot be ranked, even if the {glue:text}`measure` is clearly above 0 for only one of them.
+# the next one in the ranking (differences in brackets): {glue:text}`ranks`. Two stems that are not
+# clearly different cannot be ranked, even if the {glue:text}`measure` is clearly above 0 for only one
+# of them.
 #
-# If a stem contributes much *alone* but little is lost when it is *left out*
+# If a stem contributes a lot *alone*, but little is lost when it is *left out*
 # ({numref}`fig-stem-measures`), other stems carry the same information.
 #
 # ### Exploratory results: other questions and single styles
@@ -493,11 +497,11 @@ report_counts(n_shares=len(further), n_plain=n_uncorrected, n_sure=n_corrected)
 report_value("n_by_chance", 0.05 * len(further), fmt=".1f")
 
 # %% [markdown]
-# For the other questions, and for “{glue:text}`target`” within each style (R² relative to the mean of
-# the style), there are {glue:text}`n_shares` further shares. Without correction, {glue:text}`n_plain` of
-# these shares have p < .05; {glue:text}`n_by_chance` would be expected by chance. After Holm's
-# correction, {glue:text}`n_sure` of these shares have p < .05. Because the questions are correlated,
-# these results are not independent findings.
+# For the other questions, and for “{glue:text}`target`” within each style (where R² compares the
+# predictions with the mean of the style), there are {glue:text}`n_shares` further shares. Without
+# correction, {glue:text}`n_plain` of these shares have p < .05; {glue:text}`n_by_chance` would be
+# expected by chance. After Holm's correction, {glue:text}`n_sure` of these shares have p < .05.
+# Because the questions are correlated, these results are not independent of each other.
 
 # %% [markdown] tags=["needs-simulation"]
 # ### Two control questions
@@ -514,7 +518,7 @@ is_shown = band_scores["target"].isin([target, *controls])
 within = band_scores["part"].isin(["all", "within"])
 control_rows = band_scores[is_shown & within].copy()
 control_rows["target"] = control_rows["target"].str.replace("_", " ")
-words = "yes", "no, worse than by the mean", "not shown"
+words = "yes", "no, worse than the mean rating", "not shown"
 predictable = [pick_verdict(row, *words) for _, row in control_rows.iterrows()]
 control_rows["can be predicted"] = predictable
 
@@ -528,26 +532,26 @@ show_table(
 )
 
 # %% [markdown]
-# In {numref}`tab-control-questions`, ratings for “placebo” should never be predictable; ratings for
-# “style only” should be predictable over all songs, but not within styles. For the “style only”
-# question, the shares in {numref}`fig-stem-questions` show in which stems a style can be recognised, not
-# what the ratings depend on. Likewise, the shares for “{glue:text}`target`” may partly reflect how well
-# the style can be recognised in each stem.
+# In {numref}`tab-control-questions`, ratings for “placebo” should not be predictable at all; those
+# for “style only” should be predictable over all songs, but not within styles. For the “style only”
+# question, the shares in {numref}`fig-stem-questions` show from which stems a style can be
+# recognised, not what the ratings depend on. Likewise, the shares for “{glue:text}`target`” may
+# partly reflect how well the style can be recognised from each stem.
 
 # %% [markdown]
-# ## Two kinds of training
+# ## Training on stems or on the mix
 #
-# So far, each sum had its own regression. Such regressions show *which information is in a stem*. We can
-# also ask *what a model uses in a mix*. For this purpose, the regression is *trained* on the mixes of
-# the training songs, which also determine the layer, the penalty and the standardisation, and is then
-# *tested* on stems.
+# So far, each sum has had its own regression. Such regressions show *what information is in a stem*.
+# We can also ask *what a model uses in a mix*. To answer this question, we *train* the regression on
+# the mixes of the training songs, which also determine the layer, the penalty and the
+# standardisation, and then *test* it on stems.
 #
-# One problem is that a solo bass is unlike any mix in the training set. The predictions for all solo
-# basses are wrong by a similar amount, and R² counts this offset as error. We therefore report two
-# versions. In “the mix, **as it comes**”, the predictions are left unchanged. In “the mix, **mean
-# shifted**”, the predictions for each sum are shifted so that their mean over the *training* songs
-# equals the mean rating of these songs. This shift removes a common offset and keeps the order of the
-# songs.
+# One problem is that a solo bass is unlike any mix in the training set. All predictions for a solo
+# bass are therefore wrong by a similar amount, and R² counts this offset as an error. We therefore
+# report two versions. In “the mix, **as it comes**”, the predictions are left unchanged. In “the mix,
+# **mean shifted**”, the predictions for each sum are shifted so that their mean over the *training*
+# songs equals the mean rating of these songs. The shift removes a common offset and leaves the order
+# of the songs unchanged.
 
 # %%
 kinds = {
@@ -578,20 +582,21 @@ report_value("stem_median", wide["the stems themselves"].median(), n=len(wide))
 
 # %% [markdown]
 # Without the shift, the lowest R² of the regression on the mix is {glue:text}`mix_lowest`
-# ({glue:text}`mix_lowest_sum`), and the number of sums with an R² below zero is
-# {glue:text}`mix_negative_full`. Shapley values of such scores would mostly measure how unlike a full
-# mix each stem sounds. With the mean shifted, the median R² over the sums is {glue:text}`level_median`;
-# for regressions on the stems themselves, the median R² is {glue:text}`stem_median`. A stem can contain
-# information in a form that a regression on the mix does not use. A report of an ablation should
-# therefore state what the regression was trained on.
+# ({glue:text}`mix_lowest_sum`), and R² is below zero for {glue:text}`mix_negative` of
+# {glue:text}`n_sums` sums. Shapley values computed from such scores would mostly measure how unlike a
+# full mix each stem sounds. With the mean shifted, the median R² over the sums is
+# {glue:text}`level_median`; for regressions on the stems themselves, it is {glue:text}`stem_median`.
+# A stem can contain information in a form that a regression on the mix does not use. A report on an
+# ablation (an analysis in which stems are left out) should therefore state what the regression was
+# trained on.
 
 # %% [markdown] tags=["needs-audio"]
 # ## Controls
 #
-# **Loudness.** A stem is quieter than its song, and embeddings depend on level. We take the stem that is
-# quietest relative to its song, raise it to the loudness (ITU-R BS.1770) of the song, and repeat the
-# embedding and the regression. If R² changes little for this stem, R² should change even less for the
-# other stems.
+# **Loudness.** A stem is quieter than its song, and embeddings depend on level. We take the stem that
+# is quietest relative to its song, raise it to the loudness (ITU-R BS.1770) of the song, and repeat
+# the embedding and the regression. If R² changes little for this stem, it should change even less for
+# the others.
 
 # %%
 single = [(stem,) for stem in sources]
@@ -605,13 +610,13 @@ on_louder = ablate(with_louder, ratings[[target]])
 
 # %% [markdown]
 # **The bass of another song.** The drums and the bass of a band are played together. If a prediction
-# uses the interplay of the two instruments, the prediction should become worse with the bass of
-# another song. We therefore replace the bass of each song by the bass of another song. Among the songs
-# of the same style by other artists, we choose the song with the nearest tempo. The style stays the
-# same, and the tempo stays nearly the same. The exchange removes the interplay of the two instruments,
-# but also everything else that is particular to the original bass; a loss in R² may be due to either.
-# The regression is trained again on the songs' own drums with the swapped bass. Listen to the first
-# song of each style: first the drums and bass as they were played, then the drums with the other bass.
+# uses the interplay of the two instruments, it should become worse with the bass of another song. We
+# therefore replace the bass of each song with that of another song: among the songs of the same style
+# by other artists, the one with the nearest tempo. The style thus stays the same, and so, nearly,
+# does the tempo. The exchange removes the interplay of the two instruments, but also everything else
+# that is particular to the original bass; a loss in R² may be due to either. The regression is
+# trained again on the songs' own drums with the swapped bass. For the first song of each style,
+# listen to the drums and bass as they were played, and then to the drums with the other bass.
 
 # %%
 tempo = data.tracks.set_index("track_id").get("tempo")
@@ -651,15 +656,16 @@ report_texts(
 )
 
 # %% [markdown]
-# The quietest stem is “{glue:text}`gain_most_stem`”, which needs a median gain of {glue:text}`gain_most`
-# to become as loud as the song. With this gain, there is {glue:text}`louder_change_verdict`:
-# {glue:text}`louder_change_full`. With the {glue:text}`second_stem` of another song (median difference
-# in tempo: {glue:text}`tempo_off`), there is {glue:text}`exchanged_change_verdict`:
-# {glue:text}`exchanged_change_full`.
+# The quietest stem is “{glue:text}`gain_most_stem`”, which needs a median gain of
+# {glue:text}`gain_most` to become as loud as the song. With these gains, there is
+# {glue:text}`louder_change_verdict`: {glue:text}`louder_change_full`. With the
+# {glue:text}`second_stem` of another song (median difference in tempo: {glue:text}`tempo_off`), there
+# is {glue:text}`exchanged_change_verdict`: {glue:text}`exchanged_change_full`.
 #
-# A control that has no effect is informative only if an effect was possible. We therefore check the
-# sound: does the exchange destroy the coupling of bass and bass drum? To find out, we compare the onsets
-# of bass and bass drum in one song by each artist.
+# A control that shows no effect is informative only if an effect was possible. We therefore check
+# whether the sound has changed: does the exchange destroy the coupling of bass and bass drum, that
+# is, do their notes no longer start together? To find out, we compare the onsets of the two
+# instruments in one song by each artist.
 
 # %%
 tracks = data.tracks.groupby("artist")["track_id"].first()
@@ -678,7 +684,7 @@ report_texts(
         f"Of the onsets of bass and bass drum, {coincide[0]} coincide within 40 ms in the original songs, "
         f"and {coincide[1]} after the exchange (F-measure, {len(onsets)} songs)"
         if coincide
-        else "This separator yields no bass and drums whose onsets could be compared"
+        else "This separator does not yield a bass and drums whose onsets could be compared"
     )
 )
 
@@ -692,13 +698,14 @@ report_texts(
 # %% [markdown] tags=["needs-simulation", "needs-audio"]
 # ## Does the ablation recover the known causes?
 #
-# In this study, the causes of the ratings are known, and so are the stems that produce these causes. The
-# pattern of the drums determines syncopation; microtiming is measured on drums and bass, although the
-# timing of the voice and the other instruments varies just as much; coupling is a relation between drums
-# and bass. Two causes come mainly, but not only, from drums or bass. Event density counts the moments at
-# which *any* instrument starts a note, and the level of low frequencies is measured relative to the
-# level of the whole mix, so every stem can affect both causes. For the moments at which a note starts,
-# we compute how often the drums play, and how often neither the drums nor the bass plays:
+# In this study, the causes of the ratings are known, and so are the stems that produce these causes.
+# Syncopation is determined by the drum pattern; microtiming is measured on drums and bass, although
+# the timing of the voice and the other instruments varies just as much; coupling is a relation
+# between drums and bass. Two further causes come mainly, but not only, from the drums or the bass:
+# event density counts the moments at which *any* instrument starts a note, and the level of low
+# frequencies is measured relative to the level of the whole mix, so every stem can affect both
+# causes. Of all moments at which a note starts, we compute the share at which the drums play, and the
+# share at which neither the drums nor the bass plays:
 
 # %%
 notes = data.truth("onsets")
@@ -714,11 +721,11 @@ report_percentages(shares | {"other_moments_most": only_others.max()}, n)
 
 # %% [markdown]
 # On average, the drums play at {glue:text}`drum_moments` of the moments at which a note starts. At
-# {glue:text}`other_moments` of these moments (at most {glue:text}`other_moments_most` in any one song),
-# neither the drums nor the bass starts a note; only voices or other instruments do. We predict the
-# causes from the stems. For each cause, a planned comparison tests whether the stems that produce all or
-# most of it have a larger share of R² than the other stems. Tempo is in all stems, so it is not tested
-# in this way.
+# {glue:text}`other_moments` of all moments at which a note starts (at most
+# {glue:text}`other_moments_most` in any one song), neither the drums nor the bass starts a note; only
+# voices or other instruments do. We predict the causes from the stems. For each cause, a planned
+# comparison tests whether the stems that produce all or most of it have a larger share of R² than the
+# other stems. Tempo can be measured in every stem, so we do not test it in this way.
 
 # %%
 drums, bass = "drums", "bass"
@@ -746,7 +753,8 @@ right = clear_rows(tests, value="estimate").index
 wrong = clear_rows(tests, value="estimate", sign=-1).index
 
 # %% [markdown]
-# {numref}`fig-stem-causes` names the stems that produce all or most of each cause.
+# {numref}`fig-stem-causes` shows the shares of R²; the stems that produce all or most of a cause are
+# named in brackets.
 
 # %%
 names = of_causes["target"].map(tests["mainly made by"]).fillna("all stems")
@@ -772,15 +780,15 @@ report_value("causes_right", len(right), fmt=".0f", n=len(tests))
 report_texts(causes_right_names=join_words(right), causes_wrong_names=join_words(wrong))
 
 # %% [markdown]
-# For {glue:text}`causes_right` of the tested causes, the stems that produce all or most of the cause
-# clearly have the larger share: {glue:text}`causes_right_names`. The other stems clearly have the
+# For {glue:text}`causes_right` of the tested causes ({glue:text}`causes_right_names`), the stems that
+# produce all or most of the cause clearly have the larger share. The other stems clearly have the
 # larger share for: {glue:text}`causes_wrong_names`. For the remaining causes, the result is unclear.
-# An ablation can attribute to a stem only information that the embedding contains, so an inconclusive
+# An ablation can credit a stem only with information that the embedding contains, so an inconclusive
 # result may be due to the embedding rather than to the stems.
 #
-# Coupling is a relation between two stems. We therefore compare the joint contribution of drums and bass
-# to R² with the sum of the contributions that each of these stems makes alone. We also compute how much
-# R² changes when the bass is exchanged.
+# Coupling is a relation between two stems. We therefore compare the joint contribution of drums and
+# bass to R² with the sum of what each of the two contributes alone. We also compute how much R²
+# changes when the bass is exchanged.
 
 # %%
 coupling = on_stems.select(["bass–drum coupling"])
@@ -799,27 +807,27 @@ estimates = {
 # %% tags=["hide-input"]
 report_effects(estimates, n)
 words = (
-    "part of the coupling is in the embedding of the two stems",
-    "the coupling is not in the embedding of the two stems",
-    "this does not show that coupling is in the embedding of the two stems, which is averaged "
-    "over the song; listeners may still notice it",
+    "the embedding of the two stems contains part of the coupling",
+    "the embedding of the two stems does not contain the coupling",
+    "this result does not show that the embedding of the two stems, which is averaged over the "
+    "song, contains the coupling; listeners may still notice the coupling",
 )
 report_texts(coupling_word=pick_verdict(estimates["coupling_r2"], *words))
 
 # %% [markdown]
-# From {glue:text}`first_stem` and {glue:text}`second_stem` together, coupling is predicted with an R² of
-# {glue:text}`coupling_r2_full`: {glue:text}`coupling_word`. Beyond the R² that each stem adds alone, the
-# two stems together add {glue:text}`synergy_full`. The R² for coupling with the song's own bass minus
-# the R² with the bass of another song is {glue:text}`coupling_lost_full`.
+# From {glue:text}`first_stem` and {glue:text}`second_stem` together, coupling is predicted with an R²
+# of {glue:text}`coupling_r2_full`: {glue:text}`coupling_word`. Beyond the R² that each stem adds
+# alone, the two stems together add {glue:text}`synergy_full`. For coupling, R² with the song's own
+# bass minus R² with the bass of another song is {glue:text}`coupling_lost_full`.
 
 # %% [markdown] tags=["needs-audio"]
 # ## One song at a time
 #
 # The Shapley value also divides the *predicted rating* of a single song: each stem raises or lowers
-# the prediction relative to the mean rating of the training songs. We use the regression on the mix
-# with the mean shifted, because the question is what the regression uses in this mix. In some songs, a
-# stem is silent. Silence also has an embedding and would receive a share, so a sum contains only the
-# stems that are not silent.
+# the prediction relative to the mean rating of the training songs. We use the version “the mix, mean
+# shifted”, because we are asking what the regression uses in the mix of this song. In some songs, a
+# stem is silent. Silence also has an embedding and would receive a share, so we leave silent stems
+# out of the sums.
 
 # %%
 silent = pd.DataFrame(
@@ -861,15 +869,15 @@ report_texts(
 
 # %% [markdown]
 # Over all songs, the contribution of “{glue:text}`pusher`” varies most, with a standard deviation of
-# {glue:text}`pusher_sd_full`. Among the songs shown, the largest contribution is that of the
+# {glue:text}`pusher_sd_full`. The largest contribution in the songs shown is that of the
 # {glue:text}`strong_stem` in “{glue:text}`strong_song`”: {glue:text}`strong_push_full` (here n is the
 # number of artists). For {glue:text}`clear_pushes` of {glue:text}`n_pushes` contributions, the
 # interval excludes zero. These intervals are computed by resampling the artists in the training set
 # and are not corrected for multiple comparisons. In {glue:text}`n_silent` of the {glue:text}`n_songs`
 # songs, a stem is silent.
 #
-# Each audio player below contains one of the songs shown and the stem that contributes most to its
-# prediction.
+# With each audio player below, you can listen to one of the songs shown and to the stem that
+# contributes most to its prediction.
 
 # %%
 for track, song_rows in shown.groupby("track_id", sort=False):
@@ -881,23 +889,23 @@ for track, song_rows in shown.groupby("track_id", sort=False):
     audio_player({song_label: data.audio_path(track), label: stem_path})
 
 # %% [markdown]
-# If you cannot hear why a stem raises or lowers the prediction, the regression may use a property that
-# listeners ignore, such as the sound of a drum kit that highly rated bands share.
+# If you cannot hear why a stem raises or lowers the prediction, the regression may use a property
+# that listeners ignore, such as a drum sound that highly rated bands have in common.
 
 # %% [markdown]
 # ## What could be wrong here
 #
 # - **Listeners rated whole songs.** If a stem's embedding predicts the ratings, the stem carries
-#   information about the ratings, but listeners need not have used this information: the vocals may
-#   predict ratings only because they reveal the style.
+#   information about the ratings, but listeners need not have used this information. For example, the
+#   vocals may predict ratings only because they reveal the style.
 # - **Stems are not independent.** A busy drummer may play with a busy bassist. The bass then predicts
 #   what the drums cause. Exchanging the bass does not separate the effects of the two instruments,
 #   because the ratings are still those of the original songs. To separate these effects, listeners would
 #   have to rate songs with swapped stems.
-# - **Wide intervals.** A share is a difference between scores and therefore has a wide interval with
-#   only {glue:text}`n_artists` artists.
-# - **The score without any stems is a convention.** If the score of silence were used as the
-#   baseline, all shares would shift.
+# - **Intervals are wide.** A share is a difference between scores and therefore has a wide interval
+#   with only {glue:text}`n_artists` artists.
+# - **The score without any stems is a convention.** If we used the score with the embedding of
+#   silence as the baseline instead, all shares would shift.
 #
 # ## Exercises
 
@@ -905,10 +913,10 @@ for track, song_rows in shown.groupby("track_id", sort=False):
 # ```{exercise} First and last
 # :label: ex-first
 #
-# Use the table `added` to compute how much the first stem of `trio` adds on average when it is added
-# first, and how much when it is added last. Call the two numbers `first` and `last`. To which two of
-# the three measures do these numbers correspond? What weight does each of these two measures have in
-# the Shapley value with three stems, and with four?
+# Use the table `added` to compute how much the first stem listed in `trio` adds on average when it
+# comes first in the order, and how much when it comes last. Call the two numbers `first` and `last`.
+# To which two of the three measures do these numbers correspond? What weight does each of these two
+# measures have in the Shapley value with three stems, and with four?
 # ```
 #
 # ```{solution-start} ex-first
@@ -956,8 +964,8 @@ broken[["stem", "measure", "estimate", "low", "high"]].tail(len(sources)).round(
 
 # %% [markdown]
 # Predictions for sums that are unlike a mix lie far outside the rating scale. The stem that makes a
-# sum resemble a mix again, often the drums, receives most of the score. Its share measures similarity
-# to a mix, not groove.
+# sum resemble a mix again, often the drums, receives most of the score. Its share then measures
+# similarity to a mix, not groove.
 #
 # ```{solution-end}
 # ```
@@ -965,7 +973,7 @@ broken[["stem", "measure", "estimate", "low", "high"]].tail(len(sources)).round(
 # %% tags=["check"]
 assert set(broken["part"]) == {"all"}, "keep only the rows for all songs"
 assert len(broken.merge(target_shares, on=["stem", "measure", "estimate"])) == 0, (
-    "these are the contributions of the stems themselves: look at `kinds`"
+    "these contributions come from the regressions on the stems themselves: look at `kinds`"
 )
 
 # %% [markdown] tags=["needs-stems"]
@@ -973,12 +981,12 @@ assert len(broken.merge(target_shares, on=["stem", "measure", "estimate"])) == 0
 # :label: ex-separate
 #
 # Add up one song's stems (`stems.remix`), separate the sum into harmonic and percussive parts
-# {cite}`fitzgerald2010` with `stems.separate(y, sr, "hpss")`, call the result `guess`, and compare its
-# percussive part with the true drums by listening. Which instruments do you hear in the percussive part?
-# What is the signal-to-distortion ratio of each part (`stems.separation_quality`)? This ratio compares
-# the true stem, scaled to fit the estimate, with the error: it is 10 log₁₀ of the energy of the scaled
-# stem divided by the energy of the error. `stems.regroup_stems` combines the true stems into the same
-# two parts.
+# {cite}`fitzgerald2010` with `stems.separate(y, sr, "hpss")`, call the result `guess`, and compare
+# its percussive part with the true drums by listening. Which instruments do you hear in the
+# percussive part? What is the signal-to-distortion ratio of each part (`stems.separation_quality`)?
+# This ratio compares the true stem, scaled to fit the estimate, with the error: it is 10 log₁₀ of the
+# ratio of the scaled stem's energy to the energy of the error. `stems.regroup_stems` combines the
+# true stems into the same two parts.
 # ```
 #
 # ```{solution-start} ex-separate
@@ -992,10 +1000,10 @@ audio_player({"drums": (true["drums"], sr), "percussive": (guess["percussive"], 
 stems.separation_quality(guess, stems.regroup_stems(true, list(guess)), sr)
 
 # %% [markdown] tags=["needs-stems"]
-# The table gives the ratio (`si_sdr`, in decibels) of each part; 10 dB would indicate a good separation.
-# “Percussive” means “short”, not “drums”: this part contains the attacks of bass and voice, but not
-# cymbals that ring. With `separator = "hpss"` in the parameters, the whole chapter runs with these two
-# stems.
+# The table gives the ratio (`si_sdr`, in decibels) of each part; 10 dB would indicate a good
+# separation. “Percussive” means “short”, not “drums”: this part contains the attacks of the bass and
+# the voice, but not ringing cymbals. If you set `separator = "hpss"` in the parameters, the whole
+# chapter uses these two stems.
 #
 # ```{solution-end}
 # ```
@@ -1014,7 +1022,7 @@ assert set(guess) == {"harmonic", "percussive"}, 'the separator is called "hpss"
 # **Found**: the stem with the largest {glue:text}`measure` is {glue:text}`top_stem`
 # ({glue:text}`top_share_full`). The {glue:text}`measure` is clearly above 0 for
 # {glue:text}`clear_stems`. A regression on stems shows which information is in a stem. A regression
-# on the mix shows which information is used in a mix, but its predictions for stems have to be
+# on the mix shows which information a model uses in a mix, but its predictions for stems have to be
 # shifted to a common mean first.
 
 # %% [markdown] tags=["needs-simulation"]
@@ -1023,9 +1031,9 @@ assert set(guess) == {"harmonic", "percussive"}, 'the separator is called "hpss"
 # stems.
 
 # %% [markdown]
-# **What would change our mind**: more artists; another separator or another loudness that changes the
-# score of a stem by more than the width of its interval; or a cause for which the other stems clearly
-# have a larger share than the stems that produce most of it.
+# **What would change our mind**: other results with more artists; another separator or another
+# loudness that changes the score of a stem by more than the width of its interval; or a cause for
+# which the other stems clearly have a larger share than the stems that produce most of it.
 #
 # **Next:** {doc}`09-mixed-models` asks whether the predictions hold for individual listeners and in
 # every style.

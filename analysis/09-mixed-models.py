@@ -3,8 +3,8 @@
 #
 # A song's mean rating is not the rating of any single listener. Does a prediction of mean ratings
 # also hold for individual listeners? Would it hold for *other* listeners and *other* songs? Listeners
-# and songs are both samples, so the model should treat both as random, as a {term}`linear mixed
-# model` with {term}`crossed random effects` does.
+# and songs are both samples, so a model should treat both as random, as a {term}`linear mixed model`
+# with {term}`crossed random effects` does.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
@@ -91,9 +91,9 @@ on_prediction = f"Slope of “{query}” on the prediction"
 # ## Two samples, not one
 #
 # Each rating is given by one listener to one song. Songs differ, and listeners differ too: some give
-# high ratings to everything. Averaging over listeners discards the differences between listeners, so we
-# can no longer test whether a result would hold for *other* listeners. In the same way, averaging over
-# songs discards the differences between songs.
+# high ratings to everything. Averaging over listeners discards the differences between them, so we
+# can no longer test whether a result would hold for *other* listeners. In the same way, averaging
+# over songs discards the differences between them.
 
 # %%
 answers = data.ratings.rename(columns=short_names).join(facts, on="track")
@@ -107,16 +107,16 @@ n_listeners, n_songs = rows[["listener", "track"]].nunique()
 # $$ y_{ij} = \mu + u_i + v_j + \varepsilon_{ij}, \qquad u_i \sim N(0, \sigma_u^2), \;
 # v_j \sim N(0, \sigma_v^2), \; \varepsilon_{ij} \sim N(0, \sigma^2) $$
 #
-# Here $y_{ij}$ is the rating of song $j$ by listener $i$, $\mu$ the overall mean, $u_i$ the listener's
-# intercept, $v_j$ the song's intercept and $\varepsilon_{ij}$ the residual. We estimate the three
-# variances. The model has no predictor yet: it only divides the variance of the ratings among listeners,
-# songs and the residual {cite}`baayen2008`.
+# Here $y_{ij}$ is the rating of song $j$ by listener $i$, $\mu$ the overall mean, $u_i$ the
+# listener's intercept, $v_j$ the song's intercept and $\varepsilon_{ij}$ the residual. We estimate
+# the three variances. The model has no predictors yet: it only divides the variance of the ratings
+# among listeners, songs and the residual {cite}`baayen2008`.
 #
 # In `fit_lmm`, `(1 | listener)` means that each listener has a *random intercept* $u_i$, drawn from a
 # normal distribution. `(1 + predicted | listener)` adds a *random slope*, `0 +` leaves out the
-# intercept, and `a:b` stands for each combination of `a` and `b`. *Fixed* coefficients, such as $\mu$,
-# are the same for everyone. The fit uses restricted maximum likelihood (REML), because plain maximum
-# likelihood underestimates the variances.
+# intercept, and `a:b` means that each combination of `a` and `b` is a group of its own. *Fixed*
+# coefficients, such as $\mu$, are the same for everyone. The fit uses restricted maximum likelihood
+# (REML), because plain maximum likelihood underestimates the variances.
 
 # %%
 crossed = "(1 | listener) + (1 | track)"
@@ -126,7 +126,7 @@ spreads = empty_model.variance_components(
 ).set_index("factor")
 
 # %% [markdown]
-# From the same model, we compute the share of each of the three variances in their sum, and the
+# From the same model, we express each of the three variances as a share of their sum, and compute the
 # agreement between individual listeners:
 
 # %%
@@ -149,12 +149,14 @@ report_value("icc", variances["ICC(C,1)"], n=len(rows))
 
 # %% [markdown]
 # There are {glue:text}`n_ratings` ratings of “{glue:text}`query`”, given by {glue:text}`n_listeners`
-# listeners to {glue:text}`n_songs` songs, on a scale from {glue:text}`scale`. {glue:text}`score_note`
+# listeners to {glue:text}`n_songs` songs, on a scale from {glue:text}`scale`. groove
+# {glue:text}`score_note`
 #
-# Songs account for {glue:text}`share_song` of the variance of single ratings, and listeners' intercepts
-# for {glue:text}`share_listener`. If the variance of listeners' intercepts is left out of the total, the
-# share of songs is the ICC(C,1) of {doc}`01-listeners-and-tracks`: {glue:text}`icc`. The residual
-# variance comes from the individual responses of listeners to songs, and from chance.
+# Songs account for {glue:text}`share_song` of the variance of individual ratings, and listeners'
+# intercepts for {glue:text}`share_listener`. If the variance of listeners' intercepts is left out of
+# the total, the songs' share is the ICC(C,1) from {doc}`01-listeners-and-tracks`: {glue:text}`icc`.
+# The residual variance comes from the ways in which individual listeners respond to individual songs,
+# and from chance.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## One slope: ordinary regression and mixed models
@@ -181,15 +183,15 @@ ols = smf.ols("rating ~ predicted", rows).fit()
 ols.summary2().tables[1].round(3)
 
 # %% [markdown]
-# The estimate of the slope is valid, but its standard error is too small. Ratings of the same song are
-# partly redundant, because they share the song's intercept $v_j$ and the prediction. Let $m$ be the
-# number of ratings per song, and $\rho$ the share of the variance that is between songs. If a predictor
-# is the same for all ratings of a song, the variance of the slope is $1 + (m - 1) \rho$ times as large
-# as ordinary least squares reports, and its standard error is $\sqrt{1 + (m - 1) \rho}$ times as large.
-# The factor $1 + (m - 1) \rho$ is the {term}`design effect` {cite}`kish1965`. We estimate $\rho$ with
-# the crossed model of the ratings on the prediction, compute the factor $\sqrt{1 + (m - 1) \rho}$, and
-# compare it with the observed ratio: the standard error of the crossed model divided by that of ordinary
-# least squares.
+# The estimate of the slope is valid, but its standard error is too small, because ratings of the same
+# song are partly redundant: they share the song's intercept $v_j$ and the prediction. Let $m$ be the
+# number of ratings per song, and let $\rho$ be the share of the variance that lies between songs. If
+# a predictor is the same for all ratings of a song, the true variance of the estimated slope is $1 +
+# (m - 1) \rho$ times as large as ordinary least squares reports, and its standard error is $\sqrt{1 +
+# (m - 1) \rho}$ times as large. The factor $1 + (m - 1) \rho$ is the {term}`design effect`
+# {cite}`kish1965`. We estimate $\rho$ with the crossed model in which the prediction is the
+# predictor, compute the factor $\sqrt{1 + (m - 1) \rho}$, and compare it with the observed ratio: the
+# standard error of the crossed model divided by that of ordinary least squares.
 
 # %%
 two_samples = mixed.fit_lmm(f"rating ~ predicted + {crossed}", rows)
@@ -206,17 +208,17 @@ report_values({"se_expected": expected, "se_observed": observed}, len(rows))
 
 # %% [markdown]
 # With {glue:text}`answers_per_song` ratings per song, the formula predicts a standard error
-# {glue:text}`se_expected` times as large as that of ordinary least squares. In fact, the standard error
-# of the crossed model is {glue:text}`se_observed` times as large as that of ordinary least squares. (The
-# listeners' intercepts explain the difference between the two factors: ordinary least squares treats
-# these intercepts as noise, and the crossed model removes them.)
+# {glue:text}`se_expected` times as large as that of ordinary least squares. In fact, the standard
+# error of the crossed model is {glue:text}`se_observed` times as large. (The listeners' intercepts
+# explain the difference between the two factors: ordinary least squares treats these intercepts as
+# noise, and the crossed model removes them.)
 
 # %% [markdown] tags=["needs-simulation"]
 # ### The same models in statsmodels
 #
-# Python's standard package for mixed models is statsmodels. The function `mixedlm` of statsmodels was
-# designed for *nested* groups, such as ratings within listeners. With listeners as the only random
-# factor, statsmodels and `fit_lmm` give the same estimates:
+# Python's standard package for mixed models is statsmodels. Its function `mixedlm` was designed for
+# *nested* groups, such as ratings within listeners. With listeners as the only random factor,
+# statsmodels and `fit_lmm` give the same estimates:
 
 # %%
 nested = smf.mixedlm("rating ~ predicted", rows, groups="listener")
@@ -226,8 +228,8 @@ nested_difference = np.abs(nested.fe_params - ours.beta).max()
 
 # %% [markdown]
 # *Crossed* random effects can be written in statsmodels as variance components of a single group that
-# contains all rows. This method is slow: with twice as many listeners, the same call takes much longer.
-# We therefore use the first twenty listeners only.
+# contains all rows. This method is slow, and takes much longer still with twice as many listeners. We
+# therefore use only the first twenty listeners.
 
 # %%
 few = rows[rows["listener"].isin(rows["listener"].unique()[:20])].assign(all=1)
@@ -261,12 +263,12 @@ report_value("crossed_difference", crossed_difference, fmt=".0e", tolerance=1e-2
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## What if one of the samples is ignored?
 #
-# {cite:t}`clark1973` described this problem for studies of language: if words are treated as fixed, the
-# conclusions apply only to those words. {numref}`fig-error-models` shows the same slope, estimated under
-# error models that ignore listeners, songs, both, or neither. The estimates are similar, but the
-# intervals differ in width. Rows labelled “clustered” are ordinary regressions with cluster-robust
-# standard errors, which allow the errors within a cluster (the ratings by one listener or the ratings of
-# one song) to be correlated.
+# {cite:t}`clark1973` described what then goes wrong in studies of language: if words are treated as
+# fixed, the conclusions apply only to those words. {numref}`fig-error-models` shows the slope from
+# above, estimated under several assumptions about the errors (*error models*), which ignore
+# listeners, songs, both, or neither. The estimates are similar, but the intervals differ in width.
+# Rows labelled “clustered” are ordinary regressions with cluster-robust standard errors, which allow
+# the errors within a cluster (the ratings by one listener or of one song) to be correlated.
 
 # %%
 errors = mixed.compare_error_models(f"rating ~ predicted + {crossed}", rows)
@@ -289,25 +291,25 @@ report_values(ratios.add_prefix("se_"), len(rows))
 # %% [markdown]
 # We divide each standard error by that of the crossed model. The ratio is {glue:text}`se_ols` for
 # ordinary regression, {glue:text}`se_listener_only` with listeners as the only random factor, and
-# {glue:text}`se_song_only` with songs as the only random factor. A ratio below 1 means that the standard
-# error is too small. More listeners cannot replace more songs, because the prediction varies only
-# between songs. For a predictor that varies between listeners, a model with songs as the only random
-# factor would underestimate the standard error in the same way.
+# {glue:text}`se_song_only` with songs as the only random factor. A ratio below 1 means that the
+# standard error is too small. More listeners cannot make up for too few songs, because the prediction
+# varies only between songs. For a predictor that varies between listeners, a model with songs as the
+# only random factor would underestimate the standard error in the same way.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
-# ## From the probe to the listener
+# ## A model with a slope for each listener
 #
 # In the next model, each listener has an intercept and a slope {cite}`barr2013`, and each song has an
-# intercept. Each artist $a(j)$ has an intercept as well, because songs by one artist resemble each
-# other:
+# intercept. Each artist $a(j)$ has an intercept as well, because songs by the same artist resemble
+# each other:
 #
 # $$ y_{ij} = (\mu + u_i) + (\beta + s_i) \, x_j + v_j + w_{a(j)} + \varepsilon_{ij} $$
 #
-# where $\beta$ is the average slope and $s_i$ the deviation of the slope of listener $i$ from $\beta$.
-# The pairs $(u_i, s_i)$ are jointly normal with mean 0, two variances and a correlation; $a(j)$ is the
-# artist of song $j$, and $w_a \sim N(0, \sigma_w^2)$. Satterthwaite's method approximates the degrees of
-# freedom for the *t* test of the slope; the result is closer to the number of listeners, songs or
-# artists than to the number of ratings.
+# where $\beta$ is the average slope and $s_i$ is the difference between listener $i$'s slope and
+# $\beta$. The pairs $(u_i, s_i)$ are jointly normal with mean 0, two variances and a correlation;
+# $a(j)$ is the artist of song $j$, and $w_a \sim N(0, \sigma_w^2)$. Satterthwaite's method
+# approximates the degrees of freedom for the *t* test of the slope; the result is closer to the
+# number of listeners, songs or artists than to the number of ratings.
 
 # %%
 by_artist = " + (1 | artist)" if several_songs else ""
@@ -334,27 +336,28 @@ report_value("matters", matters, fmt=".3g")
 
 # %% [markdown]
 # The slope, in points of “{glue:text}`query`” per standard deviation of the prediction, is
-# {glue:text}`slope_full`. The prediction of {glue:text}`model` {glue:text}`slope_verdict`. The
-# prediction accounts for {glue:text}`r2_marginal_full` of the variance of single ratings (*marginal* R²,
-# R²m: fixed coefficients only). Together with the random effects of listeners, songs and artists, the
-# prediction accounts for {glue:text}`r2_conditional_full` (*conditional* R², R²c) {cite}`nakagawa2017`.
-# The rest of the variance is residual: it comes from each listener's individual response to each song,
-# and from chance.
+# {glue:text}`slope_full`. The prediction of {glue:text}`model` {glue:text}`slope_verdict`. It
+# accounts for {glue:text}`r2_marginal_full` of the variance of single ratings (*marginal* R², R²m:
+# fixed coefficients only). Together with the random effects of listeners, songs and artists, the
+# prediction accounts for {glue:text}`r2_conditional_full` (*conditional* R², R²c)
+# {cite}`nakagawa2017`. The rest of the variance is residual: it comes from each listener's individual
+# response to each song, and from chance.
 #
-# The number of ratings is a poor guide to the precision of the slope, because ratings of the same song
-# are not independent. The width of the intervals depends mainly on the numbers of listeners, songs and
-# artists. In the report, the number in brackets after *t* gives the degrees of freedom; it is far
-# smaller than the number of ratings. For shares of variance, the intervals come from a parametric
-# bootstrap: we simulate sets of ratings from the fitted model, each with new listeners, songs and
-# artists, and fit the model to each set. We test below whether the slope is the same for all listeners.
+# The number of ratings is a poor guide to the precision of the slope, because ratings of the same
+# song are not independent. The width of the intervals depends mainly on the numbers of listeners,
+# songs and artists. In the output above, the number in brackets after *t* gives the degrees of
+# freedom; it is far smaller than the number of ratings. The intervals for shares of variance come
+# from a parametric bootstrap: we simulate sets of ratings from the fitted model, each with new
+# listeners, songs and artists, and fit the model to each set. We test below whether the slope is the
+# same for all listeners.
 #
-# ### Does the prediction add to style and descriptors?
+# ### Does the prediction add anything beyond style and descriptors?
 #
-# A pretrained model may only recognise the style, or only measure what a descriptor measures. We
-# therefore add two predictors to the mixed model: the style, and the out-of-fold prediction from the
-# handcrafted {term}`descriptors <descriptor>`. Each slope then compares songs that have the same values
-# of the other predictors. In each model, the slope of the tested predictor also varies at random between
-# listeners.
+# A pretrained model may do no more than recognise the style, or measure what a descriptor also
+# measures. We therefore add two predictors to the mixed model: the style, and the out-of-fold
+# prediction from the handcrafted {term}`descriptors <descriptor>`. Each slope then compares songs
+# with the same values of the other predictors. In each model, the slope of the tested predictor also
+# varies at random between listeners.
 
 # %%
 style = ["style"] if data.has("styles") else []
@@ -368,8 +371,8 @@ for term in predictors:
         fits[term, label] = mixed.fit_lmm(f"rating ~ {fixed} + {random}", rows)
 
 # %% [markdown]
-# {numref}`fig-over-and-above` shows the slopes of both predictions in each model. The question is
-# whether a slope stays above zero when other predictors are added to the model.
+# {numref}`fig-over-and-above` shows the slopes of both predictions in each model. Does a slope stay
+# above zero when other predictors are added?
 
 # %%
 tested = {key: fit.effect(key[0]) for key, fit in fits.items()}
@@ -404,14 +407,15 @@ report_texts(adds=describe_additions(additions[: 2 * len(predictors) - 1]))
 # %% [markdown]
 # {glue:text}`adds`
 #
-# How are these slopes related to the results of earlier chapters? {doc}`06-probing` and
-# {doc}`07-objections` compare the *R²* of the best model with that of style and descriptors, and divide
-# R² among the three. In those chapters, a new regression is fitted for every comparison, and a
+# How are these slopes related to the results of earlier chapters? In {doc}`06-probing` and
+# {doc}`07-objections`, we compare the *R²* of the best model with the R² of style and of descriptors,
+# and divide R² among the three. There, a new regression is fitted for every comparison, and a
 # difference between two values of R² is clear only with many songs. In this chapter, we take both
-# predictions as given, including their errors, and use the slopes to test whether ratings vary with one
-# prediction among songs for which the other prediction is the same. This test shows less than it seems
-# to show: the prediction from the descriptors does not use all the information in the descriptors, so
-# another regression on the same descriptors could also add to this prediction.
+# predictions as given, including their errors, and use the slopes to test whether ratings vary with
+# one prediction among songs for which the other prediction is the same. This test shows less than one
+# might think: the prediction from the descriptors does not use all the information in the
+# descriptors, so another regression on the same descriptors could add something beyond this
+# prediction, too.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## For which listeners does the model work?
@@ -419,10 +423,10 @@ report_texts(adds=describe_additions(additions[: 2 * len(predictors) - 1]))
 # Each line in {numref}`fig-listeners` represents a listener. A steeper line means that the listener's
 # ratings change more with the prediction. The lines show *conditional modes*: each listener's most
 # probable intercept and slope, given the ratings and the estimated variances. Conditional modes are
-# shrunk towards the average, because each slope is estimated from few songs. The conditional modes
-# therefore vary less than the true slopes. If the average slope is positive, the share of rising lines
-# in the figure is higher than the share of listeners with a positive slope. We therefore compute the
-# share of listeners with a positive slope from the model, which assumes that slopes are normally
+# shrunk towards the average, because each slope is estimated from only a few songs. They therefore
+# vary less than the true slopes. If the average slope is positive, the share of rising lines in the
+# figure is higher than the share of listeners with a positive slope. We therefore compute the share
+# of listeners with a positive slope from the model, which assumes that slopes are normally
 # distributed around the average slope, with the estimated standard deviation.
 
 # %%
@@ -473,11 +477,12 @@ report_texts(
 # uses a mixture of χ² distributions {cite}`stram1994`.)
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
-# Could listeners' slopes appear to differ for another reason? The prediction is higher for some styles
-# than for others. A listener who likes the styles with high predictions gives higher ratings to songs
-# with high predictions, and therefore appears to have a steeper slope. A random intercept for each pair
-# of listener and style, `(1 | listener:style)`, measures how much a listener prefers a style, regardless
-# of the song {cite}`senn2018`. We add this intercept to the model:
+# Could listeners' slopes appear to differ for another reason? The prediction is higher for some
+# styles than for others. A listener who likes the styles with high predictions gives higher ratings
+# to songs with high predictions, and therefore appears to have a steeper slope. A random intercept
+# for each pair of listener and style, `(1 | listener:style)`, measures how much more or less than
+# usual a listener likes a style, regardless of the song {cite}`senn2018`. We add this intercept to
+# the model:
 
 # %% tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
 preferring = mixed.fit_lmm(
@@ -511,10 +516,10 @@ report_texts(
 # Without preferences in the model, the random slope also absorbs differences in preference.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
-# For whom does the model work? Facts about the listeners may tell us. We add each fact to the model
-# as a variable with a main effect and an interaction with the prediction. One of them, “taste”,
+# For whom does the model work? The listeners' characteristics may tell us. We add each characteristic
+# to the model, with a main effect and an interaction with the prediction. One of them, “taste”,
 # concerns both the listener *and* the song: it is how much the listener likes the song's style. Not
-# every study contains “taste”.
+# every study measures it.
 
 # %%
 with_facts, listed_facts = mixed.join_facts(rows, data.listeners, data.styles)
@@ -523,24 +528,26 @@ changes = mixed.slopes_by_fact(with_facts, listed_facts, "predicted", slopes)
 # %% tags=["hide-input"]
 if listed_facts:
     show_table(
-        changes.set_index("fact")[["estimate", "low", "high", "p_holm"]],
+        changes.rename(columns={"fact": "characteristic"}).set_index("characteristic")[
+            ["estimate", "low", "high", "p_holm"]
+        ],
         "for-whom",
-        "Change in the slope, in points, per SD of each fact about the listener. p is Holm-corrected; "
+        "Change in the slope, in points, per SD of each characteristic of the listeners. p is Holm-corrected; "
         "the 95% intervals are not.",
         fmt="{:.3f}",
     )
 report_texts(for_whom=join_words(clear_rows(changes)["fact"]))
 
 # %% [markdown]
-# After correction for the number of facts, the slope clearly changes with the following facts:
+# After correction for the number of characteristics, the slope clearly changes with:
 # {glue:text}`for_whom`.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
 # ## Does the slope differ between styles?
 #
-# We use the interaction between prediction and style to test whether the slope differs between styles. A
-# slope that is “significant” in one style but not in another is no evidence of a difference; the
-# difference itself has to be tested {cite}`gelman2006`.
+# We use the interaction between prediction and style to test whether the slope differs between
+# styles. A slope that is “significant” in one style but not in another is not evidence of a
+# difference between them; the difference itself has to be tested {cite}`gelman2006`.
 
 # %%
 by_style = mixed.fit_lmm(f"rating ~ predicted * style + {slopes}", rows)
@@ -576,25 +583,25 @@ report_counts(n_pairs=len(contrasts), n_different=len(different), n_equal=len(eq
 # {glue:text}`n_styles` styles: {glue:text}`clear_styles`.
 #
 # Failing to find a difference is not evidence of equality. Two one-sided tests check whether the
-# difference is *smaller* than a margin, the smallest difference that would matter
+# difference is *smaller* than a margin, which is the smallest difference that would matter
 # {cite}`schuirmann1987,lakens2017`. The margin has to be fixed beforehand; here, it is
-# {glue:text}`matters` points of “{glue:text}`query`” per standard deviation of the prediction. The
-# margin is a small share of the scale ({glue:text}`scale`), set by the parameter `smallest`.
+# {glue:text}`matters` points of “{glue:text}`query`” per standard deviation of the prediction. It is
+# a small share of the scale ({glue:text}`scale`), set by the parameter `smallest`.
 #
 # Of {glue:text}`n_pairs` pairs of styles, {glue:text}`n_different` clearly differ in slope, and
 # {glue:text}`n_equal` are practically equal. For the remaining pairs, neither a difference nor equality
 # has been shown.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
-# ## Which questions does the model predict?
+# ## For which questions does the prediction work?
 #
-# We use one predictor for all questions, the out-of-fold prediction of “{glue:text}`common`”, and divide
-# the ratings on each question by their standard deviation. We fit a separate model for each question,
-# with the same random effects as before: intercepts and slopes of listeners, and intercepts of songs and
-# artists. To test the differences *between* two questions, we take each listener's ratings of a song on
-# both questions, subtract one rating from the other, and fit the same model to these differences. The
-# slope of this model is the difference between the slopes for the two questions. A groove score that is
-# computed from other questions is left out.
+# We use one predictor for all questions, the out-of-fold prediction of “{glue:text}`common`”, and
+# divide the ratings on each question by their standard deviation. We fit a separate model for each
+# question, with the same random effects as before: intercepts and slopes of listeners, and intercepts
+# of songs and artists. To test the differences *between* two questions, we take each listener's
+# ratings of a song on both questions, subtract one from the other, and fit the same model to the
+# differences. The slope of this model is the difference between the slopes for the two questions. We
+# leave out a groove score that is computed from other questions.
 
 # %%
 common = "groove" if "groove" in set(predictions["target"]) else query
@@ -638,10 +645,10 @@ report_texts(common=common, predictable=predictable)
 # ### Two control questions
 #
 # In this simulated study, ratings on “placebo” have no cause in the music, and ratings on “style
-# only” depend on no property of a song except its style. We fit the same model to these ratings. A
-# valid analysis should find no slope for “placebo”. It may find a slope for “style only”, because the
-# prediction differs between styles, but this slope should disappear when the style is added to the
-# model.
+# only” depend on no property of a song other than its style. We fit the same model to these ratings.
+# A valid analysis should find no slope for “placebo”. It may find a slope for “style only”, because
+# the prediction differs between styles, but this slope should disappear when the style is added to
+# the model.
 
 # %%
 controls = asked[asked["question"].isin(list(data.controls))]
@@ -668,13 +675,14 @@ show_table(
 report_texts(control_note=join_words(names))
 
 # %% [markdown]
-# In {numref}`tab-control-slopes`, these slopes clearly differ from zero: {glue:text}`control_note`.
-# If the slope for “style only” is clear in the model without the style but not in the model with the
-# style, adding the style removes the slope, as it should. If the slope for “style only” is clear in
-# neither model, these songs do not show whether adding the style removes such a slope. In the model
-# with the style, the slope for “style only” should not clearly differ from zero. A few control
-# questions cannot show that intervals have the right coverage. The tests of `groove_utils.mixed`
-# check the coverage with many simulated studies.
+# In {numref}`tab-control-slopes`, the slopes that clearly differ from zero are:
+# {glue:text}`control_note`. If the slope for “style only” clearly differs from zero in the model
+# without the style, but not in the model with it, adding the style removes the slope, as it should.
+# If it clearly differs from zero in neither model, these songs cannot show whether adding the style
+# would remove such a slope. In the model with the style, the slope for “style only” should not
+# clearly differ from zero. A few control questions cannot show that the intervals contain the true
+# value as often as they should (their *coverage*). The tests of `groove_utils.mixed` check the
+# coverage with many simulated studies.
 
 # %% [markdown] tags=["needs-listeners"]
 # ## How much variance is unexplained?
@@ -712,21 +720,21 @@ report_percentages(of_query.set_axis(["left", "left_songs"]), len(rows))
 
 # %% [markdown]
 # Of the variance of single ratings of “{glue:text}`query`”, {glue:text}`left` is residual: it comes
-# from each listener's individual response to each song, and from chance. No model of songs and of
-# listeners' general habits can explain this residual variance. Another {glue:text}`left_songs` is due
-# to differences between songs (including differences between artists) that the prediction and the
-# style do not explain. Better models of the audio could explain these differences only to the extent
-# that they have a cause in the sound.
+# from each listener's individual response to each song, and from chance. No model that describes only
+# songs and listeners' general habits can explain this residual variance. Another
+# {glue:text}`left_songs` is due to differences between songs (including differences between artists)
+# that the prediction and the style do not explain. Better models of the audio could explain these
+# differences only to the extent that the differences have a cause in the sound.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # ## Does the conclusion depend on the analysis?
 #
 # An analysis involves many choices {cite}`steegen2016`. {numref}`tab-robustness` shows what happens
-# if we change one reasonable choice at a time: we use maximum likelihood instead of REML; drop the
-# random slopes; standardise ratings within each listener; drop outliers; drop the most influential
-# listener, song or artist; treat ratings as ordered categories; or drop the intercepts of artists.
-# The model with the style, and the model with the style and the descriptors, answer a different
-# question. The table shows these two models as well, but we do not count them.
+# if we replace one choice at a time with another reasonable one: we use maximum likelihood instead of
+# REML; drop the random slopes; standardise ratings within each listener; drop outliers; drop the most
+# influential listener, song or artist; treat ratings as ordered categories; or drop the intercepts of
+# artists. The model with the style, and the model with the style and the descriptors, answer a
+# different question; the table shows them as well, but they are not counted.
 
 # %%
 extra = {label: fits["predicted", label] for label in list(sets)[1:]}
@@ -746,8 +754,7 @@ at_ends = mixed.share_at_ends(rows["rating"], data.scales[query])
 show_table(
     robust,
     "robustness",
-    "The slope in other analyses. Same conclusion: the slope has the same sign as reported, and its "
-    "p-value is on the same side of .05.",
+    "The slope in other analyses. Same conclusion: the slope has the same sign as in the model above, and its p-value is on the same side of .05.",
 )
 report_counts(n_same=variants.sum(), n_variants=len(variants))
 report_texts(changed=join_words(variants.index[~variants]))
@@ -762,7 +769,7 @@ report_value("at_ends", 100 * at_ends, unit="%", fmt=".1f", n=len(rows))
 # %% [markdown]
 # Of {glue:text}`n_variants` variants of the analysis, {glue:text}`n_same` lead to the same conclusion
 # as the model above (exceptions: {glue:text}`changed`). {numref}`tab-checks` describes the residuals.
-# The share of ratings at the ends of the scale, where a linear model cannot be quite right, is
+# The share of ratings at the ends of the scale, where a linear model cannot be entirely correct, is
 # {glue:text}`at_ends_full`. The ordinal model uses only the order of the ratings, in seven classes,
 # so the ends of the scale cause no problem. The slope of the ordinal model is in log odds, so its
 # sign and its p-value can be compared with those in the other rows, but its size cannot.
@@ -789,15 +796,15 @@ report_percentages({"score_at_ends": score_at_ends})
 #
 # We compute power by simulation: we simulate studies of a given size, fit the same model to each, and
 # count how often the slope is detected. The simulated slope is the smallest slope that would matter
-# ({glue:text}`matters` points), which was fixed beforehand. The power to detect the *observed* slope
+# ({glue:text}`matters` points), which we fixed beforehand. The power to detect the *observed* slope
 # would only restate its p-value {cite}`hoenig2001`.
 #
 # In the simulation, listeners and residuals vary as estimated above, and songs vary as much as in the
-# data. A smaller slope explains less of the variance between songs, so more of this variance remains for
-# the intercepts $v_j$ and $w_{a(j)}$. With the estimated slope, the intercepts of songs and artists
-# together have a standard deviation of {glue:text}`sd_left` points; with the smallest slope that would
-# matter, this standard deviation would be {glue:text}`sd_left_assumed`. The simulated songs are grouped
-# by artist, and the share of the variance of the prediction that lies between artists is the same as in
+# data. A smaller slope explains less of the variance between songs, so more of this variance remains
+# for the intercepts $v_j$ and $w_{a(j)}$. With the estimated slope, the intercepts of songs and
+# artists have a combined standard deviation of {glue:text}`sd_left` points; with the smallest slope
+# that would matter, it would be {glue:text}`sd_left_assumed`. The simulated songs are grouped by
+# artist, and the share of the variance of the prediction that lies between artists is the same as in
 # the data. Preferences for styles are not simulated separately, because a model without preferences
 # already attributes them to the slopes and the residual.
 
@@ -817,7 +824,8 @@ power = power_of(n_listeners=[30, 60, 120], n_songs=[24, 48, 96, 192])
 here = power_of(n_listeners=n_listeners, n_songs=n_songs)
 
 # %% [markdown]
-# We start with 30 listeners and 48 songs, quadruple each number in turn, and compare the power:
+# We start with 30 listeners and 48 songs, quadruple each number in turn, and compare the resulting
+# power:
 
 # %%
 small, many_listeners, many_songs = (30, 48), (120, 48), (30, 192)
@@ -848,29 +856,30 @@ words = (
 report_texts(buy=pick_verdict(songs_or_people, *words))
 
 # %% [markdown]
-# At the size of this study, the power is {glue:text}`power_here_full`. Compared with 30 listeners and 48
-# songs, four times as many listeners increase the power by {glue:text}`more_people_full`, and four times
-# as many songs (without more ratings per listener) by {glue:text}`more_songs_full`. (The intervals for
-# the power describe only the error due to the limited number of simulated studies.) With variances like
-# those in this study, {glue:text}`buy`. Enlarging one sample cannot replace enlarging the other
-# {cite}`westfall2014`.
+# For a study of this size, the power is {glue:text}`power_here_full`. Compared with 30 listeners and
+# 48 songs, four times as many listeners increase the power by {glue:text}`more_people_full`, and four
+# times as many songs (without more ratings per listener) by {glue:text}`more_songs_full`. (The
+# intervals for the power describe only the error due to the limited number of simulated studies.)
+# With variances like those in this study, {glue:text}`buy`. A larger sample of one kind cannot make
+# up for too small a sample of the other {cite}`westfall2014`.
 
 # %% [markdown] tags=["needs-simulation"]
 # ## Are the known effects recovered?
 #
-# The demo's ratings were drawn from a mixed model with known parameters ({doc}`demo-study`). With the
-# true song covariates, `fit_lmm` should recover these parameters. The groove score is computed from
-# several questions. We therefore check the method with a single question, whose ratings come directly
-# from such a model.
+# The demo's ratings were drawn from a mixed model with known parameters ({doc}`demo-study`). Given
+# the true values of the songs' properties (the covariates), `fit_lmm` should recover these
+# parameters. The groove score is computed from several questions. We therefore check the method with
+# a single question, whose ratings come directly from such a model.
 #
 # Ratings cannot lie outside the scale. The ends of the scale compress the ratings, so effects and
-# standard deviations of the ratings are smaller than those of the model from which the ratings were
-# drawn. The demo's files contain both the parameters and the effects on the ratings after rounding and
-# clipping, computed from very large simulated studies. We make two comparisons. First, we compare
-# estimates from the demo's ratings with the effects after rounding and clipping. Second, we draw ratings
-# of the same songs by new listeners with another seed, neither round nor clip these ratings, and compare
-# the estimates from these ratings with the parameters themselves. Intervals for standard deviations are
-# profile-likelihood intervals: they contain the values that a likelihood-ratio test does not reject.
+# standard deviations are smaller for the ratings than in the model from which they were drawn. The
+# demo's files contain both the parameters and the effects on the ratings after rounding and clipping,
+# computed from very large simulated studies. We make two comparisons. First, we compare estimates
+# from the demo's ratings with the effects after rounding and clipping. Second, we use another random
+# seed to draw ratings of the same songs by new listeners, without rounding or clipping them, and
+# compare the estimates from these ratings with the parameters themselves. Intervals for standard
+# deviations are profile-likelihood intervals: they contain the values that a likelihood-ratio test
+# does not reject.
 
 # %%
 true_songs, true_effects = data.truth("songs"), default_effects()
@@ -937,16 +946,16 @@ report_texts(p_known=format_p(p_known), p_known_free=format_p(p_known_free))
 report_values({"sd_drawn": drawn_sd, "sd_rated": rated_sd}, fmt=".1f")
 
 # %% [markdown]
-# Of {glue:text}`n_known` true values, {glue:text}`n_within` lie within the 95% intervals of their
-# estimates (exceptions: {glue:text}`missed`). For the new listeners, {glue:text}`n_within_free` true
-# values lie within these intervals (exceptions: {glue:text}`missed_free`). Among so many estimates, a
-# few can be expected to differ clearly from the true value by chance. After correction for the number
-# of values, the clearest difference has p {glue:text}`p_known` in the demo's ratings, and p
-# {glue:text}`p_known_free` for the new listeners.
+# Of {glue:text}`n_known` true values, {glue:text}`n_within` lie within the 95% intervals of the
+# estimates from the demo's ratings (exceptions: {glue:text}`missed`). For the new listeners,
+# {glue:text}`n_within_free` true values lie within these intervals (exceptions:
+# {glue:text}`missed_free`). Among so many estimates, a few can be expected to differ clearly from the
+# true value by chance. After correction for the number of values, the clearest difference has p
+# {glue:text}`p_known` in the demo's ratings, and p {glue:text}`p_known_free` for the new listeners.
 #
 # The ends of the scale reduced the residual standard deviation from {glue:text}`sd_drawn` to
-# {glue:text}`sd_rated` points. Scales used by real listeners have the same effect, but the size of this
-# effect is unknown.
+# {glue:text}`sd_rated` points. The scales that real listeners use have the same effect, but its size
+# is unknown.
 
 # %% [markdown]
 # ## Real listeners
@@ -1018,15 +1027,14 @@ except ConnectionError:
     display(Markdown(not_fetched))
 
 # %% [markdown]
-# With twenty songs, any statement about songs rests on a sample of twenty, regardless of the number of
-# listeners.
+# However many listeners there are, any statement about songs rests on a sample of twenty songs.
 
 # %% [markdown] tags=["needs-table-predictions"]
 # ## If all you have is song means
 #
-# Some studies publish only one mean per song {cite}`marmoret2026`. Each row of the data is then a song.
-# The data contain no listeners, but songs are still grouped by artist and style. We add random
-# intercepts for artists and for styles.
+# Some studies publish only one mean per song {cite}`marmoret2026`. Each row of the data is then a
+# song. The data no longer show the individual listeners, but songs are still grouped by artist and
+# style. We add random intercepts for artists and for styles.
 
 # %%
 means = predictions[predictions["best"] & (predictions["target"] == query)]
@@ -1046,15 +1054,15 @@ show_table(
 report_effects({"song_level_slope": song_level.iloc[-1]}, len(means))
 
 # %% [markdown]
-# With all these random intercepts, the slope for song means is {glue:text}`song_level_slope_full`. With
-# only a few styles, the standard deviation between styles is very uncertain, and its estimate is often
-# 0, the lowest possible value. With few styles, the interval of any effect that varies between styles is
+# With all these random intercepts, the slope for song means is {glue:text}`song_level_slope_full`.
+# With only a few styles, the standard deviation between styles is very uncertain, and its estimate is
+# often 0, the lowest possible value. The interval for any effect that varies between styles is
 # therefore unreliable, too. Song means cannot answer these questions:
 #
 # - **For whom does the model work?** Slopes and preferences of single listeners cannot be estimated.
 # - **Does the result hold for other listeners?** Averaging treats the listeners as fixed.
-# - **How far is the model from perfect?** The variance between songs cannot be separated from the noise
-#   of their means, so there is no {term}`noise ceiling`.
+# - **How far is the model from perfect?** The variance between songs cannot be separated from the
+#   noise in their means, so there is no {term}`noise ceiling`.
 
 # %% [markdown]
 # ## What could be wrong here
@@ -1107,8 +1115,8 @@ assert (wider["p_equivalence"] <= contrasts["p_equivalence"]).all(), (
 # :label: ex-nested
 #
 # Fit `rating ~ predicted + (1 | listener)`, as if each listener had rated different songs. Divide the
-# standard error of the slope by that of `two_samples`, and call the result `ratio`. Why can the model
-# not have an intercept for each pair of listener and song?
+# standard error of the slope by that in the model `two_samples`, and call the result `ratio`. Why can
+# the model not include an intercept for each pair of listener and song?
 # ```
 #
 # ```{solution-start} ex-nested
@@ -1122,8 +1130,9 @@ ratio
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # There is only one rating for each pair of listener and song, so the intercept of a pair cannot be
-# separated from the residual: `(1 | listener:track)` raises an error. Without the songs' intercepts, the
-# standard error is too small, because each difference between songs is counted once per listener.
+# separated from the residual: `(1 | listener:track)` raises an error. Without the songs' intercepts,
+# the standard error is too small, because each difference between songs is counted anew for every
+# listener.
 #
 # ```{solution-end}
 # ```
@@ -1153,9 +1162,9 @@ for track in (levels.index[-1], levels.index[0]):
     audio_player({name: data.audio_path(track)})
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-audio"]
-# These intercepts are the differences between songs that the prediction does not explain. In the demo,
-# some of these differences have no acoustic cause at all, so you may believe that you hear a reason
-# where there is none.
+# These intercepts are the differences between songs that the prediction does not explain. In the
+# demo, some of these differences have no acoustic cause at all, so you may think that you hear a
+# reason where there is none.
 #
 # ```{solution-end}
 # ```
@@ -1169,8 +1178,8 @@ assert levels.is_monotonic_increasing, "sort the intercepts, the lowest first"
 # :label: ex-residuals
 #
 # This is an open question. Plot the standardised residuals against the fitted ratings, and against
-# normal quantiles; `mixed.residual_table(model)` returns all three. Where do the points depart from the
-# line, and does this matter for the slope?
+# normal quantiles; `mixed.residual_table(model)` returns all three. Where do the points in the second
+# plot depart from the line, and does this matter for the slope?
 # ```
 #
 # ```{solution-start} ex-residuals
@@ -1206,12 +1215,12 @@ show_figure(
 # every style.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
-# **Found**: the prediction of {glue:text}`model` {glue:text}`slope_verdict`. Per standard deviation of
-# the prediction, ratings change by {glue:text}`slope_full` points of “{glue:text}`query`” (on a scale
-# from {glue:text}`scale`). {glue:text}`adds` Of the variance of single ratings, {glue:text}`left` is
-# residual: it comes from each listener's individual response to each song, and from chance. If we ignore
-# that the songs are a sample, the standard error of the slope is {glue:text}`se_listener_only` times the
-# correct value.
+# **Found**: the prediction of {glue:text}`model` {glue:text}`slope_verdict`. For each standard
+# deviation of the prediction, ratings change by {glue:text}`slope_full` points of
+# “{glue:text}`query`” (on a scale from {glue:text}`scale`). {glue:text}`adds` Of the variance of
+# single ratings, {glue:text}`left` is residual: it comes from each listener's individual response to
+# each song, and from chance. If we ignore the fact that the songs are a sample, the standard error of
+# the slope is {glue:text}`se_listener_only` times the correct value.
 
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions", "needs-styles"]
 # **In every style?** The slope is clearly above zero in {glue:text}`n_clear_styles` of
@@ -1222,12 +1231,13 @@ show_figure(
 # %% [markdown] tags=["needs-simulation"]
 # **True in the simulation**: before rounding and clipping, the ratings come from the model in the
 # section on known effects, so the parameters of that model can be recovered. The models with the
-# prediction are different: the simulated listeners have no slopes on the prediction, but preferences for
-# styles and slopes on syncopation. Real ratings need not follow either model.
+# prediction are different: the simulated listeners have no individual slopes on the prediction;
+# instead, they have preferences for styles and individual slopes on syncopation. Real ratings need
+# not follow either model.
 
 # %% [markdown]
-# **What would change our mind**: a slope whose interval includes zero when listeners, songs and artists
-# are random; a model that adds nothing to style and descriptors; or a slope for a question whose ratings
-# have no cause in the music.
+# **What would change our mind**: a slope whose interval includes zero when listeners, songs and
+# artists are random; a model that adds nothing to style and descriptors; or a clear slope for a
+# question whose ratings have no cause in the music.
 #
 # **Next:** {doc}`10-genre-networks` trains networks to recognise styles, and asks which cues they use.

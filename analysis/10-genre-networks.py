@@ -1,13 +1,13 @@
 # %% [markdown] tags=["without-study"]
 # # Which network recognises a style, and from which cues?
 #
-# A listener recognises funk, reggae or techno within a few seconds. A network that recognises styles may
-# rely on the rhythm section, but also on the sound of the band, or on the codec of the file. In this
-# chapter, ten classifiers learn eight styles. One of the classifiers is modelled on a published network
-# that combines a residual network with a recurrent network {cite}`zhang2023`. We rebuild the published
-# network, find one fault in it and another fault in its serial variant, and repair the serial variant.
-# Then we compare all classifiers on bands that were not in the training set. At the end, we show how a
-# network can reach a good score for a bad reason.
+# A listener recognises funk, reggae or techno within a few seconds. A network that recognises styles
+# may rely on the rhythm section, but it may just as well rely on the sound of the band or on the
+# codec of the file. In this chapter, ten classifiers learn eight styles. One of the classifiers is
+# modelled on a published network that combines a residual network with a recurrent network
+# {cite}`zhang2023`. We rebuild this network, find one fault in it and another in its serial variant,
+# and repair the latter. Then we compare all classifiers on bands that were not in the training set.
+# At the end, we show how a network can achieve a good score for the wrong reason.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
@@ -89,10 +89,10 @@ report_gaps = partial(
 # %% [markdown]
 # ## Eight styles and their bands
 #
-# Like the songs of the demo study, the songs of this chapter are rendered by a program. Each band has
-# its own instruments, tempo, room acoustics and playing habits. Styles differ in pattern, instruments,
-# tempo, harmony and mix, but they overlap: some bands borrow from another style. Listen to one song per
-# style:
+# Like the songs in the demo study, those in this chapter are rendered by a program. Each band has its
+# own instruments, tempo, room acoustics and playing habits. The styles differ in their patterns,
+# instruments, tempo, harmony and mix, but they overlap: some bands borrow from another style. Listen
+# to one song per style:
 
 # %%
 size = {
@@ -106,7 +106,7 @@ first = corpus.songs.groupby("style")["song_id"].first()
 audio_player({style: corpus.path(song) for style, song in first.items()})
 
 # %% [markdown]
-# Every song is cut into clips of three seconds, with gaps of one second between them, and every clip is
+# Every song is cut into three-second clips, with one-second gaps between them, and every clip is
 # converted to a log-mel spectrogram with 48 mel bands and one frame every 32 ms
 # ({numref}`fig-genre-clips`). The spectrograms are computed once and cached.
 
@@ -125,16 +125,16 @@ examples = {style: clips.X[row] for style, row in rows.items()}
 show_figure(
     figures.plot_clip_pictures(examples),
     "genre-clips",
-    "One clip of each style as a log-mel spectrogram, in the colours of the published network's "
-    "images.",
+    "One clip of each style as a log-mel spectrogram, in the colour map used by the published network (see below).",
     "Eight small spectrograms. Vertical stripes are drum strokes, which differ between styles in "
     "spacing and strength; bright horizontal lines are held notes.",
     simulated=False,
 )
 
 # %% [markdown]
-# Three sets of clips are needed: one to train on, one to choose the best epoch, and one to test on. **No
-# band is in more than one set.** Each seed gives a different split, so many bands are tested in total.
+# Three sets of clips are needed: one to train on, one to choose the best epoch, and one to test on.
+# **No band is in more than one set.** Each random seed gives a different split, so many bands are
+# tested in total.
 
 # %%
 splits = {s: genre.split_clips(clips.table, by="artist", seed=s) for s in seeds}
@@ -189,7 +189,7 @@ report_value("gru_parameters", n_of_gru / 1e6, unit=" million")
 # the GRU. An image goes in, ten numbers come out, and no error is raised. Nevertheless, something is
 # wrong.
 #
-# ### First fault: colours become time
+# ### First fault: colours are read as time steps
 #
 # The input of a GRU is a sequence of shape (steps, numbers per step). The image has the shape (3
 # colours, 224 mel bands, 224 frames). The intended sequence has one step per frame, with the 3 · 224
@@ -219,7 +219,7 @@ coloured = colour.permute(0, 2, 1).reshape(224, 672)
 [row.unique().tolist() for row in coloured[[0, 1, 74, 75]]]
 
 # %% [markdown]
-# The GRU reads the whole clip in red, then again in green, then again in blue
+# The GRU reads the red channel of the whole clip, then the green channel, then the blue channel
 # ({numref}`fig-reading-order`). The intended operation moves the frame axis to the front:
 
 # %%
@@ -232,7 +232,7 @@ orders = dict(zip(["as published", "as intended"], starts))
 show_figure(
     figures.plot_reading_order(orders),
     "reading-order",
-    "First frame in each step of the GRU. As published, the GRU reads the clip three times, once "
+    "Number of the first frame in each step of the GRU. As published, the GRU reads the clip three times, once "
     "in each colour, with three frames per step.",
     "Two panels. Left, three steep lines from 0 to 223, one after the other. Right, one line that "
     "rises evenly from 0 to 223.",
@@ -267,9 +267,10 @@ torch.allclose(averaged, backwards, atol=1e-6)
 # %% [markdown]
 # ## The repaired network and its alternatives
 #
-# Our serial network keeps the time axis. The first convolution halves the numbers of mel bands and
-# frames. The residual blocks that follow shrink the *frequency axis only*. The GRU then reads a sequence
-# of steps of 64 ms, and an attention layer computes a weighted sum of the outputs of the GRU.
+# Our serial network keeps the time axis. The first convolution halves both the number of mel bands
+# and the number of frames. The residual blocks that follow shrink the *frequency axis only*. The GRU
+# then reads a sequence of steps of 64 ms, and an attention layer computes a weighted sum of the
+# outputs of the GRU.
 
 # %%
 Code(
@@ -280,16 +281,16 @@ Code(
 
 # %% [markdown]
 # Is the repaired network better than the others? We compare all classifiers under equal conditions.
-# Eight of the ten classifiers are networks with about 200,000 parameters. These eight networks are
-# trained on the same clips, for the same number of epochs and with the same schedule:
+# Eight of the ten classifiers are networks with about 200,000 parameters. All eight are trained on
+# the same clips, for the same number of epochs and with the same learning-rate schedule:
 #
 # - **mel-cnn**: four convolutions, each of which halves both axes of the spectrogram, followed by the
 #   mean and the maximum over all positions.
 # - **resnet**: residual blocks, followed by the mean over all positions.
 # - **bigru**: a GRU that reads the spectrogram itself in both directions.
 # - **resnet-bigru**: the repaired serial network.
-# - **resnet-bigru-pooled**: the serial network with its fault, a sequence of length one.
-# - **resnet-bigru-parallel**: the parallel network with its fault, on colour images.
+# - **resnet-bigru-pooled**: the serial network with the published fault, a sequence of length one.
+# - **resnet-bigru-parallel**: the parallel network with the published fault, on colour images.
 # - **crnn**: convolutions, followed by a GRU in one direction, after {cite:t}`choi2017crnn`.
 # - **transformer**: patches of the spectrogram that attend to each other, after {cite:t}`gong2021`.
 
@@ -309,13 +310,14 @@ show_table(
 # %% [markdown]
 # ## Training
 #
-# We use the training loop of {doc}`03-networks` with AdamW, a learning rate that rises and falls once
-# along a cosine, and batches of 32 clips. In training, a range of mel bands and a range of frames of
-# each clip are masked {cite}`park2019`, and pairs of clips are mixed, together with their labels
-# {cite}`zhang2018`. After each epoch, the network classifies the *validation* clips, which are by bands
-# that are not in the training set. We keep the weights of the epoch with the lowest validation loss.
-# (This is a form of {term}`early stopping`. Training also ends after eight epochs without a lower loss,
-# but this cannot happen with the default number of epochs.)
+# We use the training loop of {doc}`03-networks` with AdamW, a learning rate that rises once and then
+# falls again, following a cosine curve, and batches of 32 clips. In training, a range of mel bands
+# and a range of frames of each clip are masked {cite}`park2019`, and pairs of clips are mixed,
+# together with their labels {cite}`zhang2018`. After each epoch, the network classifies the
+# *validation* clips, which come from bands outside the training set. We keep the weights of the epoch
+# with the lowest validation loss. (This is a form of {term}`early stopping`. Training also ends if
+# the validation loss has not reached a new minimum for eight epochs, but this cannot happen with the
+# default number of epochs.)
 #
 # Training can be interrupted at any time: it resumes after the last complete epoch and leads to exactly
 # the same weights as training without interruption. On a GPU, the same loop uses half precision, and
@@ -388,7 +390,7 @@ seed_range = 100 * (shares.max(axis=1) - shares.min(axis=1)).max()
 show_figure(
     figures.plot_accuracies(accuracies, "network", chance, shares),
     "genre-accuracy",
-    "Accuracy on bands that were not in training, with 95% intervals over bands. Rings: single "
+    "Accuracy on bands that were not used in training, with 95% intervals over bands. Rings: single "
     "training runs. The line marks random guessing.",
     "Ten rows with dots, rings and intervals, all far to the right of the line for guessing; several "
     "intervals overlap, and the rings of some networks are as far apart as their intervals are wide.",
@@ -416,7 +418,7 @@ ends = {"highest": ranked.iloc[0], "lowest": ranked.iloc[-1]}
 report_accuracies(ends, n_tested, tolerance=6)
 report_counts(n_classifiers=len(rows), n_rest=len(rest), n_near=len(close))
 report_texts(top=top, bottom=rest[-1], near=join_words(close))
-words = "none can be named the most accurate", f"{top} is the most accurate"
+words = "none is clearly the most accurate", f"{top} is the most accurate"
 most_accurate = words[len(behind) == len(rest)]
 report_texts(clearly_behind=join_words(behind), most_accurate=most_accurate)
 
@@ -425,24 +427,26 @@ report_texts(clearly_behind=join_words(behind), most_accurate=most_accurate)
 # {glue:text}`highest_full`, reached by {glue:text}`top`; n is the number of bands. The accuracies of
 # {glue:text}`n_near` other classifiers lie within the 95% interval of this accuracy:
 # {glue:text}`near`. The lowest accuracy is {glue:text}`lowest_full`, reached by {glue:text}`bottom`.
-# We compare {glue:text}`top` with each of the {glue:text}`n_rest` other classifiers, over bands and
-# training runs, and correct the p-values for the number of comparisons. Clearly less accurate than
-# {glue:text}`top` are: {glue:text}`clearly_behind`.
+# We compare {glue:text}`top` with each of the {glue:text}`n_rest` other classifiers, taking into
+# account the variation over bands and over training runs, and correct the p-values for the number of
+# comparisons. The following are clearly less accurate than {glue:text}`top`:
+# {glue:text}`clearly_behind`.
 #
-# The repaired serial network classifies {glue:text}`accuracy_resnet-bigru_full` of the clips correctly.
-# The parallel network, rebuilt at the same size and with its fault, reaches an accuracy of
+# The repaired serial network classifies {glue:text}`accuracy_resnet-bigru_full` of the clips
+# correctly. The parallel network, rebuilt at the same size and with its fault, reaches an accuracy of
 # {glue:text}`accuracy_resnet-bigru-parallel_full`, and the ResNet alone
-# {glue:text}`accuracy_resnet_full`. The frozen tagger with a linear layer reaches an accuracy of
+# {glue:text}`accuracy_resnet_full`. For the frozen tagger with a linear layer, accuracy is
 # {glue:text}`accuracy_tagger_linear_full`, and boosted trees on handcrafted features
 # {glue:text}`accuracy_handcrafted_boosting_full`.
 #
 # The accuracies of two training runs of the same network differ by up to {glue:text}`seeds_apart`
-# percentage points. A difference between two networks may therefore be due to chance in their training
-# runs, however many bands are tested. On the other hand, both networks use the same split for each seed,
-# and difficult bands are difficult for both networks. We therefore subtract one accuracy from the other,
-# and compute an interval for the difference over bands *and* seeds. The variance over bands and the
-# variance over seeds are added {cite}`cameron2011`; with few seeds, the interval is wide. The p-values
-# of the four comparisons are corrected by Holm's method.
+# percentage points. A difference between two networks may therefore be due to chance variation
+# between training runs, however many bands are tested. On the other hand, both networks use the same
+# split for each seed, and difficult bands are difficult for both. We therefore subtract one accuracy
+# from the other, and compute an interval for this difference that takes into account the variation
+# over both bands *and* seeds. The variance over bands and the variance over seeds are added
+# {cite}`cameron2011`; with few seeds, the interval is wide. The p-values of the four comparisons in
+# the table below are corrected by Holm's method.
 
 # %%
 pairs = {
@@ -459,8 +463,7 @@ per_seed = (100 * per_seed).add_prefix("seed ")
 show_table(
     per_seed.assign(p_holm=gaps["p_holm"].to_numpy()).rename_axis("resnet-bigru minus"),
     "genre-gaps",
-    "Difference in accuracy in each training run, in percentage points. p is Holm-corrected for four "
-    "comparisons over bands and training runs.",
+    "Difference in accuracy in each training run, in percentage points. p accounts for variation over bands and training runs, and is Holm-corrected for four comparisons.",
     fmt="{:+.0f}",
     simulated=False,
 )
@@ -468,23 +471,24 @@ words = "better", "worse", "not clearly different"
 report_gaps(gaps, "n_bands", words=words, tolerance=6)
 
 # %% [markdown]
-# | resnet-bigru against | difference | the repaired network is |
+# | resnet-bigru compared with | difference | the repaired network is |
 # |:--|:--|:--|
 # | resnet-bigru-parallel, with the published fault | {glue:text}`gap_repaired_full` | {glue:text}`gap_repaired_verdict` |
 # | resnet-bigru-pooled, one step | {glue:text}`gap_steps_full` | {glue:text}`gap_steps_verdict` |
 # | resnet, no GRU | {glue:text}`gap_recurrence_full` | {glue:text}`gap_recurrence_verdict` |
 # | tagger + linear | {glue:text}`gap_pretraining_full` | {glue:text}`gap_pretraining_verdict` |
 #
-# Again, n is the number of bands. {numref}`tab-genre-gaps` lists the difference in each training run.
-# If a difference has the same sign in all {glue:text}`n_seeds` training runs, it is worth training
-# the networks with more seeds. But agreement alone does not prove that the networks differ:
-# {glue:text}`n_seeds` fair coins all land on the same side in one out of {glue:text}`agree` throws.
+# Again, n is the number of bands. {numref}`tab-genre-gaps` lists the differences for each training
+# run separately. If a difference has the same sign in all {glue:text}`n_seeds` training runs, it is
+# worth training the networks with more seeds. But this agreement alone does not prove that the
+# networks differ: {glue:text}`n_seeds` fair coins all land on the same side in one out of
+# {glue:text}`agree` throws.
 #
-# The first difference in the table combines two effects: the effect of the fault, and the effect of
-# all other differences between a parallel network on colour images and a serial network on
-# spectrograms. The second difference is the best estimate of the cost of a sequence of length one,
-# although the published serial network also has more layers after the average. The third difference
-# shows whether a network with a GRU is more accurate than a ResNet of the same size.
+# The first difference in the table combines the effect of the fault with that of all other
+# differences between a parallel network on colour images and a serial network on spectrograms. The
+# second difference is the best estimate of the cost of a sequence of length one, although the
+# published serial network also has more layers after the average. The third difference shows whether
+# a network with a GRU is more accurate than a ResNet of the same size.
 #
 # ## Real songs with handcrafted features
 #
@@ -518,15 +522,15 @@ report_accuracies({"real_accuracy": real_scores.loc[best]}, len(y), tolerance=3)
 # ## How much a leak raises accuracy
 #
 # In our comparisons of rendered songs, no band was in both the training and the test set. Much of the
-# literature uses other splits. In this section, we always train the same network, mel-cnn, with the same
-# numbers of training clips and epochs, and with about the same number of test clips. Only the split
-# changes:
+# literature uses other splits. In this section, we always train the same network, mel-cnn, on the
+# same number of clips and for the same number of epochs, and test it on about the same number of
+# clips. Only the split changes:
 #
 # - **by band**: as above;
 # - **by song**: other songs by a test band may be in the training set;
 # - **by clip**: other clips of a test song may be in the training set;
-# - **stopped by the test set**: by band, but the test clips decide which epoch is kept. The published
-#   code does the same, because it has no validation set.
+# - **stopped by the test set**: split by band, but the epoch to keep is chosen on the test clips. The
+#   published code does the same, because it has no validation set.
 
 
 # %%
@@ -570,8 +574,9 @@ words = "higher", "lower", "not clearly higher"
 report_gaps(leak_gaps, "n_bands", words=words, tolerance=6)
 
 # %% [markdown]
-# The following table compares each of the other splits with the split by band. As above, intervals are
-# over bands and training runs, and p-values are corrected, here for three comparisons:
+# The following table compares each of the other splits with the split by band. As above, intervals
+# account for variation over bands and training runs, and p-values are corrected, here for three
+# comparisons:
 #
 # | split | difference | accuracy is |
 # |:--|:--|:--|
@@ -579,31 +584,32 @@ report_gaps(leak_gaps, "n_bands", words=words, tolerance=6)
 # | by clip | {glue:text}`leak_clip_full` | {glue:text}`leak_clip_verdict` |
 # | stopped by the test set | {glue:text}`leak_stopped_full` | {glue:text}`leak_stopped_verdict` |
 #
-# In this table, n is the number of bands that are tested in at least one of the two splits; splits by
-# song and by clip test nearly all bands. Accuracy that is gained through a leak is no evidence of
-# knowledge about styles: a network that was trained on one clip of a song recognises the next clip of
-# the same song. In collections of real recordings, a split by song may leak more than it does here,
-# because such collections contain more songs per band.
+# In this table, n is the number of bands that are tested in at least one of the two splits; with the
+# splits by song and by clip, nearly all bands are tested. Accuracy gained through a leak is not
+# evidence that a network has learnt about styles: a network that was trained on one clip of a song
+# recognises the next clip of that song. In collections of real recordings, a split by song may leak
+# more than it does here, because such collections contain more songs per band.
 #
-# A similar effect has been measured on real music. GTZAN, the most widely used collection, contains
-# repeated recordings, wrong labels, distorted files and many songs by few artists {cite}`sturm2013`.
-# With the features of one large model, 92.5% of the songs in GTZAN are classified correctly in ten
-# random folds, but only 79.7% in a split that contains no repetitions and keeps artists apart
+# A similar effect has been measured on real music. GTZAN, the most widely used genre collection,
+# contains repeated recordings, wrong labels, distorted files and many songs by a small number of
+# artists {cite}`sturm2013`. With the features of one large model, 92.5% of the songs in GTZAN are
+# classified correctly in ten random folds, but only 79.7% in a split that contains no repeated
+# recordings and in which no artist is in both the training and the test set
 # {cite}`kereliuk2015,castellon2021`. With the same features, accuracy is thus lower by about 13
-# percentage points. (The split that keeps artists apart also leaves out faulty songs, so keeping artists
-# apart is not the only reason for the loss.)
+# percentage points. (The second split also leaves out faulty songs, so the separation of artists is
+# not the only reason for the lower accuracy.)
 #
-# ## A horse
+# ## A “horse”: a network that is right for the wrong reason
 #
-# Clever Hans was a horse that seemed to do sums and tapped out the answers with its hoof. In fact, the
-# horse reacted to the faces of the people who asked the questions. {cite:t}`sturm2014` calls a system a
+# Clever Hans was a horse that seemed to do sums, tapping out the answers with a hoof. In fact, he was
+# reacting to the faces of the people asking the questions. {cite:t}`sturm2014` calls a system a
 # {term}`horse` if it is right for reasons that have nothing to do with the question.
 # {cite:t}`rodriguezalgarra2016` showed that well-known systems relied on sound below 20 Hz, which
 # listeners cannot hear.
 #
-# We now build a horse. We group the styles by similarity: {glue:text}`pairs_of_styles`. In each group,
-# we add a tone of 12 Hz to all songs of one style, as if they had been digitised with a rumbling
-# turntable. Can you hear the tone?
+# We now build a horse. We group the styles by similarity: {glue:text}`pairs_of_styles`. In each
+# group, we add a tone of 12 Hz to all songs of one style, as if they had been digitised from records
+# played on a rumbling turntable. Can you hear the tone?
 
 # %%
 parents = pd.Series({style: corpus.tree[style] for style in clips.styles})
@@ -627,15 +633,15 @@ report_value("bin_width", bin_width, fmt=".1f", unit=" Hz")
 report_value("tone_db", tone_db, fmt=".0f", unit=" dB")
 
 # %% [markdown]
-# The tone is {glue:text}`tone_db` stronger than the song (root mean square), but it lies below the range
-# of hearing and of most loudspeakers; what you may hear is distortion. The tone reaches the network
-# nevertheless: the spectrogram begins at 0 Hz and its bins are {glue:text}`bin_width` apart, so the tone
-# raises the level of the lowest mel band.
+# The tone is {glue:text}`tone_db` stronger than the song (root mean square), but it lies below the
+# range of human hearing and that of most loudspeakers; anything you do hear is distortion. The tone
+# reaches the network nevertheless: the spectrogram begins at 0 Hz and its bins are
+# {glue:text}`bin_width` apart, so the tone raises the level of the lowest mel band.
 #
-# The tone is in all songs of {glue:text}`rumbling`, and in no other songs. We train the network on songs
-# of all styles, and test it three times on the same new bands: with the tone as in training; with the
-# tone **removed**; and with the tone **swapped**, so that it is in the songs of the other half of the
-# styles. A network that relies on the music would be unaffected by these changes.
+# The tone is in all songs of {glue:text}`rumbling`, and in no other songs. We train the network on
+# songs of all styles, and test it three times on the same new bands: with the tone as in training;
+# with the tone **removed**; and with the tone **swapped**, so that it is in the songs of the other
+# half of the styles instead. A network that relies on the music would be unaffected by these changes.
 
 # %%
 other_levels = dict.fromkeys(parents.index.difference(rumbling), tone_db)
@@ -661,8 +667,9 @@ horse_scores = score(tone_runs, "version")
 by_seed = genre.accuracy_by_seed(tone_runs, "version")
 
 # %% [markdown]
-# When the tone is swapped, a network that relies on the tone predicts styles from the wrong half. How
-# often does this happen?
+# When the tone is swapped, a network that relies on it predicts styles from the wrong half: styles
+# that had the tone in training for songs of styles that did not, and vice versa. How often does this
+# happen?
 
 # %%
 rows = tone_runs[tone_runs["version"] == "swapped"]
@@ -678,7 +685,7 @@ show_figure(
     "horse",
     "Accuracy of a network trained with a tone of 12 Hz in half of the styles, and (first row) of "
     "a network trained and tested without it. 95% intervals over bands; rings: single training runs; "
-    "the line marks guessing.",
+    "the line marks random guessing.",
     "Four rows with dots, rings and intervals: no tone at all, the tone as in training, the tone "
     "removed, and the tone swapped. The last two are far to the left of the first two.",
     table=horse_scores,
@@ -691,35 +698,35 @@ words = "rises", "falls", "does not clearly change"
 report_gaps(horse_gaps, n_tested, words=words, tolerance=8)
 
 # %% [markdown]
-# In this list, n is the number of bands, and the intervals of differences are over bands and training
-# runs:
+# In this list, n is the number of bands, and the intervals for differences account for variation over
+# bands and training runs:
 #
 # - **No tone at all**: the network classifies {glue:text}`horse_no_tone_at_all_full` of the clips
 #   correctly.
-# - **The tone in training and test clips**: accuracy {glue:text}`horse_gain_verdict`
-#   ({glue:text}`horse_gain_full`), to {glue:text}`horse_tone_as_in_training_full`. If we did not know
-#   about the tone, we would publish this result.
-# - **The tone removed from the test clips**: the accuracy of the network trained with the tone
-#   {glue:text}`horse_fall_verdict` ({glue:text}`horse_fall_full`), to
-#   {glue:text}`horse_removed_full`. Compared with the network trained without the tone, the
+# - **The tone in training and test clips**: accuracy is {glue:text}`horse_tone_as_in_training_full`.
+#   Compared with no tone at all, it {glue:text}`horse_gain_verdict` ({glue:text}`horse_gain_full`). If
+#   we did not know about the tone, we would publish this result.
+# - **The tone in training clips, but removed from the test clips**: accuracy is
+#   {glue:text}`horse_removed_full`. Compared with the tone in both, it
+#   {glue:text}`horse_fall_verdict` ({glue:text}`horse_fall_full`); compared with no tone at all, the
 #   difference is {glue:text}`horse_loss_full`.
-# - **The tone swapped**: accuracy is {glue:text}`horse_swapped_full`, and
+# - **The tone in training clips, but swapped in the test clips**: accuracy is {glue:text}`horse_swapped_full`, and
 #   {glue:text}`horse_crossed_full` of the clips are assigned to a style from the wrong half.
 #
 # A test set that contains the same cue cannot reveal that a network relies on the cue. An
 # **intervention** can: we change something that should not matter, and see whether the predictions
-# change. An intervention requires a guess about what the cue might be. The next chapter tests whether
-# explanations of the network's predictions would have revealed the tone.
+# change. However, an intervention requires a guess about what the cue might be. The next chapter
+# tests whether explanations of the network's predictions would have revealed the tone.
 #
-# ### A cue that everybody hears
+# ### An audible cue: tempo
 #
-# Misleading cues need not be inaudible. Listeners hear the tempo of a song, but few would assign the
-# song to another style only because it is played faster. Suppose that a collection was compiled
+# Misleading cues need not be inaudible. Listeners hear the tempo of a song, but few would assign it
+# to another style just because it is played faster. Suppose that a collection was compiled
 # carelessly: in each of the four groups, all songs of one style are slow, and all songs of the other
-# style are fast. The renderer can produce such a collection. We render three seconds of each song twice:
-# once at {glue:text}`slow_tempo` and once at {glue:text}`fast_tempo` of the mean tempo of its group. The
-# ratio of the two tempi is {glue:text}`tempo_ratio`. The notes, the instruments and the mix are the same
-# in both versions.
+# style are fast. The renderer can produce such a collection. We render three seconds of each song
+# twice: once at {glue:text}`slow_tempo` and once at {glue:text}`fast_tempo` of the mean tempo of its
+# group. The ratio of the two tempi is {glue:text}`tempo_ratio`. The notes, the instruments and the
+# mix are the same in both versions.
 
 # %%
 songs = corpus.songs.set_index("song_id")
@@ -730,9 +737,9 @@ factors = 1 / tempo_factor, tempo_factor
 slow, fast = (at_tempo((mean_tempo * f).round(1)) for f in factors)
 
 # %% [markdown]
-# The tempi are **tied** to the styles in training: {glue:text}`rumbling` are fast. The tempi are
-# **swapped** when the other styles are fast instead. The tempi are **mixed** when every second song of
-# each style is fast. Mixed tempi still differ between the groups, but within a group they carry no
+# In training, the tempi are **tied** to the styles: {glue:text}`rumbling` are fast. They are
+# **swapped** when the other styles are fast instead, and **mixed** when every second song of each
+# style is fast. Mixed tempi still differ between the groups, but within a group they carry no
 # information about the style.
 
 
@@ -775,7 +782,7 @@ show_figure(
     "tempo-horse",
     "Accuracy of a network trained with tempi that are tied to the styles, and (first row) of a "
     "network trained and tested with mixed tempi. 95% intervals over bands; rings: single training "
-    "runs; the line marks guessing.",
+    "runs; the line marks random guessing.",
     "Forest plot of four rows with dots, rings and intervals: mixed in training and test, tied as in "
     "training, mixed, and swapped.",
     table=tempo_scores,
@@ -789,48 +796,51 @@ report_value("slow_tempo", 100 / tempo_factor, fmt=".0f", unit="%")
 report_value("fast_tempo", 100 * tempo_factor, fmt=".0f", unit="%")
 
 # %% [markdown]
-# Again, n is the number of bands, and the intervals of differences are over bands and over the
-# {glue:text}`n_seeds` training runs:
+# Again, n is the number of bands, and the intervals for differences account for variation over bands
+# and over the {glue:text}`n_seeds` training runs:
 #
 # - **Mixed tempi in training and test clips**: the network classifies
 #   {glue:text}`tempo_mixed_in_training_and_test_full` of the clips correctly.
-# - **Tied tempi in training and test clips**: accuracy {glue:text}`tempo_gain_verdict`
-#   ({glue:text}`tempo_gain_full`), to {glue:text}`tempo_tied_as_in_training_full`.
-# - **Swapped tempi in the test clips**: the accuracy of the network trained with tied tempi
-#   {glue:text}`tempo_fall_verdict` ({glue:text}`tempo_fall_full`), to
-#   {glue:text}`tempo_swapped_full`, although the bands play the same notes on the same instruments.
-# - **Mixed tempi in the test clips**: the accuracy of this network is {glue:text}`tempo_mixed_full`.
-#   Compared with the network trained on mixed tempi, accuracy {glue:text}`tempo_loss_verdict`
-#   ({glue:text}`tempo_loss_full`). Half of these clips have the tempo that all songs of their style
-#   had in training.
+# - **Tied tempi in training and test clips**: accuracy is
+#   {glue:text}`tempo_tied_as_in_training_full`. Compared with mixed tempi, it
+#   {glue:text}`tempo_gain_verdict` ({glue:text}`tempo_gain_full`).
+# - **Tied tempi in training clips, but swapped in the test clips**: accuracy is
+#   {glue:text}`tempo_swapped_full`. Compared with tied tempi in both, it
+#   {glue:text}`tempo_fall_verdict` ({glue:text}`tempo_fall_full`), although the bands play the same
+#   notes on the same instruments.
+# - **Tied tempi in training clips, but mixed in the test clips**: accuracy is
+#   {glue:text}`tempo_mixed_full`. Compared with mixed tempi in both, it
+#   {glue:text}`tempo_loss_verdict` ({glue:text}`tempo_loss_full`). Half of these test clips have the
+#   tempo that all songs of their style had in training.
 #
-# Unlike the tone, the tempo is a musical property, and real styles differ in tempo. Relying on tempo is
-# a fault only if the link between tempo and style is a property of the collection rather than of the
-# style. The intervention shows how much a network relies on the tempo, but not whether it should. In our
-# collection, the link between tempo and style is also as strong as possible: all songs of a style have
-# exactly the same tempo. In a real collection, the tempi within a style vary.
+# Unlike the tone, the tempo is a musical property, and real styles differ in tempo. Relying on tempo
+# is a fault only if the link between tempo and style is a property of the collection rather than of
+# the style. The intervention shows how much a network relies on the tempo, but not whether it should.
+# Moreover, the link between tempo and style is as strong as possible in our collection: all songs of
+# a style have exactly the same tempo. In a real collection, the tempi within a style vary.
 #
 # ## What could be wrong here
 #
 # - **Rendered styles are few and tidy.** We chose how much the styles overlap. The ranking of the
 #   networks may differ on recordings; the faults in the code do not depend on the songs.
-# - **Equal budgets are not equal chances.** All networks have the same learning rate and few epochs. A
-#   transformer usually needs more data and longer training than we used in this chapter.
+# - **Equal training conditions may not suit all networks equally.** All networks are trained with the
+#   same learning rate and for few epochs. A transformer usually needs more data and longer training
+#   than we used in this chapter.
 # - **The published scores are not tested here.** We trained the architecture at a sixtieth of its size,
 #   without pretraining on photographs. Our numbers say nothing about the scores in the paper.
-# - **There are few training runs.** Intervals of differences generalise to other bands and other
-#   training runs; intervals of accuracies generalise only to other bands. With {glue:text}`n_seeds`
+# - **There are few training runs.** Intervals for differences generalise to other bands and other
+#   training runs; those for accuracies generalise only to other bands. With {glue:text}`n_seeds`
 #   seeds, only large differences can be detected. The splits share bands, so the results of different
-#   seeds are not fully independent. None of the intervals accounts for the choice of styles or the
-#   choice of simulator.
+#   seeds are not fully independent. None of the intervals accounts for the choice of styles or of the
+#   program that renders the songs.
 #
 # ## Exercises
 #
 # ```{exercise} Repair the parallel network
 # :label: ex-parallel
 #
-# Give the parallel network the intended sequence: subclass `architectures.ParallelNetwork` and replace
-# `sequence`. How many frames does each step contain now?
+# Give the parallel network the intended sequence: subclass `architectures.ParallelNetwork` and
+# override `sequence`. How many frames does each step contain now?
 # ```
 #
 # ```{solution-start} ex-parallel
@@ -855,11 +865,11 @@ repaired.sequence(repaired.picture(torch.tensor(clips.X[:2]))).shape
 # ```{solution-end}
 # ```
 #
-# ```{exercise} Time without order
+# ```{exercise} Shuffle the frames
 # :label: ex-frames
 #
-# Put the frames of each test clip in a random order, and compare the accuracy with the accuracy for
-# frames in the original order. Which networks are affected?
+# Shuffle the frames of each test clip, and compare the accuracy with that for the original order.
+# Which networks are affected?
 # ```
 #
 # ```{solution-start} ex-frames
@@ -878,8 +888,8 @@ for name in ("mel-cnn", "bigru", "resnet-bigru"):
         print(name, order, right.mean().round(2))
 
 # %% [markdown]
-# All three networks lose accuracy, even the convolutional network, because the output of a kernel that
-# spans three frames depends on the order of these frames. The remaining accuracy does not depend on the
+# All three networks lose accuracy. Even the convolutional network does, because the output of a
+# kernel that spans three frames depends on their order. The remaining accuracy does not depend on the
 # order of frames; it may come from timbre, register or mix, for example.
 #
 # ```{solution-end}
@@ -888,9 +898,10 @@ for name in ("mel-cnn", "bigru", "resnet-bigru"):
 # ```{exercise} Find another horse
 # :label: ex-codec
 #
-# All files of one style often come from the same source, and a codec removes all frequencies above a
-# cutoff. Use `planted_cues.limit_bandwidth` to give each style its own cutoff between 6 and 7.5 kHz. To
-# which sampling rate would you convert all files to remove this cue?
+# In many collections, all files of a style come from the same source, and the codec of that source
+# removes all frequencies above a cutoff. Use `planted_cues.limit_bandwidth` to give each style its
+# own cutoff between 6 and 7.5 kHz. To which sampling rate would you convert all files to remove this
+# cue?
 # ```
 #
 # ```{solution-start} ex-codec
@@ -917,12 +928,13 @@ audio_player({"as it was": (y, rate), "cut off": (cut, rate)})
 # - Both published networks have a fault that raises no error. In the parallel network, the GRU
 #   receives the three colours of a clip one after the other, with three frames per step, instead of
 #   one frame with all its colours per step. In the serial network, the GRU receives a single step.
-# - Of {glue:text}`n_classifiers` classifiers, {glue:text}`most_accurate`. The repaired serial network
-#   is {glue:text}`gap_repaired_verdict` when compared with the parallel network
-#   ({glue:text}`gap_repaired_full`), {glue:text}`gap_steps_verdict` when compared with a serial
+# - Of {glue:text}`n_classifiers` classifiers, {glue:text}`most_accurate`. At equal size and over
+#   {glue:text}`n_seeds` training runs, the accuracy of the repaired serial network is
+#   {glue:text}`gap_repaired_verdict` compared with that of the parallel network
+#   ({glue:text}`gap_repaired_full`), {glue:text}`gap_steps_verdict` compared with that of a serial
 #   network whose GRU receives a single step ({glue:text}`gap_steps_full`), and
-#   {glue:text}`gap_recurrence_verdict` when compared with the ResNet alone
-#   ({glue:text}`gap_recurrence_full`), at equal size and over {glue:text}`n_seeds` training runs.
+#   {glue:text}`gap_recurrence_verdict` compared with that of the ResNet alone
+#   ({glue:text}`gap_recurrence_full`).
 # - With a split by clip instead of by band, accuracy is {glue:text}`leak_clip_verdict`
 #   ({glue:text}`leak_clip_full`).
 # - After training with an inaudible tone, accuracy {glue:text}`horse_fall_verdict` from

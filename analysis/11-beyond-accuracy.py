@@ -1,13 +1,13 @@
 # %% [markdown]
 # # What lies beyond accuracy?
 #
-# Suppose that two networks both classify 75% of the clips correctly. The first network mistakes disco
-# for funk; the second network mistakes disco for bossa nova. The probabilities of the first network are
-# well calibrated; the second network is always 99% sure. The first network relies on the drums; the
-# second network relies on an inaudible hum. Accuracy reveals none of these differences. This chapter
-# examines the size of mistakes, confidence, changes of style within a recording, explanations, and what
-# a network learns without labels. At the end, we return to the question of this book: does a network
-# that learns styles also learn to predict groove?
+# Suppose that two networks both classify 75% of the clips correctly. The first mistakes disco for
+# funk, the second for bossa nova. The first gives well-calibrated probabilities; the second is always
+# 99% sure. The first relies on the drums, the second on an inaudible hum. Accuracy reveals none of
+# these differences. In this chapter, we examine how large the mistakes of a network are, how
+# confident its predictions are, whether it detects changes of style within a recording, whether
+# explanations of its predictions are correct, and what it learns without labels. At the end, we
+# return to the question of this book: does a network that learns styles also learn to predict groove?
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
@@ -81,13 +81,13 @@ as_points = partial(report_effects, scale=100, fmt="+.0f", unit=" points")
 # %% [markdown]
 # ## Which mistakes, and with what confidence?
 #
-# We use the corpus and the clips of {doc}`10-genre-networks`, which saved its settings in a table. From
-# the first split of that chapter, we take the test set: {glue:text}`n_test` clips by
-# {glue:text}`n_test_bands` bands that were not in training. There are {glue:text}`n_styles` styles, so
-# random guessing is right for one clip in {glue:text}`n_styles`. All songs in this corpus are rendered
-# by a program, including the songs behind figures and tables that are not marked as simulated. Unless
-# the text says otherwise, intervals come from resampling bands, and n is the number of bands. We compute
-# the usual scores with scikit-learn:
+# We use the corpus and the clips from {doc}`10-genre-networks`, whose settings were saved in a table,
+# and take the test set of the first split: {glue:text}`n_test` clips by {glue:text}`n_test_bands`
+# bands that were not in training. There are {glue:text}`n_styles` styles, so random guessing is right
+# for one clip in {glue:text}`n_styles`. All songs in this corpus are rendered by a program, including
+# those used in figures and tables that are not marked as simulated. Unless the text says otherwise,
+# intervals come from resampling bands, and n is the number of bands. We compute the usual scores with
+# scikit-learn:
 
 # %%
 size = chapter.load_table("genre_settings").to_dict("records")[0]
@@ -108,7 +108,7 @@ def probabilities(network, part="test"):
     rows = first[(first["network"] == network) & (first["split"] == part)]
     ids = clips.table["clip_id"].iloc[split[part]]
     p = rows.set_index("clip_id").loc[ids, columns].to_numpy(dtype=float)
-    return p / p.sum(axis=1, keepdims=True)  # correct rounding of float32
+    return p / p.sum(axis=1, keepdims=True)  # corrects rounding errors of float32
 
 
 # %%
@@ -125,8 +125,8 @@ usual = {
 
 # %% [markdown]
 # `score_intervals` computes the same scores for the clips and for 2,000 resamples of the bands. The
-# resamples give an interval for each score. The function also computes the scores that the next section
-# explains.
+# resamples give an interval for each score. The function also computes the scores that are explained
+# in the next section.
 
 # %%
 scores = genre.score_intervals(y, p, bands, corpus.tree, styles, **resampled)
@@ -141,7 +141,7 @@ report_counts(n_styles=len(styles))
 show_table(
     scores,
     "beyond-scores",
-    "Scores of resnet-bigru on bands that were not in training, with 95% intervals over bands.",
+    "Scores of resnet-bigru on bands that were not used in training, with 95% intervals over bands.",
     simulated=False,
 )
 
@@ -150,17 +150,18 @@ show_table(
 # build of this page would have stopped. Here, all styles have the same number of clips, so balanced
 # accuracy equals accuracy; with rare styles, the two would differ.
 #
-# Probabilities should be correct on average: of all clips that a network classifies with a confidence of
-# 80%, it should classify 80% correctly. A *reliability* curve compares confidence and accuracy in bins
-# of confidence, and the *expected calibration error* (ECE) is the mean absolute difference between
-# confidence and accuracy. {cite:t}`guo2017` found that large networks are far too confident, and
-# proposed a remedy with a single parameter: the logits $\mathbf{z}$, the outputs of the network before
-# the softmax, are divided by a temperature $T$, which is fitted on the *validation* clips:
+# Probabilities should be correct on average: of all clips that a network classifies with a confidence
+# of 80%, it should classify 80% correctly. A *reliability* curve compares confidence and accuracy in
+# bins of confidence, and the *expected calibration error* (ECE) is the mean absolute difference
+# between confidence and accuracy. {cite:t}`guo2017` found that large networks are far too confident,
+# and proposed a remedy with a single parameter. The logits $\mathbf{z}$, which are the outputs of the
+# network before the softmax, are divided by a temperature $T$, which is fitted on the *validation*
+# clips:
 #
 # $$ p = \operatorname{softmax}(\mathbf{z} / T) $$
 #
-# A temperature above 1 makes a network less confident. No prediction changes, because the order of the
-# classes stays the same.
+# A temperature above 1 makes a network less confident. The predicted styles do not change, because
+# the order of the classes stays the same.
 
 # %%
 temperature = genre.fit_temperature(
@@ -206,14 +207,14 @@ report_effects(effects, n_bands, words=words, fmt="+.3f", tolerance=0.04)
 
 # %% [markdown]
 # The most frequent mistake is to classify {glue:text}`confused_true` as {glue:text}`confused_named`
-# ({numref}`fig-mistakes`). The best temperature on the validation clips is {glue:text}`temperature`. A
-# value above 1 means that the network was overconfident on these clips, and a value below 1 that it was
-# underconfident. (The network was trained on mixed pairs of clips, which makes a network less
-# confident.) On the test clips, the ECE is {glue:text}`ece_before` as trained and {glue:text}`ece_after`
-# with this temperature; the difference is {glue:text}`ece_change_full`, so the temperature
-# {glue:text}`ece_change_verdict`. The best temperature for {glue:text}`n_valid` validation clips is not
-# necessarily the best for other bands. Even a perfectly calibrated network would have an ECE above 0
-# here, because each bin contains few clips.
+# ({numref}`fig-mistakes`). The best temperature on the validation clips is {glue:text}`temperature`.
+# A value above 1 means that the network was overconfident on these clips, and a value below 1 that it
+# was underconfident. (The network was trained on mixed pairs of clips, which makes a network less
+# confident.) On the test clips, the ECE is {glue:text}`ece_before` without a temperature and
+# {glue:text}`ece_after` with this temperature; the difference is {glue:text}`ece_change_full`, so the
+# temperature {glue:text}`ece_change_verdict`. The best temperature for {glue:text}`n_valid`
+# validation clips is not necessarily the best one for clips by other bands. Even a perfectly
+# calibrated network would have an ECE above 0 here, because each bin contains few clips.
 #
 # ## How bad is a mistake?
 #
@@ -235,27 +236,28 @@ by_hand = genre.tree_distances(corpus.tree, styles)
 by_hand["disco"].sort_values()
 
 # %% [markdown]
-# In this tree, mistaking disco for funk is a mistake of size {glue:text}`disco_funk`, and mistaking
-# disco for reggae is a mistake of size {glue:text}`disco_reggae`.
+# In this tree, mistaking disco for funk counts as an error of size {glue:text}`disco_funk`, and
+# mistaking disco for reggae as one of size {glue:text}`disco_reggae`.
 #
-# Let α be the set of nodes from the predicted style up to the root, without the root itself, and β the
-# same set for the true style. {cite:t}`silla2011` define
+# Let α be the set of nodes from the predicted style up to the root, without the root itself, and β
+# the corresponding set for the true style. {cite:t}`silla2011` define hierarchical precision (hP) and
+# hierarchical recall (hR) as
 #
 # $$ \mathrm{hP} = \frac{\sum |\alpha \cap \beta|}{\sum |\alpha|}, \qquad
 # \mathrm{hR} = \frac{\sum |\alpha \cap \beta|}{\sum |\beta|}, $$
 #
-# where the sums are over all clips; hF is the harmonic mean of hP and hR. {cite:t}`bertinetto2020` use
-# the distance between the predicted and the true style: its mean over mistakes is the **mistake
-# severity**, and its mean over all clips and the k most probable styles of each clip is the
-# **distance@k**. Both measures should be reported, because a network that makes many additional small
-# mistakes has a lower severity but a higher distance@k.
+# where the sums are over all clips; hF is the harmonic mean of hP and hR. {cite:t}`bertinetto2020`
+# use the distance between the predicted and the true style: its mean over mistakes is the **mistake
+# severity**. The **distance@k** is its mean over the k most probable styles of each clip and over all
+# clips. Both measures should be reported, because many additional small mistakes lower the severity
+# of a network but raise its distance@k.
 #
-# But whose tree should we use: an expert's, a listener's or a shop's? We compare three trees. The first
-# tree is the tree shown above, which was made by hand. The second tree comes from embeddings: we compute
-# each style's mean embedding in MusiCNN, a pretrained tagger, and merge similar styles step by step. The
-# third tree comes from the causes of the sound: it is computed in the same way from tempo, swing,
-# density and other properties of the musical scores. Songs by test bands are used neither for the second
-# tree nor for the third.
+# But whose tree should we use: an expert's, a listener's or a shop's? We compare three trees. The
+# first is the one shown above, which was made by hand. The second is derived from embeddings: we
+# compute each style's mean embedding in MusiCNN, a pretrained tagger, and merge similar styles step
+# by step. The third is derived from the causes of the sound: it is computed in the same way, but from
+# tempo, swing, density and other properties of the musical scores. Neither the second nor the third
+# tree is based on songs by test bands.
 
 # %%
 unlabelled = np.sort(np.concatenate([split["train"], split["valid"]]))
@@ -282,13 +284,13 @@ predicted = {name: probabilities(name) for name in compared}
 semantic = genre.compare_in_trees(y, predicted, trees, styles, seed=seed)
 
 # %% [markdown]
-# {numref}`fig-severity` compares three classifiers. For resnet-bigru, we also correct the p-values for
-# the number of trees:
+# {numref}`fig-severity` compares three classifiers. For resnet-bigru, we also compute p-values, which
+# are explained below, and correct them for the number of trees:
 
 # %%
 resnet = semantic[semantic["network"] == "resnet-bigru"].set_index("tree")
 resnet["p_holm"] = holm(resnet["p"])
-words = "smaller than by chance", "not clearly smaller than by chance"
+words = "smaller than expected by chance", "not clearly smaller than expected by chance"
 resnet["mistakes are"] = [pick_by_p(p, *words) for p in resnet["p_holm"]]
 
 # %% tags=["hide-input"]
@@ -317,15 +319,15 @@ report_texts(**by_tree["mistakes are"].add_prefix("small_"))
 
 # %% [markdown]
 # A severity alone is hard to interpret: in a tree whose branches join only near the root, nearly all
-# mistakes are large. We therefore assign the styles to random leaves of the same tree, 2,000 times. The
-# p-value is the share of these trees in which the mistakes are on average no larger than in the original
-# tree; it is corrected for three trees by Holm's method. {numref}`tab-tree-severity` shows the results
-# for resnet-bigru: in the tree made by hand, its mistakes are {glue:text}`small_hand`; in the tree from
-# embeddings, they are {glue:text}`small_embeddings`; and in the tree from causes, they are
+# mistakes are large. We therefore assign the styles to random leaves of the same tree, 2,000 times.
+# The p-value is the share of these trees in which the mistakes are on average no larger than in the
+# original tree; it is corrected for three trees by Holm's method. {numref}`tab-tree-severity` shows
+# the results for resnet-bigru: in the tree made by hand, its mistakes are {glue:text}`small_hand`; in
+# the tree from embeddings, {glue:text}`small_embeddings`; and in the tree from causes,
 # {glue:text}`small_causes`.
 #
-# Does the choice of the tree decide which network is better? We subtract the scores of mel-cnn from
-# those of resnet-bigru, using the same resamples of bands for every tree and both networks.
+# Does it depend on the choice of tree which network scores better? We subtract the scores of mel-cnn
+# from those of resnet-bigru, using the same resamples of bands for every tree and both networks.
 
 # %%
 pair = predicted["resnet-bigru"], predicted["mel-cnn"]
@@ -345,12 +347,12 @@ show_table(
 report_texts(tree_verdicts=join_words(by_tree["resnet-bigru has"].unique()))
 
 # %% [markdown]
-# For mistake severity in the three trees, the verdicts on resnet-bigru, compared with mel-cnn, are:
+# For mistake severity, the result of comparing resnet-bigru with mel-cnn in the three trees is:
 # {glue:text}`tree_verdicts` ({numref}`tab-severity-differences`). If the sign of the estimate differs
-# between trees, a report without intervals could favour either network, depending on the choice of tree.
-# When you report such a score, name the tree and its source.
+# between trees, a report without intervals could favour either network, depending on the choice of
+# tree. When you report such a score, name the tree and its source.
 #
-# ## A medley, moment by moment
+# ## Detecting changes of style in a medley
 #
 # Each song in our corpus has one style, but a DJ set may contain many styles. We join excerpts of random
 # lengths from {glue:text}`n_medley_songs` test songs, and let the network classify a window of three
@@ -403,13 +405,13 @@ report_effects(mean_f, len(medleys), prefix="medley_", tolerance=0.2)
 report_counts(n_medleys=len(medleys), n_medley_songs=songs_per_medley)
 
 # %% [markdown]
-# To detect changes, we merge neighbouring windows, the most similar first, until the number of changes
-# between the merged windows equals the true number of changes. A detected change counts as correct if it
-# is within 1.5 seconds (half a window) of a true change. Over {glue:text}`n_medleys` medleys, the mean F
-# score is {glue:text}`medley_network_full`; for random moments, the mean F score is
-# {glue:text}`medley_random_moments_full`. Here, n is the number of medleys; no band appears in two
-# medleys. A window that contains parts of two songs has no single style: between two styles, the network
-# may predict a third style that is not in the medley at all.
+# To detect changes, we merge neighbouring windows, the most similar first, until the number of
+# changes between the merged windows equals the true number of changes. A detected change counts as
+# correct if it is within 1.5 seconds (half a window) of a true change. Over {glue:text}`n_medleys`
+# medleys, the mean F score is {glue:text}`medley_network_full`; for changes placed at random moments,
+# it is {glue:text}`medley_random_moments_full`. Here, n is the number of medleys; no band appears in
+# two medleys. A window that contains parts of two songs has no single style: at such a transition,
+# the network may predict a third style that is not in the medley at all.
 #
 # ### How long does a clip have to be?
 #
@@ -457,11 +459,11 @@ report_value("longest", lengths[-1], fmt=".0f", unit=" seconds")
 # %% [markdown]
 # Of the excerpts of one second, {glue:text}`context_short_full` are classified correctly; of the
 # excerpts of {glue:text}`longest`, {glue:text}`context_long_full`. Short excerpts may be harder to
-# classify for two reasons. One second of music reveals the timbre and contains about two beats, but it
-# does not contain a complete pattern. One second is also an unfamiliar length for a network that was
-# trained on clips of three seconds. This test cannot separate the two reasons.
+# classify for two reasons. One second of music reveals the timbre and contains about two beats, but
+# it does not contain a complete pattern. In addition, one second is an unfamiliar length for a
+# network that was trained on three-second clips. This test cannot separate the two reasons.
 #
-# ## Is an explanation true?
+# ## Are explanations of predictions correct?
 #
 # Which cells of the spectrogram made the network predict “funk”? Two methods of explanation are common.
 # **Integrated gradients** {cite}`sundararajan2017` change the input gradually from silence x′ to the
@@ -469,12 +471,12 @@ report_value("longest", lengths[-1], fmt=".0f", unit=" seconds")
 #
 # $$ e_i = (x_i - x'_i) \int_0^1 \frac{\partial f(x' + t (x - x'))}{\partial x_i} \, dt $$
 #
-# where $f$ is the logit of the predicted style and $i$ a cell of the spectrogram. **Occlusion** hides a
-# patch of the spectrogram and measures how much the logit of the predicted style falls. The library
-# `captum` implements both methods. We compare both methods with three explanations that cannot be right:
-# *random* numbers; the *edges* of the spectrogram, which do not depend on the network; and integrated
-# gradients of an *untrained* network, which has learnt nothing about styles. We explain the predictions
-# of mel-cnn.
+# where $f$ is the logit of the predicted style and $i$ a cell of the spectrogram. **Occlusion** hides
+# a patch of the spectrogram and measures how much the logit of the predicted style falls. The library
+# `captum` implements both methods. We compare both methods with three baselines that cannot explain
+# what the network has learnt: *random* numbers; the *edges* of the spectrogram, which do not depend
+# on the network; and integrated gradients of an *untrained* network, which has learnt nothing about
+# styles. We explain the predictions of mel-cnn.
 
 # %%
 cnn = trained("mel-cnn", settings=settings)
@@ -500,9 +502,10 @@ def explain_both(network, X, target):
 maps = explain_both(cnn.network, X, target)
 
 # %% [markdown]
-# For real recordings, the right explanation is unknown, so common scores are computed from the network's
-# own predictions. Let p be the probability of the predicted style, p₊ its probability with only the top
-# 20% of the cells, and p₋ its probability without these cells:
+# For real recordings, the right explanation is unknown, so the scores in common use are computed from
+# the network's own predictions. Let p be the probability of the predicted style, p₊ its probability
+# when only the 20% of cells that the explanation ranks highest are shown, and p₋ its probability when
+# these cells are hidden:
 #
 # - **AI**, average increase: the share of clips with p₊ > p;
 # - **AD**, average drop: the mean of max(0, p − p₊) / p (lower is better);
@@ -510,8 +513,8 @@ maps = explain_both(cnn.network, X, target)
 # - **FF**, faithfulness: the mean of p − p₋;
 # - **Fid-In**: the share of clips whose predicted style stays the same with the top cells alone.
 #
-# *Deletion* hides the cells step by step in the order of the explanation, and *insertion* shows them in
-# this order ({numref}`fig-hide-and-show`).
+# *Deletion* hides the cells step by step, beginning with those that the explanation ranks highest,
+# and *insertion* shows them in the same order ({numref}`fig-hide-and-show`).
 
 # %%
 faith, steps = genre.score_explanations(cnn.network, X, target, maps, **silence)
@@ -564,27 +567,29 @@ show_figure(
 #    $\log (p / (1 - p))$ of the predicted style fall. We do the same for bass, vocals and the
 #    remaining instruments. When a stem is left out, the other stems stay as loud as before. This is
 #    an experiment, and its result is a fact about the network. To compare an explanation with this
-#    result, we divide the value of each cell of an explanation among the stems, in proportion to
-#    their power in that cell, and add up the signed values of each stem. An explanation is correct
-#    for a clip if the stem with the largest sum is also the stem whose absence lowers the log-odds
-#    most. A random choice is correct for one clip in four. For many clips, however, the right stem is
-#    the drums, so an explanation should at least do better than always choosing the drums.
+#    result, we divide the explanation's value in each cell among the stems, in proportion to their
+#    power in that cell, and then add up the signed values for each stem. The *right stem* of a clip
+#    is the stem whose absence lowers the log-odds most. An explanation is correct for a clip if this
+#    stem also has the largest sum. A random choice is correct for one clip in four. For many clips,
+#    however, the right stem is the drums, so an explanation should at least do better than always
+#    choosing the drums.
 # 2. **The planted horse.** A *horse* (named after Clever Hans) is a network that is right for the
 #    wrong reason. In {doc}`10-genre-networks`, we trained such a network by adding a tone of 12 Hz to
 #    all songs of half of the styles. An explanation should find the cells of the lowest mel band,
 #    which contains the tone; we call these the true cells. The presence of the tone can be evidence
-#    for one style, and the absence of the tone evidence for another, so we rank cells by absolute
-#    values. The *AUC* is the probability that a true cell is ranked above a cell of another mel band;
+#    for one style, and its absence can be evidence for another, so we rank cells by absolute values.
+#    The *AUC* is the probability that a true cell is ranked above a cell of another mel band;
 #    guessing gives 0.5. But an explanation may rank the lowest mel band high for other reasons. As a
 #    control, we explain a network of the same architecture that was trained *without* the tone, for
-#    the same clips without the tone. The sound of the tone alone may also raise an AUC, even for
-#    edges and for the untrained network, which have learnt nothing about the tone. We therefore say
-#    that an explanation has found the tone if three conditions are met: its AUC is above 0.5; its AUC
-#    is above the AUC of the control; and the difference between these two AUCs (the *rise*) is larger
-#    than the rise for edges and the rise for the untrained network. Each of these differences has to
-#    be clear, that is, its 95% interval has to lie above 0. (Levels are relative to the loudest cell
-#    of a spectrogram, so a loud tone also lowers all other cells. This effect of the tone lies
-#    outside the lowest mel band, and limits the AUC that any explanation can reach.)
+#    the same clips without the tone. The tone may also raise an AUC simply because it is part of the
+#    sound, even for edges and for the untrained network, neither of which can have learnt anything
+#    about it. We therefore say that an explanation has found the tone if three conditions are met:
+#    its AUC is above 0.5; its AUC is above the AUC of the control; and the difference between these
+#    two AUCs (the *rise*) is larger than the rise for edges and the rise for the untrained network.
+#    Each of these differences has to be clear, that is, its 95% interval has to lie above 0. (Levels
+#    are relative to the loudest cell of a spectrogram, so a loud tone also lowers the level of all
+#    other cells. This effect appears outside the lowest mel band, and therefore limits the AUC that
+#    any explanation can reach.)
 
 # %%
 songs = clips.table["song_id"].iloc[chosen].unique()
@@ -668,8 +673,7 @@ met = (conditions["low"] > 0).groupby(level=1).all()
 verdict = met.map({True: "yes", False: "not shown"})
 
 # %% [markdown]
-# For the test of the right stem, we subtract the results of two baselines on the same clips from the
-# results of each method:
+# For the test of the right stem, we compare each method with two baselines on the same clips:
 
 # %%
 gains = {
@@ -755,16 +759,16 @@ show_figure(
 # | always drums | {glue:text}`stem_drums_full` | {glue:text}`stem_drums_verdict` |
 #
 # Look at the baselines first. If edges or an untrained network do better than guessing, part of any
-# explanation's score comes from the sound alone: cells that are loud, low in frequency or changing get
-# large values regardless of what the network has learnt. The baseline “always drums” ignores the
-# network; the share of clips for which it is right is {glue:text}`stem_drums`. Edge detection mostly
-# chooses the drums as well, because most edges in a spectrogram are drum strokes. Compared with always
-# choosing the drums, integrated gradients are {glue:text}`ig_ahead_verdict`
+# explanation's score comes from the sound alone: cells that are loud, low in frequency or changing
+# get large values regardless of what the network has learnt. The baseline “always drums” ignores the
+# network; it finds the right stem in {glue:text}`stem_drums` of the clips. Edge detection mostly
+# chooses the drums as well, because most edges in a spectrogram are drum strokes. Compared with
+# always choosing the drums, integrated gradients are {glue:text}`ig_ahead_verdict`
 # ({glue:text}`ig_ahead_full`), and occlusion is {glue:text}`occlusion_ahead_verdict`
 # ({glue:text}`occlusion_ahead_full`). Compared with the untrained network, integrated gradients are
 # {glue:text}`ig_learnt_verdict` ({glue:text}`ig_learnt_full`), and occlusion is
-# {glue:text}`occlusion_learnt_verdict` ({glue:text}`occlusion_learnt_full`). Only the differences from
-# these baselines show what the network has learnt.
+# {glue:text}`occlusion_learnt_verdict` ({glue:text}`occlusion_learnt_full`). Only the differences
+# from these baselines show what the network has learnt.
 #
 # | explanation | AUC for the tone | AUC of the control | rise |
 # |:--|:--|:--|:--|
@@ -773,8 +777,8 @@ show_figure(
 # | edges | {glue:text}`horse_edges_full` | {glue:text}`clean_edges_full` | {glue:text}`found_edges_full` |
 # | untrained | {glue:text}`horse_untrained_full` | {glue:text}`clean_untrained_full` | {glue:text}`found_untrained_full` |
 #
-# An explanation has found the tone if all four differences in its row of the next table are clearly
-# above 0, that is, if their intervals lie above 0:
+# The three conditions above require four differences, which the next table lists. An explanation has
+# found the tone if all four are clearly above 0, that is, if their intervals lie above 0:
 #
 # | explanation | AUC − 0.5 | rise | rise − rise for edges | rise − rise for untrained | tone found? |
 # |:--|:--|:--|:--|:--|:--|
@@ -788,16 +792,17 @@ show_figure(
 # for a style and evidence against it may cancel out. One of the exercises uses another starting point
 # for the path.
 #
-# Whether an explanation is faithful and whether it is true are different questions. The highest FF,
-# rounded to two decimal places, is reached by {glue:text}`ff_best`. When the tone is added, the AUC
-# rises most for {glue:text}`cue_best`. Small differences in either score do not establish a ranking of
-# the methods. Whether an explanation is true can only be tested with rendered songs.
+# Whether an explanation is faithful to the network's predictions and whether it agrees with a known
+# ground truth are different questions. The highest FF, rounded to two decimal places, is reached by
+# {glue:text}`ff_best`. When the tone is added, the AUC rises most for {glue:text}`cue_best`. Small
+# differences in either score do not establish a ranking of the methods. Agreement with a ground truth
+# can only be tested on rendered songs.
 #
 # ### Do explanations highlight drum strokes?
 #
-# Listeners recognise a rhythm by its strokes. How much of the evidence for the style lies in frames that
-# contain or directly follow a drum stroke? If an explanation had no preference for drum strokes, this
-# proportion would equal the proportion of such frames in the clip.
+# Listeners recognise a rhythm by its strokes. How much of the evidence for the style lies in frames
+# that contain or directly follow a drum stroke? If an explanation had no preference for drum strokes,
+# this share would equal the share of such frames in the clip.
 
 # %%
 struck = stem_clips.onsets[stem_clips.stems.index("drums")][rows]
@@ -818,18 +823,19 @@ as_points(on_drums, n_drummed, prefix="onset_", words=words, fmt="+.1f", toleran
 
 # %% [markdown]
 # In the explanation of the trained network, drum strokes receive
-# {glue:text}`onset_integrated_gradients_verdict` of the evidence than expected from their share of the
-# frames ({glue:text}`onset_integrated_gradients_full`). But strokes are loud, and a path from silence
-# gives loud cells more weight in any network: for the untrained network, the difference is
+# {glue:text}`onset_integrated_gradients_verdict` of the evidence than expected from their share of
+# the frames ({glue:text}`onset_integrated_gradients_full`). But strokes are loud, and a path from
+# silence gives loud cells more weight in any network: for the untrained network, the difference is
 # {glue:text}`onset_untrained_full`. In the trained network, strokes receive
 # {glue:text}`onset_learnt_verdict` of the evidence than in the untrained network
-# ({glue:text}`onset_learnt_full`). Evidence on strokes need not be about rhythm, because a stroke also
-# has a timbre.
+# ({glue:text}`onset_learnt_full`). Evidence that falls on strokes need not be about rhythm, because a
+# stroke also has a timbre.
 #
 # ### Do explanations depend on what was learnt?
 #
-# A last check {cite}`adebayo2018` destroys the network by shuffling its weights, layer by layer,
-# beginning with the output. An explanation of what the network has learnt must then change.
+# In a final check {cite}`adebayo2018`, we destroy what the network has learnt by shuffling its
+# weights, layer by layer, beginning with the output. An explanation that depends on what was learnt
+# must then change.
 
 
 # %%
@@ -863,10 +869,11 @@ report_effects(ends, n_few, words=changes, reference=0.5, tolerance=0.4)
 
 # %% [markdown]
 # Over {glue:text}`n_cascade` clips, the mean rank correlation with the original explanation is
-# {glue:text}`cascade_first_full` with the last layer shuffled, and {glue:text}`cascade_last_full` with
-# all {glue:text}`n_layers` layers shuffled. For edges, the correlation would stay at 1. With the last
-# layer shuffled, the explanation {glue:text}`cascade_first_verdict` (judged by whether the correlation
-# is below or above 0.5). A change does not prove that an explanation is right, as the tests above show.
+# {glue:text}`cascade_first_full` with the last layer shuffled, and {glue:text}`cascade_last_full`
+# with all {glue:text}`n_layers` layers shuffled. For edges, the correlation would stay at 1. With the
+# last layer shuffled, the explanation {glue:text}`cascade_first_verdict`. (The verdict depends on
+# whether the correlation is below or above 0.5.) A change does not prove that an explanation is
+# right, as the tests above show.
 #
 # ### Listen to an explanation
 #
@@ -890,10 +897,10 @@ audio_player(versions)
 # %% [markdown]
 # ## Learning without labels
 #
-# Labels are scarce, and people have to agree on them. *Contrastive* learning needs no labels
+# Labels are scarce, and they require people to agree. *Contrastive* learning needs no labels
 # {cite}`chen2020`. We take two **views** of each song, embed them, and train the network to find each
-# view's partner among all views in the batch. If zᵢ and zⱼ are the embeddings of two views of one song,
-# sim is the cosine similarity and τ = 0.5, the loss is
+# view's partner among all views in the batch. If zᵢ and zⱼ are the embeddings of two views of one
+# song, sim is the cosine similarity and τ = 0.5, the loss is
 #
 # $$ L = -\log \frac{\exp(\operatorname{sim}(z_i, z_j) / \tau)}
 # {\sum_{k \neq i} \exp(\operatorname{sim}(z_i, z_k) / \tau)} $$
@@ -904,8 +911,9 @@ audio_player(versions)
 # - **moments**: two clips of one song. The clips share instruments, mix and tempo.
 # - **moments, stretched**: two clips of one song, each played up to 1.4 times faster or slower. The
 #   clips no longer share a tempo.
-# - **stems**: clips of one song that contain either drums and bass or all other stems. Such clips share
-#   tempo and harmony, but few instruments {cite}`garoufis2023`.
+# - **stems**: two clips of one song, each of which contains either only drums and bass or only the
+#   other stems {cite}`garoufis2023`. All pairs share tempo and harmony; more than half of them share
+#   no instruments.
 
 # %%
 names = np.sort(train_clips.groupby("artist")["song_id"].first())
@@ -930,12 +938,14 @@ jobs = [delayed(pretrain)(v, stretch=share) for v, share in recipes.values()]
 pretrained = run(jobs)
 
 # %% [markdown]
-# Are the features useful? We train a linear {term}`probe`, a logistic regression on the frozen features,
-# with the labels of a few bands per style. We compare these features with those of the same network with
-# random weights, and with mel-cnn trained from scratch on the same few labels. For reference, we add the
-# features of the network that was trained on the labels of *all* bands in the training set. In each
-# draw, all methods use the same labelled bands, and no method has validation clips. Training from
-# scratch takes at least {glue:text}`fewest_steps` steps, and the weights after the last step are used.
+# Are the features that the network has learnt useful? We train a linear {term}`probe`, a logistic
+# regression on the frozen features, with the labels of a few bands per style. We compare these
+# features with those of the same network with random weights, and with mel-cnn trained from scratch
+# on the same few labels. For reference, we add the features of the network that was trained on the
+# labels of *all* bands in the training set. The labelled bands are drawn at random several times. In
+# each draw, all methods use the same labelled bands, and none of them has validation clips. Training
+# from scratch takes at least {glue:text}`fewest_steps` steps, and the weights after the last step are
+# used.
 
 # %%
 features = {k: m.embed(clips.X) for k, m in zip(recipes, pretrained)}
@@ -972,8 +982,8 @@ per_draw = curve.groupby(["features", "bands", "draw"], sort=False)["accuracy"]
 means = per_draw.mean().reset_index()
 
 # %% [markdown]
-# For a small number of labelled bands, we compare each set of features with the features of the network
-# with random weights, on the same test bands and in the same draws. We leave out the features that were
+# For a small number of labelled bands, we compare each set of features with those of the network with
+# random weights, on the same test bands and in the same draws. We leave out the features that were
 # trained on all labels.
 
 # %%
@@ -993,7 +1003,7 @@ show_figure(
         means, "bands", "Labelled bands per style", 1 / len(styles), ("pi", 100)
     ),
     "few-labels",
-    "Accuracy on bands that were not in training, by number of labelled bands per style: mean and range "
+    "Accuracy on bands that were not used in training, by number of labelled bands per style: mean and range "
     "over draws of these bands. Grey line: guessing.",
     "Six curves. The curve of the supervised features is high and flat; the others start lower and "
     "rise with the number of labels.",
@@ -1007,12 +1017,13 @@ as_points(gain, n_bands, prefix="gain_", words=words, p="p_holm", tolerance=12)
 
 # %% [markdown]
 # The table shows the accuracies with {glue:text}`few_bands` labelled bands per style and
-# {glue:text}`n_draws` draws of these bands. Intervals are over test bands and draws. The intervals are
-# not corrected for multiple comparisons, but the verdicts are corrected for four comparisons by Holm's
-# method. The verdict can therefore be “not clearly different” even if the interval of the difference
-# lies above 0. Random guessing is right for one clip in {glue:text}`n_styles`.
+# {glue:text}`n_draws` draws of these bands. Intervals account for variation over test bands and
+# draws. They are not corrected for multiple comparisons, but the verdicts are corrected for four
+# comparisons by Holm's method. A verdict can therefore be “not clearly different” even if the
+# interval of the difference lies above 0. Random guessing is right for one clip in
+# {glue:text}`n_styles`.
 #
-# | features | accuracy | minus accuracy with random weights | compared with random weights |
+# | features | accuracy | difference from random weights | verdict |
 # |:--|:--|:--|:--|
 # | moments | {glue:text}`few_moments_full` | {glue:text}`gain_moments_full` | {glue:text}`gain_moments_verdict` |
 # | moments, stretched | {glue:text}`few_moments_stretched_full` | {glue:text}`gain_moments_stretched_full` | {glue:text}`gain_moments_stretched_verdict` |
@@ -1078,10 +1089,13 @@ words = (
 )
 effects = {"deaf": effect.loc["tempo"]}
 report_effects(effects, n_heard, value="difference", words=words, tolerance=0.15)
-to_lose = "Without stretching, tempo can be predicted within styles, so there was something to lose"
+to_lose = (
+    "Without stretching, tempo can be predicted within styles, so stretching could have removed "
+    "this information"
+)
 nothing_to_lose = (
     "Even without stretching, tempo cannot be shown to be predictable within styles, so there was "
-    "little to lose"
+    "little information that stretching could remove"
 )
 words = to_lose, nothing_to_lose, nothing_to_lose
 report_texts(to_lose=pick_verdict(tempo.loc["moments"], *words))
@@ -1099,23 +1113,23 @@ report_texts(to_lose=pick_verdict(tempo.loc["moments"], *words))
 # | random weights | {glue:text}`tempo_random_weights_full` |
 #
 # Stretching {glue:text}`deaf_verdict` within styles: the R² without stretching minus the R² with
-# stretching is {glue:text}`deaf_full`. {glue:text}`to_lose`. {numref}`tab-heard-causes` shows the other
-# properties. If every R² in a column is below 0, no set of features predicts the property in this column
-# better than a constant does, so the sets of features cannot be compared on this property. This is the
-# case for the following properties: {glue:text}`not_predicted`.
+# stretching is {glue:text}`deaf_full`. {glue:text}`to_lose`. {numref}`tab-heard-causes` shows the
+# other properties. If every R² in a column is below 0, no set of features predicts this property
+# better than a constant would, so the property cannot be used to compare them. This is the case for:
+# {glue:text}`not_predicted`.
 #
-# Augmentations determine what a network learns to ignore. This example is too small to show how large
-# the effect is. Before you probe a pretrained model for groove, find out which augmentations were used
-# to train it.
+# Augmentations, such as stretching, determine what a network learns to ignore. This example is too
+# small to show how large this effect is. Before you probe a pretrained model for groove, find out
+# which augmentations were used to train it.
 #
 # ## Classifying with words
 #
-# A model of text and audio can classify styles without having been trained on their labels: it compares
-# a clip with sentences such as “a funk song”, and chooses the most similar sentence. The wording is
-# therefore a parameter. If the weights of the model are on the machine that runs this chapter, the
-# styles are described in six wordings. Each question in the study for which we have sentences is
-# described by three graded sentences: for groove, from “music without any groove” to “music with a
-# strong groove”.
+# A model of text and audio can classify styles without having been trained on their labels: it
+# compares a clip with sentences such as “a funk song”, and chooses the most similar sentence. The
+# wording of the sentences is therefore a setting that can change the result. If the weights of the
+# model are on the machine that runs this chapter, we describe the styles in six wordings. For each
+# question in the study for which sentences are available, we use three graded sentences: for groove,
+# from “music without any groove” to “music with a strong groove”.
 
 # %%
 sampled = test_songs.groupby("style").head(6)
@@ -1207,17 +1221,18 @@ report_texts(gain_verdict=pick_verdict(gain, *words))
 #   of each song's style gives an R² of {glue:text}`groove_style_alone`.
 # - **Training or architecture?** Here we compare another network, genre-mel-cnn (R² =
 #   {glue:text}`groove_genre-mel-cnn`), with an untrained network of the same architecture (R² =
-#   {glue:text}`groove_mel-cnn-untrained`). Training to recognise styles {glue:text}`gain_verdict`: the
-#   difference is {glue:text}`groove_gain_full`.
+#   {glue:text}`groove_mel-cnn-untrained`). Training to recognise styles {glue:text}`gain_verdict`: R²
+#   changes by {glue:text}`groove_gain_full`.
 # - **Without labels**: R² is {glue:text}`groove_ssl-moments_full` for moments,
 #   {glue:text}`groove_ssl-moments-stretched_full` for stretched moments, and {glue:text}`groove_ssl-stems_full` for
 #   stems.
 #
-# Styles differ in their mean ratings, so any feature that separates styles predicts part of the ratings.
-# The correlation between predictions and ratings *within* styles is therefore more informative. As in
-# {doc}`07-objections`, we compute p from permutations that exchange all ratings of one artist with all
-# ratings of another artist of the same style. In each permutation, we take the highest correlation
-# across all networks, so that p is corrected for the number of networks.
+# Styles differ in their mean ratings, so any feature that separates styles predicts part of the
+# ratings. We therefore also look at the correlation between predictions and ratings *within* styles,
+# which is more informative. As in {doc}`07-objections`, we compute p from permutations that exchange
+# all ratings of one artist with all ratings of another artist of the same style. In each permutation,
+# we take the highest correlation across all networks, so that p is corrected for the number of
+# networks.
 
 # %% tags=["needs-audio"]
 once = replace(protocol, n_repeats=1)
@@ -1240,10 +1255,10 @@ show_table(
 report_texts(beyond_style=join_words(beyond_style))
 
 # %% [markdown] tags=["needs-audio"]
-# After this correction, these networks predict which songs of a style are rated higher:
-# {glue:text}`beyond_style`. In the demo, the ratings are simulated from known causes, its three
-# styles are among the styles that the networks have learnt, and its songs are played by the same
-# virtual instruments.
+# After this correction, the following networks predict which songs of a style are rated higher:
+# {glue:text}`beyond_style`. In the demo, the ratings are simulated from known causes, the three
+# styles are among those that the networks have learnt, and the songs are played by the same virtual
+# instruments as the training songs.
 
 # %% [markdown]
 # ## What could be wrong here
@@ -1252,21 +1267,21 @@ report_texts(beyond_style=join_words(beyond_style))
 #   lately the makers of playlists. Labels change with time and place, and listeners who know a kind of
 #   music well use finer labels. A tree of styles expresses its author's view; our tree puts bossa nova
 #   next to reggae, which says more about us than about Brazil and Jamaica.
-# - **Whose culture.** Genre collections consist mostly of English-language popular music. A single class
-#   called “world” reflects the people who made the list.
+# - **Whose culture is represented.** Genre collections consist mostly of English-language popular
+#   music. A single class called “world” reflects the views of the people who chose the classes.
 # - **What GTZAN did to the field.** For two decades, systems were compared on one collection with
 #   repeated songs and wrong labels {cite}`sturm2013`. Differences of one percentage point were published
 #   as progress.
 # - **What rendered styles cannot show.** Our styles have no history, no lyrics and no fashions in
-#   production. The causes of their sound are known because we chose these causes. An explanation that
-#   fails on rendered songs is unlikely to do better on real recordings; an explanation that succeeds on
-#   rendered songs may still fail on real recordings.
+#   production. The causes of their sound are known because we chose them. An explanation that fails
+#   on rendered songs is unlikely to do better on real recordings; one that succeeds on rendered songs
+#   may still fail on real ones.
 # - **Most of this chapter uses one split and one seed.** Intervals show the variation over bands, not
 #   over training runs; {doc}`10-genre-networks` shows how much training runs differ.
 #
 # ## Exercises
 #
-# ```{exercise} Cheat with severity
+# ```{exercise} Improve the severity by cheating
 # :label: ex-severity
 #
 # Change the predictions of resnet-bigru so that its mistake severity in the tree made by hand becomes
@@ -1292,12 +1307,12 @@ print(f"severity {before:.2f} → {after:.2f}, accuracy {(cheat == y).mean():.2f
 # ```{solution-end}
 # ```
 #
-# ```{exercise} Another silence
+# ```{exercise} Another baseline
 # :label: ex-silence
 #
-# The explanations in this chapter compare a clip with silence. Compare the clip with the mean
-# spectrogram of the training clips instead. What share of the integrated gradients falls on the planted
-# tone, as a multiple of the share expected by chance?
+# The explanations in this chapter compare a clip with silence. Use the mean spectrogram of the
+# training clips as the starting point instead. What share of the integrated gradients falls on the
+# planted tone, as a multiple of the share expected by chance?
 # ```
 #
 # ```{solution-start} ex-silence
@@ -1314,11 +1329,11 @@ for e in (horse_maps["integrated gradients"], other["integrated gradients"]):
     print((on_cue["mass"] / on_cue["chance"]).mean().round(2))
 
 # %% [markdown]
-# The first number is for the comparison with silence, the second for the comparison with the mean. With
-# the mean as the baseline, the question changes from “what is there?” to “what is unlike other music?”.
-# For half of the styles, the answer is that the tone is *missing*. State the baseline with every
-# explanation. Neither number shows that the tone was found: to show this, compute the same numbers for
-# the control without the tone, for edges and for the untrained network.
+# The first number is for silence as the baseline, the second for the mean spectrogram. With the mean
+# as the baseline, the question changes from “what is there?” to “what is unlike other music?”. For
+# half of the styles, the answer is that the tone is *missing*. Whenever you report an explanation,
+# state its baseline. Neither number shows that the tone was found: to show this, compute the same
+# numbers for the control without the tone, for edges and for the untrained network.
 #
 # ```{solution-end}
 # ```
@@ -1368,10 +1383,11 @@ far_curve["accuracy"].mean().round(2)
 # - **The right stem** is found in {glue:text}`stem_ig_full` of the clips with integrated gradients, in
 #   {glue:text}`stem_edges_full` with the edges of the spectrogram, and in
 #   {glue:text}`stem_drums_full` if we always choose the drums.
-# - **The planted tone**: is it found? With integrated gradients: {glue:text}`found_ig_verdict` (the
-#   AUC exceeds that of the control by {glue:text}`found_ig_full`). With occlusion:
-#   {glue:text}`found_occlusion_verdict` ({glue:text}`found_occlusion_full`). With edges, which do not
-#   depend on the network, this difference is {glue:text}`found_edges_full`.
+# - **The planted tone**: do the explanations find it? Integrated gradients:
+#   {glue:text}`found_ig_verdict` (the AUC minus that of the control is {glue:text}`found_ig_full`).
+#   Occlusion: {glue:text}`found_occlusion_verdict` ({glue:text}`found_occlusion_full`). For edges,
+#   which do not depend on the network, the difference between the two AUCs is
+#   {glue:text}`found_edges_full`.
 # - **Stretching time** {glue:text}`deaf_verdict` within styles ({glue:text}`deaf_full`).
 
 # %% [markdown] tags=["needs-audio"]

@@ -198,11 +198,15 @@ def describe_single_feature(score, leads: pd.DataFrame) -> str:
     'The R² of tempo is 0.11, 95% CI −0.05 to 0.20; style is not clearly different from tempo.'
     """
     feature = leads["second"].iloc[0]
-    rows = leads.to_dict("records")
-    verdicts = [
-        describe_difference(row, feature, of=f"{row['first']} is ", p="p_holm") for row in rows
+    models: dict[str, list[str]] = {}
+    for row in leads.to_dict("records"):
+        verdict = describe_difference(row, feature, p="p_holm")
+        models.setdefault(verdict, []).append(row["first"])
+    texts = [
+        f"{join_words(names)} {'is' if len(names) == 1 else 'are'} {verdict}"
+        for verdict, names in models.items()
     ]
-    return f"The R² of {feature} is {_interval_text(score)}; {join_words(verdicts)}."
+    return f"The R² of {feature} is {_interval_text(score)}; {join_words(texts)}."
 
 
 def list_estimates(rows, label: str, value: str = "estimate") -> str:

@@ -123,15 +123,15 @@ def build_classifiers(seed: int = 0) -> dict[str, ClassifierMixin]:
     Returns
     -------
     dict of str to classifier
-        ``logistic regression``, ``support vectors`` and ``boosted trees``. The first two scale the
-        features with :class:`groove_utils.probe.ClippedStandardScaler`, which does not inflate
+        ``logistic regression``, ``support vector machine`` and ``boosted trees``. The first two
+        scale the features with :class:`groove_utils.probe.ClippedStandardScaler`, which does not inflate
         features that hardly vary in the training data.
     """
     return {
         "logistic regression": make_pipeline(
             ClippedStandardScaler(), LogisticRegression(C=0.1, max_iter=2000)
         ),
-        "support vectors": make_pipeline(ClippedStandardScaler(), SVC(C=3.0)),
+        "support vector machine": make_pipeline(ClippedStandardScaler(), SVC(C=3.0)),
         "boosted trees": HistGradientBoostingClassifier(
             max_iter=80, learning_rate=0.1, max_leaf_nodes=8, random_state=seed
         ),
