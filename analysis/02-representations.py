@@ -225,7 +225,8 @@ hops = {f"window 1024, hop {hop}": stft(1024, hop) for hop in (128, 512, 2048)}
 show_figure(
     figures.plot_spectrograms([windows, hops], (2, 3), top=3000),
     "windows",
-    "STFT of one second of the first song. Top row: three windows, one hop. Bottom row: three hops, one window.",
+    "STFT of one second of the first song. Top row: three windows, one hop. Bottom row: three "
+    "hops, one window.",
     "Six spectrograms. In the top row, thin vertical lines give way to thin horizontal ones as the "
     "window grows; in the bottom row, columns widen with the hop until strokes are lost.",
 )

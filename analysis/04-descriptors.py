@@ -278,7 +278,8 @@ show_figure(
     "descriptor-distributions",
     f"Descriptors of {len(songs)} songs by style, with quartiles. Level and flux are relative to "
     "full scale.",
-    "Panels of box plots, one per descriptor; in most panels, the boxes of the styles are shifted relative to one another but overlap.",
+    "Panels of box plots, one per descriptor; in most panels, the boxes of the styles are shifted "
+    "relative to one another but overlap.",
     table=songs[["track_id", "style", *portrait]],
 )
 report_texts(styled=words[share.index[0]])
@@ -325,8 +326,8 @@ r_axis = f"Correlation with “{target}”"
 show_figure(
     figures.plot_forest(both, y="descriptor", hue="source", xlabel=r_axis),
     "classical",
-    f"Pearson correlations of descriptors with ratings, in this study ({len(songs)} songs) and as published, "
-    "with 95% intervals that are not corrected for multiple comparisons.",
+    f"Pearson correlations of descriptors with ratings, in this study ({len(songs)} songs) and as "
+    "published, with 95% intervals that are not corrected for multiple comparisons.",
     "Forest plot with sixteen rows: correlations in this study lie on both sides of zero, published "
     "correlations between .2 and .6.",
     table=both,
@@ -419,7 +420,8 @@ inflation = np.diag(np.linalg.pinv(matrix.to_numpy(), hermitian=True))
 show_figure(
     figures.plot_clustered_correlations(matrix),
     "collinear",
-    f"Correlations between descriptors over {len(songs)} songs; similar descriptors are next to each other.",
+    f"Correlations between descriptors over {len(songs)} songs; similar descriptors are next to "
+    "each other.",
     "Correlation matrix with dark red blocks on the diagonal, one of them for flux in adjacent bands.",
     table=matrix,
 )
@@ -518,8 +520,9 @@ bands = summaries.ceiling_bands(chapter.find_table("ceilings"), [target])
 show_figure(
     figures.plot_scores(summaries.mark_test_only(scores), bands=bands),
     "descriptor-scores",
-    f"Out-of-fold R² on {len(songs)} songs, with 95% intervals over artists. “Test songs only”: the interval ignores the random choice of training songs and is therefore too narrow. Shaded: the noise "
-    "ceiling, if known.",
+    f"Out-of-fold R² on {len(songs)} songs, with 95% intervals over artists. “Test songs only”: "
+    "the interval ignores the random choice of training songs and is therefore too narrow. "
+    "Shaded: the noise ceiling, if known.",
     "Forest plot: style alone and three models that use descriptors, with wide, overlapping intervals.",
     table=scores,
 )
@@ -532,7 +535,8 @@ report_texts(
     style_verdict=describe_difference(leads.loc["over_style"], "style alone"),
     trees_verdict=pick_verdict(
         leads.loc["trees_lead"],
-        "Allowing for curves and interactions may help, but a correct, wider interval could include zero.",
+        "Allowing for curves and interactions may help, but a correct, wider interval could "
+        "include zero.",
         "Trees may be worse, but a correct, wider interval could include zero.",
         "There are too few songs to decide whether trees are better.",
     ),
@@ -584,7 +588,9 @@ above_zero = controls.index[controls["ridge: low"] > 0]
 show_table(
     controls.rename_axis("question"),
     "controls",
-    f"Number of descriptors (of {features.shape[1]}) that correlate clearly with the answers within styles; out-of-fold R² of ridge regression on all descriptors and of style alone, with the lower limits of the 95% intervals.",
+    f"Number of descriptors (of {features.shape[1]}) that correlate clearly with the answers "
+    "within styles; out-of-fold R² of ridge regression on all descriptors and of style alone, "
+    "with the lower limits of the 95% intervals.",
 )
 report_texts(controls=join_words(f"“{question}”" for question in above_zero))
 
@@ -717,8 +723,10 @@ shapes = summaries.shape_table(tests, fmt)
 show_table(
     shapes,
     "two-lines",
-    "The two-lines test with each set of covariates: slopes below and above the break point, in points of “{target}” per unit of √syncopation, with 95% intervals over artists, and the numbers of songs and artists above the break point. The intervals take the break point as given and are therefore "
-    "too narrow.",
+    "The two-lines test with each set of covariates: slopes below and above the break point, in "
+    f"points of “{target}” per unit of √syncopation, with 95% intervals over artists, and the "
+    "numbers of songs and artists above the break point. The intervals take the break point as "
+    "given and are therefore too narrow.",
 )
 report_effects(lines, "n_artists", prefix="slope_", fmt=fmt)
 report_value("break_at", break_at**2, fmt=".1f")

@@ -590,9 +590,9 @@ n_pairs, n_all = table["n_pairs"].iloc[0], len(rating_gaps)
 show_table(
     rhos,
     "rsa",
-    f"Spearman's rho between distances in vectors and in ratings ({rated.sum()} songs). "
-    "First columns: all pairs, as in the published method, one column for each question. Other columns: the "
-    f"{n_pairs:,} pairs by different artists, with the 95% interval and p.",
+    f"Spearman's rho between distances in vectors and in ratings ({rated.sum()} songs). First "
+    "columns: all pairs, as in the published method, one column for each question. Other columns: "
+    f"the {n_pairs:,} pairs by different artists, with the 95% interval and p.",
 )
 report_texts(rsa_rating=rating)
 report_value("rsa_drop", (rhos[rating] - table["rho"]).median(), n=len(rhos))

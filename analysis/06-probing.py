@@ -761,7 +761,8 @@ rungs = rungs[["explanation", "estimate", "low", "high"]]
 show_figure(
     figures.plot_forest(rungs, y="explanation", xlabel="R²"),
     "ladder",
-    f"R² of explanations of “{target}” on {size}, with 95% intervals (artists resampled; for the ceiling, songs resampled).",
+    f"R² of explanations of “{target}” on {size}, with 95% intervals (artists resampled; for the "
+    "ceiling, songs resampled).",
     "Forest plot, one row per explanation, between zero and the noise ceiling.",
     table=rungs,
 )

@@ -369,7 +369,9 @@ report_value("same_within", difference, fmt=".0e", tolerance=1e-9)
 show_table(
     within_r[["estimate", "low", "high", "p", "p_target"]],
     "within-order",
-    f"Correlation of predictions with “{target}” within styles. p: from permutations of whole artists, for each row separately; p target: corrected for the choice among rows, by comparison with the highest correlation of any row in each permutation.",
+    f"Correlation of predictions with “{target}” within styles. p: from permutations of whole "
+    "artists, for each row separately; p target: corrected for the choice among rows, by "
+    "comparison with the highest correlation of any row in each permutation.",
 )
 
 # %% [markdown]
@@ -543,8 +545,9 @@ if trainable:
             levels, y="train", panel="test", xlabel="Spearman's ρ", columns=2
         ),
         "transfer",
-        f"“{target}” predicted from {best} in each style, after training on equal numbers of artists "
-        "from the same style, from one other style, or from all styles; last panel: the mean over styles.",
+        f"“{target}” predicted from {best} in each style, after training on equal numbers of "
+        "artists from the same style, from one other style, or from all styles; last panel: the "
+        "mean over styles.",
         "Forest plots of rank correlations with intervals: one panel per style and one for the mean, "
         "with three rows each.",
         table=transfer,

@@ -681,8 +681,8 @@ onsets = onsets.dropna()
 coincide = [f"{100 * share:.0f}%" for share in onsets.mean()]
 report_texts(
     onset_note=(
-        f"Of the onsets of bass and bass drum, {coincide[0]} coincide within 40 ms in the original songs, "
-        f"and {coincide[1]} after the exchange (F-measure, {len(onsets)} songs)"
+        f"Of the onsets of bass and bass drum, {coincide[0]} coincide within 40 ms in the original "
+        f"songs, and {coincide[1]} after the exchange (F-measure, {len(onsets)} songs)"
         if coincide
         else "This separator does not yield a bass and drums whose onsets could be compared"
     )
@@ -852,9 +852,9 @@ excludes_zero = (attributions["low"] > 0) | (attributions["high"] < 0)
 show_figure(
     figures.plot_attributions(shown, xlabel=f"Predicted “{target}”"),
     "stem-songs",
-    f"Steps from the mean rating (dotted line) to the prediction by {model} (grey tick): each bar shows "
-    "what one stem adds, starting with the drums. Diamonds: observed mean ratings. Songs shown: those with "
-    "the highest (above) and the lowest (below) predictions in each style.",
+    f"Steps from the mean rating (dotted line) to the prediction by {model} (grey tick): each bar "
+    "shows what one stem adds, starting with the drums. Diamonds: observed mean ratings. Songs "
+    "shown: those with the highest (above) and the lowest (below) predictions in each style.",
     "One row per song: coloured bars for the stems, starting at a dotted line, and a diamond.",
     table=attributions,
 )

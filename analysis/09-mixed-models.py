@@ -532,8 +532,8 @@ if listed_facts:
             ["estimate", "low", "high", "p_holm"]
         ],
         "for-whom",
-        "Change in the slope, in points, per SD of each characteristic of the listeners. p is Holm-corrected; "
-        "the 95% intervals are not.",
+        "Change in the slope, in points, per SD of each characteristic of the listeners. p is "
+        "Holm-corrected; the 95% intervals are not.",
         fmt="{:.3f}",
     )
 report_texts(for_whom=join_words(clear_rows(changes)["fact"]))
@@ -754,7 +754,8 @@ at_ends = mixed.share_at_ends(rows["rating"], data.scales[query])
 show_table(
     robust,
     "robustness",
-    "The slope in other analyses. Same conclusion: the slope has the same sign as in the model above, and its p-value is on the same side of .05.",
+    "The slope in other analyses. Same conclusion: the slope has the same sign as in the model "
+    "above, and its p-value is on the same side of .05.",
 )
 report_counts(n_same=variants.sum(), n_variants=len(variants))
 report_texts(changed=join_words(variants.index[~variants]))

@@ -125,7 +125,8 @@ examples = {style: clips.X[row] for style, row in rows.items()}
 show_figure(
     figures.plot_clip_pictures(examples),
     "genre-clips",
-    "One clip of each style as a log-mel spectrogram, in the colour map used by the published network (see below).",
+    "One clip of each style as a log-mel spectrogram, in the colour map used by the published "
+    "network (see below).",
     "Eight small spectrograms. Vertical stripes are drum strokes, which differ between styles in "
     "spacing and strength; bright horizontal lines are held notes.",
     simulated=False,
@@ -232,8 +233,8 @@ orders = dict(zip(["as published", "as intended"], starts))
 show_figure(
     figures.plot_reading_order(orders),
     "reading-order",
-    "Number of the first frame in each step of the GRU. As published, the GRU reads the clip three times, once "
-    "in each colour, with three frames per step.",
+    "Number of the first frame in each step of the GRU. As published, the GRU reads the clip "
+    "three times, once in each colour, with three frames per step.",
     "Two panels. Left, three steep lines from 0 to 223, one after the other. Right, one line that "
     "rises evenly from 0 to 223.",
     table=pd.DataFrame(orders),
@@ -463,7 +464,8 @@ per_seed = (100 * per_seed).add_prefix("seed ")
 show_table(
     per_seed.assign(p_holm=gaps["p_holm"].to_numpy()).rename_axis("resnet-bigru minus"),
     "genre-gaps",
-    "Difference in accuracy in each training run, in percentage points. p accounts for variation over bands and training runs, and is Holm-corrected for four comparisons.",
+    "Difference in accuracy in each training run, in percentage points. p accounts for variation "
+    "over bands and training runs, and is Holm-corrected for four comparisons.",
     fmt="{:+.0f}",
     simulated=False,
 )

@@ -1003,8 +1003,8 @@ show_figure(
         means, "bands", "Labelled bands per style", 1 / len(styles), ("pi", 100)
     ),
     "few-labels",
-    "Accuracy on bands that were not used in training, by number of labelled bands per style: mean and range "
-    "over draws of these bands. Grey line: guessing.",
+    "Accuracy on bands that were not used in training, by number of labelled bands per style: "
+    "mean and range over draws of these bands. Grey line: guessing.",
     "Six curves. The curve of the supervised features is high and flat; the others start lower and "
     "rise with the number of labels.",
     table=means,

@@ -124,8 +124,8 @@ def build_classifiers(seed: int = 0) -> dict[str, ClassifierMixin]:
     -------
     dict of str to classifier
         ``logistic regression``, ``support vector machine`` and ``boosted trees``. The first two
-        scale the features with :class:`groove_utils.probe.ClippedStandardScaler`, which does not inflate
-        features that hardly vary in the training data.
+        scale the features with :class:`groove_utils.probe.ClippedStandardScaler`, which does not
+        inflate features that hardly vary in the training data.
     """
     return {
         "logistic regression": make_pipeline(
