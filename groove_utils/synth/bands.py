@@ -1,7 +1,7 @@
 """Bands in the demo study: their styles, instruments, mixes and timing habits.
 
 All songs by a band share these properties, so they sound alike, as songs by real bands do (see the
-appendix "The demo study and its truth").
+appendix "The demo study and its known effects").
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Listeners cannot give ratings outside the scale of 1 to 100, so simulated ratings are clipped to it.
 As a result, the estimates of a linear mixed model differ from the effects used in the simulation,
-however many ratings there are. Chapter 09-mixed-models and the page "The demo study and its truth"
+however many ratings there are. Chapter 09-mixed-models and the page "The demo study and its known effects"
 therefore compare estimates with the effects computed here.
 """
 

@@ -2,7 +2,7 @@
 
 A pattern has one stream per drum (kick, snare, hi-hats, …): an array of MIDI velocities of shape
 (n_bars, 16), where 0 means no stroke. Patterns are controlled by two parameters, syncopation and
-density. See the appendix "The demo study and its truth".
+density. See the appendix "The demo study and its known effects".
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The sampler plays each note at its exact sample position, and a little reverb is added to the stems.
 To prevent clipping, all stems are multiplied by the same gain curve, so the mix remains the sum of
-its stems. See the appendix "The demo study and its truth".
+its stems. See the appendix "The demo study and its known effects".
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ The demo study is simulated with many seeds. For each seed, new songs and listen
   twins; for each set, listeners and the songs' random effects are drawn five times.
 
 Embeddings are cached by band, so that an interrupted run can be continued. The tables for the page
-"The demo study and its truth" are written to ``analysis/expected/``.
+"The demo study and its known effects" are written to ``analysis/expected/``.
 """
 
 from __future__ import annotations
