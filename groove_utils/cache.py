@@ -1,11 +1,12 @@
-"""Content-addressed store of arrays on disk, shared by descriptors, embeddings and stems.
+"""On-disk cache of arrays, such as descriptors, embeddings and predictions.
 
-An entry is a dict of arrays. Its key is a hash of everything that the arrays depend on (the bytes
-of the audio, the model's fingerprint, settings, a version), so an entry never has to be updated.
+Each kind of result has its own store. An entry in a store is a dict of arrays. Its key is a hash of
+everything that the arrays depend on (such as the audio file, the model's weights, the settings and
+a version number), so an entry never has to be updated.
 
-Entries are written atomically and end with the SHA-256 of their bytes. A damaged entry is removed
-with a warning when it is read, and is then computed again. Several processes may use the same store
-at once. ``python -m groove_utils.cache clear`` empties all stores.
+Entries are written atomically and end with a SHA-256 checksum. A damaged entry is removed with a
+warning when it is read, and has to be recomputed. Multiple processes may use the same store at the
+same time. ``python -m groove_utils.cache clear`` empties all stores.
 """
 
 from __future__ import annotations
@@ -41,28 +42,28 @@ __all__ = [
 ]
 
 VERSIONS = {
-    "ablation": "1",  # probes of subsets of stems
+    "ablation": "1",  # probes fitted to subsets of stems
     "descriptors": "3",  # values of handcrafted descriptors
     "embeddings": "7",  # windows, preprocessing, pooling
     "explanations": "1",  # saliency maps of spectrograms
-    "genre-corpus": "4",  # songs of the genre corpus
+    "genre-corpus": "4",  # songs in the genre corpus
     "genre-networks": "1",  # style classifiers and their training
-    "inversions": "1",  # sounds made from representations
-    "listening-tasks": "1",  # sounds of 03-networks and their features
+    "inversions": "1",  # sounds reconstructed from representations
+    "listening-tasks": "1",  # sounds used in 03-networks, and their features
     "mels": "1",  # log-mel spectrograms of clips
     "mixed-models": "1",  # simulations and repeated fits of mixed models
-    "model-costs": "1",  # time and memory of models on a machine
-    "probes": "1",  # predictions of nested ridge probes
+    "model-costs": "1",  # running time and memory use of models on a machine
+    "probes": "1",  # nested probes and their permutation tests
     "rendering": "3",  # audio rendered from a score
     "song-maps": "1",  # UMAP projections of embeddings
-    "stem-measures": "2",  # descriptors, coupling and gains of sums of stems
+    "stem-measures": "2",  # coupling of bass and drums, and gains of stem sums
     "training": "1",  # networks trained on spectrograms
-    "stems": "1",  # processing before and after a separator
+    "stems": "1",  # processing before and after stem separation
 }
-"""Version of each kind of cached result, part of its key. Increase it when results change."""
+"""Version of each kind of cached result. It is part of the key: increase it if results change."""
 
 _DIGEST_SIZE = hashlib.sha256().digest_size
-# glob patterns of a store's folders; downloaded studies, which are next to the stores, do not match
+# glob patterns for the folders in a store; they do not match downloaded studies in the same folder
 _FOLDERS = ("[0-9a-f][0-9a-f]", "damaged")
 
 
@@ -81,12 +82,12 @@ def format_bytes(size: int) -> str:
 
 
 def cache_key(kind: str, *parts: bytes | str) -> str:
-    """Return the key of a result: a hash of its kind, the kind's version, and its inputs.
+    """Return the key for a result: a hash of its kind, the kind's version, and its inputs.
 
     Parameters
     ----------
     kind : str
-        Kind of result, a key of :data:`VERSIONS`.
+        Kind of result; must be a key in :data:`VERSIONS`.
     *parts : bytes or str
         Everything else that the result depends on.
 
@@ -104,8 +105,8 @@ def describe_function(function: Callable | None) -> str:
     Parameters
     ----------
     function : callable, optional
-        A module-level function, or a `functools.partial` of such a function. If not given, the
-        description is empty.
+        A module-level function, or a `functools.partial` of such a function. If None, the
+        description is an empty string.
 
     Examples
     --------
@@ -120,14 +121,14 @@ def describe_function(function: Callable | None) -> str:
 
 
 class ArrayCache:
-    """On-disk store of dicts of arrays, with hexadecimal keys.
+    """On-disk store that maps hexadecimal keys to dicts of arrays.
 
     Parameters
     ----------
     folder : path-like, optional
-        Folder that contains all stores; :func:`groove_utils.paths.cache_folder` by default.
+        Folder that contains all stores; by default, :func:`groove_utils.paths.cache_folder`.
     namespace : str
-        Name of this store's sub-folder; each kind of content has its own sub-folder.
+        Name of this store's subfolder. Each kind of result has its own subfolder.
 
     Raises
     ------
@@ -137,8 +138,8 @@ class ArrayCache:
     Notes
     -----
     An entry is the file ``<folder>/<namespace>/<key[:2]>/<key>.entry``. It contains the arrays in
-    the safetensors format, followed by the SHA-256 of these bytes. Reading many small arrays is
-    twenty times faster than reading them from a NumPy archive.
+    the safetensors format, followed by the SHA-256 of these bytes. If an entry consists of many
+    small arrays, reading it is about twenty times faster than reading a NumPy archive.
 
     Examples
     --------
@@ -152,7 +153,8 @@ class ArrayCache:
     def __init__(self, folder: str | os.PathLike | None = None, namespace: str = "embeddings"):
         if not re.fullmatch(r"[\w.-]+", namespace) or namespace in {".", ".."}:
             raise DetailedError(
-                f"namespace {namespace!r} cannot name a folder; use letters, digits, -, _ and '.'.",
+                f"namespace {namespace!r} is not a valid folder name; use letters, digits, "
+                "-, _ and '.'.",
                 kind="invalid_name",
                 value=namespace,
             )
@@ -163,24 +165,24 @@ class ArrayCache:
         return f"ArrayCache({str(self.folder)!r})"
 
     def path(self, key: str) -> Path:
-        """Return the path of an entry's file, which need not exist.
+        """Return the path of the file for an entry, whether or not the entry exists.
 
         Raises
         ------
         DetailedError
-            If `key` is not a hexadecimal string of at least 8 characters.
+            If `key` is not a lower-case hexadecimal string of at least 8 characters.
         """
         if not isinstance(key, str) or not re.fullmatch(r"[0-9a-f]{8,}", key):
             raise DetailedError(
-                f"cache key {key!r} is not a lower-case hexadecimal string of 8 characters or "
-                "more; make one with groove_utils.cache.cache_key().",
+                f"cache key {key!r} is not a lower-case hexadecimal string of at least 8 "
+                "characters; create keys with groove_utils.cache.cache_key().",
                 kind="invalid_key",
                 value=key,
             )
         return self.folder / key[:2] / f"{key}.entry"
 
     def get(self, key: str) -> dict[str, np.ndarray] | None:
-        """Read the arrays of an entry from the store.
+        """Read an entry from the store.
 
         Parameters
         ----------
@@ -190,12 +192,12 @@ class ArrayCache:
         Returns
         -------
         dict of str to ndarray, or None
-            Arrays by name; None if the entry does not exist or is damaged.
+            Arrays keyed by name, or None if the entry does not exist or is damaged.
 
         Warns
         -----
         RuntimeWarning
-            If the entry is damaged; its file is removed.
+            If the entry is damaged. The damaged file is removed.
         """
         path = self.path(key)
         try:
@@ -208,11 +210,11 @@ class ArrayCache:
             try:
                 return unpack_arrays(archive)
             except (SafetensorError, ValueError, LookupError, TypeError):
-                reason = "another program wrote it"
+                reason = "its format is invalid"
         path.unlink(missing_ok=True)
         warnings.warn(
-            f"{path}: the cache entry is damaged ({reason}). It was removed and will be computed "
-            "again.",
+            f"{path}: the cache entry is damaged ({reason}). It has been removed and will be "
+            "recomputed.",
             RuntimeWarning,
             stacklevel=2,
         )
@@ -248,34 +250,35 @@ class ArrayCache:
             path.unlink(missing_ok=True)
             freed += size
         for folder in [*(f for p in _FOLDERS for f in self.folder.glob(p)), self.folder]:
-            with suppress(OSError):  # the folder is absent, or another process has written into it
+            with suppress(OSError):  # the folder does not exist, or is not empty
                 folder.rmdir()
         return freed
 
     def _files(self) -> Iterator[tuple[Path, int]]:
         for path in [path for name in _FOLDERS for path in self.folder.glob(f"{name}/*")]:
-            with suppress(FileNotFoundError):  # removed by another process
+            with suppress(FileNotFoundError):  # removed by another process in the meantime
                 if path.is_file():
                     yield path, path.stat().st_size
 
 
 def run_cached_jobs(jobs: Iterable[tuple], cache: ArrayCache | None, n_jobs: int = 1) -> list:
-    """Run jobs in parallel, starting processes only for results that are not yet in the cache.
+    """Run jobs in parallel, starting processes only if results are missing from the cache.
 
     Parameters
     ----------
     jobs : iterable of (function, args, options)
-        Calls wrapped by `joblib.delayed`. Each function accepts a store as the keyword argument
-        ``cache``, and computes only results that it does not find there.
-    cache : ArrayCache, optional
-        Store to look up and save results in. If not given, everything is computed.
+        Function calls created with `joblib.delayed`. Each function must accept a store as the
+        keyword argument ``cache``, and compute only results that are not in this store.
+    cache : ArrayCache or None
+        Store that is passed to the functions. If None, no results are looked up before the jobs are
+        run, and each function is called with ``cache=None``.
     n_jobs : int
-        Number of processes.
+        Number of processes to run in parallel.
 
     Returns
     -------
     list
-        Results in the order of the jobs.
+        Results, in the same order as the jobs.
 
     Examples
     --------
@@ -290,11 +293,11 @@ def run_cached_jobs(jobs: Iterable[tuple], cache: ArrayCache | None, n_jobs: int
     """
     jobs, results = list(jobs), {}
     if cache is not None:
-        read_only = _FullCache(cache.folder.parent, cache.namespace)
+        strict = _StrictCache(cache.folder.parent, cache.namespace)
         for number, (function, args, options) in enumerate(jobs):
             with suppress(_MissingEntry):
-                results[number] = function(*args, **options, cache=read_only)
-        read_only.has_all = False  # a result may keep a reference to this store and use it later
+                results[number] = function(*args, **options, cache=strict)
+        strict.raises = False  # a result may keep a reference to this store and use it later
     missing = [number for number in range(len(jobs)) if number not in results]
     if missing:
         from joblib import Parallel, delayed
@@ -308,16 +311,16 @@ def run_cached_jobs(jobs: Iterable[tuple], cache: ArrayCache | None, n_jobs: int
 
 
 class _MissingEntry(LookupError):
-    """Error raised for a missing entry."""
+    """Error raised if an entry is missing."""
 
 
-class _FullCache(ArrayCache):
-    """Store whose `get` raises an error for a missing entry, as long as `has_all` is true."""
+class _StrictCache(ArrayCache):
+    """Store whose `get` raises an error if an entry is missing, as long as `raises` is True."""
 
-    has_all = True
+    raises = True
 
     def get(self, key: str) -> dict[str, np.ndarray] | None:
-        if (entry := super().get(key)) is None and self.has_all:
+        if (entry := super().get(key)) is None and self.raises:
             raise _MissingEntry(key)
         return entry
 
@@ -338,20 +341,20 @@ def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
                 kind="object_array",
                 column=name,
             )
-    # safetensors has no text arrays, and does not preserve the order of arrays
+    # safetensors does not support text arrays or preserve the order of arrays
     text = [name for name, array in arrays.items() if array.dtype.kind == "U"]
     tensors = arrays | {name: _encode(arrays[name]) for name in text}
-    facts = {"entry": json.dumps({"order": list(arrays), "text": text})}
-    return save({name: np.asarray(array, order="C") for name, array in tensors.items()}, facts)
+    metadata = {"entry": json.dumps({"order": list(arrays), "text": text})}
+    return save({name: np.asarray(array, order="C") for name, array in tensors.items()}, metadata)
 
 
 def unpack_arrays(archive: bytes) -> dict[str, np.ndarray]:
     """Restore arrays from the output of :func:`pack_arrays`."""
     length = int.from_bytes(archive[:8], "little")
-    facts = json.loads(json.loads(archive[8 : 8 + length])["__metadata__"]["entry"])
+    metadata = json.loads(json.loads(archive[8 : 8 + length])["__metadata__"]["entry"])
     tensors = load(archive)
-    tensors |= {name: _decode(tensors[name]) for name in facts["text"]}
-    return {name: tensors[name] for name in facts["order"]}
+    tensors |= {name: _decode(tensors[name]) for name in metadata["text"]}
+    return {name: tensors[name] for name in metadata["order"]}
 
 
 def _encode(text: np.ndarray) -> np.ndarray:
@@ -365,7 +368,7 @@ def _decode(code: np.ndarray) -> np.ndarray:
 def main(argv: list[str] | None = None) -> int:
     """Run the command ``python -m groove_utils.cache clear``, which clears all stores."""
     parser = argparse.ArgumentParser(prog="python -m groove_utils.cache")
-    parser.add_argument("action", choices=["clear"], help="delete all entries in $GROOVE_CACHE")
+    parser.add_argument("action", choices=["clear"], help="clear: delete all cached results")
     parser.parse_args(argv)
     folder, total = cache_folder(), 0
     for name in sorted({p.parent.parent.name for f in _FOLDERS for p in folder.glob(f"*/{f}/*")}):

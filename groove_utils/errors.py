@@ -1,4 +1,4 @@
-"""Errors with fields for their details, so that callers need not parse the message."""
+"""Exceptions with attributes for details of the error, so that callers need not parse messages."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ class ErrorDetails(Exception):
     Parameters
     ----------
     message : str
-        Error message: what was found and where, what was expected, and how to fix the error.
+        Error message: what was found and where, what was expected, and how to fix it.
     kind : str
-        Short identifier of the kind of error, such as ``"missing_file"`` or ``"not_finite"``.
+        Short identifier for the kind of error, such as ``"missing_file"`` or ``"not_finite"``.
     path : path-like, optional
-        File that contains the error.
+        File in which the error was found.
     row : int, optional
         Line number in the file; the header is line 1.
     column : str, optional
-        Column, parameter or field that is wrong.
+        Column, parameter or field with the invalid value.
     value : object, optional
-        The wrong value.
+        The invalid value.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class ErrorDetails(Exception):
 
 
 class DetailedError(ErrorDetails, ValueError):
-    """Base class of the package's errors about data and settings.
+    """Base class for this package's errors about invalid data and settings.
 
     Examples
     --------
@@ -60,14 +60,14 @@ class DetailedError(ErrorDetails, ValueError):
 
 
 def list_problems(problems: Mapping[str, str], what: str) -> str:
-    """List the problems of several tracks, one per line, under a common heading.
+    """Format a list of problems, with one line per track, under a heading.
 
     Parameters
     ----------
     problems : mapping of str to str
-        Description of each track's problem, by track_id.
+        Description of each track's problem, keyed by track ID.
     what : str
-        End of the heading, which begins with the number of tracks.
+        Text that follows the number of tracks in the heading.
 
     Examples
     --------
@@ -81,14 +81,14 @@ def list_problems(problems: Mapping[str, str], what: str) -> str:
 
 
 def describe_os_error(error: OSError, place: str | os.PathLike | None = None) -> str:
-    """Describe a file-system error in a sentence, with a suggested fix.
+    """Describe a file-system error and, for common errors, suggest a fix.
 
     Parameters
     ----------
     error : OSError
         Error to describe.
     place : path-like, optional
-        File or folder to report if `error` does not contain one.
+        File or folder to name in the description if `error` does not name one.
 
     Examples
     --------

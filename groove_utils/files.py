@@ -1,7 +1,7 @@
-"""Atomic writes, writes that skip unchanged files, and content hashes.
+"""Atomic writes, writes that leave unchanged files alone, and content hashes.
 
-Everything under ``build/`` is written through this module, so that an interrupted run never leaves
-a partial file under its final name, even after ``kill -9`` or on a full disk.
+All files under ``build/`` are written with this module, so an interrupted run never leaves a
+partial file under its final name, even after ``kill -9`` or on a full disk.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ os.umask(_UMASK)
 
 @contextlib.contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
-    r"""Yield a temporary path that becomes `path` when the block ends without an error.
+    r"""Yield a temporary path, and rename its file to `path` if the block ends without an error.
 
     Parameters
     ----------
     path : path-like
-        Final path. Its folder is created if needed.
+        Final path. Its folder is created if necessary.
 
     Yields
     ------
@@ -65,7 +65,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 def write_if_changed(path: str | os.PathLike, content: bytes | str) -> bool:
     """Write `content` to `path` unless the file already has this content.
 
-    An unchanged file keeps its modification time, which Make uses to decide what to run again.
+    An unchanged file keeps its modification time, so Make does not rebuild files that depend on it.
 
     Returns
     -------
@@ -82,7 +82,10 @@ def write_if_changed(path: str | os.PathLike, content: bytes | str) -> bool:
 
 
 def hash_bytes(*chunks: bytes | str) -> str:
-    """Return the SHA-256 (64 hexadecimal digits) of `chunks`, each prefixed with its length."""
+    """Return the SHA-256 hash of `chunks` as 64 hexadecimal digits.
+
+    The length of each chunk is hashed too, so ``("ab", "c")`` and ``("a", "bc")`` differ.
+    """
     digest = hashlib.sha256()
     for chunk in chunks:
         data = chunk.encode() if isinstance(chunk, str) else bytes(chunk)
@@ -92,18 +95,18 @@ def hash_bytes(*chunks: bytes | str) -> str:
 
 
 def hash_file(path: str | os.PathLike) -> str:
-    """Return the SHA-256 (64 hexadecimal digits) of a file's bytes.
+    """Return the SHA-256 hash of a file's content as 64 hexadecimal digits.
 
-    Hashes are kept in memory: a file is read again only if its inode, size or modification time has
-    changed.
+    Hashes are cached in memory: a file is read again only if its inode, size or modification time
+    has changed.
     """
     path = Path(path)
-    facts = path.stat()
-    stamp = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+    status = path.stat()
+    stamp = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
     return _hash_content(path.absolute(), stamp)
 
 
-@functools.lru_cache(maxsize=1 << 16)  # 50 MiB
+@functools.lru_cache(maxsize=1 << 16)  # uses up to 50 MiB
 def _hash_content(path: Path, stamp: tuple[int, ...]) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

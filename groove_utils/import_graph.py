@@ -1,6 +1,6 @@
-"""Imports of this package's modules, determined from the source without running it.
+"""Analysis of this package's imports, based on the source code without running it.
 
-Imports inside functions are included, as are the submodules of a package that loads lazily.
+Imports inside functions are included, as are submodules that a package loads lazily.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from pathlib import Path
 __all__ = ["imported_modules", "module_path", "reachable_modules"]
 
 ROOT = Path(__file__).resolve().parent  # folder of this package
-PARSER = threading.Lock()  # CPython's ast.parse() can fail if two threads call it at once
+PARSER_LOCK = threading.Lock()  # CPython's ast.parse() can fail if two threads call it at once
 
 
 def module_path(module: str) -> Path | None:
-    """Return the source file of a module of this package, or None for any other module.
+    """Return the path of a module's source file, or None if the module is not in this package.
 
     Examples
     --------
@@ -33,18 +33,18 @@ def module_path(module: str) -> Path | None:
 
 
 def imported_modules(module: str) -> frozenset[str]:
-    """Return all direct imports of a module of this package, including those inside functions.
+    """Return the modules that a module of this package imports directly, including in functions.
 
     Parameters
     ----------
     module : str
-        Full name of the module. For a package that loads lazily, the submodules that provide its
-        names count as imports.
+        Full name of the module. If it is a package that loads its names lazily, the submodules that
+        define these names count as imports.
 
     Returns
     -------
     frozenset of str
-        Full names of the imported modules, from this package and from others.
+        Full names of the imported modules, whether or not they are in this package.
 
     Examples
     --------
@@ -63,9 +63,9 @@ def imported_modules(module: str) -> frozenset[str]:
 
 
 def reachable_modules(*modules: str) -> set[str]:
-    """Return the given modules and all their direct and indirect imports.
+    """Return the given modules and all modules that they import, directly or indirectly.
 
-    Imports are followed only through modules of this package.
+    The imports of modules outside this package are not included.
 
     Examples
     --------
@@ -86,7 +86,7 @@ def _statements(module: str) -> tuple[tuple[str, str], ...]:
 
 
 def _lazy_names(module: str) -> tuple[tuple[str, str], ...]:
-    """Return pairs of a name that a package loads lazily and the full name of its submodule."""
+    """Return each name that a package loads lazily, with the full name of its submodule."""
     if not module_path(module):
         return ()
     return tuple((name, f"{module}.{part}") for name, part in _parse(*_version(module))[1])
@@ -94,18 +94,18 @@ def _lazy_names(module: str) -> tuple[tuple[str, str], ...]:
 
 def _version(module: str) -> tuple[Path, int, int]:
     path = module_path(module)
-    facts = path.stat()
-    return path, facts.st_mtime_ns, facts.st_size
+    status = path.stat()
+    return path, status.st_mtime_ns, status.st_size
 
 
 @functools.cache
 def _parse(path: Path, *version: int) -> tuple[tuple[tuple[str, str], ...], ...]:
-    """Return a file's imports, as (module, name or ""), and its lazy names, as (name, submodule).
+    """Return a file's imports, as (module, name or ""), and lazy names, as (name, submodule).
 
-    The version, which is part of the cache key, is the file's modification time and size.
+    `version` is the file's modification time and size, so an edited file is parsed again.
     """
     statements, lazy = [], []
-    with PARSER:
+    with PARSER_LOCK:
         tree = ast.parse(path.read_bytes())
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

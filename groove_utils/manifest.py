@@ -1,11 +1,12 @@
-"""Manifests: checksums of the input and output files of a result.
+"""Manifests, which record checksums of the input and output files of a result.
 
 A result is an executed chapter, a catalogued study, a validated study, or the compiled pages. Its
 manifest is written last, so a result without a manifest is incomplete. A result is out of date if
-an input file or the version of a package that was used has changed; it is damaged if an output file
-has changed. File contents are compared, not only modification times, so ``touch``, a restored
-backup or a clock that was set back has no effect. Imported modules count as inputs, so packages
-must import their submodules lazily for the list of inputs to be exact.
+an input file or the version of a package that it used has changed; it is damaged if an output file
+has changed. File contents are compared, not only modification times, so ``touch``, restored backups
+and changes to the system clock are handled correctly. Imported modules count as inputs. Packages
+must therefore import their submodules lazily; otherwise, modules that a result does not use would
+be recorded as inputs.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ __all__ = [
 ]  # fmt: skip
 
 PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
-ALWAYS_HASHED = 2**18  # bytes; a larger file is read again only if its size or time has changed
+ALWAYS_HASHED = 2**18  # bytes; larger files are hashed only if their time stamp has changed
 
 _opened: set[str] = set()
 
@@ -54,7 +55,7 @@ def package_files() -> list[str]:
 
 
 def list_folder(folder: str | os.PathLike) -> list[str]:
-    """List the files below a folder in sorted order, excluding hidden files and editor backups."""
+    """List the files in a folder and its subfolders, except hidden files and editor backups."""
     paths = []
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name[0] != "." and name != "__pycache__"]
@@ -65,10 +66,10 @@ def list_folder(folder: str | os.PathLike) -> list[str]:
 
 
 def take_stamps(*folders: str | os.PathLike) -> dict[str, tuple[int, int]]:
-    """Return the size and modification time of every file in this package and below `folders`.
+    """Return the size and modification time of all files in this package and in `folders`.
 
     Call this function before computing a result, and pass its output to :func:`write_manifest`,
-    which then detects inputs that changed in the meantime.
+    which then detects inputs that changed during the computation.
     """
     files = [file for folder in [PACKAGE, *folders] for file in list_folder(folder)]
     return {os.path.abspath(file): _stamp(file) for file in files}
@@ -82,21 +83,21 @@ def write_manifest(
     packages: Iterable[str] = (),
     stamps: Mapping[str, tuple[int, int]] | None = None,
 ) -> None:
-    """Write the manifest of a result, which records inputs, outputs and package versions.
+    """Write a manifest that records a result's inputs, outputs and package versions.
 
     Parameters
     ----------
     path : path-like
-        Manifest to write.
+        Path of the manifest to write.
     inputs : iterable of path-like
-        Files or folders. For a folder, only the names of the files below it are recorded.
+        Files or folders. For a folder, only the names of the files in it are recorded.
     outputs : iterable of path-like
-        Files of the result.
+        Files that make up the result.
     packages : iterable of str
         Names of the packages used; their versions are recorded.
     stamps : mapping, optional
-        Output of :func:`take_stamps`. An input that has changed since then is recorded as changed,
-        so the result counts as out of date.
+        Output of :func:`take_stamps`. Inputs that have changed since it was called are recorded as
+        changed, so the result counts as out of date.
 
     Examples
     --------
@@ -127,7 +128,7 @@ def write_manifest(
 
 
 def read_manifest(path: str | os.PathLike) -> dict[str, dict] | None:
-    """Read the ``inputs``, ``outputs`` and ``packages`` from a manifest.
+    """Read the recorded ``inputs``, ``outputs`` and ``packages`` from a manifest.
 
     Return None if the manifest is missing or damaged.
     """
@@ -139,7 +140,7 @@ def read_manifest(path: str | os.PathLike) -> dict[str, dict] | None:
 
 
 def find_changes(path: str | os.PathLike) -> dict[str, str]:
-    """Compare a manifest with the current files and package versions.
+    """Find the differences between a manifest and the current files and package versions.
 
     Parameters
     ----------
@@ -149,10 +150,10 @@ def find_changes(path: str | os.PathLike) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        One item per difference; empty if there are none. Keys are paths relative to the project, or
-        packages with the recorded version, such as "numpy 2.4.1". Values are "has changed" or "was
-        deleted" for an input, "is damaged" or "is missing" for an output, and "is 2.4.2 now" or
-        "was removed" for a package.
+        One item per difference; empty if there are none. Keys are file paths relative to the
+        project, or package names with their recorded versions, such as "numpy 2.4.1". Values are
+        "has changed" or "was deleted" for an input, "is damaged" or "is missing" for an output, and
+        "is 2.4.2 now" or "was removed" for a package.
     """
     manifest = read_manifest(path)
     if manifest is None:
@@ -181,16 +182,16 @@ def _relative(path: str | os.PathLike) -> str:
 
 def _stamp(path: str | os.PathLike) -> tuple[int, int] | None:
     try:
-        facts = os.stat(path)
+        status = os.stat(path)
     except OSError:
         return None
-    return facts.st_size, facts.st_mtime_ns
+    return status.st_size, status.st_mtime_ns
 
 
 def _state(path: Path) -> list | str | None:
-    """Return [size, modification time, hash] of a file, or a hash of the names below a folder.
+    """Return [size, modification time, hash] of a file, or a hash of the file names in a folder.
 
-    Return None if there is no file or folder.
+    Return None if the file or folder does not exist.
     """
     if path.is_dir():
         return hash_bytes(*(os.fsencode(os.path.relpath(file, path)) for file in list_folder(path)))
@@ -202,10 +203,10 @@ def _is_same(path: Path, state: list | str | None) -> bool:
     if not isinstance(state, list):
         return state is not None and path.is_dir() and _state(path) == state
     try:
-        facts = os.stat(path)
-        if facts.st_size != state[0] or not stat.S_ISREG(facts.st_mode):
+        status = os.stat(path)
+        if status.st_size != state[0] or not stat.S_ISREG(status.st_mode):
             return False
-        if facts.st_mtime_ns == state[1] and facts.st_size > ALWAYS_HASHED:
+        if status.st_mtime_ns == state[1] and status.st_size > ALWAYS_HASHED:
             return True
         return _hash(path) == state[2]
     except OSError:
@@ -213,6 +214,6 @@ def _is_same(path: Path, state: list | str | None) -> bool:
 
 
 def _hash(path: Path) -> str:
-    # hash_file() of groove_utils.files would trust an unchanged modification time
+    # not files.hash_file(), which reuses the hash if the modification time is unchanged
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

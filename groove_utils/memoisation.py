@@ -1,13 +1,13 @@
-"""Memoisation of slow functions in the on-disk cache.
+"""Memoisation of slow functions, using the on-disk cache.
 
-The key of a result is a hash of the function, the content of all its arguments, the source of all
-modules of this package that the function and its arguments use, and the versions of Python and of
-the packages that these modules import. If any of these changes, the result is computed again, so no
-version has to be increased by hand.
+The key of a result is a hash of the function's name, the content of all its arguments, the source
+code of all modules of this package that the function and its arguments use, and the versions of
+Python and of the packages that these modules import. If any of these changes, the result is
+recomputed, so there is no version number to increase by hand.
 
-If one of the modules was edited after this process imported the package, results are neither read
-nor stored, since the process may still run the earlier code. A result is stored only if it can be
-read back without any change.
+If one of these modules was edited after this process imported the package, results are neither read
+nor stored, since the process may still be running the old code. A result is stored only if it can
+be read back exactly.
 """
 
 from __future__ import annotations
@@ -34,30 +34,30 @@ from groove_utils.packages import installed_versions, normalise_name
 __all__ = ["memoised"]
 
 PACKAGE = __name__.partition(".")[0]  # this package
-# packages that other packages compute with, or whose names differ from those of their modules
+# packages that other packages compute with, or whose names differ from their module names
 NUMERICAL = ("formulaic", "librosa", "numba", "numpy", "pandas", "scikit-learn", "scipy",
              "statsmodels", "umap-learn")  # fmt: skip
-COARSE = 1.0  # s: time stamps of files are less exact than the clock
+COARSE = 1.0  # seconds; file time stamps are less precise than the clock
 PLAIN = {bool, int, float, str, type(None)}  # types that JSON can represent
-STRUCTURE = "structure"  # name of the array that describes how to rebuild a result from the others
+STRUCTURE = "structure"  # name of the array with instructions for rebuilding a result
 
 log = logging.getLogger(__name__)
 
 
 def memoised(kind: str) -> Callable:
-    """Decorate a slow function so that each of its results is computed only once and stored.
+    """Decorate a slow function so that its results are stored and never computed twice.
 
-    The function must depend on nothing but its arguments. A result may consist of tables, arrays,
-    numbers and strings, and of lists, tuples, dicts and this package's dataclasses that contain
-    them; any other result is returned but not stored. Dataclass fields with ``compare=False`` are
-    not part of the key. The function's warnings are issued only when a result is computed, not when
-    it is read. The decorated function accepts the additional keyword argument ``cache``, a store to
-    use instead of the project's store.
+    The function's results must depend only on its arguments. A result may be a table, an array, a
+    number or a string, or a list, tuple, dict or dataclass (of this package) that contains such
+    objects; any other result is returned but not stored. Dataclass fields with ``compare=False``
+    are not part of the key. The function's warnings are issued only when a result is computed, not
+    when it is read from the store. The decorated function accepts an additional keyword argument,
+    ``cache``: a store to use instead of the project's store.
 
     Parameters
     ----------
     kind : str
-        A key of :data:`groove_utils.cache.VERSIONS`; also the name of the store.
+        Kind of result: a key in :data:`groove_utils.cache.VERSIONS`, and the name of the store.
 
     Returns
     -------
@@ -87,7 +87,7 @@ def memoised(kind: str) -> Callable:
             modules = {function.__module__}
             content = joblib.hash(_content(bound.arguments, modules), hash_name="sha1")
             if (code := _hash_code(modules)) is None:
-                _report(function.__qualname__, "code used by it was edited after its import")
+                _report(function.__qualname__, "its code was edited after being imported")
                 return function(*args, **options)
             store = ArrayCache(namespace=kind) if cache is None else cache
             key = cache_key(kind, function.__module__, function.__qualname__, code, content)
@@ -108,20 +108,20 @@ def memoised(kind: str) -> Callable:
 
 
 def _hash_code(modules: set[str]) -> str | None:
-    """Hash modules and their imports; return None if any was edited since the package import."""
+    """Hash modules and their imports, or return None if any was edited since being imported."""
     try:
         names, digest = _hash_modules(frozenset(modules))
         files = [module_path(name).stat() for name in names]
-    except (OSError, SyntaxError, ValueError, AttributeError):  # a file is being replaced, or gone
+    except (OSError, SyntaxError, ValueError, AttributeError):  # file missing or being replaced
         return None
-    # unlike st_mtime, st_ctime cannot be set back, for example by a copy that preserves times
+    # copying a file with its time stamps can set st_mtime back, but not st_ctime
     edited = max((max(file.st_mtime, file.st_ctime) for file in files), default=0.0)
     return None if edited > groove_utils.IMPORTED_AT - COARSE else digest
 
 
-@functools.cache  # valid until a file is edited; then the hash is no longer used
+@functools.cache  # valid until a file is edited; after that, it is not used
 def _hash_modules(modules: frozenset[str]) -> tuple[list[str], str]:
-    """List this package's modules that `modules` use, and hash their source and all versions."""
+    """List this package's modules that `modules` use; hash their source and package versions."""
     used = reachable_modules(*modules)
     names = sorted(name for name in used if _in_package(name))
     sources = [part for name in names for part in (name, module_path(name).read_bytes())]
@@ -135,18 +135,19 @@ def _in_package(module: str | None) -> bool:
     return (module or "").partition(".")[0] == PACKAGE
 
 
-@functools.cache  # once per function and reason
+@functools.cache  # logged once per function and reason
 def _report(function: str, reason: str) -> None:
     log.info("the result of %s is not stored: %s", function, reason)
 
 
-# content of arguments and results -----------------------------------------------------------------
+# hashing of arguments and results -----------------------------------------------------------------
 
 
 def _content(value: object, modules: set[str]) -> object:
-    """Represent a value by its types, names and content, since equal values may pickle differently.
+    """Convert a value to lists of its types, names and content, as a basis for hashing.
 
-    The modules of this package that define types of the value are added to `modules`.
+    Values are not hashed directly, since equal values may be pickled differently. The modules of
+    this package that define the value's types are added to `modules`.
     """
     inside = functools.partial(_content, modules=modules)
     kind = type(value).__name__
@@ -181,17 +182,17 @@ def _content(value: object, modules: set[str]) -> object:
     return value
 
 
-# results as arrays --------------------------------------------------------------------------------
+# storing results as arrays ------------------------------------------------------------------------
 
 
 def _to_arrays(result: object, function: str) -> dict[str, np.ndarray] | None:
-    """Convert a result to the arrays of an entry; return None if this would change it."""
+    """Convert a result to arrays for the store, or return None if it could not be read back."""
     arrays: dict[str, np.ndarray] = {}
     try:
         structure = json.dumps(_take_apart(result, arrays))
         restored = _assemble(json.loads(structure), unpack_arrays(pack_arrays(arrays)))
         same = joblib.hash(_content(restored, set())) == joblib.hash(_content(result, set()))
-        reason = "" if same else "it would not be read back unchanged"
+        reason = "" if same else "it would change when read back"
     except Exception as error:  # the result was slow to compute and must not be lost
         reason = f"{type(error).__name__}: {error}"
     if reason:
@@ -201,7 +202,7 @@ def _to_arrays(result: object, function: str) -> dict[str, np.ndarray] | None:
 
 
 def _take_apart(value: object, arrays: dict[str, np.ndarray]) -> dict:
-    """Describe the structure of a result as JSON, and collect its arrays in `arrays`."""
+    """Describe the structure of a result in JSON types, and collect its arrays in `arrays`."""
     inside = functools.partial(_take_apart, arrays=arrays)
     if type(value) in PLAIN:
         return {"plain": value}
@@ -242,7 +243,7 @@ def _take_apart(value: object, arrays: dict[str, np.ndarray]) -> dict:
     if dataclasses.is_dataclass(value) and _in_package(type(value).__module__):
         fields = {f.name: inside(getattr(value, f.name)) for f in dataclasses.fields(value)}
         return {"class": [type(value).__module__, type(value).__qualname__, fields]}
-    raise TypeError(f"a result that contains a {type(value).__name__} cannot be stored")
+    raise TypeError(f"objects of type {type(value).__name__} cannot be stored")
 
 
 def _assemble(structure: dict, arrays: Mapping[str, np.ndarray]) -> object:

@@ -34,10 +34,10 @@ def required_packages(root: Path | None = None) -> list[str]:
 
 
 def installed_versions() -> dict[str, str]:
-    """Map the normalised name of each installed package to its version.
+    """Return the versions of all installed packages, keyed by normalised package name.
 
-    Only folder names are read. This takes about a millisecond in total, whereas
-    :mod:`importlib.metadata` takes about a millisecond per package.
+    The versions are read from folder names, which takes about a millisecond in total;
+    :mod:`importlib.metadata` would take about a millisecond per package.
     """
     versions: dict[str, str] = {}
     for folder in filter(os.path.isdir, sys.path):

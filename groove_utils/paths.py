@@ -1,4 +1,4 @@
-"""Folders of the project and of its generated files."""
+"""Paths of the project's folders, including those for generated files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RESERVED = {
     "exercises",
     "removed",
     "site",
-}  # names of folders in build/
+}  # names of other folders in build/
 
 
 def project_root() -> Path:
@@ -25,9 +25,9 @@ def project_root() -> Path:
 
 
 def build_folder(study_name: str = "demo") -> Path:
-    """Return the folder for a study's generated files: ``$GROOVE_BUILD``, or ``build/<study>``.
+    """Return the folder for a study's generated files: ``$GROOVE_BUILD`` or ``build/<study>``.
 
-    The runner of :mod:`groove_utils.book` sets ``GROOVE_BUILD`` for the chapters it executes.
+    The chapter runner in :mod:`groove_utils.book` sets ``GROOVE_BUILD`` for each chapter.
     """
     chosen = os.environ.get("GROOVE_BUILD")
     return Path(chosen) if chosen else project_root() / "build" / safe_name(study_name)
@@ -36,7 +36,8 @@ def build_folder(study_name: str = "demo") -> Path:
 def safe_name(study_name: str) -> str:
     """Return a study's name with characters that are unsafe in Make or a shell replaced by hyphens.
 
-    Names that the project uses for other folders get the suffix ``-study``.
+    Names that the project uses for other folders, and names without any character other than dots,
+    get the suffix ``-study``.
 
     Examples
     --------
@@ -48,6 +49,6 @@ def safe_name(study_name: str) -> str:
 
 
 def cache_folder() -> Path:
-    """Return the folder for cached results: ``$GROOVE_CACHE``, or ``build/cache``."""
+    """Return the folder for cached results: ``$GROOVE_CACHE`` or ``build/cache``."""
     chosen = os.environ.get("GROOVE_CACHE")
     return Path(chosen) if chosen else project_root() / "build" / "cache"

@@ -1,4 +1,4 @@
-"""Strict YAML loader for files written by hand."""
+"""Strict YAML loader for hand-written files."""
 
 from __future__ import annotations
 
