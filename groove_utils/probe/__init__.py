@@ -1,9 +1,9 @@
-"""Probes of embeddings: folds, nested ridge, scores, comparisons, controls and stem ablation.
+"""Probes that predict ratings: folds, nested ridge regression, scores, tests and stem ablation.
 
 The chapters on descriptors, probing and stem ablation use this family. Features are an array of
-shape (n_songs, d) or a mapping of layer names to such arrays; targets are a Series or DataFrame of
-song-level ratings. By default, all songs of an artist are in the same fold, and folds are balanced
-over styles. Settings are stored in a :class:`Protocol`.
+shape (n_songs, d), or a mapping of layer names to such arrays; targets are a Series or DataFrame
+with one rating per song. By default, all songs by an artist are in the same fold, and folds are
+balanced over styles. A :class:`Protocol` contains the settings.
 """
 
 import lazy_loader

@@ -1,10 +1,10 @@
-"""Probes of subsets of stems: out-of-fold predictions, scores and influences of artists.
+"""Probes of stem subsets: out-of-fold predictions, scores and the influence of each artist.
 
 A probe *trained on the mix* and tested on a subset of the stems shows what the model uses in a mix;
-a probe *trained and tested on the subset* shows what can be predicted from these stems. Both use
-the folds, inner selection and intervals of :func:`groove_utils.probe.nested_ridge`, so the score
-for all stems together equals the score in the chapter on probing. For the empty subset, the
-prediction is the training mean of each fold.
+a probe *trained and tested on the subset* shows what can be predicted from these stems alone. Both
+use the same folds, inner-fold selection and intervals as :func:`groove_utils.probe.nested_ridge`,
+so the score for all stems together equals the score in the chapter on probing. For the empty
+subset, the prediction is the mean rating of the training songs in each fold.
 """
 
 from __future__ import annotations
@@ -35,29 +35,29 @@ Subset = tuple[str, ...]
 
 @dataclass(frozen=True, eq=False)
 class Ablation:
-    """Out-of-fold predictions from the features of each subset of stems, and their scores.
+    """Out-of-fold predictions from each subset of stems, and their scores.
 
     Attributes
     ----------
     train_on : {"stem", "mix", "mix_centred"}
         See :func:`ablate`.
     stems : tuple of str
-        All stems of the mix.
+        All stems in the mix.
     subsets : list of tuple of str
-        Subsets of the stems, starting with the empty one.
+        Subsets of the stems, starting with the empty subset.
     songs : Songs
-        The n songs with their targets.
+        The n songs, with their ratings for each target.
     predicted : ndarray, shape (n_subsets, n, n_targets)
         Out-of-fold predictions, averaged over repeats.
     parts : list of str
-        Names of the scores in `r2`: ``all`` (R² over all songs) and, if there are several styles,
-        ``within`` (R² within styles) and the name of each style (R² in this style).
+        Names of the scores in `r2`: ``all`` (R² over all songs) and, if there is more than one
+        style, ``within`` (R² within styles) and the name of each style (R² of its songs).
     r2 : ndarray, shape (n_subsets, n_parts, n_targets)
         Pooled out-of-fold R², averaged over repeats.
     influence : ndarray, shape (n_artists, n_subsets, n_parts, n_targets)
         Influence of each artist on `r2`; see :func:`groove_utils.stats.jackknife_influence`.
     leave_artist_out : ndarray of float32, shape (n_artists, n_subsets, n, n_targets)
-        Predictions with each artist left out of the training set.
+        Predictions after leaving each artist out of the training set, averaged over repeats.
     """
 
     train_on: str
@@ -76,7 +76,7 @@ class Ablation:
         return len(self.subsets) == 2 ** len(self.stems)
 
     def place(self, subset: Iterable[str]) -> int:
-        """Return the position of a subset in `subsets`; its stems may be given in any order."""
+        """Return the index of a subset in `subsets`; its stems may be given in any order."""
         wanted = set(subset)
         for i, stems in enumerate(self.subsets):
             if set(stems) == wanted:
@@ -107,7 +107,7 @@ def ablate(
     folds=None,
     n_jobs=1,
 ) -> Ablation:
-    """Predict ratings from the features of each subset of stems, on the same folds for all subsets.
+    """Predict ratings from each subset of stems, using the same folds for all subsets.
 
     Parameters
     ----------
@@ -117,13 +117,14 @@ def ablate(
     y, artists, styles, protocol, folds
         See :func:`groove_utils.probe.nested_ridge`.
     train_on : {"stem", "mix", "mix_centred"}
-        ``stem``: train and test on the subset, with standardisation, layer and penalty chosen for
-        this subset in the training folds. ``mix``: train on the mix of the training songs, with
-        standardisation, layer and penalty chosen for the mix, and test on the subset of stems of
-        the held-out songs. ``mix_centred``: as ``mix``, but shift the predictions for each subset
-        so that their mean over *training* songs equals the mean rating of these songs.
+        ``stem``: train and test on the same subset, and use the training songs to determine the
+        standardisation, layer and penalty for this subset. ``mix``: train on the mixes of the
+        training songs, determine the standardisation, layer and penalty for these mixes, and test
+        on the subset of stems from the held-out songs. ``mix_centred``: like ``mix``, but shift the
+        predictions for each subset so that their mean over the *training* songs equals the mean
+        rating of these songs.
     n_jobs : int
-        Number of threads, over subsets for ``stem`` and over outer folds otherwise.
+        Number of subsets (for ``stem``) or outer folds (otherwise) to process in parallel threads.
 
     Returns
     -------
@@ -132,9 +133,10 @@ def ablate(
 
     Notes
     -----
-    A single stem, such as the bass, is unlike the mixes that a probe was trained on. With ``mix``,
-    the predictions for this stem are therefore shifted by a similar amount for all songs, which R²
-    counts as error; ``mix_centred`` removes this shift and preserves the order of songs.
+    A single stem, such as the bass, sounds unlike the mixes on which a probe is trained. With
+    ``mix``, the predictions from this stem are therefore too high or too low by a similar amount
+    for all songs, which reduces R². ``mix_centred`` removes this shift without changing the order
+    of the predictions within a fold.
     """
     if train_on not in TRAIN_ON:
         raise ProbeError(f"train_on is {train_on!r}; expected one of {', '.join(TRAIN_ON)}",
@@ -158,7 +160,7 @@ def ablate(
 
 
 def _check_subsets(blocks) -> tuple[Subset, list[Subset]]:
-    """Return the stems of the mix, and the subsets sorted by size."""
+    """Check the subsets; return the stems of the mix, and the subsets sorted by size."""
     stems = max(blocks, key=len, default=())
     outside = sorted({stem for subset in blocks for stem in subset} - set(stems))
     if not stems or () in blocks:
@@ -166,12 +168,12 @@ def _check_subsets(blocks) -> tuple[Subset, list[Subset]]:
                          kind="empty", column="features")  # fmt: skip
     if outside:
         raise ProbeError(
-            f"the largest subset, {subset_name(stems)}, lacks {', '.join(outside)}; give the "
-            "features of the mix as a subset that contains every stem",
+            f"the largest subset, {subset_name(stems)}, lacks {', '.join(outside)}; add the "
+            "features of the mix, with a subset that contains every stem",
             kind="no_mix", column="features", value=outside,
         )  # fmt: skip
     if len({frozenset(subset) for subset in blocks}) < len(blocks):
-        raise ProbeError(f"two of the subsets {list(blocks)} have the same stems; remove one",
+        raise ProbeError(f"two of the subsets {list(blocks)} contain the same stems; remove one",
                          kind="duplicate", column="features")  # fmt: skip
     return stems, sorted(blocks, key=lambda s: (len(s), [stems.index(stem) for stem in s]))
 
@@ -183,8 +185,8 @@ def _train_on_mix(blocks, stems, subsets, songs, protocol, empty, centre, n_jobs
     for subset in subsets:
         if {k: v.shape for k, v in blocks[subset].items()} != {k: v.shape for k, v in mix.items()}:
             raise ProbeError(
-                f"the features of {subset_name(subset)} and of the mix differ in their layers or "
-                "dimensions; a probe of the mix cannot be tested on them",
+                f"the features of {subset_name(subset)} and of the mix have different layers or "
+                "dimensions; a probe trained on the mix cannot be tested on this subset",
                 kind="shape", column="features", value=subset,
             )  # fmt: skip
     stacked = {
@@ -194,7 +196,7 @@ def _train_on_mix(blocks, stems, subsets, songs, protocol, empty, centre, n_jobs
     copies, artist = 1 + len(subsets), songs.artist_codes
     splits = nested_splits(songs, folds, protocol)
     below = n * np.arange(1, copies)[:, None]
-    # centring needs predictions of the subsets of training songs as well
+    # centring also needs predictions for the training songs
     rows = [np.arange(n) if centre else split.test for split in splits]
     wide = [replace(s, test=(below + r).ravel()) for s, r in zip(splits, rows, strict=True)]
     fits = run_ridge(
@@ -229,7 +231,7 @@ def _parts(songs: Songs) -> list[str]:
 
 
 def _collect(songs: Songs, results: Iterable[ProbeResult]) -> dict[str, np.ndarray]:
-    """Stack the predictions, scores and influences of the results of all subsets."""
+    """Stack the predictions, scores and influences from all subsets."""
     m = len(songs.targets)
     keep = [0] if len(_parts(songs)) == 1 else [0, 2, *range(3, 1 + len(_parts(songs)))]
     arrays = {"predicted": [], "r2": [], "influence": [], "leave_artist_out": []}

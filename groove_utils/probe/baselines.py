@@ -1,4 +1,4 @@
-"""Regressors other than ridge on the same folds, and controls for the number of dimensions."""
+"""Probes that use regressors other than ridge, and controls for the number of dimensions."""
 
 from __future__ import annotations
 
@@ -44,25 +44,26 @@ def nested_estimator(
     Parameters
     ----------
     X, y, artists, styles, protocol, folds
-        See :func:`nested_ridge`, which uses the same folds. Layers are concatenated; `layers`,
-        `alphas` and `pca` of the protocol are not used.
+        See :func:`nested_ridge`, which uses the same folds. Layers are concatenated; the
+        protocol's `layers`, `alphas` and `pca` are ignored.
     estimator : {"kernel", "pls", "boosting"}, or scikit-learn regressor for one target
-        ``kernel``: kernel ridge regression in closed form, with a Gaussian kernel centred in
-        feature space; its penalty and its gamma (0.1, 0.3, 1 or 3 divided by the number of
-        features) are tuned. ``pls``: partial least squares with 1, 2, 3, 5 or 10 components.
-        ``boosting``: 25, 75 or 200 gradient-boosted trees of depth 1 or 3, suitable for a few
-        descriptors rather than thousands of features.
+        ``kernel``: kernel ridge regression in closed form, using a Gaussian kernel centred in
+        feature space, with a tuned penalty and gamma (0.1, 0.3, 1 or 3 divided by the number of
+        features). ``pls``: partial least squares with 1, 2, 3, 5 or 10 components. ``boosting``:
+        25, 75 or 200 gradient-boosted trees of depth 1 or 3, suitable for a few descriptors rather
+        than thousands of features.
     grid : mapping of str to sequence, optional
         Values to try for each parameter, if `estimator` is a scikit-learn regressor.
     n_jobs : int
-        Number of threads over outer folds for ``kernel``; otherwise, number of processes over outer
-        folds and targets.
+        For ``kernel``, number of outer folds to process in parallel threads. Otherwise, number of
+        models to fit in parallel processes; there is one model per outer fold and target.
 
     Returns
     -------
     ProbeResult
-        Predictions; ``choices`` contains the selected parameters. Except for ``kernel``, there is
-        no closed form for leaving out an artist, so intervals treat the predictions as fixed.
+        Out-of-fold predictions; ``choices`` contains the selected parameters. Except for
+        ``kernel``, there is no closed form for leaving an artist out of the training set, so
+        intervals treat the predictions as fixed.
     """
     songs, blocks = as_data(X, y, artists, styles)
     matrix = np.concatenate(list(blocks.values()), axis=1)
@@ -138,20 +139,21 @@ def random_projection_control(
     n_draws=10,
     n_jobs=1,
 ) -> pd.DataFrame:
-    """Score probes fitted to randomly projected features, and to noise of the same dimension.
+    """Score probes fitted to random projections of the features, and to noise of the same size.
 
-    The projection tests whether a high-dimensional model keeps its advantage when all models have
-    the same dimension; the random features show the R² that pure noise of this dimension reaches.
+    The projection tests whether a high-dimensional model keeps its advantage if all models have
+    the same number of dimensions. The noise features show the R² that can be reached by pure noise
+    with this number of dimensions.
 
     Parameters
     ----------
     X, y, artists, styles, protocol, n_jobs
         See :func:`nested_ridge`.
     n_components : int
-        Number of dimensions after the standardised features are multiplied by a random Gaussian
-        matrix, which is independent of the data.
+        Number of dimensions of the projected features and of the noise. For the projection, the
+        standardised features are multiplied by a random Gaussian matrix.
     n_draws : int
-        Number of random matrices, and number of sets of random features.
+        Number of random projections, and number of sets of noise features.
 
     Returns
     -------

@@ -21,7 +21,7 @@ __all__ = ["compare_models", "mean_difference", "songs_needed"]
 
 
 def _differences(results, pairs, score):
-    """Yield the difference in a score, and each artist's influence on it, for pairs of results."""
+    """Yield the difference in a score for each pair, and each artist's influence on it."""
     check_paired(results)
     statistic = partial(score_statistic, score=score)
     influences = {name: artist_influence(result, statistic) for name, result in results.items()}
@@ -38,33 +38,34 @@ def compare_models(
     n_boot=2000,
     seed=0,
 ) -> pd.DataFrame:
-    """Compute paired differences in a score between models, on the same songs and folds.
+    """Compute paired differences in a score between models tested on the same songs and folds.
 
     Parameters
     ----------
     results : mapping of str to ProbeResult
-        Probe results by name of model.
+        Probe result of each model, keyed by model name.
     score, n_boot, seed
         See :func:`bootstrap_scores`.
     reference : str, optional
-        Model with which all others are compared. If given, `pairs` is ignored.
+        Model to compare all others with. If given, `pairs` is ignored.
     pairs : sequence of (first, second), optional
-        Pairs to compare, such as each model and its untrained version; may be empty. By default,
-        all pairs are compared.
+        Pairs of models to compare, such as each model and its untrained version; may be empty. By
+        default, all pairs are compared.
 
     Returns
     -------
     DataFrame
         One row per target and pair: ``target, first, second, difference`` (first − second), ``low,
-        high`` (95%), ``se, p, p_holm, refit``. Holm's correction is applied over the pairs of each
-        target. `refit` is true if both probes have a closed form for leaving out an artist; the
-        interval then accounts for the sampling of training songs.
+        high`` (95% interval), ``se, p, p_holm, refit``. For each target, Holm's correction is
+        applied over all pairs. ``refit`` is True if both probes have a closed form for leaving an
+        artist out of the training set; the interval then also accounts for the sampling of training
+        songs.
 
     Notes
     -----
     An artist's influence on a difference is the difference between the artist's influences on the
-    two scores. If an artist's songs are equally difficult for both models, this difficulty
-    therefore cancels out.
+    two scores. If an artist's songs are equally difficult to predict for both models, this
+    difficulty therefore cancels out.
     """
     names = list(results)
     if len(names) < 2:
@@ -104,28 +105,29 @@ def songs_needed(
     Parameters
     ----------
     results : mapping of str to ProbeResult
-        Exactly two results with the same songs and folds.
+        Exactly two probe results, keyed by model name, with the same songs and folds.
     difference : float
-        Smallest difference of interest, above 0, fixed before the results are seen. Do not use the
-        observed difference: its power is a function of its p-value (Hoenig & Heisey 2001).
+        Smallest difference of interest, greater than 0, chosen before looking at the results. Do
+        not use the observed difference: the power to detect it is just a function of its p-value
+        (Hoenig & Heisey 2001).
     score : str
         See :func:`bootstrap_scores`.
     power : sequence of float
-        Probabilities of detecting the difference, between 0 and 1.
+        Desired probabilities of detecting the difference, between 0 and 1.
     alpha : float
-        Level of the two-sided test.
+        Significance level of the two-sided test.
 
     Returns
     -------
     DataFrame
         One row per target and power: ``target, first, second, difference, se`` (of the observed
-        difference), ``power, n_songs`` (number needed), and ``n_now, power_now`` (number of songs
-        and power of the present study).
+        difference), ``power, n_songs`` (number of songs needed), and ``n_now, power_now`` (number
+        of songs and power in the present study).
 
     Notes
     -----
-    It is assumed that the standard error is inversely proportional to the square root of the number
-    of songs, and that the number of artists is proportional to the number of songs.
+    The standard error is assumed to be inversely proportional to the square root of the number of
+    songs, and the number of artists to be proportional to the number of songs.
     """
     if len(results) != 2:
         raise ProbeError(f"there are {len(results)} results ({list(results)}); expected two",
@@ -161,27 +163,27 @@ def mean_difference(
     n_boot=2000,
     seed=0,
 ) -> pd.DataFrame:
-    """Average the difference in a score over pairs of probes, such as one model in two settings.
+    """Average the difference in a score over pairs of probes, such as each model in two settings.
 
     Parameters
     ----------
     first, second : sequence of ProbeResult, or mapping of str to ProbeResult
-        Pairs of results for the same songs and targets; their folds may differ. Mappings are paired
-        by name and must have the same names.
+        Results to compare, for the same songs and targets; their folds may differ. Sequences are
+        paired by position. Mappings are paired by key, and must have the same keys.
     score, n_boot, seed
         See :func:`bootstrap_scores`.
 
     Returns
     -------
     DataFrame
-        One row per target: ``target, estimate`` (mean of first − second), ``low, high`` (95%, over
-        artists), ``se, p``.
+        One row per target: ``target, estimate`` (mean of first − second), ``low, high`` (95%
+        interval over artists), ``se, p``.
     """
     if isinstance(first, Mapping):
         if set(first) != set(second):
             raise ProbeError(
-                f"the first mapping has {sorted(first)}, the second {sorted(second)}; expected the "
-                "same names",
+                f"the first mapping has the keys {sorted(first)}, and the second {sorted(second)}; "
+                "expected the same keys",
                 kind="unpaired", column="second", value=sorted(set(first) ^ set(second)),
             )  # fmt: skip
         first, second = zip(*((first[name], second[name]) for name in first))

@@ -1,9 +1,9 @@
 """Correlations of single features with ratings, with artists as the sampling unit.
 
 Songs by one artist share a drummer, a room and a producer, so ninety songs by twenty-four artists
-carry less information than ninety independent observations. Intervals are therefore based on a
-bootstrap over whole artists: the standard error of r is transformed to the scale of Fisher's z by
-the delta method.
+carry less information than ninety independent observations. Confidence intervals are therefore
+based on a bootstrap over whole artists. It gives the standard error of r, which is converted to the
+scale of Fisher's z by the delta method.
 """
 
 from __future__ import annotations
@@ -20,22 +20,23 @@ from groove_utils.stats.validation import StatsError, label_codes
 __all__ = ["correlate", "error_table", "fisher_interval"]
 
 FEWEST_SONGS = 5
-Z_LIMIT = 1 - 1e-9  # z of a perfect correlation is infinite
+R_LIMIT = 1 - 1e-9  # Fisher's z of a perfect correlation would be infinite
 
 
 def _z(r):
-    return np.arctanh(np.clip(r, -Z_LIMIT, Z_LIMIT))
+    return np.arctanh(np.clip(r, -R_LIMIT, R_LIMIT))
 
 
 def fisher_interval(r, n) -> tuple[np.ndarray, np.ndarray]:
-    """Compute 95% confidence intervals of Pearson correlations with Fisher's z transformation.
+    """Compute 95% confidence intervals for Pearson correlations using Fisher's z transformation.
 
     Parameters
     ----------
     r : array-like of float
         Correlations.
     n : array-like of int
-        Number of independent units for each r, at least 4, since the standard error is 1/√(n − 3).
+        Number of independent observations for each r; at least 4, since the standard error of z is
+        1/√(n − 3).
 
     Returns
     -------
@@ -50,10 +51,10 @@ def fisher_interval(r, n) -> tuple[np.ndarray, np.ndarray]:
     """
     r, n = np.asarray(r, dtype=np.float64), np.asarray(n)
     if (n < 4).any():
-        raise ProbeError(f"n is {n.min()}; Fisher's interval needs at least 4 units",
+        raise ProbeError(f"n is {n.min()}; Fisher's interval needs at least 4 observations",
                          kind="too_few", column="n", value=int(n.min()))  # fmt: skip
-    reach = stats.norm.isf(0.025) / np.sqrt(n - 3)
-    return np.tanh(_z(r) - reach), np.tanh(_z(r) + reach)
+    margin = stats.norm.isf(0.025) / np.sqrt(n - 3)
+    return np.tanh(_z(r) - margin), np.tanh(_z(r) + margin)
 
 
 def correlate(X: pd.DataFrame, y, artists=None, styles=None, *, n_boot=2000, seed=0):
@@ -62,34 +63,35 @@ def correlate(X: pd.DataFrame, y, artists=None, styles=None, *, n_boot=2000, see
     Parameters
     ----------
     X : DataFrame, shape (n, d)
-        Features. For each feature, songs with NaN are ignored.
+        Features of n songs. For each feature, songs with NaN or infinite values are ignored.
     y : Series or DataFrame, shape (n,) or (n, m)
         Targets, such as mean ratings.
     artists : array-like of shape (n,), optional
         Artist of each song; by default, each song counts as its own artist.
     styles : array-like of shape (n,), optional
-        If given, correlations are *within* styles: both variables are centred on their style means.
+        Style of each song. If given, correlations are computed *within* styles: both variables are
+        centred on their style means.
     n_boot, seed : int
         Number of bootstrap samples of artists, and random seed.
 
     Returns
     -------
     DataFrame
-        One row per target and feature: ``target, feature, estimate`` (Pearson's r), ``low, high,
-        se`` (of Fisher's z), ``p, p_holm`` (Holm's correction over the features of a target),
-        ``n_songs, n_artists``. The statistics are NaN for a feature that is constant, or known for
-        fewer than 5 songs or 3 artists.
+        One row per target and feature: ``target, feature, estimate`` (Pearson's r), ``low, high``
+        (95% interval), ``se`` (standard error of Fisher's z), ``p, p_holm`` (Holm's correction over
+        all features for a target), ``n_songs, n_artists``. If a feature is constant or has values
+        for fewer than 5 songs or 3 artists, its statistics are NaN.
 
     Notes
     -----
-    The standard error of r is its standard deviation over bootstrap samples of artists, times √(g /
-    (g − k)) for g artists and k styles; divided by 1 − r², it becomes the standard error of z
-    (delta method). The interval is z ± t · SE with g − k degrees of freedom, transformed back to r;
-    p is from the same t distribution. In 600 simulations of 24 artists with four songs each, the
-    interval contained the true value in 93–95% of cases, compared with 91–94% for bootstrap
-    percentiles and 88–93% for BCa intervals. The standard deviation of z over bootstrap samples
-    cannot be used: if one song is far from an otherwise perfect line, z is infinite in the samples
-    without its artist.
+    The standard error of r is the root-mean-square difference between r in bootstrap samples of
+    artists and r in the data, multiplied by √(g / (g − k)) for g artists and k styles. Dividing it
+    by 1 − r² gives the standard error of z (delta method). The interval is z ± t · SE with g − k
+    degrees of freedom, transformed back to r; p is from the same t distribution. In 600 simulations
+    of 24 artists with four songs each, the interval contained the true value in 93–95% of cases,
+    compared with 91–94% for percentile intervals and 88–93% for BCa intervals. The standard
+    deviation of z over bootstrap samples is not used, because it may be infinite: if all songs but
+    one lie on a straight line, z is infinite in every sample without that song's artist.
 
     Examples
     --------
@@ -134,10 +136,10 @@ def error_table(estimates: pd.DataFrame, *, n_boot=2000, seed=0) -> pd.DataFrame
     Returns
     -------
     DataFrame
-        One row per quantity: ``quantity``; ``r`` between estimate and truth with ``low`` and
-        ``high`` (95%, over artists); ``bias`` (mean error) and ``error`` (root mean square), both
-        in standard deviations of the truth; ``worst style``, the style with the largest error, and
-        ``there``, the error in that style; ``n``, the number of songs.
+        One row per quantity: ``quantity``; ``r``, the correlation between estimate and truth, with
+        ``low`` and ``high`` (95% interval over artists); ``bias`` (mean error) and ``error`` (root
+        mean square error), both in standard deviations of the truth; ``worst style``, the style
+        with the largest error, and ``there``, the error in that style; ``n``, the number of songs.
     """
     rows = []
     for name, part in estimates.dropna(subset=["estimate"]).groupby("quantity", sort=False):
@@ -173,12 +175,12 @@ def _correlation(x, y, artists, strata, n_boot, seed):
     if freedom < 1 or not np.isfinite(estimate):
         return unknown
     draws = _weighted_r(x, y, dummies, cluster_weights(artists, n_boot, seed))
-    z, slope = _z(estimate), max(1 - estimate**2, 1 - Z_LIMIT**2)
+    z, slope = _z(estimate), max(1 - estimate**2, 1 - R_LIMIT**2)
     deviation = draws[np.isfinite(draws)] - estimate
     se = float(np.sqrt((deviation**2).mean() * count / freedom)) / slope
-    reach = stats.t.isf(0.025, freedom) * se
+    margin = stats.t.isf(0.025, freedom) * se
     p = 2 * stats.t.sf(abs(z) / se, freedom) if se > 0 else 0.0
-    return estimate, np.tanh(z - reach), np.tanh(z + reach), se, p
+    return estimate, np.tanh(z - margin), np.tanh(z + margin), se, p
 
 
 def _weighted_r(x, y, dummies, weights):

@@ -42,13 +42,13 @@ def partial_dependence(
     feature : str
         A column of `X`.
     estimator : scikit-learn regressor, optional
-        By default, 75 boosted trees of depth 2, with a learning rate of 0.05 and at least five
-        songs per leaf.
+        By default, gradient boosting with 75 trees of depth 2, a learning rate of 0.05 and at least
+        five songs per leaf.
     n_points : int
-        Number of values of the feature, at equally spaced quantiles from the 5th to the 95th
-        percentile.
+        Number of points at which the curve is computed: equally spaced quantiles of the feature,
+        from the 5th to the 95th percentile.
     n_refits : int
-        Number of bootstrap samples of artists; the estimator is fitted to each of them.
+        Number of bootstrap samples of artists. The estimator is refitted to each sample.
     seed : int
         Random seed.
 
@@ -56,13 +56,14 @@ def partial_dependence(
     -------
     DataFrame
         Columns: ``x`` (values of the feature); ``estimate`` (the curve minus its mean, since only
-        its shape matters); ``low, high`` (2.5% and 97.5% quantiles over the bootstrap samples).
+        its shape matters); ``low, high`` (2.5% and 97.5% quantiles of the bootstrap curves).
 
     Notes
     -----
     The method is described by Friedman (2001), Annals of Statistics 29(5), section 8.2. If features
-    are correlated, the average includes combinations of values that could not occur. The band shows
-    how the curve depends on the sampled artists; it is not a test of the shape of the curve.
+    are correlated, the average includes combinations of values that do not occur in practice. The
+    band shows how much the curve depends on the sample of artists; it is not a test of the curve's
+    shape.
     """
     songs, blocks = as_data(X, y, artists)
     if feature not in X.columns:
@@ -101,20 +102,20 @@ def parabola(x, y, artists=None, covariates=None, *, points=None) -> tuple[pd.Da
     Parameters
     ----------
     x, y, artists : array-like of shape (n,)
-        Values of the feature, ratings, and artists' labels. The feature is standardised to z. By
+        Feature, rating and artist of each song. The feature is standardised to z before fitting. By
         default, each song counts as its own artist.
     covariates : DataFrame of shape (n, k), optional
-        Covariates to adjust for; they are standardised. k may be 0.
+        Covariates to adjust for, which are standardised as well; k may be 0.
     points : array-like, optional
-        Values of `x` at which the curve is computed; by default, 25 quantiles from the 5th to the
-        95th percentile.
+        Values of `x` at which to compute the curve; by default, 25 equally spaced quantiles from
+        the 5th to the 95th percentile.
 
     Returns
     -------
     curve : DataFrame
         ``x, estimate, low, high`` (95%); the mean of ``estimate`` is 0.
     bend : Series
-        ``estimate, low, high, p`` of the coefficient of z² (negative for an inverted U), and
+        ``estimate, low, high, p`` for the coefficient of z² (negative for an inverted U), and
         ``peak``, the turning point in units of `x`.
 
     Notes
@@ -128,7 +129,7 @@ def parabola(x, y, artists=None, covariates=None, *, points=None) -> tuple[pd.Da
         raise ProbeError("the feature is constant", kind="constant", column="x", value=x[0])
     z = (x - x.mean()) / x.std()
     columns = [np.ones_like(z), z, z**2, *_standardise(covariates, len(songs))]
-    fit = _clustered(songs, columns)
+    fit = _fit_clustered(songs, columns)
     if points is None:
         points = np.quantile(x, np.linspace(0.05, 0.95, 25))
     at = (np.asarray(points, dtype=np.float64) - x.mean()) / x.std()
@@ -144,33 +145,35 @@ def parabola(x, y, artists=None, covariates=None, *, points=None) -> tuple[pd.Da
 
 
 def two_lines(x, y, artists=None, covariates=None) -> pd.DataFrame:
-    """Test for a U or an inverted U by fitting two lines, one on each side of a break point.
+    """Test for a U shape or an inverted U by fitting a line on each side of a break point.
 
-    A significant quadratic term is not evidence of a U: it also occurs if a curve merely flattens.
+    A significant quadratic term alone is not evidence for a U shape, because it also occurs if a
+    curve merely flattens out.
 
     Parameters
     ----------
     x, y, artists, covariates
-        As in :func:`parabola`.
+        See :func:`parabola`.
 
     Returns
     -------
     DataFrame
-        One row per ``side`` (index ``below`` or ``above`` the break): ``estimate`` (slope, ratings
-        per unit of `x`), ``low, high`` (95%, clustered by artist), ``p``, ``n_songs`` and
-        ``n_artists`` of the side (an artist may be on both sides), and ``break_at``, which is the
-        same in both rows. The shape is an inverted U if the slope below the break is clearly
-        positive and the slope above it is clearly negative.
+        One row for each side of the break point (index ``below`` and ``above``): ``estimate``
+        (slope, in rating points per unit of `x`), ``low, high`` (95% interval, clustered by
+        artist), ``p``, ``n_songs`` and ``n_artists`` on this side (an artist may be on both sides),
+        and ``break_at`` (the break point, which is the same in both rows). The shape is an inverted
+        U if the slope is significantly positive below the break point and significantly negative
+        above it.
 
     Notes
     -----
     The test was proposed by Simonsohn (2018), Advances in Methods and Practices in Psychological
-    Science 1(4), 538–555. The break is found by his “Robin Hood” rule: fit a cubic spline; find its
-    most extreme value between the 10th and 90th percentiles of `x`; take the songs in this range
-    whose fitted value is within one standard error of it; place the break at the quantile of these
-    songs that gives more songs to the weaker of the two lines. The lines need not meet at the
-    break. The chapter on descriptors estimates how often the test mistakes a curve that rises to a
-    plateau for an inverted U.
+    Science 1(4), 538–555. The break point is set by his “Robin Hood” algorithm: fit a cubic spline;
+    find its most extreme value between the 10th and 90th percentiles of `x`; take the songs in this
+    range whose fitted values are within one standard error of the extreme value; place the break
+    point among these songs, so that the weaker of the two lines gets more of them. The lines need
+    not meet at the break point. The chapter on descriptors estimates how often the test mistakes a
+    curve that rises to a plateau for an inverted U.
 
     Examples
     --------
@@ -184,18 +187,18 @@ def two_lines(x, y, artists=None, covariates=None) -> pd.DataFrame:
     x, adjusted = blocks["features"][:, 0], _standardise(covariates, len(songs))
     if len(np.unique(x)) < FEWEST_VALUES:
         raise ProbeError(
-            f"the feature has {len(np.unique(x))} different values; the two-lines test needs "
-            f"{FEWEST_VALUES} or more",
+            f"the feature has {len(np.unique(x))} distinct values; the two-lines test needs at "
+            f"least {FEWEST_VALUES}",
             kind="too_few", column="x", value=len(np.unique(x)),
         )  # fmt: skip
     z = (x - x.mean()) / x.std()
-    sign = -1 if _clustered(songs, [np.ones_like(z), z, z**2, *adjusted]).params[2] > 0 else 1
+    sign = -1 if _fit_clustered(songs, [np.ones_like(z), z, z**2, *adjusted]).params[2] > 0 else 1
     spline = np.asarray(dmatrix("cr(z, df=5) - 1", {"z": z}))
     n_columns = spline.shape[1] + len(adjusted)
     if len(z) <= n_columns:
         raise ProbeError(
-            f"there are {len(z)} songs; the spline and {len(adjusted)} covariates need more than "
-            f"{n_columns}",
+            f"there are {len(z)} songs; fitting the spline and {len(adjusted)} covariates needs "
+            f"more than {n_columns}",
             kind="too_few", column="covariates", value=len(z),
         )  # fmt: skip
     smooth = sm.OLS(songs.ratings[:, 0], np.column_stack([spline, *adjusted])).fit()
@@ -216,7 +219,7 @@ def _lines(songs, x, cut, adjusted) -> pd.DataFrame:
     """Fit one line below and one above `cut`, with standard errors clustered by artist."""
     above = x > cut
     columns = [np.ones_like(x), np.where(above, 0, x - cut), np.where(above, x - cut, 0), above]
-    fit = _clustered(songs, [*columns, *adjusted])
+    fit = _fit_clustered(songs, [*columns, *adjusted])
     low, high = fit.conf_int()[1:3].T
     values = {"estimate": fit.params[1:3], "low": low, "high": high, "se": fit.bse[1:3]}
     sides = [~above, above]
@@ -227,7 +230,7 @@ def _lines(songs, x, cut, adjusted) -> pd.DataFrame:
 
 
 def _standardise(covariates, n: int) -> list[np.ndarray]:
-    """Standardise the covariates and drop constant ones; return a list of columns."""
+    """Standardise the covariates, drop constant ones, and return a list of columns."""
     if covariates is None or np.shape(covariates)[1:] == (0,):
         return []
     values = as_blocks(covariates, n)["features"]
@@ -235,7 +238,7 @@ def _standardise(covariates, n: int) -> list[np.ndarray]:
     return list(((values - values.mean(axis=0)) / values.std(axis=0)).T)
 
 
-def _clustered(songs, columns):
+def _fit_clustered(songs, columns):
     """Regress ratings on columns by least squares, with standard errors clustered by artist."""
     return sm.OLS(songs.ratings[:, 0], np.column_stack(columns).astype(float)).fit(
         cov_type="cluster", cov_kwds={"groups": label_codes(songs.artists)}, use_t=True

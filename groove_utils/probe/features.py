@@ -1,4 +1,4 @@
-"""Selection of descriptors for a probe."""
+"""Selection of the descriptors that a probe can use as features."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["usable_descriptors"]
 
 
 def usable_descriptors(table: pd.DataFrame) -> pd.DataFrame:
-    """Select the numeric descriptors that are known for every song and vary between songs.
+    """Select the numeric descriptors that have a value for every song and vary between songs.
 
     Missing values are not imputed, since values from other songs would leak into test folds.
 
@@ -28,15 +28,14 @@ def usable_descriptors(table: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     ProbeError
-        If no column is left.
+        If no column meets these conditions.
     """
     numeric = table.select_dtypes("number").dropna(axis="columns")
     numeric = numeric.loc[:, numeric.nunique() > 1]
     if numeric.empty:
         raise ProbeError(
-            f"none of the {table.shape[1]} columns is a descriptor that has a value for all "
-            f"{len(table)} songs and differs between them; the column `reason` explains missing "
-            "values",
+            f"none of the {table.shape[1]} columns is numeric, has a value for all {len(table)} "
+            "songs, and varies between songs; the column `reason` explains missing values",
             kind="empty", column="table",
         )  # fmt: skip
     return numeric

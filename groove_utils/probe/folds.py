@@ -1,4 +1,4 @@
-"""Outer and inner folds of whole artists, balanced over styles.
+"""Outer and inner folds that keep artists together and are balanced over styles.
 
 An artist's songs share production, singer and drummer, so a test song by an artist in the training
 set is not truly unseen. By default, all splits therefore keep an artist's songs together.
@@ -19,9 +19,9 @@ __all__ = ["Split", "artist_folds", "check_folds", "nested_splits", "outer_folds
 
 @dataclass(frozen=True)
 class Split:
-    """One outer fold: its repeat and number, and the rows of its training and test songs.
+    """Outer fold: its repeat and number, and the row indices of its training and test songs.
 
-    `inner` contains the number of the inner fold of each training song.
+    `inner` contains the inner fold number of each training song; it is empty without inner folds.
     """
 
     repeat: int
@@ -32,21 +32,21 @@ class Split:
 
 
 def artist_folds(artists, styles=None, *, n_splits=4, n_repeats=1, seed=0) -> np.ndarray:
-    """Assign whole artists to folds of similar size and similar proportions of styles.
+    """Assign whole artists to folds with similar sizes and similar proportions of styles.
 
-    Artists are assigned in descending order of their numbers of songs; ties are ordered at random.
-    Each artist is assigned to the fold in which this least increases the imbalance: the sum of
-    squared deviations from equal numbers of songs per fold (in total and of each style), each
-    divided by that equal number. Ties between folds are broken at random.
+    Artists are assigned one at a time, starting with those that have the most songs; ties are
+    broken at random. Each artist is assigned to the fold for which the imbalance increases least,
+    but no fold may remain empty. The imbalance is the sum over folds of squared deviations of the
+    number of songs (in total and for each style) from the mean per fold, divided by this mean.
 
     Parameters
     ----------
     artists, styles : array-like of shape (n,)
-        Artist and style of each song. Without `styles`, only the sizes of folds are balanced.
+        Artist and style of each song. Without `styles`, only the fold sizes are balanced.
     n_splits : int
         Number of folds, at least 2 and at most the number of artists.
     n_repeats : int
-        Number of independent assignments.
+        Number of times that artists are independently assigned to folds.
     seed : int or sequence of int
         Random seed.
 
@@ -57,8 +57,8 @@ def artist_folds(artists, styles=None, *, n_splits=4, n_repeats=1, seed=0) -> np
 
     Notes
     -----
-    scikit-learn's ``StratifiedGroupKFold`` balances only styles, and can produce folds of unequal
-    size, or empty folds, if there are few groups.
+    scikit-learn's ``StratifiedGroupKFold`` balances only the proportions of styles. With few
+    groups, it can create folds of unequal size or empty folds.
 
     Examples
     --------
@@ -70,8 +70,8 @@ def artist_folds(artists, styles=None, *, n_splits=4, n_repeats=1, seed=0) -> np
     count = artist.max() + 1
     if not 2 <= n_splits <= count:
         raise ProbeError(
-            f"n_splits is {n_splits}, and there are {count} artists; expected 2 folds or more, and "
-            "no more folds than artists",
+            f"n_splits is {n_splits}; expected at least 2, and at most the number of artists "
+            f"({count})",
             kind="n_splits", column="n_splits", value=n_splits,
         )  # fmt: skip
     songs = np.zeros((count, style.max() + 1))
@@ -88,7 +88,7 @@ def artist_folds(artists, styles=None, *, n_splits=4, n_repeats=1, seed=0) -> np
         for i, number in enumerate(order):
             cost = (songs[number] * (2 * (assigned - share) + songs[number]) / share).sum(axis=1)
             empty = assigned[:, -1] == 0
-            if empty.sum() >= count - i:  # each remaining artist is needed for an empty fold
+            if empty.sum() >= count - i:  # each remaining artist is needed to fill an empty fold
                 cost[~empty] = np.inf
             fold_of[number] = rng.choice(np.flatnonzero(cost <= cost.min() + 1e-12))
             assigned[fold_of[number]] += songs[number]
@@ -97,7 +97,7 @@ def artist_folds(artists, styles=None, *, n_splits=4, n_repeats=1, seed=0) -> np
 
 
 def check_folds(folds, artists) -> None:
-    """Raise an error if an artist is in several folds of the same repeat, or if a fold is empty.
+    """Raise an error if an artist is in more than one fold of a repeat, or if a fold is empty.
 
     Parameters
     ----------
@@ -117,21 +117,22 @@ def check_folds(folds, artists) -> None:
         numbers = np.unique(fold)
         if len(numbers) < 2 or not np.array_equal(numbers, np.arange(len(numbers))):
             raise ProbeError(
-                f"repeat {repeat} uses the folds {numbers.tolist()}; expected 0 … k − 1 with k ≥ 2",
+                f"repeat {repeat} has folds {numbers.tolist()}; expected 0 … k − 1 for k ≥ 2 folds",
                 kind="fold_numbers", column="folds", row=repeat,
             )  # fmt: skip
         pairs = np.unique(np.stack([labels, fold.astype(str)]), axis=1)[0]
         divided = pairs[:-1][pairs[:-1] == pairs[1:]]
         if len(divided):
             raise ProbeError(
-                f"artist {str(divided[0])!r} is in several folds of repeat {repeat}, so songs by "
-                "one artist are in both training and test sets; create the folds with artist_folds",
+                f"artist {str(divided[0])!r} is in more than one fold of repeat {repeat}, so songs "
+                "by this artist are in both the training and the test set; create the folds with "
+                "artist_folds",
                 kind="divided_artist", column="folds", row=repeat, value=str(divided[0]),
             )  # fmt: skip
 
 
 def outer_folds(songs: Songs, protocol: Protocol, folds=None) -> np.ndarray:
-    """Validate the given outer folds or create new ones; the result has shape (n_repeats, n)."""
+    """Validate the given outer folds, or create new ones, as an array of shape (n_repeats, n)."""
     songs = _units(songs, protocol)
     if folds is None:
         return artist_folds(
@@ -144,7 +145,7 @@ def outer_folds(songs: Songs, protocol: Protocol, folds=None) -> np.ndarray:
 
 
 def outer_splits(folds) -> list[Split]:
-    """Convert fold numbers of shape (n_repeats, n) to outer splits without inner folds."""
+    """Convert an array of fold numbers, shape (n_repeats, n), to splits without inner folds."""
     return [
         Split(repeat, number, np.flatnonzero(fold != number), np.flatnonzero(fold == number))
         for repeat, fold in enumerate(np.atleast_2d(folds))
@@ -153,7 +154,7 @@ def outer_splits(folds) -> list[Split]:
 
 
 def nested_splits(songs: Songs, splits, protocol: Protocol) -> list[Split]:
-    """Add inner folds to outer splits, which may be fold numbers of shape (n_repeats, n)."""
+    """Add inner folds to outer splits, which may be given as an array of shape (n_repeats, n)."""
     songs = _units(songs, protocol)
     splits = outer_splits(splits) if isinstance(splits, np.ndarray) else splits
     nested = []
@@ -162,8 +163,8 @@ def nested_splits(songs: Songs, splits, protocol: Protocol) -> list[Split]:
         count = len(set(artists.astype(str)))
         if count < 2:
             raise ProbeError(
-                f"the training songs of fold {split.fold} are all by one artist, so they cannot be "
-                "divided into inner folds of whole artists; use fewer outer folds or more artists",
+                f"all training songs for fold {split.fold} are by one artist, so they cannot be "
+                "divided into inner folds of whole artists; use more outer folds or more artists",
                 kind="one_artist", value=split.fold,
             )  # fmt: skip
         (inner,) = artist_folds(

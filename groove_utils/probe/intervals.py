@@ -1,10 +1,11 @@
-"""Confidence intervals of scores that account for the sampling of training and test artists.
+"""Confidence intervals for scores that account for the sampling of training and test artists.
 
-A bootstrap that resamples test songs with fixed predictions ignores the uncertainty due to the
-training songs. In simulated studies of 80–150 songs, such intervals contained the true R² in 65–85%
-of cases instead of 95% (``tests/bench/bench_probe.py``; Bates, Hastie & Tibshirani 2024 report the
-same problem). Here, each artist's influence on a score is computed by leaving the artist out of the
-test songs *and* of every training set, which has a closed form for ridge probes.
+A bootstrap that resamples test songs but keeps the predictions fixed ignores the uncertainty that
+comes from the choice of training songs. In simulated studies of 80–150 songs, such 95% intervals
+contained the true R² in only 65–85% of cases (``tests/bench/bench_probe.py``; Bates, Hastie &
+Tibshirani 2024 report the same problem). Here, each artist's influence on a score is computed by
+leaving the artist out of the test songs *and* out of every training set. For ridge probes, there is
+a closed form for this.
 """
 
 from __future__ import annotations
@@ -27,26 +28,27 @@ BOUNDS = {
     "within_r": (-1.0, 1.0),
     "rmse": (0.0, np.inf),
     "fold_rmse": (0.0, np.inf),
-}  # other scores are at most 1
+}  # all other scores are at most 1
 
 
 def artist_influence(
     result: ProbeResult, statistic: Callable[[ProbeResult], Callable]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Compute a statistic and the influence of each artist on it.
+    """Compute a statistic of the predictions, and the influence of each artist on it.
 
     Parameters
     ----------
     result : ProbeResult
-        If it has no ``leave_artist_out``, only the influence through the test songs is computed.
+        Out-of-fold predictions. If ``leave_artist_out`` is None, an artist's influence as part of
+        the training sets is ignored.
     statistic : callable
-        ``statistic(result)`` returns a function that maps song weights (n_draws, n) to values of
-        the statistic (n_draws, k).
+        ``statistic(result)`` returns a function that maps song weights, shape (n_draws, n), to
+        values of the statistic, shape (n_draws, k).
 
     Returns
     -------
     estimate : ndarray, shape (k,)
-        The statistic with equal weights.
+        The statistic with equal weights for all songs.
     influence : ndarray, shape (n_artists, k)
         See :func:`groove_utils.stats.jackknife_influence`; artists are in sorted order.
     """
@@ -73,7 +75,7 @@ def result_interval(result, statistic, *, refit=True, n_boot=2000, seed=0):
 def bootstrap_scores(
     result: ProbeResult, *, scores=("r2", "spearman", "rmse"), refit=True, n_boot=2000, seed=0
 ) -> pd.DataFrame:
-    """Compute scores of a probe with 95% bootstrap intervals over artists.
+    """Compute a probe's scores, with 95% bootstrap intervals over artists.
 
     Parameters
     ----------
@@ -83,9 +85,10 @@ def bootstrap_scores(
 "within_r", "within_r2"}
         See :meth:`groove_utils.probe.ProbeResult.scores`.
     refit : bool
-        Account for the sampling of artists in both training and test sets. If false, and for
-        probes without a closed form (boosting, partial least squares), only the artists of test
-        songs are resampled (BCa), and intervals are too narrow; the column ``refit`` is then false.
+        If True, the intervals account for the sampling of artists in both training and test sets.
+        If False, or if there is no closed form for leaving out an artist (boosting, partial least
+        squares), only test artists are resampled (BCa bootstrap), so the intervals are too narrow,
+        and the column ``refit`` is False.
     n_boot, seed : int
         Number of bootstrap samples of artists, and random seed.
 
@@ -97,8 +100,8 @@ def bootstrap_scores(
 
     Notes
     -----
-    Penalty, layer and scaling are kept fixed when an artist is left out. The coverage of the
-    intervals is measured in ``tests/bench/bench_probe.py``.
+    The penalty, layer and scaling are kept fixed when an artist is left out. The script
+    ``tests/bench/bench_probe.py`` measures the coverage of the intervals.
     """
     tables = []
     for score in scores:

@@ -1,4 +1,4 @@
-"""Scores of a model's layers, and the layers that cannot be distinguished from the best."""
+"""Scores for each layer of a model, and a test of which layers may be the best."""
 
 from __future__ import annotations
 
@@ -33,32 +33,33 @@ def layer_profile(
     n_boot=2000,
     n_jobs=1,
 ) -> pd.DataFrame:
-    """Compute the R² of each layer of a model, and test the best layer.
+    """Compute R² for each layer of a model, allowing for selection of the best layer.
 
-    The highest of many noisy scores is biased upwards. The returned table offers three remedies:
-    the R² of the layer chosen in inner folds (without the test songs), a p-value from the
+    The highest of many noisy scores is biased upwards. The returned table therefore includes the R²
+    obtained by choosing the layer in the inner folds (without the test songs), a p-value from the
     permutation distribution of the maximum over layers, and the set of layers that cannot be
     distinguished from the best.
 
     Parameters
     ----------
     layers : mapping of layer names to arrays of shape (n, d)
-        Features of two or more layers.
+        Features from two or more layers.
     y, artists, styles, protocol, n_jobs
         See :func:`nested_ridge`; `protocol.layers` is not used.
     n_permutations : int
-        Number of permutations for the p-values. If it is 0, the p-values are omitted.
+        Number of permutations for the p-values. If 0, the p-values are omitted.
     n_boot : int
-        Number of bootstrap samples of artists for the 95% intervals, with the protocol's seed.
+        Number of bootstrap samples of artists for the 95% intervals; the seed is `protocol.seed`.
 
     Returns
     -------
     DataFrame
         One row per target and layer, in the order of `layers`: ``target, layer, r2, low, high, p,
-        p_layers`` (from the maximum over layers), ``best`` (highest R²), ``may_be_best`` (not
-        distinguishable from the best layer by simultaneous 95% intervals), ``chosen`` (share of
-        outer folds in which the inner folds chose the layer), ``nested_r2, nested_low,
-        nested_high`` (with the layer chosen in the inner folds; the same for all layers).
+        p_layers`` (from the maximum over layers), ``best`` (True for the highest R²),
+        ``may_be_best`` (True if not distinguishable from the best layer by simultaneous 95%
+        intervals), ``chosen`` (proportion of outer folds for which this layer was chosen in the
+        inner folds), ``nested_r2, nested_low, nested_high`` (R² and interval if the layer is chosen
+        in the inner folds; the same for all layers).
     """
     if not isinstance(layers, Mapping) or len(layers) < 2:
         raise ProbeError("layers must be a mapping of two or more layer names to features",

@@ -1,7 +1,7 @@
 """Detection of data leaks from held-out songs to the model that predicts them.
 
-Data that the model must not see are changed. If its predictions then change too, there is a leak.
-The check works for any probe, including one written by the reader.
+The check changes data that the model must not see. If the predictions change as well, there is a
+leak. It works with any probe, including your own.
 """
 
 from __future__ import annotations
@@ -25,27 +25,29 @@ def find_leaks(
     Parameters
     ----------
     probe : callable
-        Deterministic function ``probe(X, y, folds)`` of features ``X`` (a dict of arrays (n, d) by
-        layer), targets ``y`` (n, m) and ``folds`` (n,). It returns out-of-fold predictions (n,) or
-        (n, m), or a :class:`ProbeResult` with one repeat.
+        Deterministic function ``probe(X, y, folds)``, where ``X`` is a dict that maps layer names
+        to features of shape (n, d), ``y`` contains targets of shape (n, m), and ``folds`` has shape
+        (n,). It must return out-of-fold predictions of shape (n,) or (n, m), or a
+        :class:`ProbeResult` with one repeat.
     X, y, artists
         See :func:`nested_ridge`.
     folds : ndarray of int, shape (n,)
         The fold in which each song is held out.
     n_tries, seed : int
-        Number of random changes to the held-out songs per fold, and random seed.
+        Number of times that the held-out songs are changed at random, per fold, and random seed.
     tolerance : float
         Largest change in a prediction that does not count as a leak, in SDs of the target.
 
     Returns
     -------
     DataFrame
-        One row per ``check``: ``artists`` (an artist is in several folds), ``ratings``
+        One row per ``check``: ``artists`` (an artist is in more than one fold), ``ratings``
         (predictions depend on the ratings of the held-out fold, for example because targets were
-        scaled over all songs or a setting was chosen by the test score), and ``features`` (the
-        prediction for a held-out song depends on the features of other held-out songs, for example
-        because scaling was fitted to all songs). Columns: ``check``; ``leaks``, true if there is a
-        leak; ``change``, the largest change in SDs of the target; ``found``, a description.
+        standardised over all songs or a setting was chosen by its test score), and ``features``
+        (the prediction for a held-out song depends on the features of other held-out songs, for
+        example because a scaler was fitted to all songs). Columns: ``check``; ``leaks``, True if
+        there is a leak; ``change``, the largest change in a prediction, in SDs of the target;
+        ``found``, a description of the result.
 
     Examples
     --------
@@ -85,7 +87,7 @@ def find_leaks(
         held_out = np.flatnonzero(folds == fold)
         for _ in range(n_tries):
             ratings = songs.ratings.copy()
-            # large random changes alter any setting that was chosen by these ratings
+            # the changes are large, so they affect any setting that was chosen using these ratings
             ratings[held_out] += 30 * spread * rng.standard_normal((len(held_out), len(spread)))
             record("ratings", fold, held_out, predict(blocks, ratings))
             if len(held_out) < 2:
@@ -100,15 +102,15 @@ def find_leaks(
 
 
 def _table(folds, artists, changes, tolerance) -> pd.DataFrame:
-    """Tabulate leaks through artists in several folds, and leaks found by changing data."""
+    """Tabulate the results: artists in more than one fold, and leaks found by changing data."""
     try:
         check_folds(folds, artists)
-        rows = [("artists", False, np.nan, "every artist is in one fold only")]
+        rows = [("artists", False, np.nan, "every artist is in only one fold")]
     except ProbeError as error:
         rows = [("artists", True, np.nan, str(error))]
     words = {
-        "ratings": "predictions of a fold depend on that fold's own ratings",
-        "features": "predictions of a song depend on features of other held-out songs",
+        "ratings": "predictions for the fold depend on its own ratings",
+        "features": "predictions for a song depend on the features of other held-out songs",
     }
     for check, (change, fold) in changes.items():
         leaks = change > tolerance

@@ -1,4 +1,4 @@
-"""Learning curves: scores as functions of the numbers of training songs and of raters."""
+"""Learning curves: R² as a function of the number of training songs or the number of raters."""
 
 from __future__ import annotations
 
@@ -30,14 +30,15 @@ def learning_curve(
     shares: Sequence[float] = (0.2, 0.4, 0.6, 0.8, 1.0),
     n_jobs=1,
 ) -> pd.DataFrame:
-    """Compute the R² over all songs as a function of the number of training songs.
+    """Compute R² over all songs as a function of the number of training songs.
 
     Parameters
     ----------
     X, y, artists, styles, protocol, n_jobs
-        See :func:`nested_ridge`. Folds and training artists are drawn again for each repeat.
+        See :func:`nested_ridge`. New folds and training artists are drawn for each repeat.
     shares : sequence of float
-        Shares of the training artists to keep in each fold, above 0 and at most 1.
+        Proportions of training artists to keep in each fold, above 0 and at most 1. At least two
+        artists are kept.
 
     Returns
     -------
@@ -59,7 +60,7 @@ def learning_curve(
         for split in full:
             present = np.unique(names[split.train])
             rng = np.random.default_rng([protocol.seed, split.repeat, split.fold])
-            # larger subsets include the smaller ones
+            # each larger subset includes the smaller ones
             drawn = rng.permutation(present)[: max(2, round(share * len(present)))]
             kept = split.train[np.isin(names[split.train], drawn)]
             splits.append(replace(split, train=kept))
@@ -95,28 +96,28 @@ def rater_learning_curve(
     Parameters
     ----------
     ratings : DataFrame
-        Ratings on one query: ``track_id, listener_id, rating``.
+        Ratings for one query, with the columns ``track_id, listener_id, rating``.
     ids : sequence
-        Track ids in the order of the features.
+        Track IDs, in the same order as the rows of the features.
     X, artists, styles, protocol, n_jobs
-        See :func:`nested_ridge`; one repeat of the folds is used.
+        See :func:`nested_ridge`. Folds are drawn only once, whatever the protocol's `n_repeats`.
     n_raters : sequence of int
-        Numbers of raters, limited to the largest number of raters of any song. Songs with fewer
-        raters keep all of them.
+        Numbers of raters per song, limited to the largest number of raters for any song. If a song
+        has fewer raters, all of them are used.
     n_draws : int
-        Number of panels for each number of raters; they are drawn independently for each song.
+        Number of random panels for each number of raters. Each song has its own panels.
 
     Returns
     -------
     DataFrame
         One row per number of raters: ``n_raters``; ``r2, r2_sd`` (mean and SD over panels);
-        ``r2_all``, the R² of the same predictions on the mean ratings of all raters; ``ceiling``,
-        the reliability of the panels' mean ratings (computed with the harmonic mean of the songs'
-        numbers of raters).
+        ``r2_all``, the R² of the same predictions when tested on the mean ratings of all raters;
+        ``ceiling``, the reliability of the panels' mean ratings (computed from the harmonic mean of
+        the number of raters per song).
     """
     ids = list(ids)
     if "query" in ratings and ratings["query"].nunique() > 1:
-        raise ProbeError("the ratings contain several queries; pass the ratings on one query",
+        raise ProbeError("the ratings contain more than one query; pass the ratings for one query",
                          kind="several_queries", column="query")  # fmt: skip
     table = ratings[ratings["track_id"].isin(ids)].dropna(subset=["rating"])
     groups = {track: part["rating"].to_numpy(float) for track, part in table.groupby("track_id")}
@@ -145,7 +146,7 @@ def rater_learning_curve(
 
     of_panels, of_all = r2(Y), r2(np.broadcast_to(songs.ratings, Y.shape))
     variance = rating_variances(table)
-    noise = variance["residual"] + variance["listener"]  # panels differ between songs
+    noise = variance["residual"] + variance["listener"]  # each song has its own panel
     k = np.array([hmean(np.minimum(k, available)) for k in n_raters])
     return pd.DataFrame(
         {

@@ -1,4 +1,4 @@
-"""Probing protocol of Marmoret, Farrugia & Stupacher (2026), arXiv:2603.27237."""
+"""Probing protocol used by Marmoret, Farrugia & Stupacher (2026), arXiv:2603.27237."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ __all__ = ["paper_protocol", "single_precision_difference"]
 def paper_protocol(
     X, y, artists=None, styles=None, *, seeds: Sequence[int] = range(5), n_splits=4, alpha=0.2
 ) -> ProbeResult:
-    """Probe features with the protocol of Marmoret, Farrugia & Stupacher (2026).
+    """Probe features using the protocol of Marmoret, Farrugia & Stupacher (2026).
 
     Ridge regression with a fixed penalty is fitted to unscaled features. Songs are sorted by id
-    and, for each seed, divided into shuffled folds, regardless of artists. The scores in the paper
-    are ``fold_r2`` and ``fold_r2_sd`` of :meth:`ProbeResult.scores`.
+    and, for each seed, divided into shuffled folds, regardless of artists. The scores reported in
+    the paper are ``fold_r2`` and ``fold_r2_sd`` in the output of :meth:`ProbeResult.scores`.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def paper_protocol(
     artists, styles : array-like of shape (n,), optional
         Not used by the protocol, but stored in the result for intervals and plots.
     seeds : sequence of int
-        Random seeds; each gives one shuffled ``KFold``.
+        Random seeds. The songs are shuffled and divided into folds once per seed.
     n_splits : int
         Number of folds.
     alpha : float
@@ -43,7 +43,7 @@ def paper_protocol(
     Returns
     -------
     ProbeResult
-        Predictions, with songs sorted by id and one repeat per seed.
+        Out-of-fold predictions, with songs sorted by id and one repeat per seed.
     """
     songs, matrix = _sorted_by_id(*as_data(X, y, artists, styles))
     values, seeds, n = songs.ratings, list(seeds), len(songs)
@@ -74,7 +74,7 @@ def paper_protocol(
 
 
 def single_precision_difference(X, y, *, seeds: Sequence[int] = range(5), n_splits=4, alpha=0.2):
-    """Compute the effect of numerical precision on R² in the protocol of Marmoret et al. (2026).
+    """Measure how numerical precision affects R² in the protocol of Marmoret et al. (2026).
 
     The authors' code uses single precision (float32) for features and fits; :func:`paper_protocol`
     uses double precision (float64).
@@ -82,13 +82,13 @@ def single_precision_difference(X, y, *, seeds: Sequence[int] = range(5), n_spli
     Parameters
     ----------
     X, y, seeds, n_splits, alpha
-        As in :func:`paper_protocol`.
+        See :func:`paper_protocol`.
 
     Returns
     -------
     float
-        Largest absolute difference, over targets and seeds, between the R² (mean over folds) in
-        single and in double precision.
+        Largest absolute difference between R² (mean over folds) in single and double precision,
+        over all targets and seeds.
 
     Examples
     --------
@@ -120,10 +120,10 @@ def single_precision_difference(X, y, *, seeds: Sequence[int] = range(5), n_spli
 
 
 def _sorted_by_id(songs: Songs, blocks: Mapping[str, np.ndarray]) -> tuple[Songs, np.ndarray]:
-    """Sort songs by id, and concatenate their blocks of features."""
+    """Sort songs by id, and concatenate their feature blocks."""
     try:
         order = np.array(sorted(range(len(songs)), key=lambda i: songs.ids[i]))
-    except TypeError:  # numbers and strings have no common order
+    except TypeError:  # numbers and strings cannot be sorted together
         order = np.argsort(songs.ids.astype(str), kind="stable")
     matrix = np.concatenate(list(blocks.values()), axis=1)[order]
     songs = Songs(songs.ids[order], songs.targets, songs.ratings[order], songs.artists[order],

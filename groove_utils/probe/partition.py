@@ -21,7 +21,7 @@ from groove_utils.stats.validation import as_blocks
 
 __all__ = ["variance_partition"]
 
-ALPHAS = np.logspace(-3, 4, 15)  # relative to the mean squared norm of a song's features
+ALPHAS = np.logspace(-3, 4, 15)  # relative to the mean squared norm of the songs' feature vectors
 WEIGHTS = (1.0, 0.1, 0.01)  # relative weights tried for each block
 
 
@@ -45,26 +45,28 @@ def variance_partition(
     Parameters
     ----------
     blocks : mapping of str to features or labels
-        Two or three blocks: features (n, d), or labels (n,) such as style, which are converted to
-        indicators.
+        Two or three blocks: features of shape (n, d), or labels of shape (n,), such as styles,
+        which are converted to indicator variables.
     y, artists, styles, protocol, n_jobs
-        See :func:`nested_ridge`. `layers`, `alphas` and `pca` of the protocol are not used.
+        See :func:`nested_ridge`. The protocol's `layers`, `alphas` and `pca` are ignored.
     n_boot : int
-        Number of bootstrap samples of artists for the 95% intervals, with the protocol's seed.
+        Number of bootstrap samples of artists for the 95% intervals; the seed is `protocol.seed`.
 
     Returns
     -------
     DataFrame
-        One row per target and ``part``: ``r2, low, high`` of each subset of blocks (``kind`` is
-        ``model``), and of the component of the full model's R² that is specific to the subset
-        (``kind`` is ``unique`` for one block, ``shared`` for several); these components add up to
-        the R² of the full model. ``part`` names the blocks, joined by `` & ``.
+        One row per target, subset of blocks and kind: ``target, part`` (names of the blocks, joined
+        by `` & ``), ``kind, r2, low, high``. If ``kind`` is ``model``, ``r2`` is the R² of a probe
+        fitted to the subset. If ``kind`` is ``unique`` (for one block) or ``shared`` (for two or
+        three blocks), ``r2`` is the component of the full model's R² that is specific to the
+        subset. These components add up to the R² of the full model.
 
     Notes
     -----
     This is commonality analysis by inclusion and exclusion (Mood 1971). R² is ``1 − SSE/SSE of the
-    training mean``, which is exactly 0 without blocks. A component may be negative: out of fold, a
-    block can reduce R², and two blocks can increase it more together than separately.
+    training mean``, which is exactly 0 for a model without blocks. A component may be negative: a
+    block can reduce out-of-fold R², and two blocks can increase it by more than the sum of their
+    separate contributions.
 
     References
     ----------
@@ -107,7 +109,7 @@ def variance_partition(
 
 
 def _share(subset, names):
-    """Return the sign of each subset's R² in the component that is specific to `subset`."""
+    """Return the sign of each subset's R² in the sum that gives the component for `subset`."""
     rest = [name for name in names if name not in subset]
     terms = {}
     for size in range(len(subset) + 1):
