@@ -1,12 +1,13 @@
 """Permutation tests with family-wise error control over many models and layers.
 
-The ratings of songs are permuted. With unrestricted permutation, the null hypothesis is that
-features and ratings are unrelated; with permutation within styles, that they are unrelated beyond
-style. Songs by the same artist are more similar than songs by different artists, both in features
-and in ratings, so single songs are not exchangeable. Whole artists therefore exchange their ratings
-with artists that have the same number of songs (an artist whose number of songs is unique keeps its
-own ratings). ``unit="song"`` permutes single songs, which is valid only if songs by the same artist
-are no more alike than others.
+Ratings are permuted between songs. If they are permuted over all songs, the null hypothesis is that
+features and ratings are unrelated; if they are permuted within styles, it is that features and
+ratings are unrelated within styles. Songs by the same artist are more similar than songs by
+different artists, both in features and in ratings, so single songs are not exchangeable. By
+default, whole artists therefore exchange their ratings with artists that have the same number of
+songs; an artist keeps its own ratings if no other artist has this number of songs. ``unit="song"``
+permutes single songs, which is valid only if songs by the same artist are no more alike than songs
+by different artists.
 """
 
 from __future__ import annotations
@@ -48,39 +49,41 @@ def permutation_test(
     n_jobs=1,
     return_null=False,
 ):
-    """Test whether ratings are predicted better than permuted ratings, for several models at once.
+    """Test whether one or more models predict the ratings better than permuted ratings.
 
     The whole nested procedure, including model selection, is repeated for every permutation; the
-    same permutations are used for all models and targets. Comparison with the maximum score over
-    models and targets controls the family-wise error rate (Westfall & Young 1993).
+    same permutations are used for all models and targets. Comparing each score with the maximum
+    over models and targets controls the family-wise error rate (Westfall & Young 1993).
 
     Parameters
     ----------
     models : mapping of str to features
-        Features as in :func:`nested_ridge`: an array, or a mapping of layers.
+        Features of each model: an array, or a mapping of layer names to arrays.
     y, artists, styles, protocol, nuisance, n_jobs
         See :func:`nested_ridge`.
     n_permutations : int
         Number of permutations.
     within_style : bool
-        Permute only within styles, to test for effects beyond style.
+        Permute ratings only within styles, to test whether features predict more than style.
     unit : {"artist", "song"}
-        Permute whole artists or single songs; see the module's docstring.
+        Permute whole artists or single songs; see the docstring of this module.
     score : {"r2", "within_r"}
-        R² over all songs, or the correlation of ratings and predictions within styles.
+        R² over all songs, or the correlation between ratings and predictions within styles.
     each_layer : bool
         Test each layer of each model separately instead of selecting or concatenating layers.
     return_null : bool
-        Return the null distribution as well.
+        Also return the null distribution.
 
     Returns
     -------
     DataFrame
-        One row per model (and layer) and target: ``model, layer, target``, the score (``r2`` or
-        ``within_r``), p-values from the null distribution of this score (``p``), of the maximum
+        One row per model (and layer) and target: ``model, layer, target``; the score (``r2`` or
+        ``within_r``); p-values from the null distribution of this score (``p``), of the maximum
         over models and layers for this target (``p_target``), and of the maximum over all rows
-        (``p_family``), ``null_mean, null_95``.
-    null : ndarray, shape (n_permutations, n_rows), only with `return_null`
+        (``p_family``); and the mean and 95% quantile of the score's null distribution
+        (``null_mean, null_95``).
+    null : ndarray, shape (n_permutations, n_rows)
+        Scores with permuted ratings; returned only if `return_null` is True.
     """
     if not isinstance(models, Mapping):
         raise ProbeError("models must be a mapping of names to features, such as {'MERT': X}",
@@ -115,14 +118,14 @@ def permutation_test(
 
 
 def _score(score: str, Y, predicted, songs) -> np.ndarray:
-    """Score predictions of the permuted targets in Y; return (1 + n_permutations, n_targets)."""
+    """Compute scores for the permuted targets in Y, with shape (1 + n_permutations, n_targets)."""
     n, targets = songs.ratings.shape
     if score == "r2":
         total = ((songs.ratings - songs.ratings.mean(axis=0)) ** 2).sum(axis=0)
         error = ((Y - predicted) ** 2).sum(axis=1).mean(axis=0)
         return 1 - error.reshape(-1, targets) / total
     values = within_style_r(Y, predicted, songs.style_codes, np.ones((1, n)))
-    return np.nan_to_num(values.reshape(-1, targets))  # constant predictions have no correlation
+    return np.nan_to_num(values.reshape(-1, targets))  # undefined for constant predictions
 
 
 def _add_p(frame, score, scores) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Settings of a nested probe: folds, layers, penalties, scaling and seed."""
+"""Settings for a nested probe: folds, layers, penalties, scaling and seed."""
 
 from __future__ import annotations
 
@@ -13,35 +13,38 @@ from groove_utils.probe.songs import ProbeError
 __all__ = ["DEFAULT_ALPHAS", "Protocol"]
 
 DEFAULT_ALPHAS = tuple(np.logspace(-1, 6, 15).tolist())
-"""Ridge penalties on standardised features. The range suits 16 as well as 9,984 dimensions. With
-the largest penalty, predictions are close to the mean, which suits features without signal."""
+"""Default ridge penalties for standardised features. The range is suitable for anything from 16 to
+9,984 dimensions. With the largest penalty, predictions are close to the mean, which is appropriate
+for features without signal."""
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """Settings of a nested probe. Change a setting with :func:`dataclasses.replace`.
+    """Settings for a nested probe. To change a setting, use :func:`dataclasses.replace`.
 
     Parameters
     ----------
     n_splits, n_repeats, n_inner : int
-        Numbers of outer folds, of repeats with new outer folds, and of inner folds (fewer if a
-        training set has fewer artists).
+        Number of outer folds, number of repeats (each with new outer folds), and number of inner
+        folds (fewer if a training set has fewer artists).
     layers : {"select", "concat"} or str or sequence of str
         ``select``: choose one layer in the inner folds. ``concat``: concatenate all standardised
-        layers. One name: use this layer. Several names: choose one of these layers.
+        layers. Name of a layer: use this layer. Sequence of names: choose one of these layers.
     alphas : float or sequence of float
-        Ridge penalties above 0, on standardised features.
+        Ridge penalties for standardised features, greater than 0.
     pca : int or sequence of (int or None), optional
-        Number of principal components to regress on, or several numbers to choose from in the inner
-        folds; None keeps all components. Use a single number to compare models at equal dimension.
+        Number of principal components to regress on, or a sequence of numbers to choose from in the
+        inner folds; None keeps all components. Use a single number to compare models with the same
+        number of dimensions.
     floor, clip : float
-        Settings of :class:`groove_utils.probe.ClippedStandardScaler`: relative lower bound of the
-        SD, and limit of standardised values.
+        Settings to pass to :class:`groove_utils.probe.ClippedStandardScaler`: relative lower bound
+        for the SD, and limit for standardised values.
     whole_artists : bool
-        Hold out all songs of an artist together. If False, single songs are assigned to outer and
-        inner folds, so a probe can recognise artists; intervals still resample whole artists.
+        If True, all songs by an artist are held out together. If False, single songs are assigned
+        to outer and inner folds, so a probe can profit from recognising artists; intervals still
+        resample whole artists.
     seed : int
-        Random seed of folds, permutations and bootstrap samples.
+        Random seed for folds, permutations and bootstrap samples.
 
     Examples
     --------

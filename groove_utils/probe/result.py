@@ -1,4 +1,4 @@
-"""Results of a probe: out-of-fold predictions, choices in the inner folds, and scores."""
+"""Results of a probe: out-of-fold predictions, settings chosen in the inner folds, and scores."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ __all__ = ["ProbeResult", "by_target", "check_paired"]
 
 @dataclass(frozen=True, eq=False)
 class ProbeResult:
-    """Out-of-fold predictions of one probe.
+    """Out-of-fold predictions of a probe, and the settings chosen in the inner folds.
 
     Attributes
     ----------
     songs : Songs
-        ``ids``, ``targets``, ``ratings``, ``artists`` and ``styles``.
+        The n songs: ``ids``, ``targets``, ``ratings``, ``artists`` and ``styles``.
     predicted, baseline : ndarray, shape (n_repeats, n, n_targets)
-        Out-of-fold prediction for each song, and baseline of the same fold: the mean rating of the
-        training songs, or the prediction from nuisance variables.
+        Out-of-fold prediction for each song, and the baseline for its fold: the mean rating of the
+        training songs, or the prediction from nuisance labels.
     folds : ndarray, shape (n_repeats, n), dtype int
         The fold in which each song was held out.
     choices : DataFrame
-        One row per repeat, fold and target: ``layer``, ``alpha``, ``pca`` (missing if all
-        components are used) and ``inner_mse``. For regressors other than ridge, there is one column
-        per tuned parameter.
+        Settings chosen in the inner folds, with one row per repeat, fold and target: ``layer``,
+        ``alpha``, ``pca`` (missing if all components are used) and ``inner_mse``. For regressors
+        other than ridge, there is one column per tuned parameter instead of the first three.
     leave_artist_out : ndarray, shape (n_artists, n_repeats, n, n_targets), or None
-        Predictions with each artist (in sorted order) left out of the training set. Intervals use
-        these predictions to account for the sampling of training songs.
+        Predictions after leaving each artist (in sorted order) out of the training set. Intervals
+        use these predictions to account for the sampling of training songs.
     """
 
     songs: Songs
@@ -73,13 +73,13 @@ class ProbeResult:
         DataFrame
             ``target``; ``r2`` (1 − SSE/SST over all held-out songs, mean over repeats) and
             ``r2_sd`` (population SD over repeats); ``spearman`` (mean over repeats); ``rmse`` (root
-            of the mean squared error over songs and repeats); ``fold_r2`` and ``fold_r2_sd`` (R² of
-            each fold, averaged over folds, then mean and population SD over repeats: the statistic
-            of Marmoret et al. 2026); ``r2_over_baseline`` (1 − SSE/SSE of the fold baseline);
-            ``within_r`` (Pearson's r of ratings and predictions within styles, mean over repeats);
-            ``fold_rmse`` and ``fold_rmse_sd`` (RMSE of each fold, averaged like ``fold_r2``);
-            ``within_r2`` (R² within styles, see :func:`groove_utils.probe.style_scores`);
-            ``n_songs``, ``n_artists``.
+            of the mean squared error over songs and repeats); ``fold_r2`` and ``fold_r2_sd`` (R² in
+            each fold, averaged over folds, then mean and population SD over repeats, as reported by
+            Marmoret et al. 2026); ``r2_over_baseline`` (1 − SSE / SSE of the baseline);
+            ``within_r`` (Pearson's r between ratings and predictions within styles, mean over
+            repeats); ``fold_rmse`` and ``fold_rmse_sd`` (RMSE in each fold, averaged in the same
+            way as ``fold_r2``); ``within_r2`` (R² within styles, see
+            :func:`groove_utils.probe.style_scores`); ``n_songs``, ``n_artists``.
         """
         songs, weights = self.songs, np.ones((1, len(self.songs)))
         scores = {name: score_statistic(self, name)(weights)[0] for name in SCORES}
@@ -113,7 +113,7 @@ def check_paired(results: Mapping[str, object]) -> None:
                       for r in (reference, other)]  # fmt: skip
             if not np.array_equal(*values):
                 raise ProbeError(
-                    f"{first!r} and {name!r} differ in their {column}; paired comparisons need the "
+                    f"{first!r} and {name!r} have different {column}; paired comparisons need the "
                     "same songs, targets and folds: use the same seed, or pass folds=",
                     kind="unpaired", column=column,
                 )  # fmt: skip

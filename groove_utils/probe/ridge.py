@@ -1,8 +1,8 @@
 """Nested ridge probes, with penalty, layer and number of components chosen in inner folds.
 
 For standardised training features Z (n × d) with Gram matrix G = ZZᵀ = U diag(s) Uᵀ, ridge
-predictions of test songs with features Z* are  ȳ + Z*Zᵀ U diag(1/(s + α)) Uᵀ(y − ȳ).  Once G is
-decomposed, each further penalty, target or permutation of a target costs only a small matrix
+predictions for test songs with features Z* are  ȳ + Z*Zᵀ U diag(1/(s + α)) Uᵀ(y − ȳ).  Once G is
+decomposed, each additional penalty, target or permuted target costs only a small matrix
 product. Regression on the first k principal components truncates the same sum after k terms, and
 the Gram matrix of concatenated layers is the sum of the layers' Gram matrices. (Hastie, Tibshirani
 & Friedman 2009, §3.4 and §18.3.5.)
@@ -41,7 +41,7 @@ __all__ = [
     "run_ridge",
 ]
 
-_CHUNK = 4096  # targets processed together; limits the memory of the inner predictions
+_CHUNK = 4096  # number of targets processed together; limits memory use in the inner folds
 
 
 def nested_ridge(
@@ -55,11 +55,12 @@ def nested_ridge(
     folds=None,
     n_jobs=1,
 ) -> ProbeResult:
-    """Fit ridge probes with nested cross-validation, in which whole artists are held out.
+    """Fit ridge probes using nested cross-validation that holds out whole artists.
 
     For each outer fold and target, the penalty, the layer and the number of principal components
-    are chosen to minimise the mean squared error over inner folds of the training songs (mean over
-    folds, as in scikit-learn's ``GridSearchCV``); the model is then fitted to all training songs.
+    are chosen to minimise the mean squared error in inner folds of the training songs (averaged
+    over folds, as in scikit-learn's ``GridSearchCV``). The model is then fitted to all training
+    songs.
     Standardisation (:class:`ClippedStandardScaler`) is fitted to each training set.
 
     Parameters
@@ -67,19 +68,20 @@ def nested_ridge(
     X : array-like of shape (n, d), or mapping of layer names to such arrays
         Features of n songs.
     y : Series, DataFrame or array-like of shape (n,) or (n, m)
-        One or several targets.
+        One or more targets, such as mean ratings.
     artists, styles : array-like of shape (n,), optional
-        Folds consist of whole artists and are balanced over styles. Without `artists`, each song
-        counts as its own artist.
+        Artist and style of each song. Folds consist of whole artists and are balanced over styles.
+        Without `artists`, each song counts as its own artist.
     protocol : Protocol
-        Folds, layers, penalties, scaling and seed.
+        Settings for folds, layers, penalties, scaling and random numbers.
     nuisance : array-like of shape (n,), optional
-        Labels, such as styles. Each label's mean over the training songs is subtracted from the
-        targets before the fit; the means are the baseline, and are added to the predictions.
+        Labels whose effect is removed from the targets, such as styles. The mean target of each
+        label's training songs is the baseline: it is subtracted before the probe is fitted, and
+        added to the predictions.
     folds : ndarray of shape (n,) or (n_repeats, n), optional
-        Outer folds to use instead of new ones, for example those of another result.
+        Outer folds to use instead of new ones, such as the folds of another result.
     n_jobs : int
-        Number of threads over outer folds.
+        Number of outer folds to process in parallel threads.
 
     Returns
     -------
@@ -107,7 +109,7 @@ def nested_ridge(
     )  # fmt: skip
 
 
-@one_thread  # here, since BLAS must stay limited until the last worker has finished
+@one_thread  # applied here, so that BLAS stays limited until the last worker has finished
 def nested_ridges(
     features: Mapping[str, object],
     y,
@@ -120,11 +122,11 @@ def nested_ridges(
     n_jobs=1,
     cache: ArrayCache | None = None,
 ) -> dict[str, ProbeResult]:
-    """Run :func:`nested_ridge` on several representations of the same songs.
+    """Run :func:`nested_ridge` for each of several representations of the same songs.
 
     `features` maps names to features; the result maps the same names to probe results. `n_jobs` is
-    the number of threads over representations. Results are stored in `cache`, by default in the
-    project's store (:mod:`groove_utils.memoisation`).
+    the number of representations to process in parallel threads. Results are stored in `cache` or,
+    by default, in the project's store (see :mod:`groove_utils.memoisation`).
     """
     probe = delayed(_memoised_ridge)
     results = Parallel(n_jobs, prefer="threads")(
@@ -148,21 +150,21 @@ class Plan:
     names : list of str
         Name of each candidate, such as a layer.
     weights : ndarray, shape (n_candidates, n_blocks)
-        Factor of each block's Gram matrix in each candidate.
+        Weight of each block's Gram matrix in each candidate.
     alphas : ndarray, shape (n_alphas,)
-        Ridge penalties.
+        Ridge penalties to choose from.
     sizes : sequence of int or None
-        Numbers of principal components; None keeps all.
+        Numbers of principal components to choose from; None keeps all components.
     scaler : ClippedStandardScaler
-        Standardisation of the blocks.
+        Scaler used to standardise each block.
     equalise : bool
-        Divide each block's Gram matrix by its mean diagonal, so that blocks have equal weight
-        whatever their dimension.
+        If True, divide each block's Gram matrix by the mean of its diagonal, so that blocks have
+        equal weight regardless of their number of dimensions.
     project : dict of str to ndarray of shape (d, k)
-        Matrix with which each block is multiplied after standardisation.
+        Projection matrices. Standardised blocks are multiplied by the matrix of the same name.
     kernel : callable, optional
-        ``kernel(A, B, candidate)``, used instead of the linear Gram matrix of standardised
-        features.
+        ``kernel(A, B, i)`` returns the kernel matrix of candidate i between the standardised
+        features A and B. It is used instead of the linear Gram matrix.
     """
 
     names: list[str]
@@ -176,7 +178,7 @@ class Plan:
 
 
 def make_plan(blocks: dict[str, np.ndarray], protocol: Protocol) -> Plan:
-    """List the candidate models that a protocol defines for the given layers of features."""
+    """Create the plan that a protocol defines for the given layers of features."""
     names, layers = list(blocks), protocol.layers
     chosen, weights = names, np.eye(len(names))
     if layers == "concat":
@@ -195,7 +197,7 @@ def make_plan(blocks: dict[str, np.ndarray], protocol: Protocol) -> Plan:
 
 
 def nuisance_design(nuisance, n: int) -> np.ndarray | None:
-    """Build a matrix of an intercept and one indicator per nuisance label, shape (n, q)."""
+    """Build a design matrix, shape (n, q), with an intercept and one indicator per label."""
     if nuisance is None:
         return None
     labels = as_labels(nuisance, n, "nuisance", None).astype(str)
@@ -212,7 +214,7 @@ def run_plan(
     nuisance=None,
     n_jobs=1,
 ) -> ProbeResult:
-    """Run a nested ridge probe with the candidates of a plan, on the folds of a protocol."""
+    """Run a nested ridge probe with the candidates in a plan and the folds of a protocol."""
     folds = outer_folds(songs, protocol, folds)
     splits = nested_splits(songs, folds, protocol)
     n = len(songs)
@@ -241,7 +243,7 @@ def run_plan(
     return ProbeResult(songs, predicted, baseline, folds, choices, left_out)
 
 
-@one_thread  # splits run in parallel threads instead
+@one_thread  # instead, splits run in parallel threads
 def run_ridge(
     blocks: dict[str, np.ndarray],
     Y: np.ndarray,
@@ -259,17 +261,18 @@ def run_ridge(
     blocks : dict of str to ndarray of shape (n, d)
         Blocks of features, such as layers.
     Y : ndarray, shape (n, m)
-        Targets; permuted copies of a target are additional columns.
+        Targets. Permuted copies of a target may be passed as additional columns.
     splits : sequence of Split
         Outer splits with inner folds.
     plan : Plan
-        Candidates.
+        Candidates to choose from.
     nuisance : ndarray, shape (n, q), optional
         Output of :func:`nuisance_design`; regressed out of the targets within each training set.
     groups : ndarray of int, shape (n,), optional
-        Artist of each song, 0 … g − 1; if given, predictions without each artist are added.
+        Integer code of each song's artist, 0 … g − 1. If given, predictions after leaving each
+        artist out of the training set are included in the output.
     n_jobs : int
-        Number of threads over splits.
+        Number of splits to process in parallel threads.
 
     Returns
     -------
@@ -289,7 +292,7 @@ def run_ridge(
 
 
 def assemble(splits: Sequence[Split], fits: Sequence[dict], name: str, n: int) -> np.ndarray:
-    """Arrange the output `name` of :func:`run_ridge` in shape (..., n_repeats, n, m)."""
+    """Combine one output of :func:`run_ridge` over splits, in shape (..., n_repeats, n, m)."""
     *groups, _, m = fits[0][name].shape
     values = np.full((*groups, 1 + max(split.repeat for split in splits), n, m), np.nan)
     for split, fit in zip(splits, fits, strict=True):
@@ -339,14 +342,14 @@ def _run_split(blocks, Y, split, plan, design, groups):
 
 
 def leave_out(change, group, error, hat, cross) -> None:
-    """Fill `change` with the changes in test predictions when each group is left out of training.
+    """Compute how the test predictions change if each group is left out of the training set.
 
     For a linear smoother with hat matrix H, test rows C and training residuals e, leaving out the
     songs b changes the test predictions by −C[:, b] (I − H[b, b])⁻¹ e[b] (Cook & Weisberg 1982,
-    §3.6). Scaling, penalty, layer and components are kept fixed. With nuisance variables, only the
-    overall mean is estimated again.
+    §3.6). The changes are stored in `change`, shape (n_groups, n_test, …). Scaling, penalty, layer
+    and components are kept fixed. With nuisance labels, only the overall mean is re-estimated.
     """
-    # the mean is part of the smoother, and orthogonal to the centred features
+    # the smoother includes the mean, which is orthogonal to the centred features
     hat, cross = hat + 1 / len(hat), cross + 1 / len(hat)
     numbers, first, counts = np.unique(np.sort(group), return_index=True, return_counts=True)
     order = np.argsort(group, kind="stable")
@@ -360,7 +363,7 @@ def leave_out(change, group, error, hat, cross) -> None:
 
 
 def _losses(blocks, Y, train, test, plan, design):
-    """Compute mean squared errors on `test`, by candidate × size × penalty × target."""
+    """Compute the mean squared error on `test` for each candidate, size, penalty and target."""
     train_y, baseline = _residualise(Y, train, test, design)
     test_y = Y[test] - baseline
     kernels = _kernels(blocks, train, test, plan)
@@ -381,7 +384,7 @@ def _losses(blocks, Y, train, test, plan, design):
 
 
 def _residualise(Y, train, test, design):
-    """Return the training targets minus their baseline, and the baseline of the test songs.
+    """Return the training targets minus their baseline, and the baseline for the test songs.
 
     The baseline is fitted to the training songs alone.
     """
@@ -389,13 +392,15 @@ def _residualise(Y, train, test, design):
     centred = Y[train] - mean
     if design.shape[1] == 1:
         return centred, np.broadcast_to(mean, (len(test), Y.shape[1]))
-    # for a label without training songs, the baseline is the overall mean
+    # for a label without training songs, the baseline is close to the overall mean
     coefficients = np.linalg.lstsq(design[train], centred, rcond=None)[0]
     return centred - design[train] @ coefficients, mean + design[test] @ coefficients
 
 
 def _kernels(blocks, train, test, plan):
-    """Return each block's Gram matrices (train × train, test × train), or features for a kernel."""
+    """Return each block's Gram matrices (train × train, test × train).
+
+    If the plan has a kernel, return the block's scaled training and test features instead."""
     pairs = []
     for name, block in blocks.items():
         Z = block[np.concatenate([train, test])]
@@ -415,13 +420,13 @@ def _kernels(blocks, train, test, plan):
 def _decompose(kernels, number, plan):
     """Eigendecompose a candidate's Gram matrix.
 
-    Return its eigenvalues (descending, ≥ 0) and eigenvectors, and the test × train matrix times the
-    eigenvectors.
+    Return its eigenvalues (descending, ≥ 0) and eigenvectors, and the test × train Gram matrix
+    multiplied by the eigenvectors.
     """
     if plan.kernel is not None:
         ((train, test),) = kernels
         gram, cross = plan.kernel(train, train, number), plan.kernel(test, train, number)
-        mean = gram.mean(axis=0)  # centred in feature space, because of the intercept
+        mean = gram.mean(axis=0)  # centres the features, because of the intercept
         cross = cross - mean - cross.mean(axis=1, keepdims=True) + mean.mean()
         gram = gram - mean - mean[:, None] + mean.mean()
     else:
