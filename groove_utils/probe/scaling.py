@@ -1,7 +1,7 @@
-"""Standardisation that is robust to near-constant units.
+"""Standardisation that is robust to near-constant features.
 
 Some units of pretrained networks are almost constant over the training songs, but not over the test
-songs. After division by the tiny standard deviation, a single value of such a unit would
+songs. If such a unit were divided by its tiny standard deviation, a single test value could
 dominate all other features.
 """
 
@@ -17,28 +17,29 @@ __all__ = ["ClippedStandardScaler", "scale_facts"]
 
 
 class ClippedStandardScaler(TransformerMixin, BaseEstimator):
-    """Standardise features by their training mean and SD (bounded from below), then clip them.
+    """Standardise features by their training mean and SD (with a lower bound), then clip them.
 
     Parameters
     ----------
     floor : float, default 1e-4
-        The divisor is at least `floor` times the median SD of the features that vary. The default
-        is small because the SDs of descriptors in different units can differ by a factor of a
-        thousand.
+        Relative lower bound for the SD: features are divided by at least `floor` times the median
+        SD of all features that vary. The default is small because descriptors have different units,
+        so their SDs can differ by a factor of a thousand.
     clip : float, default 5.0
-        Standardised values are limited to ±`clip`. This handles features with a small SD over the
-        training songs but large values in the test songs, for which no relative lower bound is
-        sufficient.
+        Standardised values are limited to ±`clip`. This handles features with a small SD in the
+        training songs but large values in the test songs, for which a lower bound for the SD is not
+        enough.
 
     Attributes
     ----------
     mean_, scale_ : ndarray, shape (d,), dtype float64
-        `scale_` is infinite for constant features, which become exactly 0.
+        Mean and divisor of each feature. For constant features, `scale_` is infinite, so their
+        standardised values are exactly 0.
 
     Notes
     -----
-    Values are centred by the training mean *before* clipping; a regression with an intercept
-    absorbs the non-zero mean after clipping.
+    Values are centred on the training mean *before* clipping. After clipping, their mean may differ
+    from 0; a regression with an intercept adjusts for this.
 
     Examples
     --------
@@ -69,7 +70,7 @@ class ClippedStandardScaler(TransformerMixin, BaseEstimator):
 
 
 def scale_facts(X, folds, *, floor=1e-4, clip=5.0) -> dict[str, float]:
-    """Summarise the scales of features, and the distance of test songs from training songs.
+    """Summarise the scales of features, and how far test values are from the training mean.
 
     Parameters
     ----------
@@ -78,14 +79,14 @@ def scale_facts(X, folds, *, floor=1e-4, clip=5.0) -> dict[str, float]:
     folds : ndarray of int, shape (n_repeats, n)
         Fold in which each song is held out.
     floor, clip : float
-        Settings of :class:`ClippedStandardScaler`.
+        Settings to pass to :class:`ClippedStandardScaler`.
 
     Returns
     -------
     dict
-        ``units`` (number of features); ``constant`` (number of features that are constant in some
-        training set); ``orders`` (orders of magnitude between the largest and the smallest SD of
-        the features that vary); ``largest_z`` (largest distance of a held-out value from the
+        ``units`` (number of features); ``constant`` (number of features that are constant in at
+        least one training set); ``orders`` (orders of magnitude between the largest and smallest SD
+        of the features that vary); ``largest_z`` (largest distance of a held-out value from the
         training mean, in training SDs, without `floor` or `clip`); ``bounded_percent`` (percentage
         of held-out values that are clipped).
     """

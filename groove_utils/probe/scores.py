@@ -1,7 +1,8 @@
 """Scores of out-of-fold predictions as functions of song weights.
 
 With weights, the same function computes the score itself (all weights 1), its bootstrap
-distribution (weights are counts) and the score without an artist (whose songs have weight 0).
+distribution (weights are counts), and the score after leaving out an artist (whose songs have
+weight 0).
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ SCORES = (
 
 
 def score_statistic(result, score: str):
-    """Return a function that computes a score (n_draws, n_targets) from song weights (n_draws, n).
+    """Return a function that computes a score from song weights.
 
-    The scores are described in :meth:`groove_utils.probe.ProbeResult.scores`.
+    The function maps weights of shape (n_draws, n) to scores of shape (n_draws, n_targets). For a
+    description of the scores, see :meth:`groove_utils.probe.ProbeResult.scores`.
     """
     y = result.songs.ratings
     squared = ((y - result.predicted) ** 2).mean(axis=0)
@@ -86,7 +88,7 @@ def within_style_r(y, predicted, styles, w) -> np.ndarray:
 
 
 def r2_by_repeat(result, w) -> np.ndarray:
-    """Average R² over the folds of each repeat; the shape is (n_repeats, n_draws, n_targets)."""
+    """Average R² over the folds of each repeat; return shape (n_repeats, n_draws, n_targets)."""
 
     def r2(y, predicted, w):
         return 1 - _ratio(w @ (y - predicted) ** 2, _spread(w, y - y.mean(axis=0)))
@@ -95,7 +97,7 @@ def r2_by_repeat(result, w) -> np.ndarray:
 
 
 def rmse_by_repeat(result, w) -> np.ndarray:
-    """Average RMSE over the folds of each repeat; the shape is (n_repeats, n_draws, n_targets)."""
+    """Average RMSE over the folds of each repeat; return shape (n_repeats, n_draws, n_targets)."""
 
     def rmse(y, predicted, w):
         return np.sqrt(_ratio(w @ (y - predicted) ** 2, w.sum(axis=1, keepdims=True)))
@@ -114,10 +116,10 @@ def _fold_means(result, w, score) -> np.ndarray:
 
 
 def style_statistic(result):
-    """Return a function that computes R² overall and by style from song weights (n_draws, n).
+    """Return a function that computes R² overall and by style from song weights.
 
-    The function returns an array of shape (n_draws, (3 + n_styles) · n_targets): R² over all songs,
-    between styles, within styles, and in each style.
+    The function maps weights of shape (n_draws, n) to R² over all songs, between styles, within
+    styles, and in each style. Its output has shape (n_draws, (3 + n_styles) · n_targets).
     """
     y = result.songs.ratings - result.songs.ratings.mean(axis=0)
     error = result.songs.ratings - result.predicted
@@ -146,7 +148,7 @@ def _ratio(above, below):
 
 
 def _spread(w, values):
-    """Compute weighted sums of squares about the weighted mean, (..., n_draws, n_targets)."""
+    """Compute weighted sums of squares about the weighted mean, shape (..., n_draws, n_targets)."""
     total = np.maximum(w.sum(axis=1, keepdims=True), 1e-300)
     return w @ values**2 - (w @ values) ** 2 / total
 

@@ -1,7 +1,7 @@
-"""Selection among several representations by their errors in the inner folds.
+"""Selection of one of several representations by its errors in the inner folds.
 
-The inner folds consist of training songs only. The selection therefore uses no test scores, and
-does not bias the score of the selected predictions.
+The inner folds contain only training songs. The selection therefore uses no test scores, and does
+not bias the score of the selected predictions.
 """
 
 from __future__ import annotations
@@ -18,18 +18,19 @@ __all__ = ["inner_errors", "select_by_inner_folds"]
 
 
 def inner_errors(results: Mapping[str, ProbeResult]) -> pd.DataFrame:
-    """Average the mean squared errors of the inner folds, in units of each target's variance.
+    """Average each probe's mean squared error in the inner folds, relative to the variance.
 
     Parameters
     ----------
     results : mapping of str to ProbeResult
-        Outputs of :func:`nested_ridge`, with the same songs and folds.
+        Outputs of :func:`nested_ridge` for the same songs and folds, keyed by representation.
 
     Returns
     -------
     DataFrame
-        One row per representation and one column per target. In each column, the representation
-        with the smallest value is the one preferred in the inner folds.
+        One row per representation and one column per target. The errors are divided by the
+        target's variance. In each column, the representation with the smallest value performs best
+        in the inner folds.
     """
     check_paired(results)
     songs = next(iter(results.values())).songs
@@ -41,26 +42,26 @@ def inner_errors(results: Mapping[str, ProbeResult]) -> pd.DataFrame:
     table = pd.DataFrame(errors).T.reindex(columns=songs.targets).div(variance)
     if table.isna().all(axis=None):
         raise ProbeError(
-            "the results contain no inner-fold errors; probe with several penalties or layers",
+            "the results contain no inner-fold errors; use more than one penalty or layer",
             kind="no_inner_folds", column="choices",
         )  # fmt: skip
     return table.rename_axis("model")
 
 
 def select_by_inner_folds(results: Mapping[str, ProbeResult]) -> ProbeResult:
-    """Select, in each fold, the predictions of the representation with the smallest inner error.
+    """Select the representation with the smallest inner-fold error for each fold and target.
 
     Parameters
     ----------
     results : mapping of str to ProbeResult
-        As in :func:`inner_errors`.
+        See :func:`inner_errors`.
 
     Returns
     -------
     ProbeResult
-        Selected predictions; the column ``model`` of ``choices`` contains the selected name. Scores
-        apply to the whole procedure, including selection, and are not biased upwards as the highest
-        of several scores would be.
+        Predictions from the selected representations, which are named in the column ``model`` of
+        ``choices``. The scores of this result apply to the whole procedure, including selection.
+        Unlike the highest of several scores, they are not biased upwards.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Validation of the songs of a probe: targets, artists and styles."""
+"""Validation of the data for a probe: features, targets, artists and styles."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["ProbeError", "Songs", "as_data", "as_songs"]
 
 
 class ProbeError(DetailedError):
-    """Error raised for settings, folds or results that a probe cannot use."""
+    """Error raised if a probe cannot use the given settings, folds or results."""
 
 
 @dataclass(frozen=True, eq=False)
 class Songs:
-    """Songs of a probe, with their ratings, artists and styles.
+    """Songs used in a probe, with their ratings, artists and styles.
 
     Attributes
     ----------
@@ -45,12 +45,12 @@ class Songs:
 
     @property
     def artist_codes(self) -> np.ndarray:
-        """Integer code of each song's artist, assigned in the sorted order of the names."""
+        """Integer code of each song's artist; codes follow the sorted artist names."""
         return label_codes(self.artists)
 
     @property
     def style_codes(self) -> np.ndarray:
-        """Integer code of each song's style, assigned in the sorted order of the names."""
+        """Integer code of each song's style; codes follow the sorted style names."""
         return label_codes(self.styles)
 
     @property
@@ -59,7 +59,7 @@ class Songs:
         return pd.DataFrame(self.ratings, index=self.ids, columns=self.targets)
 
     def places(self, targets: Sequence[str]) -> list[int]:
-        """Return the positions of the given targets; raise an error if one is unknown."""
+        """Return the column indices of the given targets; raise an error if one is unknown."""
         unknown = [name for name in targets if name not in self.targets]
         if unknown:
             raise ProbeError(f"no such targets: {unknown}; expected some of {self.targets}",
@@ -73,10 +73,10 @@ class Songs:
 
 
 def as_songs(y, artists=None, styles=None) -> Songs:
-    """Validate targets, artists and styles; see :func:`groove_utils.stats.as_targets`.
+    """Validate targets, artists and styles, and return them as a :class:`Songs` object.
 
-    Without `artists`, each song counts as its own artist; without `styles`, all songs have the same
-    style.
+    For the format of `y`, see :func:`groove_utils.stats.as_targets`. Without `artists`, each song
+    counts as its own artist; without `styles`, all songs have the same style.
     """
     ids, targets, ratings = as_targets(y)
     n = len(ids)
@@ -86,6 +86,6 @@ def as_songs(y, artists=None, styles=None) -> Songs:
 
 
 def as_data(X, y, artists=None, styles=None) -> tuple[Songs, dict[str, np.ndarray]]:
-    """Validate songs and their features, and return both."""
+    """Validate songs and their features; return the songs and a dict of feature blocks."""
     songs = as_songs(y, artists, styles)
     return songs, as_blocks(X, len(songs), songs.ids)

@@ -1,4 +1,4 @@
-"""Attribution of a song's predicted rating to its stems by Shapley values."""
+"""Attribution of songs' predicted ratings to their stems using Shapley values."""
 
 from __future__ import annotations
 
@@ -21,18 +21,19 @@ def attribute_songs(
     n_boot=2000,
     seed=0,
 ) -> pd.DataFrame:
-    """Attribute each song's predicted rating to its stems by Shapley values.
+    """Attribute each song's predicted rating to its stems using Shapley values.
 
     Parameters
     ----------
     ablation : Ablation
-        Ablation with every subset of its stems.
+        Ablation that includes every subset of the stems.
     target : str
         Name of the target.
     silent : DataFrame of bool, shape (n, n_stems), optional
-        True for silent stems; indexed by song id, with one column per stem. Each subset is replaced
-        by the subset of its non-silent stems, so the value of a silent stem is exactly 0. Without
-        this table, the value of a silent stem depends on what the probe predicts from silence.
+        True for silent stems, with one row per song (indexed by song id) and one column per stem.
+        Silent stems are then removed from every subset, so their Shapley values are exactly 0.
+        Without this table, the value of a silent stem depends on what the probe predicts from
+        silence.
     n_boot, seed : int
         Number of bootstrap samples of training artists for the 95% interval, and random seed.
 
@@ -40,13 +41,13 @@ def attribute_songs(
     -------
     DataFrame
         One row per song and stem: ``track_id, artist, style, stem, estimate, low, high, baseline,
-        predicted, observed``. For each song, ``baseline + sum of the estimates = predicted``; the
-        baseline is the mean rating of the training songs.
+        predicted, observed``. ``baseline`` is the mean rating of the training songs. For each song,
+        the estimates add up to ``predicted − baseline``.
     """
     if not ablation.is_complete:
         raise ProbeError(
-            f"the ablation has {len(ablation.subsets)} of {2 ** len(ablation.stems)} subsets; "
-            "Shapley values need all subsets",
+            f"the ablation has {len(ablation.subsets)} of {2 ** len(ablation.stems)} subsets of "
+            "stems; Shapley values need all of them",
             kind="incomplete", value=len(ablation.subsets),
         )  # fmt: skip
     songs, (number,) = ablation.songs, ablation.songs.places([target])
@@ -82,7 +83,7 @@ def attribute_songs(
 
 
 def _sounding_places(ablation: Ablation, silent: pd.DataFrame) -> np.ndarray:
-    """Return the position of each subset after the removal of silent stems, for each song."""
+    """Return the index of each subset after silent stems have been removed, for each song."""
     missing = [stem for stem in ablation.stems if stem not in silent.columns]
     unknown = [track for track in ablation.songs.ids if track not in silent.index]
     if missing or unknown:

@@ -1,4 +1,4 @@
-"""Scores of subsets of stems, contributions of single stems, and contrasts of scores."""
+"""Scores for subsets of stems, contributions of single stems, and contrasts between scores."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def paper_scores(
     artists=None,
     styles=None,
 ) -> pd.DataFrame:
-    """Score features of several subsets of stems with :func:`groove_utils.probe.paper_protocol`.
+    """Score each subset of stems using :func:`groove_utils.probe.paper_protocol`.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def paper_scores(
 
 
 def ablation_scores(ablation: Ablation, *, n_boot=2000, seed=0) -> pd.DataFrame:
-    """Compute the R² of each subset of stems, with 95% bootstrap intervals over artists.
+    """Compute R² for each subset of stems, with 95% bootstrap intervals over artists.
 
     Parameters
     ----------
@@ -66,8 +66,8 @@ def ablation_scores(ablation: Ablation, *, n_boot=2000, seed=0) -> pd.DataFrame:
     -------
     DataFrame
         One row per subset, part and target: ``subset`` (such as ``drums+bass``; ``none`` for the
-        training mean), ``part`` (see ``parts`` in :class:`Ablation`), ``target, estimate, low,
-        high, n_songs, n_artists``.
+        empty subset), ``part`` (see ``parts`` in :class:`Ablation`), ``target, estimate, low, high,
+        n_songs, n_artists``.
     """
     names = [subset_name(subset) for subset in ablation.subsets]
     frame = _table(ablation, "subset", names, ablation.r2, ablation.influence, n_boot, seed)
@@ -89,26 +89,27 @@ def contributions(ablation: Ablation, *, n_boot=2000, seed=0) -> pd.DataFrame:
     -------
     DataFrame
         One row per stem, measure, part and target: ``stem, measure, part, target, estimate, low,
-        high`` (95%), ``se, p, p_holm, n_songs, n_artists``. The measure ``alone`` is the R² with
-        only this stem minus the R² with no stems, ``left out`` is the decrease in R² when the stem
-        is left out of the mix, and ``Shapley`` is the mean contribution of the stem over all orders
-        of adding stems. A measure is omitted if it needs a subset that is missing. Holm's
-        correction is applied over the stems and targets of one measure and part.
+        high`` (95%), ``se, p, p_holm, n_songs, n_artists``. The measure ``alone`` is the R² of this
+        stem alone minus the R² of the empty subset; ``left out`` is the decrease in R² when the
+        stem is left out of the mix; and ``Shapley`` is the increase in R² when the stem is added,
+        averaged over all orders in which stems can be added. A measure is omitted if it needs a
+        subset that is missing. Within each measure and part, Holm's correction is applied over all
+        stems and targets.
     """
     tables = []
     for measure in MEASURES:
-        mixing = _mixing(ablation, measure)
-        if mixing:
-            weights = np.array(list(mixing.values()))
+        coefficients = _coefficients(ablation, measure)
+        if coefficients:
+            weights = np.array(list(coefficients.values()))
             r2 = np.einsum("ks,spt->kpt", weights, ablation.r2)
             influence = np.einsum("ks,gspt->gkpt", weights, ablation.influence)
-            table = _table(ablation, "stem", list(mixing), r2, influence, n_boot, seed)
+            table = _table(ablation, "stem", list(coefficients), r2, influence, n_boot, seed)
             table.insert(1, "measure", measure)
             tables.append(table)
     if not tables:
         raise ProbeError(
-            f"the only subset is the mix of {', '.join(ablation.stems)}; expected a single stem as "
-            "well, or the mix without one stem",
+            f"the subsets are {', '.join(map(subset_name, ablation.subsets))}; contributions need "
+            "a single stem, or the mix without one stem",
             kind="only_mix", value=ablation.stems,
         )  # fmt: skip
     frame = pd.concat(tables, ignore_index=True)
@@ -117,23 +118,23 @@ def contributions(ablation: Ablation, *, n_boot=2000, seed=0) -> pd.DataFrame:
     return frame
 
 
-def _mixing(ablation: Ablation, measure: str) -> dict[str, np.ndarray]:
-    """Return, by stem, the coefficients of the subsets' scores in a measure of contribution.
+def _coefficients(ablation: Ablation, measure: str) -> dict[str, np.ndarray]:
+    """Return a measure of each stem's contribution as coefficients of the subsets' scores.
 
-    Stems for which a subset is missing are omitted.
+    Stems are omitted if the measure needs a subset that is missing.
     """
     units = dict(zip(map(frozenset, ablation.subsets), np.eye(len(ablation.subsets))))
     if measure == "Shapley":
         usable = ablation.is_complete and len(ablation.stems) <= MOST_PLAYERS
         return shapley_values(units, ablation.stems) if usable else {}
     mix = frozenset(ablation.stems)
-    mixing = {}
+    coefficients = {}
     for stem in ablation.stems:
         alone = frozenset([stem])
         more, less = (alone, frozenset()) if measure == "alone" else (mix, mix - alone)
         if more in units and less in units:
-            mixing[stem] = units[more] - units[less]
-    return mixing
+            coefficients[stem] = units[more] - units[less]
+    return coefficients
 
 
 def contrast(
@@ -154,11 +155,11 @@ def contrast(
     -------
     DataFrame
         One row per part and target: ``part, target, estimate, low, high`` (95%), ``se, p, n_songs,
-        n_artists``. If an artist's songs are equally difficult to predict in all terms, this
-        difficulty cancels out.
+        n_artists``. If an artist's songs are equally difficult to predict in all terms and the
+        weights add up to 0, this difficulty cancels out.
     """
     if not terms:
-        raise ProbeError("no terms given; expected one or more of (weight, ablation, subset)",
+        raise ProbeError("terms is empty; expected one or more tuples (weight, ablation, subset)",
                          kind="empty", column="terms")  # fmt: skip
     ablations = {f"term {i}": ablation for i, (_, ablation, _) in enumerate(terms)}
     check_paired(ablations)
@@ -176,26 +177,26 @@ def share_difference(
     Parameters
     ----------
     ablation : Ablation
-        Ablation with every subset of its stems.
+        Ablation that includes every subset of the stems.
     first, second : sequence of str
-        Names of the stems to add, and of the stems to subtract.
+        Stems whose Shapley values are added, and stems whose values are subtracted.
     n_boot, seed
         See :func:`contributions`.
 
     Returns
     -------
     DataFrame
-        Rows and columns as in the output of :func:`contrast`.
+        The same rows and columns as in the output of :func:`contrast`.
     """
-    mixing = _mixing(ablation, "Shapley")
-    unknown = [stem for stem in [*first, *second] if stem not in mixing]
+    shapley = _coefficients(ablation, "Shapley")
+    unknown = [stem for stem in [*first, *second] if stem not in shapley]
     if unknown:
         raise ProbeError(
-            f"there are no Shapley values of {unknown}; they need every subset of the stems "
+            f"there are no Shapley values for {unknown}; they need every subset of the stems "
             f"({', '.join(ablation.stems)}), and at most {MOST_PLAYERS} stems",
             kind="unknown", column="stems", value=unknown,
         )  # fmt: skip
-    weights = sum(mixing[stem] for stem in first) - sum(mixing[stem] for stem in second)
+    weights = sum(shapley[stem] for stem in first) - sum(shapley[stem] for stem in second)
     r2 = np.einsum("s,spt->pt", weights, ablation.r2)
     influence = np.einsum("s,gspt->gpt", weights, ablation.influence)
     table = _table(ablation, "contrast", [""], r2[None], influence[:, None], n_boot, seed)

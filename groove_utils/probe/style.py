@@ -1,4 +1,4 @@
-"""Predictions from style alone, and scores of probes between and within styles."""
+"""Predictions from style alone, and scores for probes between and within styles."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["style_baseline", "style_scores"]
 def style_baseline(
     y, artists=None, styles=None, protocol: Protocol = Protocol(), *, folds=None
 ) -> ProbeResult:
-    """Predict the rating of each held-out song as the mean rating of its style in the training set.
+    """Predict each held-out song's rating as the mean rating of its style in the training set.
 
     If a style has no training songs, the mean rating of all training songs is used. For the
     parameters, see :func:`nested_ridge`.
@@ -59,15 +59,15 @@ def style_scores(result: ProbeResult, *, n_boot=2000, seed=0) -> pd.DataFrame:
     DataFrame
         One row per target and ``part`` (``all``, ``between``, ``within``, or a style's name):
         ``target, part, r2, low, high, share, n_songs``. ``share`` is the part's proportion of the
-        target's total sum of squares. The R² over all songs equals exactly
+        target's total sum of squares. The R² over all songs is exactly equal to
         ``share(between)·r2(between) + share(within)·r2(within)``.
 
     Notes
     -----
-    Ratings and predictions are decomposed into the means of styles and deviations from these means.
-    The squared error and the total sum of squares are thereby decomposed into two parts, each with
-    its own R². The R² in a style is relative to the mean of the style, so a prediction that is too
-    high or too low for the whole style counts as error.
+    Ratings and predictions are split into style means and deviations from these means. This splits
+    the squared error and the total sum of squares into two parts, between and within styles, each
+    with its own R². The R² in a single style is computed relative to the style's mean rating, so
+    predictions that are too high or too low for the whole style count as errors.
     """
     songs = result.songs
     estimate, low, high, *_ = result_interval(result, style_statistic, n_boot=n_boot, seed=seed)

@@ -1,4 +1,4 @@
-"""Transfer of probes between styles, with training sets of equal size."""
+"""Transfer of probes between styles, using training sets of equal size."""
 
 from __future__ import annotations
 
@@ -31,28 +31,28 @@ def matched_transfer(
 ) -> pd.DataFrame:
     """Score probes on one style after training on the same style, another style or mixed styles.
 
-    For each fold of the tested style's artists, all training sets have the same number of artists:
-    other artists of the same style, artists of one other style, or artists from all styles in equal
-    numbers. A difference between the resulting scores is therefore not due to the amount of
-    training data.
+    For each test fold, which consists of artists from one style, all training sets have the same
+    number of artists: other artists from the same style, artists from one other style, or artists
+    from all styles in almost equal numbers. Differences between the scores are therefore not due to
+    the amount of training data.
 
     Parameters
     ----------
     X, y, artists, styles, protocol, n_jobs
-        See :func:`nested_ridge`. Penalty and layer are chosen within each training set.
+        See :func:`nested_ridge`. The penalty and the layer are chosen in each training set.
     n_boot : int
-        Number of bootstrap samples of artists for the 95% intervals, with the protocol's seed.
+        Number of bootstrap samples of artists for the 95% intervals; the seed is `protocol.seed`.
 
     Returns
     -------
     DataFrame
         One row per ``train`` (``same style``, ``another style``, ``mixed styles``), ``test`` (a
         style, or ``mean`` over styles), ``target`` and ``score`` (``r2``, ``spearman``), with
-        ``estimate, low, high`` and ``n_train``, the mean number of training songs. Two further rows
-        per target and score contain the differences between the means: ``same − another`` and
-        ``same − mixed``. R² is relative to the mean of the test style, so predictions that are all
-        too high or too low count as error; Spearman's ρ ignores this. Styles with fewer than four
-        artists are excluded.
+        ``estimate, low, high`` and ``n_train``, the mean number of training songs. For each target
+        and score, two additional rows contain the differences between the means: ``same − another``
+        and ``same − mixed``. R² is computed relative to the mean of the test style, so it is
+        reduced if all predictions are too high or too low; Spearman's ρ is not. Styles with fewer
+        than four artists are excluded.
 
     Raises
     ------
@@ -66,8 +66,8 @@ def matched_transfer(
              if len(set(songs.artists[style == name])) >= FEWEST_ARTISTS]  # fmt: skip
     if len(names) < 2:
         raise ProbeError(
-            f"the number of styles with {FEWEST_ARTISTS} artists or more is {len(names)}; transfer "
-            "needs two",
+            f"the number of styles with at least {FEWEST_ARTISTS} artists is {len(names)}; "
+            "expected 2 or more",
             kind="one_style", value=names,
         )  # fmt: skip
     all_scores: dict[tuple[str, str], dict] = {}
@@ -97,7 +97,7 @@ def matched_transfer(
 
 
 def _training_sets(songs: Songs, test: str, names, protocol: Protocol):
-    """Return (source, splits) for each source of training songs, with equal numbers of artists."""
+    """Return pairs (source, splits), whose training sets have equal numbers of artists."""
     style, artist = songs.styles.astype(str), songs.artist_codes
     of_style = {name: np.flatnonzero(style == name) for name in names}
     inside = of_style[test]
@@ -125,16 +125,16 @@ def _training_sets(songs: Songs, test: str, names, protocol: Protocol):
             train = [of_style[name][artist[of_style[name]] == number] for name, number in pairs]
             matched = replace(split, train=np.sort(np.concatenate(train)), test=held_out)
             splits.setdefault(key, []).append(matched)
-    return [(source, several) for (source, _), several in splits.items()]
+    return [(source, source_splits) for (source, _), source_splits in splits.items()]
 
 
 def _influence(songs, splits, fits) -> dict[str, list]:
-    """Compute each score over the tested songs, and the influence of each artist on the score."""
+    """Compute each score over the test songs, and the influence of each artist on the score."""
     predicted, left_out = (
         assemble(splits, fits, name, len(songs)) for name in ("predicted", "leave_artist_out")
     )
     tested = np.isfinite(predicted).all(axis=(0, 2)).astype(float)
-    # songs that are not tested have weight 0, so their predictions are irrelevant
+    # songs that are not tested have weight 0, so their predictions do not matter
     predicted, left_out = np.nan_to_num(predicted), np.nan_to_num(left_out)
     folds = np.zeros(predicted.shape[:2], int)
     result = ProbeResult(songs, predicted, predicted, folds, leave_artist_out=left_out)
@@ -148,17 +148,17 @@ def _influence(songs, splits, fits) -> dict[str, list]:
     }
 
 
-def _mean(several: list[dict]) -> dict:
-    """Average the estimates, influences and numbers of training songs of several results."""
+def _mean(results: list[dict]) -> dict:
+    """Average the estimates, influences and numbers of training songs over results."""
     mean = {
-        score: [np.mean(side, axis=0) for side in zip(*(result[score] for result in several))]
+        score: [np.mean(side, axis=0) for side in zip(*(result[score] for result in results))]
         for score in SCORES
     }
-    return mean | {"n_train": np.mean([result["n_train"] for result in several])}
+    return mean | {"n_train": np.mean([result["n_train"] for result in results])}
 
 
 def _table(songs, scores, n_boot, seed) -> pd.DataFrame:
-    """Tabulate scores with intervals over the artists of training and test songs."""
+    """Tabulate scores, with intervals over the artists in the training and test sets."""
     tables = []
     for score in SCORES:
         estimate, influence = scores[score]
