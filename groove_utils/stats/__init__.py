@@ -1,6 +1,6 @@
-"""Statistics and number formats: resampling, multiple testing, Mantel tests, Shapley values.
+"""Statistics and formatting of numbers: resampling, Mantel tests, Shapley values and others.
 
-None of these methods is specific to music.
+None of these functions is specific to music.
 """
 
 import lazy_loader

@@ -2,7 +2,7 @@
 
 :func:`influence_interval` resamples the influence of each cluster on a statistic. This is a
 first-order approximation of the bootstrap (Efron 1982, chapter 6). The influence of a cluster may
-include the effect of this cluster on training the model that is scored.
+include its effect on the training of the model whose predictions are scored.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ FEWEST_CLUSTERS = 3
 
 
 class Interval(NamedTuple):
-    """Confidence bounds, standard errors and p-values of k statistics, each of shape (k,).
+    """Confidence bounds, standard errors and p-values for k statistics, each of shape (k,).
 
     The p-values come from two-sided tests of each statistic against 0.
     """
@@ -43,7 +43,7 @@ class Interval(NamedTuple):
 
 
 def cluster_codes(clusters) -> tuple[np.ndarray, int]:
-    """Return the cluster of each unit as an integer, 0 … g − 1, and the number of clusters g.
+    """Return an integer code, 0 … g − 1, for each unit's cluster, and the number of clusters g.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def cluster_codes(clusters) -> tuple[np.ndarray, int]:
     return codes, count
 
 
-@functools.lru_cache(maxsize=4)  # intervals of one study often use the same draws
+@functools.lru_cache(maxsize=4)  # intervals for one study often use the same draws
 def _draw(count, n_draws, seed):
     rng = np.random.default_rng(seed)
     draws = rng.multinomial(count, np.full(count, 1 / count), size=n_draws).astype(np.float64)
@@ -74,12 +74,12 @@ def cluster_weights(clusters, n_draws: int, seed: int = 0) -> np.ndarray:
     clusters : array-like of shape (n,)
         Cluster of each unit; at least 3 different labels.
     n_draws, seed : int
-        Number of bootstrap samples, and seed of the random numbers.
+        Number of bootstrap samples, and random seed.
 
     Returns
     -------
     ndarray of float64, shape (n_draws, n)
-        Number of times that each unit is drawn; all units of a cluster have the same number.
+        Number of times that each unit is drawn, which is the same for all units in a cluster.
     """
     codes, count = cluster_codes(clusters)
     return _draw(count, n_draws, seed)[:, codes]
@@ -91,14 +91,14 @@ def jackknife_influence(left_out: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     left_out : ndarray, shape (g, ...)
-        Values of the statistic with one of the g clusters left out. If a value is NaN, the
-        influence of the cluster is taken to be 0.
+        Values of the statistic with each of the g clusters left out in turn. If a value is NaN,
+        the influence of that cluster is set to 0.
 
     Returns
     -------
     ndarray, shape (g, ...)
         ``(g - 1) * (np.nanmean(left_out, axis=0) - left_out)``. The variance of the statistic is
-        about ``(influence**2).sum(0) / (g * (g - 1))``.
+        approximately ``(influence**2).sum(axis=0) / (g * (g - 1))``.
     """
     finite = np.isfinite(left_out)
     values = np.where(finite, left_out, 0.0)
@@ -109,7 +109,7 @@ def jackknife_influence(left_out: np.ndarray) -> np.ndarray:
 def influence_draws(influence: np.ndarray, n_boot: int, seed: int) -> np.ndarray:
     """Draw bootstrap deviations of k statistics from their estimates, shape (n_boot, k).
 
-    Calls with the same number of clusters, `n_boot` and `seed` draw the same clusters.
+    With the same number of clusters, `n_boot` and `seed`, the same clusters are drawn.
     """
     g = len(influence)
     return _draw(g, n_boot, seed) @ influence / np.sqrt(g * (g - 1))
@@ -118,14 +118,15 @@ def influence_draws(influence: np.ndarray, n_boot: int, seed: int) -> np.ndarray
 def influence_interval(estimate, influence, *, n_boot=2000, level=0.95, seed=0) -> Interval:
     """Compute confidence intervals for k statistics from the influence of each cluster.
 
-    The bounds are basic bootstrap bounds: quantiles of :func:`influence_draws`, reflected about the
-    estimate. They are widened by the ratio of the quantiles of Student's t with g − 1 degrees of
-    freedom to the quantiles of the normal distribution.
+    The intervals are basic bootstrap intervals, whose bounds are quantiles of
+    :func:`influence_draws`, reflected about the estimate. The intervals are widened by the ratio of
+    the quantiles of Student's t distribution with g − 1 degrees of freedom to those of the normal
+    distribution.
 
     Parameters
     ----------
     estimate : float or ndarray, shape (k,)
-        Values of the statistics for the complete data.
+        Values of the statistics in the complete data.
     influence : ndarray, shape (g, k)
         Output of :func:`jackknife_influence`.
     n_boot : int
@@ -133,7 +134,7 @@ def influence_interval(estimate, influence, *, n_boot=2000, level=0.95, seed=0) 
     level : float
         Nominal coverage, between 0 and 1.
     seed : int
-        Seed of the random numbers.
+        Random seed.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Mantel tests: rank correlations between two sets of distances between the same units.
+"""Mantel tests: rank correlations between two sets of distances among the same units.
 
 The n(n − 1)/2 pairs of n units are not independent, since each unit is in n − 1 pairs. The null
 distribution is therefore computed by permuting units, not pairs (Mantel 1967, Cancer Research
@@ -16,7 +16,7 @@ __all__ = ["mantel", "order_codes", "unit_ranks"]
 def order_codes(values) -> np.ndarray:
     """Replace values with integer codes 0, 1, 2 … in ascending order; equal values share a code.
 
-    Any subset of the codes can then be ranked by counting, without sorting.
+    Codes, or any subset of them, can be ranked by counting, without sorting.
 
     Examples
     --------
@@ -29,13 +29,13 @@ def order_codes(values) -> np.ndarray:
 def unit_ranks(codes: np.ndarray, covariate=None) -> np.ndarray:
     """Rank values, centre the ranks, and scale them to unit length.
 
-    The dot product of two outputs is Spearman's correlation or, with a covariate, Spearman's
-    partial correlation.
+    The dot product of two outputs is their Spearman correlation or, with a covariate, their
+    Spearman partial correlation.
 
     Parameters
     ----------
     codes : ndarray of int, shape (n,)
-        Output of :func:`order_codes`, or a subset of it. Tied values have the mean of their ranks.
+        Output of :func:`order_codes`, or a subset of it. Tied values get the mean of their ranks.
     covariate : ndarray, shape (n,), optional
         Covariate to regress out of the ranks.
 
@@ -62,28 +62,28 @@ def unit_ranks(codes: np.ndarray, covariate=None) -> np.ndarray:
 
 
 def mantel(first, second, orders, *, keep=None, covariate=None) -> tuple[np.ndarray, np.ndarray]:
-    """Compute rank correlations between distances, and a null distribution by permuting the units.
+    """Compute rank correlations between distances, and their distribution for permuted units.
 
     Parameters
     ----------
     first : array-like, shape (k, n_pairs)
-        k sets of distances between the same n units, in the condensed form of
+        k sets of distances among the same n units, in the condensed form returned by
         :func:`scipy.spatial.distance.pdist`.
     second : array-like, shape (n_pairs,)
-        One set of distances between these units. Each set in `first` is correlated with it.
+        Set of distances among these units with which each set in `first` is correlated.
     orders : ndarray of int, shape (n_permutations, n)
-        Output of :func:`groove_utils.stats.permute`.
+        Permutations of the units, such as the output of :func:`groove_utils.stats.permute`.
     keep : ndarray of bool, shape (n_pairs,), optional
         True for the pairs to use; all pairs by default.
     covariate : ndarray, shape (n_kept,), optional
-        Covariate to regress out of both sets of ranks, with one value per pair that is used.
+        Covariate to regress out of both sets of ranks, with one value for each pair that is used.
 
     Returns
     -------
     rho : ndarray, shape (k,)
-        Spearman's correlations; partial correlations if there is a covariate.
+        Spearman correlations, or partial correlations if there is a covariate.
     null : ndarray, shape (n_permutations, k)
-        Correlations after the units of `second` have been permuted.
+        Correlations after permuting the units of `second`.
     """
     square = squareform(order_codes(second))
     i, j = np.triu_indices(len(square), 1)
@@ -91,7 +91,7 @@ def mantel(first, second, orders, *, keep=None, covariate=None) -> tuple[np.ndar
         i, j = i[keep], j[keep]
         first = [np.asarray(row)[keep] for row in first]
     left = np.stack([unit_ranks(order_codes(row), covariate) for row in first])
-    if keep is None and covariate is None:  # ranks of all pairs are permuted with the units
+    if keep is None and covariate is None:  # permuting the units only reorders the ranks
         square = squareform(unit_ranks(order_codes(second)))
         return left @ square[i, j], np.array([left @ square[o[i], o[j]] for o in orders])
     null = [left @ unit_ranks(square[order[i], order[j]], covariate) for order in orders]

@@ -8,12 +8,12 @@ __all__ = ["holm"]
 
 
 def holm(p) -> np.ndarray:
-    """Adjust p-values for multiple testing by Holm's step-down method.
+    """Adjust p-values for multiple testing using Holm's step-down method.
 
     Parameters
     ----------
     p : array-like of float, shape (n,)
-        p-values of one family of tests. NaN stays NaN and is not counted as a test.
+        p-values of one family of tests. NaN values stay NaN and are not counted as tests.
 
     Returns
     -------
@@ -22,9 +22,9 @@ def holm(p) -> np.ndarray:
 
     Notes
     -----
-    The values equal ``statsmodels.stats.multitest.multipletests(p, method="holm")[1]``. The
-    function from statsmodels is not used, because it runs a full garbage collection in each call,
-    which is slow once a neural network has been loaded.
+    The result equals ``statsmodels.stats.multitest.multipletests(p, method="holm")[1]``. The
+    statsmodels function is not used because it runs a full garbage collection in each call, which
+    is slow once a neural network has been loaded.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Permutations of units or of whole clusters, and permutation p-values."""
+"""Permutations of single units or whole clusters, and permutation p-values."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ def permute(n_permutations: int, n: int, *, clusters=None, strata=None, seed=0) 
         Number of units.
     clusters : array-like of shape (n,), optional
         Cluster of each unit. If given, whole clusters are permuted instead of single units. Only
-        clusters with the same number of units (in each stratum, if there are strata) are exchanged,
-        so a cluster is not moved if no other cluster has the same size.
+        clusters of the same size (in each stratum, if there are strata) are exchanged, so a cluster
+        of a unique size is never moved.
     strata : array-like of shape (n,), optional
         Stratum of each unit. If given, units are permuted only within strata.
     seed : int
-        Seed of the random numbers.
+        Random seed.
 
     Returns
     -------
     ndarray of int64, shape (n_permutations, n)
-        Row p gives, for each unit, the index of the unit whose value it receives.
+        In each row, entry i is the index of the unit whose value is assigned to unit i.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def permutation_p(observed, null) -> np.ndarray:
     Returns
     -------
     float or ndarray, shape (...)
-        p-values, above 0.
+        p-values, which are always greater than 0.
 
     Examples
     --------

@@ -1,11 +1,11 @@
 """Shapley values: each player's share of the value of a coalition.
 
-The value that a player achieves alone ignores interactions with other players. The loss when a
-player is removed ignores that other players may replace the contribution of this player. The
-Shapley value is the change in value when a player joins, averaged over all orders in which the
-players can join. It is the only rule that is additive over games, distributes exactly the total
-value, treats equal players alike, and gives nothing to a player that never changes the value. The
-chapter on stem ablation uses Shapley values to attribute scores to stems.
+The value that a player achieves alone does not reflect interactions with other players. The loss of
+value when a player is removed does not reflect that other players may replace this player's
+contribution. The Shapley value is the change in value when a player joins, averaged over all orders
+in which the players can join. It is the only rule that is additive over games, distributes exactly
+the total value, treats equal players alike, and gives nothing to a player that never changes the
+value. The chapter on stem ablation uses Shapley values to attribute scores to stems.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ def shapley_values(
     values: Mapping[Sequence[Hashable], np.ndarray | float],
     players: Sequence[Hashable] | None = None,
 ) -> dict[Hashable, np.ndarray]:
-    """Compute the exact Shapley values of up to 6 players.
+    """Compute exact Shapley values for up to 6 players.
 
     Parameters
     ----------
-    values : mapping of tuple of players → float or ndarray
-        The value of every subset of players, including the empty subset ``()``. All values have the
+    values : mapping of tuple of players to float or ndarray
+        Value of each subset of players, including the empty subset ``()``. All values must have the
         same shape. A subset may list its players in any order.
     players : sequence, optional
-        At most 6 players; by default, the players in the largest subset, in its order.
+        At most 6 players; by default, the players in the largest subset, in the same order.
 
     Returns
     -------
-    dict of player → ndarray of float64
-        Shapley value of each player, with the shape of a single entry of `values`. The Shapley
-        values sum to the value of all players minus the value of the empty subset.
+    dict of player to ndarray of float64
+        Shapley value of each player, with the same shape as each entry of `values`. The Shapley
+        values add up to the value of all players minus the value of the empty subset.
 
     Raises
     ------
@@ -52,14 +52,15 @@ def shapley_values(
     Notes
     -----
     φᵢ = Σ over S without i of |S|! (n − 1 − |S|)! / n! · (v(S ∪ i) − v(S)); Shapley (1953), A
-    value for n-person games. Contributions to the Theory of Games II, 307–317. Since φ is linear in
-    v, the axes of the arrays may be bootstrap draws, targets or songs. The value of the empty
-    subset is a convention. For out-of-fold R², use the score of a model that predicts the training
-    mean, which is slightly below 0.
+    value for n-person games. Contributions to the Theory of Games II, 307–317. Arrays are
+    processed element by element, so their axes may be bootstrap draws, targets or songs. The value
+    of the empty subset must be defined. For out-of-fold R², use the score of a model that predicts
+    the training mean, which is slightly below 0.
 
     Examples
     --------
-    In the glove game, one player has a left glove, two have a right glove, and a pair is worth 1.
+    In the glove game, one player has a left glove, two players have a right glove each, and a pair
+    of gloves is worth 1.
 
     >>> pairs = {
     ...     s: min("L" in s, len(set(s) & {"R", "r"}))
@@ -83,10 +84,10 @@ def shapley_values(
 
 
 def _check_values(values, players: list) -> dict[frozenset, np.ndarray]:
-    """Validate players and subsets; return the values with frozen sets of players as keys."""
+    """Validate players and subsets; return the values, keyed by frozenset of players."""
     if not 0 < len(players) <= MOST_PLAYERS:
         raise StatsError(
-            f"{len(players)} players; expected 1 to {MOST_PLAYERS} (n players have 2ⁿ subsets)",
+            f"there are {len(players)} players; expected 1 to {MOST_PLAYERS}",
             kind="n_players", value=len(players),
         )  # fmt: skip
     table = {frozenset(s): np.asarray(v, dtype=np.float64) for s, v in values.items()}
@@ -95,7 +96,7 @@ def _check_values(values, players: list) -> dict[frozenset, np.ndarray]:
     if set(table) != subsets or duplicated:
         raise StatsError(
             f"the subsets are {list(values)}; expected each of the {len(subsets)} subsets of "
-            f"{players} once, including ()",
+            f"{players} exactly once, including ()",
             kind="subsets", value=set(table) ^ subsets,
         )  # fmt: skip
     shapes = {value.shape for value in table.values()}

@@ -1,6 +1,6 @@
 """Confidence intervals for data clustered in two ways, such as by band and by training run.
 
-Songs by the same band resemble each other, and the predictions of one trained network share the
+Songs by the same band resemble each other, and all predictions by one trained network share the
 randomness of its training. An interval that resamples only bands does not generalise to other
 training runs, and an interval that resamples only training runs does not generalise to other bands.
 """
@@ -19,7 +19,7 @@ __all__ = ["TwoWayInterval", "two_way_interval"]
 
 
 class TwoWayInterval(NamedTuple):
-    """Estimates, bounds, degrees of freedom and p-values of k statistics, each of shape (k,).
+    """Estimates, bounds, degrees of freedom and p-values for k statistics, each of shape (k,).
 
     The p-values come from two-sided tests of each statistic against 0.
     """
@@ -32,12 +32,13 @@ class TwoWayInterval(NamedTuple):
 
 
 def two_way_interval(statistic, first, second, *, level: float = 0.95) -> TwoWayInterval:
-    """Compute confidence intervals that account for two crossed types of clusters.
+    """Compute confidence intervals for data with two crossed types of clusters.
 
-    The variance is the sum of the jackknife variances over the first and over the second type of
-    clusters. Variance between single examples enters both terms, so the intervals are slightly
-    conservative if clusters hardly differ. The bounds use Student's t with Satterthwaite's degrees
-    of freedom, so a small number of clusters of either type gives a wide interval.
+    The variance is the sum of the jackknife variance over clusters of the first type and the
+    jackknife variance over clusters of the second type. Variance between single examples is part of
+    both terms, so the intervals are slightly conservative if clusters hardly differ. The bounds use
+    Student's t distribution with Satterthwaite's degrees of freedom, so the interval is wide if
+    there are few clusters of either type.
 
     Parameters
     ----------
@@ -45,22 +46,22 @@ def two_way_interval(statistic, first, second, *, level: float = 0.95) -> TwoWay
         ``statistic(weights)`` takes weights of the examples, shape (n_draws, n), and returns the
         values of k statistics, shape (n_draws, k).
     first, second : array-like, shape (n,)
-        The two cluster labels of each example, such as the band and the seed of the training run.
-        Labels are compared as text, and no label may be missing.
+        Labels of the two clusters to which each example belongs, such as its band and the seed of
+        the training run. Labels are compared as text and must not be missing.
     level : float
         Nominal coverage, between 0 and 1.
 
     Returns
     -------
     TwoWayInterval
-        Estimates with intervals and tests. Bounds, degrees of freedom and p-values are NaN if there
+        Estimates, bounds and tests. Bounds, degrees of freedom and p-values are NaN if there
         is only one cluster of either type, because the variance cannot be estimated.
 
     Notes
     -----
     ``tests/unit/stats/test_stats_two_way_clusters.py`` measures the coverage of nominal 95%
     intervals in a simulation of 3 training runs, each tested on 48 of 192 bands: 98% if training
-    runs do not differ, and 93% if the SD of training runs is twice the SD of bands.
+    runs do not differ, and 93% if the SD between training runs is twice the SD between bands.
 
     References
     ----------
@@ -69,8 +70,8 @@ def two_way_interval(statistic, first, second, *, level: float = 0.95) -> TwoWay
 
     Examples
     --------
-    Two networks are trained three times each. The first network is better by 2, 5 and 8 percentage
-    points, and these differences are the same for all bands.
+    Two networks are trained three times each. In the three training runs, the first network is
+    better by 2, 5 and 8 percentage points. These differences are the same for all bands.
 
     >>> difference = np.repeat([0.02, 0.05, 0.08], 4)
     >>> interval = two_way_interval(

@@ -17,7 +17,7 @@ class StatsError(DetailedError):
 
 
 def as_blocks(X, n: int | None = None, ids=None) -> dict[str, np.ndarray]:
-    """Check feature blocks, and return them as a dict of name → float64 array of shape (n, d).
+    """Validate feature blocks, and return a dict of names to float64 arrays of shape (n, d).
 
     Parameters
     ----------
@@ -26,18 +26,18 @@ def as_blocks(X, n: int | None = None, ids=None) -> dict[str, np.ndarray]:
     n : int, optional
         Expected number of rows; by default, the number of rows of the first block.
     ids : array-like of shape (n,), optional
-        Row identifiers of the targets. A data frame with a different index is rejected, because its
-        rows would be paired with the wrong targets. A default index (0, 1, 2 …) is not compared.
+        Row identifiers of the targets. A DataFrame with a different index is rejected, because its
+        rows would be paired with the wrong targets. A default index (0, 1, 2 …) is not checked.
 
     Raises
     ------
     StatsError
-        If there are no blocks, a block is empty, has the wrong number of rows or a different index,
-        or values are NaN or infinite.
+        If there are no blocks, or if a block is empty, has the wrong number of rows, has a
+        different index, or contains NaN or infinite values.
     """
     named = X if isinstance(X, Mapping) else {"features": X}
     if not named:
-        raise StatsError("X is an empty mapping; give at least one block of features", kind="empty")
+        raise StatsError("X is an empty mapping; pass at least one block of features", kind="empty")
     blocks = {}
     for name, block in named.items():
         index = getattr(block, "index", None)
@@ -61,7 +61,7 @@ def as_blocks(X, n: int | None = None, ids=None) -> dict[str, np.ndarray]:
         if bad.any():
             raise StatsError(
                 f"features {name!r} contain NaN or infinite values in {bad.sum()} rows (first: row "
-                f"{bad.argmax()}); drop those songs or repair their features",
+                f"{bad.argmax()}); drop these songs or fix their features",
                 kind="not_finite", column=str(name), row=int(bad.argmax()),
             )  # fmt: skip
         blocks[str(name)] = np.ascontiguousarray(array)
@@ -69,7 +69,7 @@ def as_blocks(X, n: int | None = None, ids=None) -> dict[str, np.ndarray]:
 
 
 def as_targets(y) -> tuple[np.ndarray, list[str], np.ndarray]:
-    """Check targets, and return their row identifiers, names and values.
+    """Validate targets, and return their row identifiers, names and values.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def as_targets(y) -> tuple[np.ndarray, list[str], np.ndarray]:
     ids : ndarray of object, shape (n,)
         Index of `y`, or 0 … n − 1 for an array.
     names : list of str
-        The m column names; ``target`` or ``target_0, target_1, …`` for an array.
+        Names of the m targets; for an array, ``target`` or ``target_0, target_1, …``.
     values : ndarray of float64, shape (n, m)
         Values of the targets.
 
@@ -112,7 +112,7 @@ def as_targets(y) -> tuple[np.ndarray, list[str], np.ndarray]:
 
 
 def as_labels(labels, n: int, name: str, default, ids=None) -> np.ndarray:
-    """Check labels, and return them as an object array; use `default` if no labels are given.
+    """Validate labels, and return them as an object array; use `default` if `labels` is None.
 
     Parameters
     ----------
@@ -125,8 +125,8 @@ def as_labels(labels, n: int, name: str, default, ids=None) -> np.ndarray:
     default : array-like of shape (n,)
         Labels to use if `labels` is None.
     ids : array-like of shape (n,), optional
-        Identifiers of the rows. If `labels` is a series and its index contains any of these
-        identifiers, the index must equal `ids`.
+        Row identifiers of the targets. If `labels` is a Series and its index contains any of these
+        identifiers, the index must equal `ids`. A default index (0, 1, 2 …) is not checked.
 
     Raises
     ------
@@ -154,14 +154,14 @@ def as_labels(labels, n: int, name: str, default, ids=None) -> np.ndarray:
 
 
 def _as_numbers(values) -> np.ndarray:
-    """Convert numbers to float64, and all missing values of pandas to NaN."""
+    """Convert values to a float64 array, with NaN for missing values in pandas objects."""
     if isinstance(values, pd.Series | pd.DataFrame):
         return values.to_numpy(dtype=np.float64, na_value=np.nan)
     return np.asarray(values, dtype=np.float64)
 
 
 def label_codes(labels) -> np.ndarray:
-    """Encode labels as integers 0 … k − 1, in the order of the labels sorted as text.
+    """Encode k distinct labels as integers 0 … k − 1, in the order of the labels sorted as text.
 
     Examples
     --------

@@ -39,7 +39,7 @@ def format_number(value: float, fmt: str = ".2f") -> str:
 
 
 def format_count(count: float, limit: float = 1e6) -> str:
-    """Format a count to two significant digits; return a fixed phrase if it is `limit` or more.
+    """Format a count to two significant digits, or return a phrase if it is `limit` or more.
 
     Examples
     --------
@@ -52,7 +52,7 @@ def format_count(count: float, limit: float = 1e6) -> str:
 
 
 def format_p(p: float, *, leading_zero: bool = False) -> str:
-    """Format a p-value to three decimals after ``=`` or ``<``, by default with no leading zero.
+    """Format a p-value to three decimals after ``=`` or ``<``; the leading zero is optional.
 
     Examples
     --------
