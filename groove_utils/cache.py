@@ -63,12 +63,12 @@ VERSIONS = {
 """Version of each kind of cached result. It is part of the key: increase it if results change."""
 
 _DIGEST_SIZE = hashlib.sha256().digest_size
-# glob patterns for the folders in a store; they do not match downloaded studies in the same folder
+# glob patterns for the folders in a store; downloaded studies in the cache folder do not match
 _FOLDERS = ("[0-9a-f][0-9a-f]", "damaged")
 
 
 def format_bytes(size: int) -> str:
-    """Format a number of bytes as text with a unit.
+    """Format a number of bytes as text with a suitable unit.
 
     Examples
     --------
@@ -165,7 +165,7 @@ class ArrayCache:
         return f"ArrayCache({str(self.folder)!r})"
 
     def path(self, key: str) -> Path:
-        """Return the path of the file for an entry, whether or not the entry exists.
+        """Return the path of an entry's file, whether or not the entry exists.
 
         Raises
         ------
@@ -368,7 +368,8 @@ def _decode(code: np.ndarray) -> np.ndarray:
 def main(argv: list[str] | None = None) -> int:
     """Run the command ``python -m groove_utils.cache clear``, which clears all stores."""
     parser = argparse.ArgumentParser(prog="python -m groove_utils.cache")
-    parser.add_argument("action", choices=["clear"], help="clear: delete all cached results")
+    description = "clear: delete all cached results in $GROOVE_CACHE (default: build/cache)"
+    parser.add_argument("action", choices=["clear"], help=description)
     parser.parse_args(argv)
     folder, total = cache_folder(), 0
     for name in sorted({p.parent.parent.name for f in _FOLDERS for p in folder.glob(f"*/{f}/*")}):

@@ -1,4 +1,4 @@
-"""Exceptions with attributes for details of the error, so that callers need not parse messages."""
+"""Exceptions that store details as attributes, so that callers need not parse messages."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class DetailedError(ErrorDetails, ValueError):
 
 
 def list_problems(problems: Mapping[str, str], what: str) -> str:
-    """Format a list of problems, with one line per track, under a heading.
+    """Format the problems of tracks as text: a heading, followed by one line per track.
 
     Parameters
     ----------

@@ -84,7 +84,7 @@ def write_if_changed(path: str | os.PathLike, content: bytes | str) -> bool:
 def hash_bytes(*chunks: bytes | str) -> str:
     """Return the SHA-256 hash of `chunks` as 64 hexadecimal digits.
 
-    The length of each chunk is hashed too, so ``("ab", "c")`` and ``("a", "bc")`` differ.
+    Chunk lengths are hashed too, so ``"ab", "c"`` and ``"a", "bc"`` have different hashes.
     """
     digest = hashlib.sha256()
     for chunk in chunks:

@@ -1,4 +1,4 @@
-"""Analysis of this package's imports, based on the source code without running it.
+"""Find this package's imports by parsing its source code, without running it.
 
 Imports inside functions are included, as are submodules that a package loads lazily.
 """
@@ -33,7 +33,7 @@ def module_path(module: str) -> Path | None:
 
 
 def imported_modules(module: str) -> frozenset[str]:
-    """Return the modules that a module of this package imports directly, including in functions.
+    """Return the direct imports of a module of this package, including those inside functions.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def imported_modules(module: str) -> frozenset[str]:
 def reachable_modules(*modules: str) -> set[str]:
     """Return the given modules and all modules that they import, directly or indirectly.
 
-    The imports of modules outside this package are not included.
+    Imports in modules outside this package are not followed.
 
     Examples
     --------

@@ -29,7 +29,7 @@ __all__ = [
 ]  # fmt: skip
 
 PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
-ALWAYS_HASHED = 2**18  # bytes; larger files are hashed only if their time stamp has changed
+ALWAYS_HASHED = 2**18  # bytes; larger files are hashed only if their modification time has changed
 
 _opened: set[str] = set()
 
@@ -90,11 +90,12 @@ def write_manifest(
     path : path-like
         Path of the manifest to write.
     inputs : iterable of path-like
-        Files or folders. For a folder, only the names of the files in it are recorded.
+        Files or folders. For a folder, only the names of all files in it and in its subfolders are
+        recorded.
     outputs : iterable of path-like
         Files that make up the result.
     packages : iterable of str
-        Names of the packages used; their versions are recorded.
+        Names of the packages that were used; their versions are recorded.
     stamps : mapping, optional
         Output of :func:`take_stamps`. Inputs that have changed since it was called are recorded as
         changed, so the result counts as out of date.

@@ -34,18 +34,18 @@ from groove_utils.packages import installed_versions, normalise_name
 __all__ = ["memoised"]
 
 PACKAGE = __name__.partition(".")[0]  # this package
-# packages that other packages compute with, or whose names differ from their module names
+# packages that other packages use to compute, or whose names differ from their module names
 NUMERICAL = ("formulaic", "librosa", "numba", "numpy", "pandas", "scikit-learn", "scipy",
              "statsmodels", "umap-learn")  # fmt: skip
 COARSE = 1.0  # seconds; file time stamps are less precise than the clock
 PLAIN = {bool, int, float, str, type(None)}  # types that JSON can represent
-STRUCTURE = "structure"  # name of the array with instructions for rebuilding a result
+STRUCTURE = "structure"  # name of the array that describes a result's structure
 
 log = logging.getLogger(__name__)
 
 
 def memoised(kind: str) -> Callable:
-    """Decorate a slow function so that its results are stored and never computed twice.
+    """Decorate a slow function so that each result is computed once and then stored on disk.
 
     The function's results must depend only on its arguments. A result may be a table, an array, a
     number or a string, or a list, tuple, dict or dataclass (of this package) that contains such
@@ -104,11 +104,11 @@ def memoised(kind: str) -> Callable:
     return decorate
 
 
-# code ---------------------------------------------------------------------------------------------
+# hashing of code ----------------------------------------------------------------------------------
 
 
 def _hash_code(modules: set[str]) -> str | None:
-    """Hash modules and their imports, or return None if any was edited since being imported."""
+    """Hash modules and their imports, or return None if any was edited after being imported."""
     try:
         names, digest = _hash_modules(frozenset(modules))
         files = [module_path(name).stat() for name in names]
@@ -121,7 +121,10 @@ def _hash_code(modules: set[str]) -> str | None:
 
 @functools.cache  # valid until a file is edited; after that, it is not used
 def _hash_modules(modules: frozenset[str]) -> tuple[list[str], str]:
-    """List this package's modules that `modules` use; hash their source and package versions."""
+    """Return the names of this package's modules that `modules` use, and a hash of their code.
+
+    The hash includes the versions of Python and of all packages that these modules import.
+    """
     used = reachable_modules(*modules)
     names = sorted(name for name in used if _in_package(name))
     sources = [part for name in names for part in (name, module_path(name).read_bytes())]
@@ -144,7 +147,7 @@ def _report(function: str, reason: str) -> None:
 
 
 def _content(value: object, modules: set[str]) -> object:
-    """Convert a value to lists of its types, names and content, as a basis for hashing.
+    """Convert a value to nested lists of types, names and content, from which to compute a hash.
 
     Values are not hashed directly, since equal values may be pickled differently. The modules of
     this package that define the value's types are added to `modules`.
@@ -186,7 +189,7 @@ def _content(value: object, modules: set[str]) -> object:
 
 
 def _to_arrays(result: object, function: str) -> dict[str, np.ndarray] | None:
-    """Convert a result to arrays for the store, or return None if it could not be read back."""
+    """Convert a result to arrays for the store, or return None if it cannot be restored."""
     arrays: dict[str, np.ndarray] = {}
     try:
         structure = json.dumps(_take_apart(result, arrays))
@@ -202,7 +205,7 @@ def _to_arrays(result: object, function: str) -> dict[str, np.ndarray] | None:
 
 
 def _take_apart(value: object, arrays: dict[str, np.ndarray]) -> dict:
-    """Describe the structure of a result in JSON types, and collect its arrays in `arrays`."""
+    """Describe a result's structure as a JSON-compatible dict, and add its arrays to `arrays`."""
     inside = functools.partial(_take_apart, arrays=arrays)
     if type(value) in PLAIN:
         return {"plain": value}

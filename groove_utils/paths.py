@@ -36,8 +36,8 @@ def build_folder(study_name: str = "demo") -> Path:
 def safe_name(study_name: str) -> str:
     """Return a study's name with characters that are unsafe in Make or a shell replaced by hyphens.
 
-    Names that the project uses for other folders, and names without any character other than dots,
-    get the suffix ``-study``.
+    Names that the project uses for other folders, and names that consist only of dots, get the
+    suffix ``-study``.
 
     Examples
     --------

@@ -51,7 +51,7 @@ class Ablation:
         Out-of-fold predictions, averaged over repeats.
     parts : list of str
         Names of the scores in `r2`: ``all`` (R² over all songs) and, if there is more than one
-        style, ``within`` (R² within styles) and the name of each style (R² of its songs).
+        style, ``within`` (R² within styles) and the name of each style (R² for its songs).
     r2 : ndarray, shape (n_subsets, n_parts, n_targets)
         Pooled out-of-fold R², averaged over repeats.
     influence : ndarray, shape (n_artists, n_subsets, n_parts, n_targets)
@@ -169,7 +169,7 @@ def _check_subsets(blocks) -> tuple[Subset, list[Subset]]:
     if outside:
         raise ProbeError(
             f"the largest subset, {subset_name(stems)}, lacks {', '.join(outside)}; add the "
-            "features of the mix, with a subset that contains every stem",
+            "features of the mix, which is the subset that contains every stem",
             kind="no_mix", column="features", value=outside,
         )  # fmt: skip
     if len({frozenset(subset) for subset in blocks}) < len(blocks):

@@ -39,7 +39,7 @@ def nested_estimator(
     folds=None,
     n_jobs=1,
 ) -> ProbeResult:
-    """Predict targets with a regressor other than ridge, tuned on the inner folds of a protocol.
+    """Predict targets with a regressor other than ridge, which is tuned in the inner folds.
 
     Parameters
     ----------
@@ -142,8 +142,8 @@ def random_projection_control(
     """Score probes fitted to random projections of the features, and to noise of the same size.
 
     The projection tests whether a high-dimensional model keeps its advantage if all models have
-    the same number of dimensions. The noise features show the R² that can be reached by pure noise
-    with this number of dimensions.
+    the same number of dimensions. The noise features show how high R² can be for pure noise with
+    this number of dimensions.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ __all__ = ["compare_models", "mean_difference", "songs_needed"]
 
 
 def _differences(results, pairs, score):
-    """Yield the difference in a score for each pair, and each artist's influence on it."""
+    """Yield, for each pair, the difference in a score and each artist's influence on it."""
     check_paired(results)
     statistic = partial(score_statistic, score=score)
     influences = {name: artist_influence(result, statistic) for name, result in results.items()}

@@ -21,7 +21,7 @@ __all__ = ["Split", "artist_folds", "check_folds", "nested_splits", "outer_folds
 class Split:
     """Outer fold: its repeat and number, and the row indices of its training and test songs.
 
-    `inner` contains the inner fold number of each training song; it is empty without inner folds.
+    `inner` contains the inner fold of each training song; it is empty if there are no inner folds.
     """
 
     repeat: int
@@ -132,7 +132,7 @@ def check_folds(folds, artists) -> None:
 
 
 def outer_folds(songs: Songs, protocol: Protocol, folds=None) -> np.ndarray:
-    """Validate the given outer folds, or create new ones, as an array of shape (n_repeats, n)."""
+    """Return the given outer folds after validation, or new ones, with shape (n_repeats, n)."""
     songs = _units(songs, protocol)
     if folds is None:
         return artist_folds(

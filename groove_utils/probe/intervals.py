@@ -39,8 +39,8 @@ def artist_influence(
     Parameters
     ----------
     result : ProbeResult
-        Out-of-fold predictions. If ``leave_artist_out`` is None, an artist's influence as part of
-        the training sets is ignored.
+        Out-of-fold predictions. If ``leave_artist_out`` is None, the influence of artists
+        through the training sets is ignored.
     statistic : callable
         ``statistic(result)`` returns a function that maps song weights, shape (n_draws, n), to
         values of the statistic, shape (n_draws, k).
@@ -50,7 +50,8 @@ def artist_influence(
     estimate : ndarray, shape (k,)
         The statistic with equal weights for all songs.
     influence : ndarray, shape (n_artists, k)
-        See :func:`groove_utils.stats.jackknife_influence`; artists are in sorted order.
+        Influence of each artist, in sorted order; see
+        :func:`groove_utils.stats.jackknife_influence`.
     """
     artist = result.songs.artist_codes
     fixed = statistic(result)

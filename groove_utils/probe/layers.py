@@ -33,7 +33,7 @@ def layer_profile(
     n_boot=2000,
     n_jobs=1,
 ) -> pd.DataFrame:
-    """Compute R² for each layer of a model, allowing for selection of the best layer.
+    """Compute R² for each layer of a model, accounting for selection of the best layer.
 
     The highest of many noisy scores is biased upwards. The returned table therefore includes the R²
     obtained by choosing the layer in the inner folds (without the test songs), a p-value from the
@@ -45,7 +45,7 @@ def layer_profile(
     layers : mapping of layer names to arrays of shape (n, d)
         Features from two or more layers.
     y, artists, styles, protocol, n_jobs
-        See :func:`nested_ridge`; `protocol.layers` is not used.
+        See :func:`nested_ridge`; `protocol.layers` is ignored.
     n_permutations : int
         Number of permutations for the p-values. If 0, the p-values are omitted.
     n_boot : int
@@ -55,7 +55,7 @@ def layer_profile(
     -------
     DataFrame
         One row per target and layer, in the order of `layers`: ``target, layer, r2, low, high, p,
-        p_layers`` (from the maximum over layers), ``best`` (True for the highest R²),
+        p_layers`` (p-value corrected for the number of layers), ``best`` (True for the highest R²),
         ``may_be_best`` (True if not distinguishable from the best layer by simultaneous 95%
         intervals), ``chosen`` (proportion of outer folds for which this layer was chosen in the
         inner folds), ``nested_r2, nested_low, nested_high`` (R² and interval if the layer is chosen

@@ -34,7 +34,7 @@ def find_leaks(
     folds : ndarray of int, shape (n,)
         The fold in which each song is held out.
     n_tries, seed : int
-        Number of times that the held-out songs are changed at random, per fold, and random seed.
+        Number of random changes to the held-out songs in each fold, and random seed.
     tolerance : float
         Largest change in a prediction that does not count as a leak, in SDs of the target.
 

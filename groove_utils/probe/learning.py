@@ -100,7 +100,7 @@ def rater_learning_curve(
     ids : sequence
         Track IDs, in the same order as the rows of the features.
     X, artists, styles, protocol, n_jobs
-        See :func:`nested_ridge`. Folds are drawn only once, whatever the protocol's `n_repeats`.
+        See :func:`nested_ridge`. Folds are drawn only once, regardless of `n_repeats`.
     n_raters : sequence of int
         Numbers of raters per song, limited to the largest number of raters for any song. If a song
         has fewer raters, all of them are used.

@@ -60,8 +60,7 @@ def nested_ridge(
     For each outer fold and target, the penalty, the layer and the number of principal components
     are chosen to minimise the mean squared error in inner folds of the training songs (averaged
     over folds, as in scikit-learn's ``GridSearchCV``). The model is then fitted to all training
-    songs.
-    Standardisation (:class:`ClippedStandardScaler`) is fitted to each training set.
+    songs. Standardisation (:class:`ClippedStandardScaler`) is fitted to each training set.
 
     Parameters
     ----------
@@ -75,9 +74,9 @@ def nested_ridge(
     protocol : Protocol
         Settings for folds, layers, penalties, scaling and random numbers.
     nuisance : array-like of shape (n,), optional
-        Labels whose effect is removed from the targets, such as styles. The mean target of each
-        label's training songs is the baseline: it is subtracted before the probe is fitted, and
-        added to the predictions.
+        Labels whose effect is removed from the targets, such as styles. The baseline is the mean
+        target of the training songs with the same label. It is subtracted before the probe is
+        fitted, and added to the predictions.
     folds : ndarray of shape (n,) or (n_repeats, n), optional
         Outer folds to use instead of new ones, such as the folds of another result.
     n_jobs : int
@@ -91,7 +90,7 @@ def nested_ridge(
     Raises
     ------
     ProbeError, StatsError
-        If settings are invalid, an artist is in several folds, or the data cannot be used.
+        If settings are invalid, an artist is in more than one fold, or the data cannot be used.
 
     Examples
     --------
@@ -243,7 +242,7 @@ def run_plan(
     return ProbeResult(songs, predicted, baseline, folds, choices, left_out)
 
 
-@one_thread  # instead, splits run in parallel threads
+@one_thread  # splits run in parallel instead of BLAS
 def run_ridge(
     blocks: dict[str, np.ndarray],
     Y: np.ndarray,
@@ -292,7 +291,7 @@ def run_ridge(
 
 
 def assemble(splits: Sequence[Split], fits: Sequence[dict], name: str, n: int) -> np.ndarray:
-    """Combine one output of :func:`run_ridge` over splits, in shape (..., n_repeats, n, m)."""
+    """Combine an output of :func:`run_ridge` over splits, with shape (..., n_repeats, n, m)."""
     *groups, _, m = fits[0][name].shape
     values = np.full((*groups, 1 + max(split.repeat for split in splits), n, m), np.nan)
     for split, fit in zip(splits, fits, strict=True):
@@ -400,7 +399,8 @@ def _residualise(Y, train, test, design):
 def _kernels(blocks, train, test, plan):
     """Return each block's Gram matrices (train × train, test × train).
 
-    If the plan has a kernel, return the block's scaled training and test features instead."""
+    If the plan has a kernel, return the block's scaled training and test features instead.
+    """
     pairs = []
     for name, block in blocks.items():
         Z = block[np.concatenate([train, test])]
@@ -426,7 +426,7 @@ def _decompose(kernels, number, plan):
     if plan.kernel is not None:
         ((train, test),) = kernels
         gram, cross = plan.kernel(train, train, number), plan.kernel(test, train, number)
-        mean = gram.mean(axis=0)  # centres the features, because of the intercept
+        mean = gram.mean(axis=0)  # centring in feature space, since there is an intercept
         cross = cross - mean - cross.mean(axis=1, keepdims=True) + mean.mean()
         gram = gram - mean - mean[:, None] + mean.mean()
     else:

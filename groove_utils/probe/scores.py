@@ -88,7 +88,7 @@ def within_style_r(y, predicted, styles, w) -> np.ndarray:
 
 
 def r2_by_repeat(result, w) -> np.ndarray:
-    """Average R² over the folds of each repeat; return shape (n_repeats, n_draws, n_targets)."""
+    """Return the mean R² over folds for each repeat, shape (n_repeats, n_draws, n_targets)."""
 
     def r2(y, predicted, w):
         return 1 - _ratio(w @ (y - predicted) ** 2, _spread(w, y - y.mean(axis=0)))
@@ -97,7 +97,7 @@ def r2_by_repeat(result, w) -> np.ndarray:
 
 
 def rmse_by_repeat(result, w) -> np.ndarray:
-    """Average RMSE over the folds of each repeat; return shape (n_repeats, n_draws, n_targets)."""
+    """Return the mean RMSE over folds for each repeat, shape (n_repeats, n_draws, n_targets)."""
 
     def rmse(y, predicted, w):
         return np.sqrt(_ratio(w @ (y - predicted) ** 2, w.sum(axis=1, keepdims=True)))

@@ -1,4 +1,4 @@
-"""Selection of one of several representations by its errors in the inner folds.
+"""Selection of a representation based on errors in the inner folds.
 
 The inner folds contain only training songs. The selection therefore uses no test scores, and does
 not bias the score of the selected predictions.
@@ -18,7 +18,7 @@ __all__ = ["inner_errors", "select_by_inner_folds"]
 
 
 def inner_errors(results: Mapping[str, ProbeResult]) -> pd.DataFrame:
-    """Average each probe's mean squared error in the inner folds, relative to the variance.
+    """Compute each probe's mean error in the inner folds, relative to the target's variance.
 
     Parameters
     ----------
@@ -28,9 +28,9 @@ def inner_errors(results: Mapping[str, ProbeResult]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per representation and one column per target. The errors are divided by the
-        target's variance. In each column, the representation with the smallest value performs best
-        in the inner folds.
+        Mean squared errors divided by the target's variance, with one row per representation and
+        one column per target. In each column, the representation with the smallest value performs
+        best in the inner folds.
     """
     check_paired(results)
     songs = next(iter(results.values())).songs

@@ -1,4 +1,4 @@
-"""Validation of the data for a probe: features, targets, artists and styles."""
+"""Validation of a probe's data: features, targets, artists and styles."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ class Songs:
 
     @property
     def artist_codes(self) -> np.ndarray:
-        """Integer code of each song's artist; codes follow the sorted artist names."""
+        """Integer code of each song's artist; names are numbered in sorted order."""
         return label_codes(self.artists)
 
     @property
     def style_codes(self) -> np.ndarray:
-        """Integer code of each song's style; codes follow the sorted style names."""
+        """Integer code of each song's style; names are numbered in sorted order."""
         return label_codes(self.styles)
 
     @property

@@ -31,9 +31,8 @@ def attribute_songs(
         Name of the target.
     silent : DataFrame of bool, shape (n, n_stems), optional
         True for silent stems, with one row per song (indexed by song id) and one column per stem.
-        Silent stems are then removed from every subset, so their Shapley values are exactly 0.
-        Without this table, the value of a silent stem depends on what the probe predicts from
-        silence.
+        If given, silent stems are removed from every subset, so their Shapley values are exactly 0.
+        Otherwise, the value of a silent stem depends on what the probe predicts from silence.
     n_boot, seed : int
         Number of bootstrap samples of training artists for the 95% interval, and random seed.
 
@@ -83,7 +82,7 @@ def attribute_songs(
 
 
 def _sounding_places(ablation: Ablation, silent: pd.DataFrame) -> np.ndarray:
-    """Return the index of each subset after silent stems have been removed, for each song."""
+    """Return the index of each subset after removing silent stems, for each song."""
     missing = [stem for stem in ablation.stems if stem not in silent.columns]
     unknown = [track for track in ablation.songs.ids if track not in silent.index]
     if missing or unknown:

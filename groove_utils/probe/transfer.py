@@ -39,7 +39,7 @@ def matched_transfer(
     Parameters
     ----------
     X, y, artists, styles, protocol, n_jobs
-        See :func:`nested_ridge`. The penalty and the layer are chosen in each training set.
+        See :func:`nested_ridge`. The penalty and the layer are chosen for each training set.
     n_boot : int
         Number of bootstrap samples of artists for the 95% intervals; the seed is `protocol.seed`.
 

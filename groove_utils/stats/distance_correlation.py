@@ -70,7 +70,7 @@ def mantel(first, second, orders, *, keep=None, covariate=None) -> tuple[np.ndar
         k sets of distances among the same n units, in the condensed form returned by
         :func:`scipy.spatial.distance.pdist`.
     second : array-like, shape (n_pairs,)
-        Set of distances among these units with which each set in `first` is correlated.
+        One set of distances among these units, to correlate with each set in `first`.
     orders : ndarray of int, shape (n_permutations, n)
         Permutations of the units, such as the output of :func:`groove_utils.stats.permute`.
     keep : ndarray of bool, shape (n_pairs,), optional

@@ -54,8 +54,8 @@ def shapley_values(
     φᵢ = Σ over S without i of |S|! (n − 1 − |S|)! / n! · (v(S ∪ i) − v(S)); Shapley (1953), A
     value for n-person games. Contributions to the Theory of Games II, 307–317. Arrays are
     processed element by element, so their axes may be bootstrap draws, targets or songs. The value
-    of the empty subset must be defined. For out-of-fold R², use the score of a model that predicts
-    the training mean, which is slightly below 0.
+    of the empty subset is a matter of definition. For out-of-fold R², use the score of a model that
+    predicts the training mean, which is slightly below 0.
 
     Examples
     --------
@@ -101,6 +101,6 @@ def _check_values(values, players: list) -> dict[frozenset, np.ndarray]:
         )  # fmt: skip
     shapes = {value.shape for value in table.values()}
     if len(shapes) > 1 or not all(np.isfinite(value).all() for value in table.values()):
-        raise StatsError(f"values have the shapes {sorted(shapes)}; expected finite values of one "
-                         "shape", kind="values", value=shapes)  # fmt: skip
+        raise StatsError(f"values have the shapes {sorted(shapes)}; expected finite values of the "
+                         "same shape", kind="values", value=shapes)  # fmt: skip
     return table

@@ -54,8 +54,8 @@ def two_way_interval(statistic, first, second, *, level: float = 0.95) -> TwoWay
     Returns
     -------
     TwoWayInterval
-        Estimates, bounds and tests. Bounds, degrees of freedom and p-values are NaN if there
-        is only one cluster of either type, because the variance cannot be estimated.
+        Estimates, bounds and p-values. Bounds, degrees of freedom and p-values are NaN if there is
+        only one cluster of either type, because the variance cannot be estimated.
 
     Notes
     -----

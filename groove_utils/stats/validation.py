@@ -17,7 +17,7 @@ class StatsError(DetailedError):
 
 
 def as_blocks(X, n: int | None = None, ids=None) -> dict[str, np.ndarray]:
-    """Validate feature blocks, and return a dict of names to float64 arrays of shape (n, d).
+    """Validate feature blocks; return float64 arrays of shape (n, d), keyed by name.
 
     Parameters
     ----------
