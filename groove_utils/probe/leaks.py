@@ -25,10 +25,9 @@ def find_leaks(
     Parameters
     ----------
     probe : callable
-        Deterministic function ``probe(X, y, folds)``, where ``X`` is a dict that maps layer names
-        to features of shape (n, d), ``y`` contains targets of shape (n, m), and ``folds`` has shape
-        (n,). It must return out-of-fold predictions of shape (n,) or (n, m), or a
-        :class:`ProbeResult` with one repeat.
+        Deterministic function ``probe(X, y, folds)``, where ``X`` maps layer names to features
+        (n, d), ``y`` contains the targets (n, m), and ``folds`` has shape (n,). It must return
+        out-of-fold predictions, (n,) or (n, m), or a :class:`ProbeResult` with one repeat.
     X, y, artists
         See :func:`nested_ridge`.
     folds : ndarray of int, shape (n,)
@@ -42,12 +41,11 @@ def find_leaks(
     -------
     DataFrame
         One row per ``check``: ``artists`` (an artist is in more than one fold), ``ratings``
-        (predictions depend on the ratings of the held-out fold, for example because targets were
-        standardised over all songs or a setting was chosen by its test score), and ``features``
-        (the prediction for a held-out song depends on the features of other held-out songs, for
-        example because a scaler was fitted to all songs). Columns: ``check``; ``leaks``, True if
-        there is a leak; ``change``, the largest change in a prediction, in SDs of the target;
-        ``found``, a description of the result.
+        (predictions depend on the ratings of the held-out fold, for example because a setting was
+        chosen by its test score), and ``features`` (the prediction for a held-out song depends on
+        the features of other held-out songs, for example because a scaler was fitted to all songs).
+        Columns: ``check``; ``leaks``, True if there is a leak; ``change``, the largest change in a
+        prediction, in SDs of the target; ``found``, a description of the result.
 
     Examples
     --------

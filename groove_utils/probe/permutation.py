@@ -8,6 +8,9 @@ default, whole artists therefore exchange their ratings with artists that have t
 songs; an artist keeps its own ratings if no other artist has this number of songs. ``unit="song"``
 permutes single songs, which is valid only if songs by the same artist are no more alike than songs
 by different artists.
+
+The same permutations are used for all models and targets. Comparing each score with the maximum
+over models and targets controls the family-wise error rate (Westfall & Young 1993).
 """
 
 from __future__ import annotations
@@ -51,9 +54,8 @@ def permutation_test(
 ):
     """Test whether one or more models predict the ratings better than permuted ratings.
 
-    The whole nested procedure, including model selection, is repeated for every permutation; the
-    same permutations are used for all models and targets. Comparing each score with the maximum
-    over models and targets controls the family-wise error rate (Westfall & Young 1993).
+    The whole nested procedure, including model selection, is repeated for every permutation. The
+    family-wise error rate is controlled by the method of Westfall & Young (1993).
 
     Parameters
     ----------
@@ -78,10 +80,9 @@ def permutation_test(
     -------
     DataFrame
         One row per model (and layer) and target: ``model, layer, target``; the score (``r2`` or
-        ``within_r``); p-values from the null distribution of this score (``p``), of the maximum
-        over models and layers for this target (``p_target``), and of the maximum over all rows
-        (``p_family``); and the mean and 95% quantile of the score's null distribution
-        (``null_mean, null_95``).
+        ``within_r``); p-values from the null distribution of this score (``p``), of the maximum over
+        rows for this target (``p_target``) and of the maximum over all rows (``p_family``); mean
+        and 95% quantile of the score's null distribution (``null_mean, null_95``).
     null : ndarray, shape (n_permutations, n_rows)
         Scores with permuted ratings; returned only if `return_null` is True.
     """

@@ -1,4 +1,4 @@
-"""Statistics and formatting of numbers: resampling, Mantel tests, Shapley values and others.
+"""Statistics and number formatting: resampling, multiple testing, Mantel tests, Shapley values.
 
 None of these functions is specific to music.
 """

@@ -62,7 +62,7 @@ def unit_ranks(codes: np.ndarray, covariate=None) -> np.ndarray:
 
 
 def mantel(first, second, orders, *, keep=None, covariate=None) -> tuple[np.ndarray, np.ndarray]:
-    """Compute rank correlations between distances, and their distribution for permuted units.
+    """Compute rank correlations between sets of distances, and their permutation distribution.
 
     Parameters
     ----------
