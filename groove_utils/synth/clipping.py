@@ -2,8 +2,8 @@
 
 Listeners cannot give ratings outside the scale of 1 to 100, so simulated ratings are clipped to it.
 As a result, the estimates of a linear mixed model differ from the effects used in the simulation,
-however many ratings there are. Chapter 09-mixed-models and the page "The demo study and its known effects"
-therefore compare estimates with the effects computed here.
+however many ratings there are. Chapter 09-mixed-models and the page "The demo study and its known
+effects" therefore compare estimates with the effects computed here.
 """
 
 from __future__ import annotations

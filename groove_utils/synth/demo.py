@@ -1,6 +1,7 @@
 """Generation of the demo study: songs, stems, simulated listeners, and their ground truth.
 
-This is the book's default study (`STUDY=demo`); see the appendix "The demo study and its known effects".
+This is the book's default study (`STUDY=demo`); see the appendix "The demo study and its known
+effects".
 """
 
 from __future__ import annotations

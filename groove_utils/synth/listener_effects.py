@@ -1,4 +1,4 @@
-"""Known effects from which ratings are simulated (see the appendix "The demo study and its known effects").
+"""Simulation of ratings from known effects (appendix "The demo study and its known effects").
 
 The form of the effects follows the literature. Ratings are an inverted-U-shaped function of
 syncopation (Witek et al. 2014), are highest near 110 BPM (Etani et al. 2018), are lower for
