@@ -4,15 +4,15 @@
 # A recording is a long series of numbers, which give the position of a loudspeaker's cone tens of
 # thousands of times per second. No one hears sound as such a series, and few models use the numbers
 # directly. Most models read a *representation* computed from the recording, and no model can use what
-# its representation leaves out. In this chapter, we look at two songs in eight representations. Then we
-# reconstruct the sound from each representation, and listen to what has been lost.
+# its representation leaves out. In this chapter, we look at two songs in eight representations. Then
+# we reconstruct the sound from each representation, and listen for what has been lost.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
-# **You will learn** which properties of a sound the waveform, STFT, mel spectrogram, constant-Q
-# transform, chromagram, tempogram and onset strength keep, and which they lose; how each representation
-# is computed; which tasks it suits; and why phase, loudness and sample rate matter. The syllabus
-# follows {cite:t}`choi2017`.
+# **You will learn** which properties of a sound each representation keeps and which it loses
+# (waveform, STFT, mel and log-mel spectrogram, constant-Q transform, chromagram, tempogram and onset
+# strength); how each representation is computed; which tasks it suits; and why phase, loudness and
+# sample rate matter. The selection of topics follows {cite:t}`choi2017`.
 #
 # **You need** to know what a frequency is. Headphones help.
 #
@@ -23,7 +23,7 @@
 # %% tags=["parameters"]
 study = "demo"  # a study's name, or a folder with a study.yml
 seed = 2026
-songs = []  # two track ids; if empty: songs of the first and last style
+songs = []  # two track ids; if empty: one song each from the first and the last style
 seconds = 8  # duration of each excerpt
 n_iter = 32  # iterations of the Griffin–Lim algorithm, which estimates phases
 
@@ -83,14 +83,14 @@ report_value("rate", sr, fmt=",.0f")
 # ## From samples to a spectrogram
 #
 # The **short-time Fourier transform** (STFT) cuts the signal $x$ into overlapping windows of $N$
-# samples, one every $H$ samples (the *hop length*), and measures the strength of each frequency in each
-# window:
+# samples, which start every $H$ samples (the *hop length*), and measures the strength of each
+# frequency in each window:
 #
 # $$ X[k, m] = \sum_{n=0}^{N-1} x[n + mH] \, w[n] \, e^{-2 \pi i k n / N} $$
 #
 # Here $k$ is the index of the frequency, $m$ is the index of the window, and $w$ is a window function
-# that fades in and out. In librosa, a single call computes the STFT. To see what this call does, we
-# compute one column by hand:
+# that fades in and out. In librosa, a single call computes the STFT. To see what it does, we compute
+# one column by hand:
 
 # %%
 y, n_fft, hop = sounds[names[0]], 2048, 256
@@ -103,11 +103,11 @@ np.allclose(np.fft.rfft(window * frame), X[:, m], atol=1e-3)
 
 # %% [markdown]
 # In a picture of $|X|$, a drum stroke appears as a vertical line, because it is short and contains
-# all frequencies. A held note appears as horizontal lines, one for each harmonic.
+# all frequencies. A held note appears as a set of horizontal lines, one for each harmonic.
 #
-# The **mel spectrogram** sums the power of the STFT within bands $F_b$ that get wider with frequency,
-# as the critical bands of the ear do. The **log-mel spectrogram** $L$ converts the mel spectrogram $M$
-# to decibels, because we hear ratios of power, not differences:
+# The **mel spectrogram** sums the power of the STFT within bands $F_b$ that become wider towards
+# higher frequencies, like the critical bands of the ear. The **log-mel spectrogram** $L$ converts the
+# mel spectrogram $M$ to decibels, because we hear ratios of power, not differences:
 #
 # $$ M[b, m] = \sum_k F_b[k] \, |X[k, m]|^2, \qquad
 # L[b, m] = 10 \, \log_{10} \frac{M[b, m]}{\max M} $$
@@ -118,10 +118,11 @@ mel = librosa.filters.mel(sr=sr, n_fft=n_fft, n_mels=96) @ power
 log_mel = librosa.power_to_db(mel, ref=np.max, top_db=80)
 
 # %% [markdown]
-# The **constant-Q transform** (CQT) has one row per semitone: row $k$ is at the frequency
-# $f_k = f_0 \, 2^{k/12}$, and its window gets shorter as the frequency rises. If a melody is
-# transposed, its pattern in the CQT moves up or down without changing its shape. The **chromagram**
-# adds up all octaves of a spectrogram, here of the STFT, and has twelve rows, one per pitch class.
+# The **constant-Q transform** (CQT) has one row per semitone: row $k$ measures the frequency $f_k =
+# f_0 \, 2^{k/12}$, and its window gets shorter as the frequency rises. If a melody is transposed, its
+# pattern in the CQT moves up or down without changing its shape. The **chromagram** adds up all
+# octaves of a spectrogram (here, of the STFT) and has twelve rows, one per pitch class (a note name,
+# in whatever octave).
 
 # %%
 cqt = np.abs(librosa.cqt(y, sr=sr, hop_length=hop, n_bins=84))
@@ -130,8 +131,9 @@ chroma = librosa.feature.chroma_stft(S=power, sr=sr)
 # %% [markdown]
 # **Onset strength** $o$ is a single curve: the rise of the log-mel spectrogram from one column to the
 # next, averaged over bands. This curve loses melody, chords and timbre, but keeps the rhythm. The
-# **tempogram** is the autocorrelation of the onset strength within a moving window. For each moment,
-# the tempogram shows at which tempi the onsets recur.
+# **tempogram** is the autocorrelation of the onset strength (its correlation with delayed copies of
+# itself) within a moving window. For each moment, it shows the tempi at which the onsets recur. The
+# onset strength is computed as follows:
 #
 # $$ o[m] = \frac{1}{B} \sum_{b=1}^{B} \max(0, \, L[b, m] - L[b, m - 1]) $$
 
@@ -146,8 +148,8 @@ rate = {"sr": sr, "hop_length": hop}
 tempogram = librosa.feature.tempogram(onset_envelope=strength, **rate)
 
 # %% [markdown]
-# The function `representations.represent` computes all of these representations. The next cell checks
-# that the log-mel spectrogram from `represent` is the same as the one computed above:
+# The function `representations.represent` computes all of these. The next cell checks that its
+# log-mel spectrogram matches the one computed above:
 
 # %%
 views = {name: representations.represent(y, sr) for name, y in sounds.items()}
@@ -156,9 +158,10 @@ np.allclose(views[names[0]]["log-mel"].array, log_mel, atol=1e-3)
 # %% [markdown]
 # ## Eight representations
 #
-# {numref}`fig-eight` shows two seconds of each song. Brighter pixels mean larger values, and frequency
-# axes are logarithmic. Thin lines mark the beats that `groove_utils.descriptors` estimated from the
-# onset strength. Before reading on, find the bass drum in as many rows of the figure as you can.
+# {numref}`fig-eight` shows two seconds of each song. Brighter pixels mean larger values; the
+# frequency axes are logarithmic. Thin lines mark the beats that `groove_utils.descriptors` estimated
+# from the onset strength. Before reading on, find the bass drum in as many rows of the figure as you
+# can.
 
 # %%
 spectra = {name: descriptors.analyse(y, sr) for name, y in sounds.items()}
@@ -180,20 +183,20 @@ show_figure(
 )
 
 # %% [markdown]
-# A bass drum is a bright patch below about 100 Hz in the STFT, the mel spectrograms and the CQT. In the
-# waveform and in the onset strength, the strokes of the bass drum are peaks that look like those of
-# other instruments; in the chromagram and the tempogram, no individual drum can be recognised.
+# A bass-drum stroke appears as a bright patch below about 100 Hz in the STFT, the mel spectrograms
+# and the CQT. In the waveform and in the onset strength, it appears as a peak that looks like that of
+# any other instrument; in the chromagram and the tempogram, no individual drum can be recognised.
 #
 # The **waveform** is the sound itself. Strokes appear as spikes, but the picture does not show which
 # instrument is struck. In the **mel spectrogram**, which shows power on a linear scale, only the
-# loudest bass notes are visible. Most networks read the **log-mel spectrogram** instead.
+# loudest bass notes are visible. Most networks therefore read the **log-mel spectrogram** instead.
 #
 # ## Precise in time, or in frequency?
 #
-# An STFT has two settings, the window and the hop. A long window separates close frequencies but smears
-# a stroke over the whole length of the window; a short window does the opposite. No window is precise
-# in both time and frequency: for a given window shape, the product of the window's widths in time and
-# in frequency is constant ({numref}`tab-resolution`).
+# An STFT has two settings, the window length and the hop length. A long window separates frequencies
+# that are close together but smears a stroke over its whole length; a short window does the opposite.
+# No window is precise in both time and frequency: for a given window shape, the product of the
+# window's widths in time and in frequency is constant ({numref}`tab-resolution`).
 
 # %%
 sizes = [256, 1024, 4096]
@@ -239,15 +242,15 @@ report_value("short_hz", widths["Hz"].iloc[0], fmt=".0f", unit=" Hz")
 report_value("coarse_hop", 2048 / sr * 1000, fmt=".0f", unit=" ms")
 
 # %% [markdown]
-# A window of 256 samples locates a stroke to within {glue:text}`short_ms` but smears each frequency
-# over {glue:text}`short_hz`. A window of 4096 samples separates tones that are {glue:text}`long_hz`
-# apart, but smears a stroke over {glue:text}`long_ms`. A sixteenth note of the first song lasts
-# {glue:text}`sixteenth`, and the {term}`microtiming` that drummers care about is about a tenth of this
-# duration.
+# A window of 256 samples shows when a stroke occurs to within {glue:text}`short_ms` but smears each
+# frequency over {glue:text}`short_hz`. A window of 4096 samples separates tones that are
+# {glue:text}`long_hz` apart, but smears a stroke over {glue:text}`long_ms`. A sixteenth note of the
+# first song lasts {glue:text}`sixteenth`, and the {term}`microtiming` that drummers care about is on
+# a scale of about a tenth of this duration.
 #
-# The **hop length** determines how often a window is taken, but not how long the window is. With a hop
-# of 2048 samples, there is one column every {glue:text}`coarse_hop`, and no model can recover a finer
-# rhythm from these columns.
+# The **hop length** determines how often a window is taken, but not how long each window is. With a
+# hop of 2048 samples, there is one column every {glue:text}`coarse_hop`, and no model can recover
+# finer rhythmic detail from these columns.
 #
 # ## Which task needs which representation?
 #
@@ -271,16 +274,18 @@ show_table(
 )
 
 # %% [markdown]
-# If a small representation keeps what a task needs, a model can learn the task from fewer songs. A
-# larger representation is not always better: what the STFT contains beyond the mel spectrogram is
-# mostly fine detail of pitch, which is of little use for tagging songs.
+# If a small representation keeps what a task needs, a model that reads it can learn the task from
+# fewer songs. A larger representation is not always better: what the STFT contains beyond the mel
+# spectrogram is mostly fine pitch detail, which is of little use for tagging songs (labelling them
+# with a genre or a mood, for example).
 #
 # ## Hear what is left
 #
-# Now we discard the song and reconstruct a plausible sound from each representation. Often only the
-# magnitudes of an STFT are known, not its phases. The Griffin–Lim algorithm {cite}`griffin1984` begins
-# with random phases and computes a sound. The algorithm then combines the phases of this sound's STFT
-# with the given magnitudes, computes the sound again, and repeats these steps:
+# Now we set the recording aside and reconstruct a plausible sound from each representation. Each
+# value of an STFT is a complex number, with a magnitude and a phase, but often only the magnitudes
+# are known. The Griffin–Lim algorithm {cite}`griffin1984` starts from random phases and computes a
+# sound. It then combines the phases of this sound's STFT with the given magnitudes, computes a new
+# sound, and repeats these steps:
 
 # %%
 estimate = librosa.griffinlim(
@@ -289,9 +294,10 @@ estimate = librosa.griffinlim(
 audio_player({"original": (y, sr), "from its magnitudes alone": (estimate, sr)})
 
 # %% [markdown]
-# For the other representations, the reconstruction needs one more step. The power of a mel band is
-# spread over the frequencies in this band; a chromagram is played with {cite:t}`shepard1964` tones,
-# which contain all octaves at once; and onset strength controls the level of white noise.
+# For the other representations, the reconstruction needs one more step: the power of a mel band is
+# spread over the frequencies in that band; the chromagram is played with Shepard tones
+# {cite}`shepard1964`, which contain all octaves at once; and the onset strength controls the level of
+# white noise.
 
 # %%
 reconstructed = {}
@@ -363,11 +369,11 @@ report_texts(
 )
 
 # %% [markdown]
-# First, **two signals can sound alike although their samples differ**. For the sounds reconstructed
-# from STFT magnitudes, the mean agreement of samples is {glue:text}`stft_db`, because the reconstructed
-# phases differ from the original ones (for unrelated sounds, the agreement would be about −3 dB). The
-# mean error of the spectrum is {glue:text}`stft_spectrum`. Which of the two numbers agrees with what
-# you heard?
+# First, **two signals can sound alike even though their samples differ**. For the sounds
+# reconstructed from STFT magnitudes, the mean agreement of the samples is {glue:text}`stft_db`,
+# because the reconstructed phases differ from the original ones (for unrelated sounds, the agreement
+# would be about −3 dB). The mean spectrum error is {glue:text}`stft_spectrum`. Which of the two
+# numbers better matches what you heard?
 #
 # Second, **each representation loses something different**. For the sounds reconstructed from 24 mel
 # bands, the mean correlation with the original is {glue:text}`mel_rhythm` for rhythm and
@@ -377,10 +383,10 @@ report_texts(
 #
 # ## Does phase matter, then?
 #
-# If phases can be estimated, are they needed? Here we keep the magnitudes and replace the phases by
-# random numbers: first in windows of 256 samples, then in longer windows, and finally in a single
-# window as long as the sound. The magnitude spectrum of this last sound is *exactly* that of the
-# original.
+# If phases can be estimated, do we need to keep them? Here we keep the magnitudes and replace the
+# phases with random numbers: first in windows of 256 samples, then in longer windows, and finally in
+# a single window as long as the sound. The magnitude spectrum of this last sound is *exactly* that of
+# the original.
 
 # %%
 y = sounds[names[0]]
@@ -406,20 +412,21 @@ report_value("whole_rhythm", phase.loc["the whole sound", "rhythm"])
 report_value("short_rhythm", phase.loc["256", "rhythm"])
 
 # %% [markdown]
-# If phases are randomised in one window as long as the sound, the correlation of the onset strengths is
-# {glue:text}`whole_rhythm`: the pitches remain, but the groove is gone. With windows of 256 samples,
-# the correlation is {glue:text}`short_rhythm`. Within a window, only the phase encodes *when* something
-# happens. A magnitude spectrogram shows rhythm because its windows are short.
+# When the phases are randomised in a single window as long as the sound, the correlation of the onset
+# strengths is {glue:text}`whole_rhythm`: the pitches remain, but the groove is gone. With windows of
+# 256 samples, the correlation is {glue:text}`short_rhythm`. Within a window, only the phase encodes
+# *when* something happens. A magnitude spectrogram shows rhythm because its windows are short.
 #
-# ## How loud?
+# ## Why songs are matched in loudness
 #
-# A louder copy of a song is the same song, but its RMS level, its spectral flux and all values of its
-# mel spectrogram are larger. All values of its log-mel spectrogram are larger by the same number of
-# decibels, unless they are relative to the maximum, as above. Songs are therefore set to the same
-# loudness before they are compared. Loudness is not power, because the ear is less sensitive to low
-# frequencies. The broadcasting standard BS.1770 {cite}`itu1770` therefore filters the signal before
-# measuring its power, and leaves out silent passages. The unit is LUFS (loudness units relative to full
-# scale). These three tones have the same power:
+# A louder copy of a song is the same song, but its RMS level (the root mean square of the samples),
+# its spectral flux (the change of the spectrum from one frame to the next) and all values of its mel
+# spectrogram are larger. All values of its log-mel spectrogram are larger by the same number of
+# decibels, unless they are measured relative to the maximum, as they were above. Songs are therefore
+# set to the same loudness before they are compared. Loudness is not the same as power, because the
+# ear is less sensitive to low frequencies. The broadcasting standard BS.1770 {cite}`itu1770`
+# therefore filters the signal before measuring its power, and leaves out silent passages. The unit is
+# LUFS (loudness units relative to full scale). These three tones have the same power:
 
 # %%
 t = np.arange(2 * 44100) / 44100
@@ -445,16 +452,16 @@ show_table(
 )
 
 # %% [markdown]
-# In all audio players of this book, sounds are matched in LUFS; the player with the three tones is the
-# only exception. Does the level of a recording contribute to its groove? {cite:t}`stupacher2016` found
-# no effect of the level on groove, but an effect of the *variability* of the level.
+# All audio players in this book match their sounds in loudness, except for the player with the three
+# tones. Does the level of a recording contribute to its groove? {cite:t}`stupacher2016` found that
+# the level had no effect on groove, but that its *variability* did.
 #
 # ## What a low sample rate removes
 #
-# At a sample rate of $r$ samples per second, a signal can contain frequencies up to $r/2$. Most models
-# in {doc}`05-embeddings` work at 16 kHz. What would be lost at 8 kHz? Listen to the cymbals. For the
-# third sound, samples were dropped without a filter, so high frequencies reappear as lower ones. This
-# error is called *aliasing*; a filter before resampling prevents it.
+# At a sample rate of $r$ samples per second, a signal can contain frequencies up to $r/2$. Most
+# models in {doc}`05-embeddings` work at 16 kHz. What would be lost at 8 kHz? Listen to the cymbals.
+# For the third sound, samples were dropped without filtering the sound first, so high frequencies
+# reappear as lower ones. This error is called *aliasing*; a filter before resampling prevents it.
 
 # %%
 full, full_sr = load_audio(data.audio_path(tracks[0]))
@@ -479,18 +486,18 @@ report_value("energy_above", 100 * power[above].sum() / power.sum(), unit="%")
 report_value("share_high", share_high, fmt=".0f", unit="%")
 
 # %% [markdown]
-# Only {glue:text}`energy_above` of the energy of the first song is above 4 kHz. But if onsets are
-# detected separately in three regions of the spectrum, {glue:text}`share_high` of these onsets are in
-# the region above 3.2 kHz. The hi-hat is quiet, but it carries much of the pulse.
+# Only {glue:text}`energy_above` of the energy of the first song is above 4 kHz. But when onsets are
+# detected separately in three regions of the spectrum, {glue:text}`share_high` of them are in the
+# region above 3.2 kHz. The hi-hat is quiet, but it carries much of the pulse.
 #
 # ## Where the groove is visible
 #
-# {numref}`fig-bar` shows the onset strength in three regions of the spectrum for each sixteenth note of
-# the bar, averaged over all bars. The result resembles drum notation: bass drum and bass are in the
-# lowest region and the hi-hat in the highest. The middle region contains the strokes of all
-# instruments. A tall column in the middle region without a tall column in the lowest region indicates a
-# snare stroke; in most rock music, the snare is struck on beats 2 and 4. A tall column *between* the
-# beats, followed by a lower column on the next beat, is what {doc}`04-descriptors` counts as
+# {numref}`fig-bar` shows the onset strength in three regions of the spectrum for each sixteenth note
+# of the bar, averaged over all bars. The result resembles drum notation: bass drum and bass are in
+# the lowest region and the hi-hat in the highest. The middle region contains the strokes of all
+# instruments. A tall column in the middle region without one in the lowest region indicates a snare
+# stroke; in most rock music, the snare is struck on beats 2 and 4. A tall column *between* the beats,
+# followed by a lower column on the next beat, is what {doc}`04-descriptors` counts as
 # {term}`syncopation`.
 
 # %%
@@ -509,7 +516,7 @@ show_figure(
     "Onset strength in three regions, averaged over the bars of each song; each panel has its "
     "own scale. Lines: beats.",
     "Three rows of sixteen columns for two songs. Most tall columns are on beats; between "
-    "the beats, the two songs differ, most of all in the lowest region.",
+    "the beats, the two songs differ, especially in the lowest region.",
     table=profiles,
 )
 
@@ -517,11 +524,12 @@ show_figure(
 # ## What could be wrong here
 #
 # - **A good reconstruction proves that information is there, not that a model uses it.** A log-mel
-#   spectrogram shows the rhythm, but a model that averages the spectrogram over time loses it.
+#   spectrogram shows the rhythm, but a model that averages the spectrogram over time loses the
+#   rhythm.
 # - **A bad reconstruction proves less than it seems to.** Another algorithm might reconstruct more from
 #   the same chromagram.
-# - **There are only two songs.** We took the first song of each of two styles and did not select them
-#   in any other way, but two songs are a small sample.
+# - **There are only two songs.** We simply took the first song in each of two styles, but two songs
+#   are a small sample.
 # - **The beats were estimated.** Where the beat tracker is wrong, {numref}`fig-bar` is wrong too.
 #   {doc}`04-descriptors` measures how often the tracker is wrong.
 #
@@ -580,9 +588,9 @@ audio_player({"original": (y, sr), "in a window": (fragments, sr)})
 # ```{exercise} Bands of the tempogram
 # :label: ex-tempogram
 #
-# The tempogram has bright bands at several tempi at once. Predict from the estimated tempo,
-# `grids[names[0]].tempo`, at which tempi these bands lie. Then average the tempogram over time, and
-# find its five highest peaks with `scipy.signal.find_peaks`.
+# The tempogram has bright bands at several tempi at once. From the estimated tempo,
+# `grids[names[0]].tempo`, predict the tempi at which these bands lie. Then average the tempogram over
+# time, and find its five highest peaks with `scipy.signal.find_peaks`.
 # ```
 #
 # ```{solution-start} ex-tempogram
@@ -597,11 +605,11 @@ highest = peaks[strength[peaks].argsort()[::-1][:5]]
 view.rows[highest].round(1)  # beats per minute
 
 # %% [markdown]
-# A pattern that recurs after one eighth note also recurs after two, three, four and five eighth notes.
-# If a song has a stroke on every eighth note, the bands of its tempogram therefore lie at the rate of
-# the eighth notes, which is twice the tempo, and at a half, a third, a quarter and a fifth of this
-# rate. A tempo estimator must choose among these bands. If an estimated tempo is wrong, it is therefore
-# usually wrong by a factor of two, and sometimes by a factor of 3/2.
+# A pattern that recurs after one eighth note also recurs after two, three, four and five eighth
+# notes. If a song has a stroke on every eighth note, the bands of its tempogram therefore lie at the
+# rate of the eighth notes, which is twice the tempo, and at a half, a third, a quarter and a fifth of
+# this rate. A tempo estimator must choose among these bands. When an estimated tempo is wrong, it is
+# therefore usually off by a factor of two, and sometimes by a factor of 3/2.
 #
 # ```{solution-end}
 # ```
@@ -610,12 +618,12 @@ view.rows[highest].round(1)  # beats per minute
 #
 # **Asked**: which aspects of a groove does each representation keep? **Found**: log-mel spectrograms
 # keep strokes and timbre, the CQT keeps notes, chroma keeps chords, and onset strength keeps only the
-# rhythm. A longer window is less precise in time and more precise in frequency, and the hop limits how
-# fine a rhythm can be represented. Songs can be compared only at the same loudness and sample rate.
-# **True in the simulation**: the drum pattern of a simulated song is known from its score, and
+# rhythm. A longer window is less precise in time and more precise in frequency, and the hop limits
+# how fine a rhythm can be represented. Songs can be compared only at the same loudness and sample
+# rate. **True in the simulation**: the drum pattern of a simulated song is known from its score, and
 # {numref}`fig-bar` should show this pattern. **What would change our mind**: songs whose rhythm
 # consists of changes in pitch or timbre rather than of strokes. For such songs, onset strength would
-# keep the wrong information.
+# not keep the information that matters.
 #
 # **Next:** {doc}`03-networks` asks what a network can learn from such representations.
 # {doc}`04-descriptors` reduces songs to single numbers and asks how well these predict groove.

@@ -1,11 +1,11 @@
 # %% [markdown] tags=["without-study"]
 # # What can a network learn to hear?
 #
-# A network is built from a few kinds of modules. Each kind treats sound differently: one assigns a
-# weight to every position in a spectrogram, one slides a pattern over it, one carries a memory
-# through time, and one compares distant moments. In this chapter, we test each module on a musical
-# question that suits it, and on questions that suit other modules. We know the correct answers,
-# because we rendered the sounds ourselves.
+# A neural network is built from a few kinds of modules. Each kind treats sound differently: one
+# assigns a weight to every position in a spectrogram, one slides a pattern over it, one keeps a state
+# that it updates over time, and one compares distant moments. In this chapter, we test each module on
+# a musical question that suits it, and on questions that suit the others. We know the correct
+# answers, because we synthesised the sounds ourselves.
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
@@ -70,9 +70,9 @@ seeds = range(seed, seed + n_seeds)
 # ## One neuron: was that a kick drum?
 #
 # Take a drum loop and divide it into frames, one per sixteenth note. In each frame, measure the level
-# below 150 Hz and the level above 2500 Hz. Is a kick drum struck in this frame? The two levels are the
-# input $\mathbf{x}$ of a neuron. The neuron multiplies the levels by the weights $\mathbf{w}$, adds the
-# bias $b$, and turns the sum into a probability $p$:
+# below 150 Hz and the level above 2500 Hz. Is the kick drum (another name for the bass drum) struck
+# in this frame? The two levels are the input $\mathbf{x}$ of a neuron. The neuron multiplies the
+# levels by the weights $\mathbf{w}$, adds the bias $b$, and turns the sum into a probability $p$:
 #
 # $$ p = \sigma(\mathbf{w} \cdot \mathbf{x} + b), \qquad \sigma(a) = \frac{1}{1 + e^{-a}} $$
 #
@@ -81,15 +81,16 @@ seeds = range(seed, seed + n_seeds)
 #
 # $$ L = -\frac{1}{n} \sum_{i=1}^{n} \bigl( y_i \log p_i + (1 - y_i) \log (1 - p_i) \bigr) $$
 #
-# is small if the neuron assigns high probabilities to the correct answers, and large if the neuron is
+# is small if the neuron assigns high probabilities to the correct answers, and large if it is
 # confident but wrong. The gradient of the cross-entropy has a simple form,
 #
 # $$ \frac{\partial L}{\partial \mathbf{w}} = \frac{1}{n} \sum_i (p_i - y_i) \, \mathbf{x}_i,
 # \qquad \frac{\partial L}{\partial b} = \frac{1}{n} \sum_i (p_i - y_i), $$
 #
-# and points in the direction in which the loss grows fastest. Training repeatedly takes a step in the
-# opposite direction. Here is the whole procedure in NumPy. The first half of the frames is used for
-# training, and the second half for testing.
+# and points in the direction in which the cross-entropy grows fastest. Training reduces the
+# cross-entropy (here called the *loss*) by repeatedly taking a step in the opposite direction. Here
+# is the whole procedure in NumPy. The first half of the frames is used for training, and the second
+# half for testing.
 
 # %%
 levels, kick = listening_tasks.kick_frames(n_loops=40, seed=seed)
@@ -106,8 +107,8 @@ for _ in range(200):
     b -= (p - y).mean()
 
 # %% [markdown]
-# PyTorch can train the same neuron without a formula for the gradient: `loss.backward()` computes the
-# gradient automatically, and the optimiser takes the step.
+# PyTorch can train the same neuron without being given a formula for the gradient: `loss.backward()`
+# computes the gradient automatically, and the optimiser takes the step.
 
 # %%
 neuron = nn.Linear(2, 1, dtype=torch.float64)
@@ -133,12 +134,12 @@ report_value("last_loss", losses[-1])
 
 # %% [markdown]
 # The weights from NumPy and PyTorch differ by at most {glue:text}`same_weights`. During training, the
-# loss fell from {glue:text}`first_loss` to {glue:text}`last_loss`. The initial loss is log 2, the loss
-# of a neuron that always predicts a probability of 50%. The trained neuron is right for
-# {glue:text}`kick_accuracy` of the test frames; always giving the more frequent answer would be right
-# for {glue:text}`kick_guess`. {numref}`fig-neuron` shows why the neuron is not always right: it
-# separates the frames with one straight line, and some frames with a kick lie among the frames without
-# a kick.
+# loss fell from {glue:text}`first_loss` to {glue:text}`last_loss`. The initial loss is log 2, the
+# loss of a neuron that always predicts a probability of 50%. The trained neuron is right for
+# {glue:text}`kick_accuracy` of the test frames; a neuron that always gave the more frequent answer
+# would be right for {glue:text}`kick_guess`. {numref}`fig-neuron` shows why the neuron is not always
+# right: it separates the frames with a single straight line, but some frames with a kick lie among
+# those without one.
 
 # %% tags=["hide-input"]
 show_figure(
@@ -157,14 +158,15 @@ show_figure(
 # All other networks in this chapter consist of many neurons, connected in different ways. We test these
 # networks on four questions:
 #
-# - **Which tom is it?** Four toms differ in pitch. The answer is a *position* on the frequency axis.
+# - **Which tom is it?** Four toms differ in pitch. The answer depends on a *position* on the
+#   frequency axis.
 # - **Which chord is it?** The chord is minor, major, suspended or diminished, on any root. The answer
-#   is a *shape*, at any position. The roots of the test chords are an octave above those of the
-#   training chords.
-# - **Straight or swung?** The answer is a *pattern in time*: how late each off-beat comes. The tempo
-#   and the starting point vary between examples.
-# - **Which bar does the last bar repeat?** One of five earlier bars is played again. The answer is a
-#   *match* between distant moments.
+#   depends on a *shape*, wherever that shape lies on the frequency axis. The roots of the test chords
+#   are an octave above those of the training chords.
+# - **Straight or swung?** The answer depends on a *pattern in time*: how late each off-beat comes
+#   (later if the loop is swung). The tempo and the starting point vary between examples.
+# - **Which bar does the last bar repeat?** One of five earlier bars is played again. The answer
+#   depends on a *match* between distant moments.
 #
 # Listen to two examples for each question.
 
@@ -176,12 +178,14 @@ for task in tasks.values():
 
 # %% [markdown]
 # These are the modules, each built into a small classifier. (A tom or a chord is given as a single
-# spectrum, so recurrence and attention have no time axis to work with in these two cases.)
+# spectrum, so the recurrent and attention modules have no time axis to work with for these two
+# questions.)
 #
-# - A **dense** layer has separate weights for every band of every frame. Such a layer distinguishes
-#   positions, but has to learn each position separately.
-# - A **convolution** slides small kernels over all positions; here, only the best match of each kernel
-#   is kept. Such a layer detects a shape, but discards the position of the shape.
+# - A **dense** layer has separate weights for every band of every frame. It distinguishes positions,
+#   but has to learn each of them separately.
+# - A **convolution** slides small patterns of weights, called *kernels*, over all positions; here,
+#   only the best match of each kernel is kept. It detects a shape, but discards the position of that
+#   shape.
 # - A **recurrent** layer (here a gated recurrent unit, GRU) reads the input frame by frame and updates
 #   a state. The effect of a frame therefore depends on the frames before it. (The older long short-term
 #   memory, LSTM, has two states and one more gate. Try `cell="lstm"`, or `both_directions=True` for a
@@ -196,16 +200,16 @@ source = inspect.getsource(networks.ConvolutionClassifier.forward)
 Code(source, language="python")
 
 # %% [markdown]
-# All modules are trained by the same short loop. For each batch of examples, the loop computes the
+# We train all modules with the same short loop. For each batch of examples, it computes the
 # cross-entropy and lets the optimiser take one step:
 
 # %%
 Code(inspect.getsource(networks.train_epoch), language="python")
 
 # %% [markdown]
-# Each module is now trained on each question with several random seeds. A seed determines the initial
-# weights and the order of the examples. The baseline is the accuracy of always giving the most frequent
-# answer.
+# We now train each module on each question with several random seeds. The seed determines the initial
+# weights and the order of the examples. The baseline is the accuracy that we would reach by always
+# giving the most frequent answer.
 
 # %%
 storage = {"cache": cache, "n_jobs": n_jobs}
@@ -238,9 +242,9 @@ report_effects(dict(rows.iterrows()), n_seeds, **percent, tolerance=10)
 report_texts(**rows["verdict"].add_suffix("_verdict"))
 
 # %% [markdown]
-# The verdict is *found* if the whole interval of the accuracy lies above the midpoint between the
-# accuracy of guessing and perfect accuracy, and *not found* if the whole interval lies below this
-# midpoint.
+# In the table below, we give each module a verdict: *found* if the whole interval for its accuracy
+# lies above the midpoint between guessing and perfect accuracy, and *not found* if the whole interval
+# lies below this midpoint.
 #
 # | question | module | correct | verdict | module | correct | verdict |
 # |:--|:--|--:|:--|:--|--:|:--|
@@ -249,21 +253,23 @@ report_texts(**rows["verdict"].add_suffix("_verdict"))
 # | swing | recurrent | {glue:text}`swing_recurrent` | {glue:text}`swing_recurrent_verdict` | attention | {glue:text}`swing_attention` | {glue:text}`swing_attention_verdict` |
 # | repeat | attention | {glue:text}`repeat_attention` | {glue:text}`repeat_attention_verdict` | recurrent | {glue:text}`repeat_recurrent` | {glue:text}`repeat_recurrent_verdict` |
 #
-# We chose the second module in each row because there is a reason to expect it to fail. The convolution
-# keeps only the best match of each kernel, so it cannot use the position that distinguishes a low tom
-# from a high one. The roots of the test chords lie outside the octave of the training chords, and a
-# dense network learns each position separately. Our attention module reads out only the last frame, and
-# the GRU would have to store five bars in a state of 32 numbers. These are reasons to expect failures,
-# but they do not prove what caused the failures.
+# We chose the second module in each row because there is a reason to expect it to fail. The
+# convolution keeps only the best match of each kernel, so it cannot use the position that
+# distinguishes a low tom from a high one. A dense network learns each position separately, and the
+# roots of the test chords lie outside the octave of the training chords. On the swing question, our
+# attention module uses only the query of the last frame. On the repeat question, the GRU would have
+# to store five bars in a state of 32 numbers. These are reasons to expect failures, but they do not
+# prove what caused the failures.
 #
 # A failure tells us only about this module at this size, with this much training. More layers, more
-# data or another readout could change the result; some exercises try such changes.
+# data or another way of computing the output could change the result; some of the exercises try such
+# changes.
 #
-# ### What it costs
+# ### What each module costs
 #
-# The number of parameters measures how much a module has to learn and to store. The number of
-# multiply-adds measures how much the module has to compute for one example. The two numbers can differ:
-# a kernel has few parameters but is applied at every position.
+# The number of parameters measures how much a module has to learn and store, and the number of
+# multiply-adds how much it has to compute for one example. One of them can be small and the other
+# large: a kernel has few parameters but is applied at every position.
 
 # %%
 sizes = summary.rename(columns={"multiply_adds": "multiply-adds"})
@@ -280,10 +286,10 @@ show_table(
 # %% [markdown]
 # ## What a kernel sees
 #
-# A kernel is a small picture that is compared with every part of a larger picture. The shape of a
-# kernel determines what it can match. {numref}`fig-kernels` shows how three hand-made kernels respond
-# to a drum loop from the swing question. A *tall* kernel, which compares each frame with the one before
-# it in all bands, responds to strokes. A *wide* kernel responds to sustained sounds. A *square* kernel
+# A kernel is a small picture that is compared with every part of a larger picture. Its shape
+# determines what it can match. {numref}`fig-kernels` shows how three hand-made kernels respond to a
+# drum loop from the swing question. A *tall* kernel, which compares each frame with the one before it
+# in all bands, responds to strokes. A *wide* kernel responds to sustained sounds. A *square* kernel
 # responds to a small patch, such as a stroke of a certain drum.
 
 # %%
@@ -312,22 +318,25 @@ show_figure(
 )
 
 # %% [markdown]
-# **How far** a kernel reaches in time matters as much as its shape. Swing is a property of the times
-# between strokes, so a kernel that never covers two strokes at once cannot detect it. The span of input
-# that an output depends on is its *receptive field*. For a stack of layers, the receptive field is
+# **How far** a kernel reaches in time matters as much as its shape. Swing depends on the times
+# between strokes, so a kernel that never covers two strokes at once cannot detect it. The span of
+# input on which an output depends is called the *receptive field* of that output. For a stack of
+# layers, the receptive field is
 #
 # $$ 1 + (k_1 - 1) + (k_2 - 1) \, s_1 + (k_3 - 1) \, s_1 s_2 + \dots $$
 #
-# frames, where $k_i$ are the sizes of the kernels and $s_i$ their strides:
+# frames, where $k_i$ are the sizes of the kernels and $s_i$ their strides (the number of frames by
+# which a kernel is moved at each step):
 
 # %%
 networks.receptive_field([3, 2, 3], strides=[1, 2, 1])
 
 # %% [markdown]
 # Two convolutions of 3 frames each, with pooling over 2 frames between them, cover as much as one
-# kernel of 8 frames. Pooling is a cheap way to cover more time: pooling over two frames halves the
-# number of frames, so every later kernel spans twice the time. {numref}`fig-field` shows what happens
-# on the swing question when a single kernel gets wider.
+# kernel of 8 frames. Pooling replaces each group of frames by a single one, and is a cheap way to
+# cover more time: with groups of two, there are half as many frames, so every later kernel spans
+# twice the time. {numref}`fig-field` shows how the accuracy on the swing question changes as a single
+# kernel gets wider.
 
 # %%
 swing = tasks["swing"]
@@ -366,8 +375,8 @@ report_percentages(shares, n_seeds, tolerance=10)
 #
 # ## Where attention looks
 #
-# Attention can be inspected: its weights show how much each frame contributes to the output. If the
-# question is which bar is repeated, the weight of the repeated bar should stand out.
+# Attention can be inspected: its weights show how much each frame contributes to the output. On the
+# question of which bar is repeated, the weight of the repeated bar should stand out.
 
 # %%
 repeat = tasks["repeat"]
@@ -400,18 +409,19 @@ report_texts(looks="largest" if n_max > n_min else "smallest")
 report_counts(n_bars=len(by_bar))
 
 # %% [markdown]
-# For {glue:text}`stands_out` of the {glue:text}`n_bars` bars that can be repeated, the repeated bar has
-# the {glue:text}`looks` mean weight among the earlier bars. It is arbitrary whether a network gives the
-# repeated bar a large or a small weight, because either weight identifies the bar. Attention weights
-# show from which frames information was taken. The weights do not show what the network did with this
-# information, and the largest weight is not an explanation.
+# For {glue:text}`stands_out` of the {glue:text}`n_bars` bars that can be repeated, the repeated bar
+# has the {glue:text}`looks` mean weight among the earlier bars. It is arbitrary whether a network
+# gives the repeated bar a large or a small weight, because either identifies it. Attention weights
+# show from which frames information was taken. They do not show what the network did with this
+# information, so a large weight alone does not explain the output.
 #
-# ## What goes in
+# ## Which input for which question?
 #
-# A network can use only what its input contains. Here a network receives notes, played by six
-# instruments over two octaves, in one of six representations. We ask two questions: which pitch class
-# does a note have, and which instrument plays it? The test set consists of combinations of note and
-# instrument that do not occur in training.
+# A network can use only what its input contains. Here a network receives single notes, played by six
+# instruments over two octaves. Each note is given in one of six representations, and we train the
+# network on each of them in turn. We ask two questions: which pitch class does a note have, and which
+# instrument plays it? The test set consists of combinations of note and instrument that do not occur
+# in training.
 
 # %%
 sounds, keys, instruments = listening_tasks.draw_notes(480, seed)
@@ -462,7 +472,8 @@ show_figure(
         table, y="input", panel="question", xlabel=xlabel, reference=None
     ),
     "inputs",
-    "Accuracy of one network with six inputs on two questions: mean and range over seeds.",
+    "Accuracy of one network on two questions, with each of six inputs in turn: mean and range "
+    "over seeds.",
     "Two panels of dots. Chroma has the highest accuracy for pitch class and the lowest for "
     "instrument; the constant-Q transform has high accuracy for both.",
     table=table,
@@ -482,21 +493,21 @@ report_percentages(shares, tolerance=10)
 
 # %% [markdown]
 # From chroma, the network identifies the pitch class of {glue:text}`chroma_pitch` of the test notes,
-# but the instrument of only {glue:text}`chroma_timbre`: chroma was designed to discard timbre. Guessing
-# the instrument would be right for one note in six. (The accuracy may be even lower if the network
-# remembers which instruments played a note in training, and therefore never chooses a combination that
-# was held out. We have not tested this explanation.) From the constant-Q transform, the network
-# identifies the pitch class of {glue:text}`cqt_pitch` of the notes and the instrument of
+# but the instrument of only {glue:text}`chroma_timbre`: chroma was designed to discard timbre. A
+# guess would be right for one note in six. (An accuracy below that of guessing could arise if the
+# network remembers which instruments played a note in training, and therefore never chooses a
+# combination that was held out. We have not tested this explanation.) From the constant-Q transform,
+# the network identifies the pitch class of {glue:text}`cqt_pitch` of the notes and the instrument of
 # {glue:text}`cqt_timbre`. For pitch classes, the accuracy is {glue:text}`mel128_pitch` with 128 mel
 # bands and {glue:text}`mel48_pitch` with 48 wider bands; without the logarithm, these 48 bands give
-# {glue:text}`power_pitch`. The waveform contains all information, but the network has to learn its own
-# filters from a few hundred notes.
+# {glue:text}`power_pitch`. The waveform contains all the information, but the network has to learn
+# its own filters from a few hundred notes.
 #
 # ## Which output for which task?
 #
 # Tasks differ in the *time scale* of their answers, from one answer per frame to one per song, and in
-# how far listeners agree on the answers {cite}`choi2017`. These two properties of a task determine how
-# a network pools its features over time, and which loss it is trained with.
+# how closely listeners agree on the answers {cite}`choi2017`. These two properties determine how a
+# network should pool its features over time, and with which loss it should be trained.
 
 # %%
 mir = networks.mir_tasks()
@@ -519,18 +530,18 @@ show_figure(
 )
 
 # %% [markdown]
-# In {numref}`fig-map`, groove is at the upper right: there is one answer per song, and listeners agree
-# on it only in part ({doc}`01-listeners-and-tracks`). But groove depends on onsets and their timing,
-# which are at the lower left. A network for groove must measure times in milliseconds, and then
-# summarise a whole song.
+# In {numref}`fig-map`, groove is at the upper right: there is one answer per song, and listeners
+# agree on it only in part ({doc}`01-listeners-and-tracks`). But groove depends on onsets and their
+# timing, which are at the lower left. A network that predicts groove must measure timing to within
+# milliseconds, and then summarise a whole song.
 #
-# ## Few labels
+# ## Learning from few labels
 #
 # ### Change the sound, not the answer
 #
 # *Augmentation* creates new examples by changing existing ones in a way that does not affect the
-# answer. In this way, the network learns what to ignore. Moving the constant-Q transform of a chord up
-# by some bins transposes the chord, and a transposed minor chord is still minor:
+# answer. These new examples teach the network what to ignore. Moving the constant-Q transform of a
+# chord up by a few rows transposes the chord, and a transposed minor chord is still minor:
 
 # %%
 (chord, rate), (other, _), *_ = tasks["chord"].sounds.values()
@@ -545,11 +556,11 @@ audio_player(versions)
 
 # %% [markdown]
 # No training chord has its root in the octave of the test chords; with random shifts, some training
-# chords do. We compare shifting with two other changes. SpecAugment masks a range of bands and a range
-# of frames {cite}`park2019`. Mixup computes weighted means of two examples and of their answers
-# {cite}`zhang2018`, so the last sound above counts as 70% of one chord and 30% of the other. In this
-# comparison, the networks are trained for 60 epochs instead of 15, since augmented examples take longer
-# to learn.
+# chords do. We compare this shifting with two other augmentations. SpecAugment masks a range of bands
+# and a range of frames {cite}`park2019`. Mixup computes weighted means of two examples and of their
+# answers {cite}`zhang2018`, so the last sound above counts as 70% of one chord and 30% of the other.
+# In this comparison, the networks are trained for 60 epochs instead of 15, since augmented examples
+# take longer to learn.
 
 # %%
 changes = {
@@ -571,8 +582,8 @@ rows = [
 chords = pd.DataFrame(rows).groupby("change", sort=False)["accuracy"].mean()
 
 # %% [markdown]
-# But an augmentation must suit the question. Playing a loop faster or slower does not change whether it
-# swings, but it changes the answer to “how fast is it?”:
+# But an augmentation must suit the question. Playing a loop faster or slower (*time stretching*) does
+# not change whether it swings, but does change the answer to “how fast is it?”:
 
 # %%
 loop, rate = next(iter(tasks["swing"].sounds.values()))
@@ -631,22 +642,23 @@ shares = {
 report_percentages(shares, n_seeds, tolerance=10)
 
 # %% [markdown]
-# On chords, the accuracy of the dense network is {glue:text}`chord_plain` without shifting and
-# {glue:text}`chord_shifted` with shifting: augmentation can teach a dense network what is built into a
-# convolution. Stretching keeps the ratio of long to short notes: the accuracy for swing is
-# {glue:text}`swing_plain` without stretching and {glue:text}`swing_stretched` with stretching. But
-# stretching changes the tempo of an example without changing its label: the accuracy for tempo is
-# {glue:text}`tempo_plain` without stretching and {glue:text}`tempo_stretched` with stretching. Remember
-# this effect if you study groove with a model that was trained with time stretching.
+# On the chord question, the accuracy of the dense network is {glue:text}`chord_plain` without
+# shifting and {glue:text}`chord_shifted` with shifting: augmentation can teach a dense network what
+# is built into a convolution. Stretching keeps the ratio of long to short notes: the accuracy for
+# swing is {glue:text}`swing_plain` without stretching and {glue:text}`swing_stretched` with
+# stretching. But it changes the tempo of an example without changing the label: the accuracy for
+# tempo is {glue:text}`tempo_plain` without stretching and {glue:text}`tempo_stretched` with
+# stretching. Remember this effect if you study groove with a model that was trained with time
+# stretching.
 #
 # ### Borrow a network
 #
-# A network that was trained on another task has often learnt features that are useful for a new task.
-# *Transfer learning* keeps the layers of such a network and trains only a small classifier on top of
-# them. Here the task is to name the family of the instrument that plays a phrase of three seconds,
-# when only a few phrases are labelled. (The test phrases are new, but their 64 instruments also occur
-# in training: the question is how many labels are needed, not how well a network recognises new
-# instruments.) We compare four methods:
+# A network trained on one task has often learnt features that are useful for another. *Transfer
+# learning* keeps the layers of such a network and trains only a small classifier on top of them. Here
+# the task is to name the instrument family heard in a three-second phrase, given only a few labelled
+# phrases. (The test phrases are new, but their 64 instruments also occur in training: the question is
+# how many labels are needed, not how well a network recognises new instruments.) We compare four
+# methods:
 #
 # - a **trained tagger**: logistic regression on the pooled layers of MusiCNN, which was trained to tag
 #   songs {cite}`pons2019`;
@@ -732,16 +744,16 @@ report_percentages(shares, tolerance=10)
 # same network with random weights classifies {glue:text}`random_64` correctly, and the small
 # convolutional network, which had to learn everything from those 64 phrases, {glue:text}`small_64`.
 # The effect of training is the difference between the tagger's accuracy and that of the network with
-# random weights, not the tagger's accuracy alone: convolutions and pooling are useful before anything
-# is learnt. From {doc}`05-embeddings` on, pretrained models are therefore compared with their
-# {term}`untrained twins <untrained twin>`.
+# random weights, not the tagger's accuracy alone: convolutions and pooling are useful even before
+# anything is learnt. From {doc}`05-embeddings` on, pretrained models are therefore compared with
+# their {term}`untrained twins <untrained twin>`.
 #
 # ## How to fool yourself
 #
-# We use twelve loops by each of 24 bands, and call half of the bands “good”. The good bands are drawn
-# at random, so the sound of a new band cannot show whether it is good, and the expected accuracy is one
-# half. We repeat the draw several times, and train the same kind of network each time. We compute the
-# accuracy of these networks in five ways:
+# We use twelve loops by each of 24 bands (here, groups of musicians), and call half of them “good”.
+# The good bands are drawn at random, so the sound of a new band cannot show whether it is good, and
+# the expected accuracy is one half. We repeat the draw several times, and train the same kind of
+# network each time. We compute the accuracy of these networks in five ways:
 
 # %%
 X, bands = listening_tasks.draw_band_loops(24, 12, seed)
@@ -772,10 +784,10 @@ def all_tosses(by_band=True, **options):
 #   advance.
 # - **Split by clip**: about a third of the loops are held out at random, so loops by the same band are
 #   in both the training set and the test set.
-# - **Early stopping on the test set**: the network is trained for several numbers of epochs, and the
-#   best test result of each draw is reported.
+# - **Early stopping on the test set**: the network is trained for different numbers of epochs, and
+#   only the best test result of each draw is reported.
 # - **Best of all**: only the best of the honest runs is reported.
-# - **Scaled with the test set**: the features are scaled by a mean and a standard deviation that are
+# - **Scaled with the test set**: the features are scaled using a mean and a standard deviation
 #   computed from all loops, including the test loops.
 
 # %%
@@ -814,24 +826,24 @@ report_percentages(dict(zip(keys, ways.iloc[1:])), tolerance=10)
 # With whole bands held out, the mean accuracy is {glue:text}`honest_full`. With a split by clip, the
 # mean accuracy is {glue:text}`clip_split`, although the labels are random, because the network
 # recognises the bands. Choosing the number of epochs on the test set gives an accuracy of
-# {glue:text}`stopped`, and reporting only the best honest run gives an accuracy of
-# {glue:text}`best_run`. Scaling with the test set gives an accuracy of {glue:text}`leaked`. A mean over
-# hundreds of loops depends little on the test loops among them, but it is easier to avoid such a leak
-# than to argue that it is harmless.
+# {glue:text}`stopped`, and reporting only the best honest run gives {glue:text}`best_run`. Scaling
+# with the test set gives an accuracy of {glue:text}`leaked`. A mean over hundreds of loops depends
+# little on the test loops among them, but it is easier to avoid such a leak of information from the
+# test set than to argue that it is harmless.
 #
 # To avoid such errors, the following chapters hold out whole artists, choose layers and penalties in
 # inner folds, and report means with intervals.
 #
 # ## What could be wrong here
 #
-# - **Rendered sounds are tidy.** Real recordings contain noise, reverberation and voices. The *ranking*
-#   of the modules on a question may carry over to recordings; the percentages do not.
+# - **Rendered sounds are tidy.** Real recordings contain noise, reverberation and voices. The
+#   *ranking* of the modules on a question may carry over to recordings; the percentages will not.
 # - **Small networks.** Each module was tested at one size. A module that failed may succeed with more
 #   layers: depth or pooling can add a property that another module has by design.
-# - **One way of training.** All modules are trained with the same optimiser, learning rate and small
-#   number of epochs. A module that learns slowly looks worse here than it is.
-# - **The intervals are computed over seeds.** They reflect chance in training, but not the choice of
-#   examples and questions.
+# - **One way of training.** All modules were trained with the same optimiser, the same learning rate
+#   and the same small number of epochs. A module that learns slowly looks worse here than it is.
+# - **The intervals are computed over seeds.** They reflect the role of chance in training, but not
+#   that of the choice of examples and questions.
 #
 # ## Exercises
 #
@@ -839,10 +851,10 @@ report_percentages(dict(zip(keys, ways.iloc[1:])), tolerance=10)
 # :label: ex-place
 #
 # The convolution failed on the tom question. Give the convolution a way to distinguish positions:
-# pass `kernel=(72, 1)`, as tall as the input. Why does that help, and which other module does the
-# network now resemble? Then break the dense network: rotate the spectrum of each tom by a random
-# number of bands (`np.roll`), drawn separately for each tom, and train the network again. How
-# accurate is it now?
+# pass `kernel=(72, 1)`, a kernel as tall as the input. Why does this help, and which other module
+# does the network now resemble? Then break the dense network: rotate the spectrum of each example by
+# a random number of bands (`np.roll`), drawn separately for each example, and train the network
+# again. How accurate is it now?
 # ```
 #
 # ```{solution-start} ex-place
@@ -871,8 +883,8 @@ moved_toms = replace(tom, X=rolled)
 # ```{exercise} Break the recurrent network
 # :label: ex-order
 #
-# Put the frames of each swing loop in a random order, drawn separately for each loop, and train the
-# recurrent network again. What information is left?
+# Shuffle the frames of each loop of the swing question, in a different random order for each loop,
+# and train the recurrent network again. What information is left?
 # ```
 #
 # ```{solution-start} ex-order
@@ -886,9 +898,9 @@ shuffled = replace(swing, X=np.take_along_axis(swing.X, order, axis=2))
 networks.task_accuracy(shuffled, "recurrent", seed, cache)
 
 # %% [markdown]
-# The times between strokes are lost, and the accuracy falls to about chance level. All information that
-# does not depend on the order of the frames, such as the number, the levels and the drums of the
-# strokes, is still there.
+# The times between strokes are lost, and the accuracy falls to about chance level. All information
+# that does not depend on the order of the frames, such as how many strokes there are, how strong they
+# are and which drums are struck, is still there.
 #
 # ```{solution-end}
 # ```
@@ -912,8 +924,8 @@ networks.task_accuracy(
 )
 
 # %% [markdown]
-# Only your ears can decide whether a stretched loop still swings; the measurement shows only whether
-# the network still learns the label that you gave the loop.
+# Only listening can tell you whether a stretched loop still swings; the measurement shows only
+# whether the network still learns the label that you gave the loop.
 #
 # ```{solution-end}
 # ```
@@ -935,9 +947,9 @@ moved = replace(repeat, X=repeat.X[:, :, [5, 0, 1, 2, 3, 4]].copy())
 networks.task_accuracy(moved, "attention", seed, cache)
 
 # %% [markdown]
-# Only the query of the last frame is used, and the last frame is now bar 5. The query should come from
-# the frame that now comes first. Compute the query of every frame, and read out the output of the first
-# frame.
+# Only the query of the last frame is used, and the last frame now belongs to bar 5. The query should
+# come from the bar that is now first: compute the query of every frame, and use the output of the
+# first frame.
 #
 # ```{solution-end}
 # ```
@@ -948,11 +960,11 @@ networks.task_accuracy(moved, "attention", seed, cache)
 #
 # ## Summary
 #
-# **Asked**: what each module can recognise. **Found**: at this size, a module that suits a question is
-# far more accurate than a module that does not; the table below {numref}`fig-modules` lists the
-# verdicts. Other choices mattered, too: a wider receptive field, for example, changed the accuracy of a
-# convolution on the swing question from {glue:text}`narrow_field` to {glue:text}`wide_field`. **True by
-# construction**: all answers were planted in the sounds. **What would change our mind**: a module of
-# the same size that learns to answer all four questions from equally few examples.
+# **Asked**: what each module can recognise. **Found**: at this size, a module that suits a question
+# is far more accurate than one that does not; the table below {numref}`fig-modules` lists the
+# verdicts. Other choices mattered, too: a wider receptive field, for example, changed the accuracy of
+# a convolution on the swing question from {glue:text}`narrow_field` to {glue:text}`wide_field`.
+# **True by construction**: the answers were built into the sounds. **What would change our mind**: a
+# single module of the same size that learns to answer all four questions from equally few examples.
 #
-# **Next:** {doc}`04-descriptors` describes groove by formulas that need no training.
+# **Next:** {doc}`04-descriptors` describes groove with formulas that need no training.
