@@ -116,7 +116,7 @@ bench: $(READY) ## measure speed against named alternatives
 DEMO_SEEDS := tests/bench/bench_demo_seeds.py
 
 .PHONY: bench-demo
-bench-demo: $(READY) ## count how often the demo's known effects are found, missed or falsely found
+bench-demo: $(READY) ## count how often known effects are found or missed, and absent ones found
 	OMP_NUM_THREADS=1 $(PY) $(DEMO_SEEDS) --write
 
 SCALE := tests/bench/bench_scale.py
