@@ -80,9 +80,9 @@ def permutation_test(
     -------
     DataFrame
         One row per model (and layer) and target: ``model, layer, target``; the score (``r2`` or
-        ``within_r``); p-values from the null distribution of this score (``p``), of the maximum over
-        rows for this target (``p_target``) and of the maximum over all rows (``p_family``); mean
-        and 95% quantile of the score's null distribution (``null_mean, null_95``).
+        ``within_r``); p-values from the null distribution of this score (``p``), of the maximum
+        over rows for this target (``p_target``) and of the maximum over all rows (``p_family``);
+        mean and 95% quantile of the score's null distribution (``null_mean, null_95``).
     null : ndarray, shape (n_permutations, n_rows)
         Scores with permuted ratings; returned only if `return_null` is True.
     """
