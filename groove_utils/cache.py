@@ -311,7 +311,7 @@ def run_cached_jobs(jobs: Iterable[tuple], cache: ArrayCache | None, n_jobs: int
 
 
 class _MissingEntry(LookupError):
-    """Error raised if an entry is missing."""
+    """Error raised if an entry is not in the store."""
 
 
 class _StrictCache(ArrayCache):

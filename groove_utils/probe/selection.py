@@ -18,7 +18,7 @@ __all__ = ["inner_errors", "select_by_inner_folds"]
 
 
 def inner_errors(results: Mapping[str, ProbeResult]) -> pd.DataFrame:
-    """Compute each probe's mean error in the inner folds, relative to the target's variance.
+    """Compute each probe's inner-fold mean squared error, relative to the target's variance.
 
     Parameters
     ----------

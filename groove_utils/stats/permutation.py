@@ -21,7 +21,7 @@ def permute(n_permutations: int, n: int, *, clusters=None, strata=None, seed=0) 
     clusters : array-like of shape (n,), optional
         Cluster of each unit. If given, whole clusters are permuted instead of single units. Only
         clusters of the same size (in each stratum, if there are strata) are exchanged, so a cluster
-        of unique size keeps its place.
+        stays in place if no other cluster has the same size.
     strata : array-like of shape (n,), optional
         Stratum of each unit. If given, units are permuted only within strata.
     seed : int
