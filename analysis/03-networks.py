@@ -412,7 +412,7 @@ report_counts(n_bars=len(by_bar))
 # For {glue:text}`stands_out` of the {glue:text}`n_bars` bars that can be repeated, the repeated bar
 # has the {glue:text}`looks` mean weight among the earlier bars. It is arbitrary whether a network
 # gives the repeated bar a large or a small weight, because either identifies it. Attention weights
-# show from which frames information was taken. They do not show what the network did with this
+# show which frames the information was taken from. They do not show what the network did with this
 # information, so a large weight alone does not explain the output.
 #
 # ## Which input for which question?
@@ -556,7 +556,7 @@ audio_player(versions)
 
 # %% [markdown]
 # No training chord has its root in the octave of the test chords; with random shifts, some training
-# chords do. We compare this shifting with two other augmentations. SpecAugment masks a range of bands
+# chords do. We compare such shifts with two other augmentations. SpecAugment masks a range of bands
 # and a range of frames {cite}`park2019`. Mixup computes weighted means of two examples and of their
 # answers {cite}`zhang2018`, so the last sound above counts as 70% of one chord and 30% of the other.
 # In this comparison, the networks are trained for 60 epochs instead of 15, since augmented examples

@@ -431,8 +431,8 @@ report_counts(n_inflated=(inflation > 10).sum())
 # %% [markdown]
 # According to the eigenvalues, the {glue:text}`n_features` descriptors span about
 # {glue:text}`n_effective` independent dimensions. Of these descriptors, {glue:text}`n_inflated` have
-# a variance inflation factor above 10, that is, in a joint regression, the standard errors of their
-# coefficients are more than three times as large as they would be if the descriptors were
+# a variance inflation factor above 10. In a joint regression, the standard errors of their
+# coefficients are therefore more than three times as large as they would be if the descriptors were
 # uncorrelated. Individual coefficients of such a regression cannot be interpreted, and neither can
 # their signs. The useful question is how well the descriptors together *predict* the ratings.
 #

@@ -409,11 +409,11 @@ report_texts(adds=describe_additions(additions[: 2 * len(predictors) - 1]))
 #
 # How are these slopes related to the results of earlier chapters? In {doc}`06-probing` and
 # {doc}`07-objections`, we compare the *R²* of the best model with the R² of style and of descriptors,
-# and divide R² among the three. There, a new regression is fitted for every comparison, and a
-# difference between two values of R² is clear only with many songs. In this chapter, we take both
-# predictions as given, including their errors, and use the slopes to test whether ratings vary with
-# one prediction among songs for which the other prediction is the same. This test shows less than one
-# might think: the prediction from the descriptors does not use all the information in the
+# and divide R² among the three. There, a new regression is fitted for every comparison, and many
+# songs are needed to detect a difference between two values of R² reliably. In this chapter, we take
+# both predictions as given, including their errors, and use the slopes to test whether ratings vary
+# with one prediction among songs for which the other prediction is the same. This test shows less
+# than one might think: the prediction from the descriptors does not use all the information in the
 # descriptors, so another regression on the same descriptors could add something beyond this
 # prediction, too.
 

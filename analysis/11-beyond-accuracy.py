@@ -1,13 +1,13 @@
 # %% [markdown]
 # # What lies beyond accuracy?
 #
-# Suppose that two networks both classify 75% of the clips correctly. The first mistakes disco for
-# funk, the second for bossa nova. The first gives well-calibrated probabilities; the second is always
-# 99% sure. The first relies on the drums, the second on an inaudible hum. Accuracy reveals none of
-# these differences. In this chapter, we examine how large the mistakes of a network are, how
-# confident its predictions are, whether it detects changes of style within a recording, whether
-# explanations of its predictions are correct, and what it learns without labels. At the end, we
-# return to the question of this book: does a network that learns styles also learn to predict groove?
+# Suppose that two networks both classify 75% of the clips correctly. One of them mistakes disco for
+# funk, the other for bossa nova. One gives well-calibrated probabilities, the other is always 99%
+# sure. One relies on the drums, the other on an inaudible hum. Accuracy reveals none of these
+# differences. In this chapter, we examine how large the mistakes of a network are, how confident its
+# predictions are, whether it detects changes of style within a recording, whether explanations of its
+# predictions are correct, and what it learns without labels. At the end, we return to the question of
+# this book: does a network that learns styles also learn to predict groove?
 #
 # ```{admonition} In this chapter
 # :class: tip lesson
