@@ -1,6 +1,7 @@
 """Helpers for the book “Can pretrained audio models hear the groove?”.
 
-Each subpackage is a family of related modules that import only from families listed below it:
+Each subpackage is a family of related modules. A family imports only from itself and from families
+listed below it:
 
 ``book``         running chapters; reporting values, figures and tables; building pages
 ``figures``      the plotting theme and plots used in several chapters
@@ -19,7 +20,8 @@ Each subpackage is a family of related modules that import only from families li
 ``stats``        resampling, multiple testing, Shapley values, number formatting
 
 The modules ``memoisation``, ``import_graph``, ``cache``, ``manifest``, ``packages``, ``files``,
-``paths``, ``strict_yaml`` and ``errors`` import from no family, so every family may use them.
+``paths``, ``strict_yaml`` and ``errors`` do not import from any family, so every family may use
+them.
 """
 
 import time

@@ -366,7 +366,7 @@ def _decode(code: np.ndarray) -> np.ndarray:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command ``python -m groove_utils.cache clear``, which clears all stores."""
+    """Clear all stores; entry point of ``python -m groove_utils.cache clear``."""
     parser = argparse.ArgumentParser(prog="python -m groove_utils.cache")
     description = "clear: delete all cached results in $GROOVE_CACHE (default: build/cache)"
     parser.add_argument("action", choices=["clear"], help=description)

@@ -18,7 +18,7 @@ class ErrorDetails(Exception):
     Parameters
     ----------
     message : str
-        Error message: what was found and where, what was expected, and how to fix it.
+        Error message: what was found and where, what was expected, and how to fix the problem.
     kind : str
         Short identifier for the kind of error, such as ``"missing_file"`` or ``"not_finite"``.
     path : path-like, optional
@@ -60,7 +60,7 @@ class DetailedError(ErrorDetails, ValueError):
 
 
 def list_problems(problems: Mapping[str, str], what: str) -> str:
-    """Format the problems of tracks as text: a heading, followed by one line per track.
+    """Format problems with tracks as text: a heading, followed by one line per track.
 
     Parameters
     ----------

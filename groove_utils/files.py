@@ -22,7 +22,7 @@ os.umask(_UMASK)
 
 @contextlib.contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
-    r"""Yield a temporary path, and rename its file to `path` if the block ends without an error.
+    r"""Yield a temporary path; rename the file to `path` if the ``with`` block ends without error.
 
     Parameters
     ----------
@@ -33,7 +33,8 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     ------
     pathlib.Path
         Temporary path in the same folder, with the same suffix. Write to this file: it is flushed
-        to disk and renamed to `path` on success, and removed if the block raises an exception.
+        to disk and renamed to `path` on success, and removed if the ``with`` block raises an
+        exception.
 
     Examples
     --------

@@ -86,7 +86,7 @@ def _statements(module: str) -> tuple[tuple[str, str], ...]:
 
 
 def _lazy_names(module: str) -> tuple[tuple[str, str], ...]:
-    """Return each name that a package loads lazily, with the full name of its submodule."""
+    """Return the names that a package loads lazily, each with its submodule's full name."""
     if not module_path(module):
         return ()
     return tuple((name, f"{module}.{part}") for name, part in _parse(*_version(module))[1])
@@ -102,7 +102,8 @@ def _version(module: str) -> tuple[Path, int, int]:
 def _parse(path: Path, *version: int) -> tuple[tuple[tuple[str, str], ...], ...]:
     """Return a file's imports, as (module, name or ""), and lazy names, as (name, submodule).
 
-    `version` is the file's modification time and size, so an edited file is parsed again.
+    `version` is the file's modification time and size. Results are cached, and passing these values
+    ensures that an edited file is parsed again.
     """
     statements, lazy = [], []
     with PARSER_LOCK:

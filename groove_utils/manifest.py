@@ -2,11 +2,11 @@
 
 A result is an executed chapter, a catalogued study, a validated study, or the compiled pages. Its
 manifest is written last, so a result without a manifest is incomplete. A result is out of date if
-an input file or the version of a package that it used has changed; it is damaged if an output file
-has changed. File contents are compared, not only modification times, so ``touch``, restored backups
-and changes to the system clock are handled correctly. Imported modules count as inputs. Packages
-must therefore import their submodules lazily; otherwise, modules that a result does not use would
-be recorded as inputs.
+an input file, or the version of a package used for the result, has changed; it is damaged if an
+output file has changed. File contents are compared, not only modification times, so ``touch``,
+restored backups and changes to the system clock are handled correctly. Imported modules count as
+inputs. Packages must therefore import their submodules lazily; otherwise, modules that a result
+does not use would be recorded as inputs.
 """
 
 from __future__ import annotations
@@ -90,15 +90,15 @@ def write_manifest(
     path : path-like
         Path of the manifest to write.
     inputs : iterable of path-like
-        Files or folders. For a folder, only the names of all files in it and in its subfolders are
+        Files or folders. For a folder, only the names of the files in it and its subfolders are
         recorded.
     outputs : iterable of path-like
         Files that make up the result.
     packages : iterable of str
         Names of the packages that were used; their versions are recorded.
     stamps : mapping, optional
-        Output of :func:`take_stamps`. Inputs that have changed since it was called are recorded as
-        changed, so the result counts as out of date.
+        Output of :func:`take_stamps`. Inputs that have changed since that function was called are
+        recorded as changed, so the result counts as out of date.
 
     Examples
     --------

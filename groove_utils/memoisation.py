@@ -149,8 +149,8 @@ def _report(function: str, reason: str) -> None:
 def _content(value: object, modules: set[str]) -> object:
     """Convert a value to nested lists of types, names and content, from which to compute a hash.
 
-    Values are not hashed directly, since equal values may be pickled differently. The modules of
-    this package that define the value's types are added to `modules`.
+    Values are not simply pickled and hashed, since equal values may have different pickles. The
+    modules of this package that define the value's types are added to `modules`.
     """
     inside = functools.partial(_content, modules=modules)
     kind = type(value).__name__

@@ -1,9 +1,9 @@
 """Probes that predict ratings: folds, nested ridge regression, scores, tests and stem ablation.
 
-The chapters on descriptors, probing and stem ablation use this family. Features are an array of
-shape (n_songs, d), or a mapping of layer names to such arrays; targets are a Series or DataFrame
-with one rating per song. By default, all songs by an artist are in the same fold, and folds are
-balanced over styles. A :class:`Protocol` contains the settings.
+This subpackage is used in the chapters on descriptors, probing and stem ablation. Features are an
+array of shape (n_songs, d), or a mapping of layer names to such arrays; targets are a Series or
+DataFrame with one rating per song. By default, all songs by the same artist are in the same fold,
+and all folds have similar proportions of styles. A :class:`Protocol` contains the settings.
 """
 
 import lazy_loader

@@ -51,13 +51,14 @@ class Ablation:
         Out-of-fold predictions, averaged over repeats.
     parts : list of str
         Names of the scores in `r2`: ``all`` (R² over all songs) and, if there is more than one
-        style, ``within`` (R² within styles) and the name of each style (R² for its songs).
+        style, ``within`` (R² within styles) and the name of each style (R² for the songs in that
+        style).
     r2 : ndarray, shape (n_subsets, n_parts, n_targets)
         Pooled out-of-fold R², averaged over repeats.
     influence : ndarray, shape (n_artists, n_subsets, n_parts, n_targets)
         Influence of each artist on `r2`; see :func:`groove_utils.stats.jackknife_influence`.
     leave_artist_out : ndarray of float32, shape (n_artists, n_subsets, n, n_targets)
-        Predictions after leaving each artist out of the training set, averaged over repeats.
+        Predictions with each artist in turn left out of the training set, averaged over repeats.
     """
 
     train_on: str
@@ -120,8 +121,8 @@ def ablate(
         ``stem``: train and test on the same subset, and use the training songs to determine the
         standardisation, layer and penalty for this subset. ``mix``: train on the mixes of the
         training songs, determine the standardisation, layer and penalty for these mixes, and test
-        on the subset of stems from the held-out songs. ``mix_centred``: like ``mix``, but shift the
-        predictions for each subset so that their mean over the *training* songs equals the mean
+        on the given subset of the held-out songs' stems. ``mix_centred``: like ``mix``, but shift
+        the predictions for each subset so that their mean over the *training* songs equals the mean
         rating of these songs.
     n_jobs : int
         Number of subsets (for ``stem``) or outer folds (otherwise) to process in parallel threads.
@@ -179,7 +180,7 @@ def _check_subsets(blocks) -> tuple[Subset, list[Subset]]:
 
 
 def _train_on_mix(blocks, stems, subsets, songs, protocol, empty, centre, n_jobs):
-    """Train probes on the mix, and use them to predict held-out songs from every subset."""
+    """Train probes on the mix; predict the ratings of held-out songs from each subset of stems."""
     n, m = songs.ratings.shape
     mix, folds = blocks[stems], empty.folds
     for subset in subsets:
@@ -231,7 +232,7 @@ def _parts(songs: Songs) -> list[str]:
 
 
 def _collect(songs: Songs, results: Iterable[ProbeResult]) -> dict[str, np.ndarray]:
-    """Stack the predictions, scores and influences from all subsets."""
+    """Compute the scores and influences for each subset, and stack them with the predictions."""
     m = len(songs.targets)
     keep = [0] if len(_parts(songs)) == 1 else [0, 2, *range(3, 1 + len(_parts(songs)))]
     arrays = {"predicted": [], "r2": [], "influence": [], "leave_artist_out": []}

@@ -39,7 +39,7 @@ def nested_estimator(
     folds=None,
     n_jobs=1,
 ) -> ProbeResult:
-    """Predict targets with a regressor other than ridge, which is tuned in the inner folds.
+    """Tune a regressor other than ridge in the inner folds, and use it to predict targets.
 
     Parameters
     ----------
@@ -48,10 +48,10 @@ def nested_estimator(
         protocol's `layers`, `alphas` and `pca` are ignored.
     estimator : {"kernel", "pls", "boosting"}, or scikit-learn regressor for one target
         ``kernel``: kernel ridge regression in closed form, using a Gaussian kernel centred in
-        feature space, with a tuned penalty and gamma (0.1, 0.3, 1 or 3 divided by the number of
-        features). ``pls``: partial least squares with 1, 2, 3, 5 or 10 components. ``boosting``:
-        25, 75 or 200 gradient-boosted trees of depth 1 or 3, suitable for a few descriptors rather
-        than thousands of features.
+        feature space; both the penalty and gamma are tuned, and gamma is 0.1, 0.3, 1 or 3 divided
+        by the number of features. ``pls``: partial least squares with 1, 2, 3, 5 or 10 components.
+        ``boosting``: 25, 75 or 200 gradient-boosted trees of depth 1 or 3, suitable for a few
+        descriptors rather than thousands of features.
     grid : mapping of str to sequence, optional
         Values to try for each parameter, if `estimator` is a scikit-learn regressor.
     n_jobs : int
@@ -62,7 +62,7 @@ def nested_estimator(
     -------
     ProbeResult
         Out-of-fold predictions; ``choices`` contains the selected parameters. Except for
-        ``kernel``, there is no closed form for leaving an artist out of the training set, so
+        ``kernel``, the effect of leaving an artist out of the training set has no closed form, so
         intervals treat the predictions as fixed.
     """
     songs, blocks = as_data(X, y, artists, styles)
@@ -153,7 +153,7 @@ def random_projection_control(
         Number of dimensions of the projected features and of the noise. For the projection, the
         standardised features are multiplied by a random Gaussian matrix.
     n_draws : int
-        Number of random projections, and number of sets of noise features.
+        Number of random projections, and of sets of noise features, to draw.
 
     Returns
     -------

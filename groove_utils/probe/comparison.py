@@ -21,7 +21,7 @@ __all__ = ["compare_models", "mean_difference", "songs_needed"]
 
 
 def _differences(results, pairs, score):
-    """Yield, for each pair, the difference in a score and each artist's influence on it."""
+    """Yield each pair's difference in a score, and each artist's influence on the difference."""
     check_paired(results)
     statistic = partial(score_statistic, score=score)
     influences = {name: artist_influence(result, statistic) for name, result in results.items()}
@@ -49,17 +49,17 @@ def compare_models(
     reference : str, optional
         Model to compare all others with. If given, `pairs` is ignored.
     pairs : sequence of (first, second), optional
-        Pairs of models to compare, such as each model and its untrained version; may be empty. By
-        default, all pairs are compared.
+        Pairs of models to compare, such as each model and its untrained version. An empty sequence
+        gives an empty table. By default, all pairs are compared.
 
     Returns
     -------
     DataFrame
         One row per target and pair: ``target, first, second, difference`` (first − second), ``low,
         high`` (95% interval), ``se, p, p_holm, refit``. For each target, Holm's correction is
-        applied over all pairs. ``refit`` is True if both probes have a closed form for leaving an
-        artist out of the training set; the interval then also accounts for the sampling of training
-        songs.
+        applied over all pairs. ``refit`` is True if, for both probes, the effect of leaving an
+        artist out of the training set has a closed form; the interval then also accounts for the
+        sampling of training songs.
 
     Notes
     -----
@@ -105,7 +105,7 @@ def songs_needed(
     Parameters
     ----------
     results : mapping of str to ProbeResult
-        Exactly two probe results, keyed by model name, with the same songs and folds.
+        Exactly two probe results for the same songs and folds, keyed by model name.
     difference : float
         Smallest difference of interest, greater than 0, chosen before looking at the results. Do
         not use the observed difference: the power to detect it is just a function of its p-value
@@ -120,9 +120,9 @@ def songs_needed(
     Returns
     -------
     DataFrame
-        One row per target and power: ``target, first, second, difference, se`` (of the observed
-        difference), ``power, n_songs`` (number of songs needed), and ``n_now, power_now`` (number
-        of songs and power in the present study).
+        One row per target and power: ``target, first, second, difference, se`` (standard error of
+        the observed difference), ``power, n_songs`` (number of songs needed), and ``n_now,
+        power_now`` (number of songs and power in the present study).
 
     Notes
     -----
@@ -168,8 +168,9 @@ def mean_difference(
     Parameters
     ----------
     first, second : sequence of ProbeResult, or mapping of str to ProbeResult
-        Results to compare, for the same songs and targets; their folds may differ. Sequences are
-        paired by position. Mappings are paired by key, and must have the same keys.
+        Results to compare. They must be for the same songs and targets, but may use different
+        folds. Sequences are paired by position. Mappings are paired by key, and must have the same
+        keys.
     score, n_boot, seed
         See :func:`bootstrap_scores`.
 

@@ -2,8 +2,8 @@
 
 Songs by one artist share a drummer, a room and a producer, so ninety songs by twenty-four artists
 carry less information than ninety independent observations. Confidence intervals are therefore
-based on a bootstrap over whole artists. It gives the standard error of r, which is converted to the
-scale of Fisher's z by the delta method.
+based on a bootstrap over whole artists. The bootstrap gives the standard error of r, which is
+converted to the scale of Fisher's z by the delta method.
 """
 
 from __future__ import annotations
@@ -78,20 +78,21 @@ def correlate(X: pd.DataFrame, y, artists=None, styles=None, *, n_boot=2000, see
     -------
     DataFrame
         One row per target and feature: ``target, feature, estimate`` (Pearson's r), ``low, high``
-        (95% interval), ``se`` (standard error of Fisher's z), ``p, p_holm`` (Holm's correction over
-        all features for a target), ``n_songs, n_artists``. If a feature is constant or has values
-        for fewer than 5 songs or 3 artists, its statistics are NaN.
+        (95% interval), ``se`` (standard error of Fisher's z), ``p, p_holm`` (p with Holm's
+        correction over all features for the same target), ``n_songs, n_artists``. If a feature is
+        constant or has values for fewer than 5 songs or 3 artists, its statistics are NaN.
 
     Notes
     -----
     The standard error of r is the root-mean-square difference between r in bootstrap samples of
-    artists and r in the data, multiplied by √(g / (g − k)) for g artists and k styles. Dividing it
-    by 1 − r² gives the standard error of z (delta method). The interval is z ± t · SE with g − k
-    degrees of freedom, transformed back to r; p is from the same t distribution. In 600 simulations
-    of 24 artists with four songs each, the interval contained the true value in 93–95% of cases,
-    compared with 91–94% for percentile intervals and 88–93% for BCa intervals. The standard
-    deviation of z over bootstrap samples is not used, because it may be infinite: if all songs but
-    one lie on a straight line, z is infinite in every sample without that song's artist.
+    artists and r in the data, multiplied by √(g / (g − k)) for g artists and k styles. Dividing
+    this standard error by 1 − r² gives the standard error of z (delta method). The interval is z ±
+    t · SE with g − k degrees of freedom, transformed back to r; p is computed from the same t
+    distribution. In 600 simulations of 24 artists with four songs each, the interval contained the
+    true value in 93–95% of cases, compared with 91–94% for percentile intervals and 88–93% for BCa
+    intervals. The standard deviation of z over bootstrap samples is not used, because it may be
+    infinite: if all songs but one lie on a straight line, z is infinite in every sample without
+    that song's artist.
 
     Examples
     --------

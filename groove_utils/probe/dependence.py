@@ -29,7 +29,7 @@ def partial_dependence(
     n_refits: int = 30,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Compute the partial dependence of ratings on a feature, with a bootstrap band over artists.
+    """Compute the partial dependence of ratings on a feature, with a band from an artist bootstrap.
 
     Parameters
     ----------
@@ -61,9 +61,9 @@ def partial_dependence(
     Notes
     -----
     The method is described by Friedman (2001), Annals of Statistics 29(5), section 8.2. If features
-    are correlated, the average includes combinations of values that do not occur in practice. The
-    band shows how much the curve depends on the sample of artists; it is not a test of the curve's
-    shape.
+    are correlated, the predictions that are averaged include some for combinations of values that
+    do not occur in practice. The band shows how much the curve depends on the sample of artists; it
+    is not a test of the curve's shape.
     """
     songs, blocks = as_data(X, y, artists)
     if feature not in X.columns:
@@ -102,10 +102,11 @@ def parabola(x, y, artists=None, covariates=None, *, points=None) -> tuple[pd.Da
     Parameters
     ----------
     x, y, artists : array-like of shape (n,)
-        Feature, rating and artist of each song. The feature is standardised to z before fitting. By
-        default, each song counts as its own artist.
+        Feature, rating and artist of each song. The feature is standardised to z before fitting.
+        Without `artists`, each song counts as its own artist.
     covariates : DataFrame of shape (n, k), optional
-        Covariates to adjust for, which are standardised as well; k may be 0.
+        Covariates to adjust for; they, too, are standardised before fitting. The table may have no
+        columns (k = 0).
     points : array-like, optional
         Values of `x` at which to compute the curve; by default, 25 equally spaced quantiles from
         the 5th to the 95th percentile.
@@ -113,15 +114,15 @@ def parabola(x, y, artists=None, covariates=None, *, points=None) -> tuple[pd.Da
     Returns
     -------
     curve : DataFrame
-        ``x, estimate, low, high`` (95%); the mean of ``estimate`` is 0.
+        ``x, estimate, low, high`` (95% interval); the mean of ``estimate`` is 0.
     bend : Series
         ``estimate, low, high, p`` for the coefficient of z² (negative for an inverted U), and
         ``peak``, the turning point in units of `x`.
 
     Notes
     -----
-    The covariance is the cluster-robust sandwich estimator with statsmodels' small-sample
-    correction; t statistics have (number of artists − 1) degrees of freedom.
+    The covariance is estimated by the cluster-robust sandwich estimator with statsmodels'
+    small-sample correction; t statistics have (number of artists − 1) degrees of freedom.
     """
     songs, blocks = as_data(np.asarray(x, dtype=np.float64), y, artists)
     x = blocks["features"][:, 0]
@@ -160,10 +161,10 @@ def two_lines(x, y, artists=None, covariates=None) -> pd.DataFrame:
     DataFrame
         One row for each side of the break point (index ``below`` and ``above``): ``estimate``
         (slope, in rating points per unit of `x`), ``low, high`` (95% interval, clustered by
-        artist), ``p``, ``n_songs`` and ``n_artists`` on this side (an artist may be on both sides),
-        and ``break_at`` (the break point, which is the same in both rows). The shape is an inverted
-        U if the slope is significantly positive below the break point and significantly negative
-        above it.
+        artist), ``p``, ``n_songs`` and ``n_artists`` on this side (an artist may have songs on both
+        sides), and ``break_at`` (the break point, which is the same in both rows). The shape is an
+        inverted U if the slope is significantly positive below the break point and significantly
+        negative above it.
 
     Notes
     -----
@@ -230,7 +231,7 @@ def _lines(songs, x, cut, adjusted) -> pd.DataFrame:
 
 
 def _standardise(covariates, n: int) -> list[np.ndarray]:
-    """Standardise the covariates, drop constant ones, and return a list of columns."""
+    """Drop constant covariates, standardise the rest, and return them as a list of columns."""
     if covariates is None or np.shape(covariates)[1:] == (0,):
         return []
     values = as_blocks(covariates, n)["features"]

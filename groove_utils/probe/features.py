@@ -12,7 +12,8 @@ __all__ = ["usable_descriptors"]
 def usable_descriptors(table: pd.DataFrame) -> pd.DataFrame:
     """Select the numeric descriptors that have a value for every song and vary between songs.
 
-    Missing values are not imputed, since values from other songs would leak into test folds.
+    Missing values are not imputed, since imputation would let values from other songs leak into the
+    test folds.
 
     Parameters
     ----------

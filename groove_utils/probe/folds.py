@@ -1,4 +1,4 @@
-"""Outer and inner folds that keep artists together and are balanced over styles.
+"""Outer and inner folds that keep each artist's songs together and have similar mixes of styles.
 
 An artist's songs share production, singer and drummer, so a test song by an artist in the training
 set is not truly unseen. By default, all splits therefore keep an artist's songs together.
@@ -46,7 +46,7 @@ def artist_folds(artists, styles=None, *, n_splits=4, n_repeats=1, seed=0) -> np
     n_splits : int
         Number of folds, at least 2 and at most the number of artists.
     n_repeats : int
-        Number of times that artists are independently assigned to folds.
+        Number of independent assignments of artists to folds.
     seed : int or sequence of int
         Random seed.
 
@@ -132,7 +132,7 @@ def check_folds(folds, artists) -> None:
 
 
 def outer_folds(songs: Songs, protocol: Protocol, folds=None) -> np.ndarray:
-    """Return the given outer folds after validation, or new ones, with shape (n_repeats, n)."""
+    """Validate the given outer folds, or create new ones; the shape is (n_repeats, n)."""
     songs = _units(songs, protocol)
     if folds is None:
         return artist_folds(

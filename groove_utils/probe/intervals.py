@@ -1,11 +1,11 @@
-"""Confidence intervals for scores that account for the sampling of training and test artists.
+"""Confidence intervals for scores, accounting for the sampling of training and test artists.
 
 A bootstrap that resamples test songs but keeps the predictions fixed ignores the uncertainty that
-comes from the choice of training songs. In simulated studies of 80–150 songs, such 95% intervals
-contained the true R² in only 65–85% of cases (``tests/bench/bench_probe.py``; Bates, Hastie &
-Tibshirani 2024 report the same problem). Here, each artist's influence on a score is computed by
-leaving the artist out of the test songs *and* out of every training set. For ridge probes, there is
-a closed form for this.
+comes from the choice of training songs. In simulated studies of 80–150 songs, 95% intervals from
+such a bootstrap contained the true R² in only 65–85% of cases (``tests/bench/bench_probe.py``;
+Bates, Hastie & Tibshirani 2024 report the same problem). Here, each artist's influence on a score
+is computed by leaving the artist out of the test songs *and* out of every training set. For ridge
+probes, the resulting predictions can be computed in closed form.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def artist_influence(
     estimate : ndarray, shape (k,)
         The statistic with equal weights for all songs.
     influence : ndarray, shape (n_artists, k)
-        Influence of each artist, in sorted order; see
+        Influence of each artist, with artists in sorted order; see
         :func:`groove_utils.stats.jackknife_influence`.
     """
     artist = result.songs.artist_codes
@@ -87,9 +87,9 @@ def bootstrap_scores(
         See :meth:`groove_utils.probe.ProbeResult.scores`.
     refit : bool
         If True, the intervals account for the sampling of artists in both training and test sets.
-        If False, or if there is no closed form for leaving out an artist (boosting, partial least
-        squares), only test artists are resampled (BCa bootstrap), so the intervals are too narrow,
-        and the column ``refit`` is False.
+        If False, or if the effect of leaving out an artist has no closed form (boosting, partial
+        least squares), only test artists are resampled (BCa bootstrap), so the intervals are too
+        narrow, and the column ``refit`` is False.
     n_boot, seed : int
         Number of bootstrap samples of artists, and random seed.
 

@@ -1,7 +1,7 @@
 """Detection of data leaks from held-out songs to the model that predicts them.
 
 The check changes data that the model must not see. If the predictions change as well, there is a
-leak. It works with any probe, including your own.
+leak. The check works with any probe, including your own.
 """
 
 from __future__ import annotations

@@ -100,20 +100,21 @@ def rater_learning_curve(
     ids : sequence
         Track IDs, in the same order as the rows of the features.
     X, artists, styles, protocol, n_jobs
-        See :func:`nested_ridge`. Folds are drawn only once, regardless of `n_repeats`.
+        See :func:`nested_ridge`. Folds are drawn only once, regardless of `protocol.n_repeats`.
     n_raters : sequence of int
         Numbers of raters per song, limited to the largest number of raters for any song. If a song
         has fewer raters, all of them are used.
     n_draws : int
-        Number of random panels for each number of raters. Each song has its own panels.
+        Number of random panels for each number of raters. Panels are drawn separately for each
+        song.
 
     Returns
     -------
     DataFrame
         One row per number of raters: ``n_raters``; ``r2, r2_sd`` (mean and SD over panels);
-        ``r2_all``, the R² of the same predictions when tested on the mean ratings of all raters;
-        ``ceiling``, the reliability of the panels' mean ratings (computed from the harmonic mean of
-        the number of raters per song).
+        ``r2_all``, the R² of the same predictions when compared with the mean ratings of all
+        raters; ``ceiling``, the reliability of the panels' mean ratings (computed from the harmonic
+        mean of the number of raters per song).
     """
     ids = list(ids)
     if "query" in ratings and ratings["query"].nunique() > 1:

@@ -22,8 +22,9 @@ def paper_protocol(
     """Probe features using the protocol of Marmoret, Farrugia & Stupacher (2026).
 
     Ridge regression with a fixed penalty is fitted to unscaled features. Songs are sorted by id
-    and, for each seed, divided into shuffled folds, regardless of artists. The scores reported in
-    the paper are ``fold_r2`` and ``fold_r2_sd`` in the output of :meth:`ProbeResult.scores`.
+    and, for each seed, shuffled and divided into folds without regard to artists. The scores
+    reported in the paper are ``fold_r2`` and ``fold_r2_sd`` in the output of
+    :meth:`ProbeResult.scores`.
 
     Parameters
     ----------
@@ -76,8 +77,8 @@ def paper_protocol(
 def single_precision_difference(X, y, *, seeds: Sequence[int] = range(5), n_splits=4, alpha=0.2):
     """Measure how numerical precision affects R² in the protocol of Marmoret et al. (2026).
 
-    The authors' code uses single precision (float32) for features and fits; :func:`paper_protocol`
-    uses double precision (float64).
+    The authors' code uses single precision (float32) for features and model fitting;
+    :func:`paper_protocol` uses double precision (float64).
 
     Parameters
     ----------
@@ -87,8 +88,8 @@ def single_precision_difference(X, y, *, seeds: Sequence[int] = range(5), n_spli
     Returns
     -------
     float
-        Largest absolute difference between R² (mean over folds) in single and double precision,
-        over all targets and seeds.
+        Largest absolute difference, over all targets and seeds, between R² (mean over folds) in
+        single precision and in double precision.
 
     Examples
     --------

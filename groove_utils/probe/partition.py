@@ -63,10 +63,10 @@ def variance_partition(
 
     Notes
     -----
-    This is commonality analysis by inclusion and exclusion (Mood 1971). R² is ``1 − SSE/SSE of the
-    training mean``, which is exactly 0 for a model without blocks. A component may be negative: a
-    block can reduce out-of-fold R², and two blocks can increase it by more than the sum of their
-    separate contributions.
+    This is commonality analysis by inclusion and exclusion (Mood 1971). R² is 1 − SSE / (SSE of
+    predicting the training mean), which is exactly 0 for a model without blocks. A component may be
+    negative: a block can reduce out-of-fold R², and two blocks can increase it by more than the sum
+    of their separate contributions.
 
     References
     ----------

@@ -1,13 +1,13 @@
 """Permutation tests with family-wise error control over many models and layers.
 
 Ratings are permuted between songs. If they are permuted over all songs, the null hypothesis is that
-features and ratings are unrelated; if they are permuted within styles, it is that features and
-ratings are unrelated within styles. Songs by the same artist are more similar than songs by
-different artists, both in features and in ratings, so single songs are not exchangeable. By
-default, whole artists therefore exchange their ratings with artists that have the same number of
-songs; an artist keeps its own ratings if no other artist has this number of songs. ``unit="song"``
-permutes single songs, which is valid only if songs by the same artist are no more alike than songs
-by different artists.
+features and ratings are unrelated; if they are permuted within styles, the null hypothesis is that
+features and ratings are unrelated within each style. Songs by the same artist are more similar than
+songs by different artists, both in features and in ratings, so single songs are not exchangeable.
+By default, artists with the same number of songs therefore exchange all their ratings; if no other
+artist has the same number of songs, an artist's ratings are not permuted. ``unit="song"`` permutes
+single songs, which is valid only if songs by the same artist are no more alike than songs by
+different artists.
 
 The same permutations are used for all models and targets. Comparing each score with the maximum
 over models and targets controls the family-wise error rate (Westfall & Young 1993).
@@ -52,7 +52,7 @@ def permutation_test(
     n_jobs=1,
     return_null=False,
 ):
-    """Test whether one or more models predict the ratings better than permuted ratings.
+    """Test whether models predict the ratings better than they predict permuted ratings.
 
     The whole nested procedure, including model selection, is repeated for every permutation. The
     family-wise error rate is controlled by the method of Westfall & Young (1993).
@@ -66,7 +66,8 @@ def permutation_test(
     n_permutations : int
         Number of permutations.
     within_style : bool
-        Permute ratings only within styles, to test whether features predict more than style.
+        Permute ratings only within styles, to test whether features predict more than style alone
+        does.
     unit : {"artist", "song"}
         Permute whole artists or single songs; see the docstring of this module.
     score : {"r2", "within_r"}
@@ -119,7 +120,7 @@ def permutation_test(
 
 
 def _score(score: str, Y, predicted, songs) -> np.ndarray:
-    """Compute scores for the permuted targets in Y, with shape (1 + n_permutations, n_targets)."""
+    """Return scores for observed and permuted targets Y, shape (1 + n_permutations, n_targets)."""
     n, targets = songs.ratings.shape
     if score == "r2":
         total = ((songs.ratings - songs.ratings.mean(axis=0)) ** 2).sum(axis=0)

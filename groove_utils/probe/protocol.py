@@ -41,7 +41,7 @@ class Protocol:
         for the SD, and limit for standardised values.
     whole_artists : bool
         If True, all songs by an artist are held out together. If False, single songs are assigned
-        to outer and inner folds, so a probe can profit from recognising artists; intervals still
+        to outer and inner folds, so a probe can benefit from recognising artists; intervals still
         resample whole artists.
     seed : int
         Random seed for folds, permutations and bootstrap samples.

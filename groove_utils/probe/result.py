@@ -32,8 +32,8 @@ class ProbeResult:
         ``alpha``, ``pca`` (missing if all components are used) and ``inner_mse``. For regressors
         other than ridge, there is one column per tuned parameter instead of the first three.
     leave_artist_out : ndarray, shape (n_artists, n_repeats, n, n_targets), or None
-        Predictions after leaving each artist (in sorted order) out of the training set. Intervals
-        use these predictions to account for the sampling of training songs.
+        Predictions with each artist in turn (in sorted order) left out of the training set.
+        Intervals use these predictions to account for the sampling of training songs.
     """
 
     songs: Songs

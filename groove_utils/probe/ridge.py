@@ -1,11 +1,11 @@
 """Nested ridge probes, with penalty, layer and number of components chosen in inner folds.
 
 For standardised training features Z (n × d) with Gram matrix G = ZZᵀ = U diag(s) Uᵀ, ridge
-predictions for test songs with features Z* are  ȳ + Z*Zᵀ U diag(1/(s + α)) Uᵀ(y − ȳ).  Once G is
-decomposed, each additional penalty, target or permuted target costs only a small matrix
-product. Regression on the first k principal components truncates the same sum after k terms, and
-the Gram matrix of concatenated layers is the sum of the layers' Gram matrices. (Hastie, Tibshirani
-& Friedman 2009, §3.4 and §18.3.5.)
+predictions for test songs with features Z* are  ȳ + Z*Zᵀ U diag(1/(s + α)) Uᵀ(y − ȳ).  Once G has
+been decomposed, each additional penalty, target or permuted target costs only a small matrix
+product. Regression on the first k principal components truncates the sum over eigenvalues after k
+terms, and the Gram matrix of concatenated layers is the sum of the layers' Gram matrices. (Hastie,
+Tibshirani & Friedman 2009, §3.4 and §18.3.5.)
 """
 
 from __future__ import annotations
@@ -69,12 +69,12 @@ def nested_ridge(
     y : Series, DataFrame or array-like of shape (n,) or (n, m)
         One or more targets, such as mean ratings.
     artists, styles : array-like of shape (n,), optional
-        Artist and style of each song. Folds consist of whole artists and are balanced over styles.
-        Without `artists`, each song counts as its own artist.
+        Artist and style of each song. Folds consist of whole artists and have similar proportions
+        of styles. Without `artists`, each song counts as its own artist.
     protocol : Protocol
         Settings for folds, layers, penalties, scaling and random numbers.
     nuisance : array-like of shape (n,), optional
-        Labels whose effect is removed from the targets, such as styles. The baseline is the mean
+        Labels, such as styles, whose effect is removed from the targets. The baseline is the mean
         target of the training songs with the same label. It is subtracted before the probe is
         fitted, and added to the predictions.
     folds : ndarray of shape (n,) or (n_repeats, n), optional
@@ -160,7 +160,8 @@ class Plan:
         If True, divide each block's Gram matrix by the mean of its diagonal, so that blocks have
         equal weight regardless of their number of dimensions.
     project : dict of str to ndarray of shape (d, k)
-        Projection matrices. Standardised blocks are multiplied by the matrix of the same name.
+        Projection matrices, keyed by block name. A block that has a matrix is multiplied by it
+        after standardisation.
     kernel : callable, optional
         ``kernel(A, B, i)`` returns the kernel matrix of candidate i between the standardised
         features A and B. It is used instead of the linear Gram matrix.
@@ -253,7 +254,7 @@ def run_ridge(
     groups: np.ndarray | None = None,
     n_jobs: int = 1,
 ) -> list[dict[str, np.ndarray]]:
-    """Choose a candidate, fit it and predict the test songs, for every split and target.
+    """For each split and target, choose a candidate, fit it, and predict the test songs' targets.
 
     Parameters
     ----------
@@ -268,8 +269,8 @@ def run_ridge(
     nuisance : ndarray, shape (n, q), optional
         Output of :func:`nuisance_design`; regressed out of the targets within each training set.
     groups : ndarray of int, shape (n,), optional
-        Integer code of each song's artist, 0 … g − 1. If given, predictions after leaving each
-        artist out of the training set are included in the output.
+        Integer code of each song's artist, 0 … g − 1. If given, the output includes predictions
+        with each artist in turn left out of the training set.
     n_jobs : int
         Number of splits to process in parallel threads.
 
@@ -291,7 +292,7 @@ def run_ridge(
 
 
 def assemble(splits: Sequence[Split], fits: Sequence[dict], name: str, n: int) -> np.ndarray:
-    """Combine an output of :func:`run_ridge` over splits, with shape (..., n_repeats, n, m)."""
+    """Combine one output of :func:`run_ridge` from all splits; shape (..., n_repeats, n, m)."""
     *groups, _, m = fits[0][name].shape
     values = np.full((*groups, 1 + max(split.repeat for split in splits), n, m), np.nan)
     for split, fit in zip(splits, fits, strict=True):
@@ -341,7 +342,7 @@ def _run_split(blocks, Y, split, plan, design, groups):
 
 
 def leave_out(change, group, error, hat, cross) -> None:
-    """Compute how the test predictions change if each group is left out of the training set.
+    """Compute how the test predictions change when each group in turn is left out of training.
 
     For a linear smoother with hat matrix H, test rows C and training residuals e, leaving out the
     songs b changes the test predictions by −C[:, b] (I − H[b, b])⁻¹ e[b] (Cook & Weisberg 1982,
@@ -399,7 +400,7 @@ def _residualise(Y, train, test, design):
 def _kernels(blocks, train, test, plan):
     """Return each block's Gram matrices (train × train, test × train).
 
-    If the plan has a kernel, return the block's scaled training and test features instead.
+    If the plan has a kernel, return each block's scaled training and test features instead.
     """
     pairs = []
     for name, block in blocks.items():

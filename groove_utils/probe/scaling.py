@@ -26,9 +26,9 @@ class ClippedStandardScaler(TransformerMixin, BaseEstimator):
         SD of all features that vary. The default is small because descriptors have different units,
         so their SDs can differ by a factor of a thousand.
     clip : float, default 5.0
-        Standardised values are limited to ±`clip`. This handles features with a small SD in the
-        training songs but large values in the test songs, for which a lower bound for the SD is not
-        enough.
+        Standardised values are limited to ±`clip`. Clipping handles features with a small SD in the
+        training songs but large values in the test songs; for these features, a lower bound for the
+        SD is not enough.
 
     Attributes
     ----------

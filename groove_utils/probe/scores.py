@@ -148,7 +148,7 @@ def _ratio(above, below):
 
 
 def _spread(w, values):
-    """Compute weighted sums of squares about the weighted mean, shape (..., n_draws, n_targets)."""
+    """Return weighted sums of squares about weighted means; shape (..., n_draws, n_targets)."""
     total = np.maximum(w.sum(axis=1, keepdims=True), 1e-300)
     return w @ values**2 - (w @ values) ** 2 / total
 

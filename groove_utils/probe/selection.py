@@ -1,4 +1,4 @@
-"""Selection of a representation based on errors in the inner folds.
+"""Selection of a representation by its error in the inner folds.
 
 The inner folds contain only training songs. The selection therefore uses no test scores, and does
 not bias the score of the selected predictions.

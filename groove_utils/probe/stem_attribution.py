@@ -32,7 +32,8 @@ def attribute_songs(
     silent : DataFrame of bool, shape (n, n_stems), optional
         True for silent stems, with one row per song (indexed by song id) and one column per stem.
         If given, silent stems are removed from every subset, so their Shapley values are exactly 0.
-        Otherwise, the value of a silent stem depends on what the probe predicts from silence.
+        Otherwise, the Shapley value of a silent stem depends on what the probe predicts from
+        silence.
     n_boot, seed : int
         Number of bootstrap samples of training artists for the 95% interval, and random seed.
 
@@ -82,7 +83,7 @@ def attribute_songs(
 
 
 def _sounding_places(ablation: Ablation, silent: pd.DataFrame) -> np.ndarray:
-    """Return the index of each subset after removing silent stems, for each song."""
+    """Return, for each subset and song, the index of the subset without the song's silent stems."""
     missing = [stem for stem in ablation.stems if stem not in silent.columns]
     unknown = [track for track in ablation.songs.ids if track not in silent.index]
     if missing or unknown:

@@ -89,12 +89,12 @@ def contributions(ablation: Ablation, *, n_boot=2000, seed=0) -> pd.DataFrame:
     -------
     DataFrame
         One row per stem, measure, part and target: ``stem, measure, part, target, estimate, low,
-        high`` (95%), ``se, p, p_holm, n_songs, n_artists``. The measure ``alone`` is the R² of this
-        stem alone minus the R² of the empty subset; ``left out`` is the decrease in R² when the
-        stem is left out of the mix; and ``Shapley`` is the increase in R² when the stem is added,
-        averaged over all orders in which stems can be added. A measure is omitted if it needs a
-        subset that is missing. Within each measure and part, Holm's correction is applied over all
-        stems and targets.
+        high`` (95% interval), ``se, p, p_holm, n_songs, n_artists``. The measure ``alone`` is the
+        R² of this stem alone minus the R² of the empty subset; ``left out`` is the decrease in R²
+        when the stem is left out of the mix; and ``Shapley`` is the increase in R² when the stem is
+        added, averaged over all orders in which stems can be added. A stem's measure is omitted if
+        it needs a subset that is missing. Within each measure and part, Holm's correction is
+        applied over all stems and targets.
     """
     tables = []
     for measure in MEASURES:
@@ -121,7 +121,7 @@ def contributions(ablation: Ablation, *, n_boot=2000, seed=0) -> pd.DataFrame:
 def _coefficients(ablation: Ablation, measure: str) -> dict[str, np.ndarray]:
     """Return a measure of each stem's contribution as coefficients of the subsets' scores.
 
-    Stems are omitted if the measure needs a subset that is missing.
+    A stem is omitted if its measure needs a subset that is missing.
     """
     units = dict(zip(map(frozenset, ablation.subsets), np.eye(len(ablation.subsets))))
     if measure == "Shapley":
@@ -145,18 +145,19 @@ def contrast(
     Parameters
     ----------
     terms : sequence of (weight, Ablation, subset)
-        Weighted terms. For example, the interaction of drums and bass is ``[(1, a, ("drums",
-        "bass")), (-1, a, ("drums",)), (-1, a, ("bass",)), (1, a, ())]``, and the difference between
-        raw and loudness-matched stems is ``[(1, raw, s), (-1, matched, s)]``.
+        Weight, ablation and subset for each score in the sum. For example, the interaction of drums
+        and bass is ``[(1, a, ("drums", "bass")), (-1, a, ("drums",)), (-1, a, ("bass",)), (1, a,
+        ())]``, and the difference between raw and loudness-matched stems, for a subset ``s``, is
+        ``[(1, raw, s), (-1, matched, s)]``.
     n_boot, seed
         See :func:`contributions`.
 
     Returns
     -------
     DataFrame
-        One row per part and target: ``part, target, estimate, low, high`` (95%), ``se, p, n_songs,
-        n_artists``. If an artist's songs are equally difficult to predict in all terms and the
-        weights add up to 0, this difficulty cancels out.
+        One row per part and target: ``part, target, estimate, low, high`` (95% interval), ``se, p,
+        n_songs, n_artists``. If an artist's songs are equally difficult to predict in all terms and
+        the weights add up to 0, this difficulty cancels out.
     """
     if not terms:
         raise ProbeError("terms is empty; expected one or more tuples (weight, ablation, subset)",

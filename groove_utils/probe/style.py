@@ -1,4 +1,4 @@
-"""Predictions from style alone, and scores for probes between and within styles."""
+"""Predictions from style alone, and probe scores between and within styles."""
 
 from __future__ import annotations
 

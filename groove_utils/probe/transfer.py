@@ -32,9 +32,9 @@ def matched_transfer(
     """Score probes on one style after training on the same style, another style or mixed styles.
 
     For each test fold, which consists of artists from one style, all training sets have the same
-    number of artists: other artists from the same style, artists from one other style, or artists
-    from all styles in almost equal numbers. Differences between the scores are therefore not due to
-    the amount of training data.
+    number of artists. They contain other artists from the same style, artists from one other style,
+    or artists from all styles in almost equal numbers. Differences between the scores are therefore
+    not due to the amount of training data.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def matched_transfer(
 
 
 def _training_sets(songs: Songs, test: str, names, protocol: Protocol):
-    """Return pairs (source, splits), whose training sets have equal numbers of artists."""
+    """Return (source, splits) pairs; all training sets have the same number of artists."""
     style, artist = songs.styles.astype(str), songs.artist_codes
     of_style = {name: np.flatnonzero(style == name) for name in names}
     inside = of_style[test]
