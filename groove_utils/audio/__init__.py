@@ -1,7 +1,7 @@
 """Audio input and output: decoding, resampling, windowing, loudness matching and encoding.
 
-Signals are float32 arrays with full scale −1…1, of shape (n_samples,) if mono, or
-(n_channels, n_samples).
+Signals are float32 arrays, scaled so that full scale is ±1. Their shape is (n_samples,) if mono,
+otherwise (n_channels, n_samples).
 """
 
 import lazy_loader

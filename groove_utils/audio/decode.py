@@ -1,8 +1,8 @@
-"""Decode audio files, completely or block by block, and resample signals.
+"""Decode audio files, either whole or block by block, and resample signals.
 
 libsndfile decodes WAV, AIFF, FLAC and Ogg. FFmpeg, through PyAV, decodes all other formats, such as
-M4A and WebM. FFmpeg also decodes MP3, because python-soundfile seeks after each block, and
-seeking in MP3 is not exact.
+M4A and WebM. FFmpeg also decodes MP3, because python-soundfile seeks after each block, and seeking
+in MP3 files is not exact.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def load_audio(
     Returns
     -------
     y : ndarray of float32, shape (n_samples,) or (n_channels, n_samples)
-        The signal, with full scale −1…1; one-dimensional if `mono`.
+        The signal, scaled so that full scale is ±1; one-dimensional if `mono` is True.
     sr : int
         Sample rate of `y` in Hz.
 
@@ -86,7 +86,7 @@ def stream_audio(
     path : path-like
         Audio file.
     n_block : int
-        Largest number of samples per block, summed over channels.
+        Maximum number of samples per block, counting all channels.
     start : float
         Start of the excerpt, in seconds from the beginning of the file.
     duration : float, optional
@@ -257,7 +257,7 @@ class _MediaFile:
             raise _cut_short(self.path, seconds, f"declares {declared:.2f} s")
 
     def _declared_seconds(self) -> float:
-        """Return the declared duration in seconds, or else FFmpeg's estimate; 0 if unknown."""
+        """Return the declared duration in seconds, FFmpeg's estimate, or 0 if neither is known."""
         if self.stream.duration:
             return float(self.stream.duration * self.stream.time_base)
         duration = self.container.duration if len(self.container.streams) == 1 else None
@@ -284,7 +284,8 @@ def _ends_with_a_page(path: Path) -> bool:
 def _checked(
     file: _SoundFile | _MediaFile, n_block: int, start: int = 0, length: float = math.inf
 ) -> Iterator[np.ndarray]:
-    """Yield up to `length` samples in blocks, from sample `start` on, and check their values."""
+    """Yield up to `length` samples in blocks, starting at sample `start`, and check their
+    values."""
     n = 0
     for block in file.blocks(max(1, n_block // file.n_channels), start):
         block = block[: int(min(len(block), length - n))]
@@ -342,7 +343,7 @@ def check_excerpt(path: str | os.PathLike, start: float, duration: float | None)
 
 
 def mix_down(y: np.ndarray) -> np.ndarray:
-    """Average the channels, like ``y.mean(axis=1)``, but much faster for a few channels.
+    """Average the channels, like ``y.mean(axis=1)``, but much faster if there are few channels.
 
     Parameters
     ----------

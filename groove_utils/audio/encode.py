@@ -23,7 +23,7 @@ def write_audio(path: str | os.PathLike, y: np.ndarray, sr: int, **form: object)
     path : path-like
         Output file.
     y : ndarray, shape (n_samples,) or (n_channels, n_samples)
-        Signal with full scale −1…1.
+        Signal, scaled so that full scale is ±1.
     sr : int
         Sample rate in Hz.
     **form

@@ -1,7 +1,7 @@
 """Reconstruct signals from their representations.
 
 Each ``from_…`` function computes a representation of a signal (except :func:`from_onsets`, which
-takes an onset curve) and reconstructs a plausible signal from it, so that a listener can hear which
+takes an onset curve) and reconstructs a plausible signal from it, so that a listener can hear what
 information the representation discards. Input signals `y` are mono, of shape (n_samples,), with a
 sample rate of `sr` Hz. The results are float32 arrays of the same length. `n_iter` is the number of
 iterations of the phase estimation, and `seed` seeds the random number generator.
@@ -148,7 +148,7 @@ def from_chroma(y: np.ndarray, sr: int, *, hop_length: int = 512) -> np.ndarray:
 def from_onsets(
     curve: np.ndarray, hop: float, n_samples: int, sr: int, seed: int = 0
 ) -> np.ndarray:
-    """Synthesise noise with the amplitude envelope of an onset-strength curve.
+    """Synthesise noise whose amplitude envelope follows an onset-strength curve.
 
     Parameters
     ----------
@@ -186,9 +186,9 @@ def randomise_phase(
     y : ndarray, shape (n_samples,)
         Mono signal.
     n_fft : int, optional
-        Window length in samples. If None, the complete signal is one window, and the magnitudes of
-        its Fourier transform are preserved exactly. With overlapping windows, the magnitudes are
-        preserved only approximately.
+        Window length in samples. If None, the complete signal is treated as one window, and the
+        magnitudes of its Fourier transform are preserved exactly. With overlapping windows, the
+        magnitudes are preserved only approximately.
     hop_length : int, optional
         Hop length in samples; by default, a quarter of the window.
     seed : int
@@ -250,8 +250,8 @@ def reconstruction_error(y: np.ndarray, made: np.ndarray, sr: int) -> dict[str, 
     Parameters
     ----------
     y, made : ndarray, shape (n_samples,)
-        Original and reconstruction. The reconstruction is first scaled to the root mean square of
-        the original, because some representations do not preserve the level.
+        Original and reconstruction. The reconstruction is first scaled to have the same root mean
+        square as the original, because some representations do not preserve the level.
     sr : int
         Sample rate in Hz.
 

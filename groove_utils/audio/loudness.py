@@ -23,7 +23,7 @@ def measure_loudness(y: np.ndarray, sr: int) -> float:
     Parameters
     ----------
     y : ndarray of float, shape (n_samples,) or (n_channels, n_samples)
-        Signal with full scale −1…1.
+        Signal, scaled so that full scale is ±1.
     sr : int
         Sample rate in Hz.
 
@@ -77,7 +77,7 @@ def matching_gain(
     Parameters
     ----------
     y : ndarray of float, shape (n_samples,) or (n_channels, n_samples)
-        Signal with full scale −1…1.
+        Signal, scaled so that full scale is ±1.
     sr : int
         Sample rate in Hz.
     target_lufs : float
@@ -119,7 +119,7 @@ def match_loudness(y: np.ndarray, sr: int, lufs: float = TARGET_LUFS) -> np.ndar
     Parameters
     ----------
     y : ndarray of float, shape (n_samples,) or (n_channels, n_samples)
-        Signal with full scale −1…1.
+        Signal, scaled so that full scale is ±1.
     sr : int
         Sample rate in Hz.
     lufs : float

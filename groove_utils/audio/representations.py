@@ -31,9 +31,10 @@ class Representation(NamedTuple):
     hop : float
         Time in seconds between consecutive columns; the first column is at 0 s.
     rows : ndarray of float64, shape (n_rows,)
-        Frequency, pitch class or tempo of each row, in `unit`; 0 for a single row.
+        Frequency, pitch class or tempo of each row, in the given `unit`; 0 if there is only one
+        row.
     unit : str
-        ``Hz``, ``pitch class`` (0 is C), ``BPM``, or empty for a single row.
+        Unit of `rows`: ``Hz``, ``pitch class`` (0 is C) or ``BPM``; empty if there is only one row.
     scale : str
         Quantity or unit of the values in `array`, such as ``dB``.
     """
@@ -107,7 +108,7 @@ def represent(
 
 
 def representation_table() -> pd.DataFrame:
-    """Tabulate what information each representation keeps and loses, and its typical uses.
+    """Tabulate the information that each representation keeps and loses, and its typical uses.
 
     Returns
     -------
@@ -142,9 +143,9 @@ def window_resolution(n_fft: int, sr: int) -> tuple[float, float]:
     Returns
     -------
     seconds : float
-        Width of a click in the spectrogram at half power, in seconds.
+        Width at half power of a click in the spectrogram, in seconds.
     hertz : float
-        Width of the spectral peak of a sine wave at half power, in Hz. ``seconds * hertz`` is about
+        Width at half power of the spectral peak of a sine wave, in Hz. ``seconds * hertz`` is about
         0.52 for every `n_fft`.
 
     Raises

@@ -89,7 +89,7 @@ class ArraySource(Source):
     Parameters
     ----------
     y : ndarray of float, shape (n_samples,) or (n_channels, n_samples)
-        Signal with full scale −1…1.
+        Signal, scaled so that full scale is ±1.
     sr : int
         Sample rate in Hz.
 
@@ -129,8 +129,8 @@ class FileSource(Source):
     Raises
     ------
     AudioError
-        If the file does not exist, `start` is negative, or `duration` is not positive. Other errors
-        of :func:`groove_utils.audio.stream_audio` are raised when the source is read.
+        If the file does not exist, `start` is negative, or `duration` is not positive. Any other
+        errors from :func:`groove_utils.audio.stream_audio` are raised when the source is read.
     """
 
     def __init__(self, path: str | os.PathLike, start: float = 0.0, duration: float | None = None):
@@ -170,7 +170,7 @@ def as_source(signal: str | os.PathLike | tuple[np.ndarray, int] | Source) -> So
     Raises
     ------
     AudioError
-        If `signal` has another type (``kind="wrong_type"``), or its audio is not usable.
+        If `signal` is of any other type (``kind="wrong_type"``), or its audio is not usable.
     """
     if isinstance(signal, Source):
         return signal
@@ -241,9 +241,9 @@ def map_pieces(
     length : int
         Number of samples in each piece; the last piece may be shorter.
     context : int
-        Number of neighbouring samples on each side of a piece that are also passed to the function
-        (fewer at the ends of the stream). If no output sample depends on more distant samples, the
-        concatenated results equal the output for the complete signal.
+        Number of neighbouring samples on each side of a piece that are passed to the function along
+        with it (fewer at the ends of the stream). If no output sample depends on more distant
+        samples, the concatenated results equal the output for the complete signal.
 
     Yields
     ------

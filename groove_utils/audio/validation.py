@@ -23,7 +23,7 @@ def check_signal(y: np.ndarray, sr: int | None = None, name: str = "the signal")
     Parameters
     ----------
     y : array-like of float, shape (n_samples,) or (n_channels, n_samples)
-        Signal with full scale −1…1.
+        Signal, scaled so that full scale is ±1.
     sr : int, optional
         Sample rate in Hz; if given, it is checked as well.
     name : str
@@ -55,7 +55,8 @@ def check_signal(y: np.ndarray, sr: int | None = None, name: str = "the signal")
 
 
 def _fault(y: np.ndarray, sr: int | None) -> tuple[str, str] | None:
-    """Return the kind and description of a fault in type, shape or sample rate, or None."""
+    """Return the kind and description of a type, shape or sample-rate fault; None if there is
+    none."""
     expected = "expected (n_samples,) or (n_channels, n_samples)"
     if y.dtype.kind != "f":
         return "not_floating", (
@@ -76,7 +77,7 @@ def _fault(y: np.ndarray, sr: int | None) -> tuple[str, str] | None:
 def check_samples(
     y: np.ndarray, name: str, first: int = 0, path: str | os.PathLike | None = None
 ) -> None:
-    """Raise an error if samples are NaN, infinite or far outside the full scale of −1…1.
+    """Raise an error if samples are NaN, infinite or far beyond full scale (±1).
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ def write_mp3(
     path : path-like
         Output file; its suffix should be ``.mp3``.
     y : ndarray, shape (n_samples,) or (n_channels, n_samples)
-        Signal with full scale −1…1.
+        Signal, scaled so that full scale is ±1.
     sr : int
         Sample rate in Hz. If MPEG-1 Layer III does not support it, the signal is resampled to
         44.1 kHz.

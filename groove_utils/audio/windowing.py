@@ -10,7 +10,7 @@ __all__ = ["WindowCutter"]
 
 
 class WindowCutter:
-    """Cutter that divides a stream of blocks into windows of equal length.
+    """Object that cuts a stream of blocks into windows of equal length.
 
     The last window is padded with zeros to the full length.
 

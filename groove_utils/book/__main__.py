@@ -1,7 +1,7 @@
 """Command-line interface ``python -m groove_utils.book``, used by the Makefile.
 
 The environment variables STUDY, PARAMS, CH and PORT specify the study, the parameter file, the
-chapter and the port of the web server.
+chapter and the web server's port.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def _site(options: argparse.Namespace) -> int:
 
 
 def _read_chapter_name(chapters: list[str]) -> str:
-    """Return the chapter named by the variable CH; raise a BookError if it is not listed."""
+    """Return the chapter named in the variable CH; raise a BookError if it is not in `chapters`."""
     chapter = os.environ.get("CH", "")
     if chapter not in chapters:
         raise BookError(

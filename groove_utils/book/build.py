@@ -230,7 +230,7 @@ def _render_pages(pages: Path, target: Path, context: dict) -> None:
 
 
 def _drop_unused_media(sources: Path, chapters: list[str]) -> None:
-    """Delete notebooks of other chapters, and figures and sounds that `chapters` do not use."""
+    """Delete notebooks of chapters not in `chapters`, and figures and sounds that are not used."""
     text = ""
     for notebook in sources.glob("*.ipynb"):
         if notebook.stem not in chapters:

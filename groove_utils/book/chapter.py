@@ -38,7 +38,7 @@ _current: Chapter | None = None
 
 
 class Chapter:
-    """A chapter that is being run, created by :func:`open_chapter`.
+    """A chapter that is being run, as created by :func:`open_chapter`.
 
     Attributes
     ----------
@@ -72,12 +72,12 @@ class Chapter:
         return f"<Chapter {self.name} on {self.study!r}>"
 
     def save_table(self, frame: pd.DataFrame, name: str) -> None:
-        """Save a tidy table for later chapters; an identical existing file is not overwritten.
+        """Save a tidy table for later chapters, unless an identical file already exists.
 
         Parameters
         ----------
         frame : pandas.DataFrame
-            Table to save, including its index.
+            Table to save; its index is also saved.
         name : str
             Name of the table. ``analysis/chapters.mk`` must list it among the tables that this
             chapter writes.
@@ -128,7 +128,7 @@ class Chapter:
         return has_table(self.build / "tables", name)
 
     def _check_declared(self, verb: str, name: str) -> None:
-        """Raise a BookError if ``chapters.mk`` does not list the table for this chapter."""
+        """Raise a BookError if ``<chapter>.<verb>`` in ``chapters.mk`` does not list the table."""
         if name not in self._declared.get(verb, [name]):
             raise BookError(
                 f"{self.name} {verb} the table {name!r}, which analysis/chapters.mk does not list. "
@@ -191,7 +191,7 @@ def study_tables(study: Study) -> list[Path]:
 def finish_chapter(path: str) -> None:
     """Write the reported values and dependencies of the open chapter to a file.
 
-    The runner adds a cell that calls this function at the end of the chapter.
+    At the end of the chapter, the runner adds a cell that calls this function.
 
     Parameters
     ----------

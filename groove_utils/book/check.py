@@ -11,7 +11,7 @@ __all__ = ["compare_values", "write_expected"]
 
 
 def tolerance_of(entry: dict) -> float:
-    """Return the tolerance of a value: the largest accepted deviation from the expected value.
+    """Return the tolerance for a value: the largest accepted deviation from the expected value.
 
     A ``tolerance`` specified by the chapter takes precedence. The default is 5% of the value or
     half the width of its 95% interval, whichever is smaller, but at least 1e-6.

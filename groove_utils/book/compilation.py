@@ -1,8 +1,8 @@
 """Compile the pages that have changed since the last build, using jupyter-book.
 
-Sphinx recompiles a page if the page's own file has changed, but it does not track all content that
-the page takes from other pages, such as the titles in the sidebar. If any such shared content has
-changed, all pages are therefore recompiled.
+Sphinx recompiles a page if the page's own file has changed, but it does not track everything that
+the page takes from other pages, such as the titles in the sidebar. Therefore, if any such shared
+content has changed, all pages are recompiled.
 """
 
 from __future__ import annotations
@@ -38,14 +38,15 @@ def compile_pages(sources: Path, work: Path, log: Path) -> Path:
     sources : pathlib.Path
         Folder with ``_config.yml``, ``_toc.yml`` and the pages.
     work : pathlib.Path
-        Working folder with Sphinx's parsed pages and HTML, which is kept between builds.
+        Working folder for Sphinx's parsed pages and HTML; the folder is kept between builds.
     log : pathlib.Path
         File for the output of jupyter-book.
 
     Returns
     -------
     pathlib.Path
-        Folder with the HTML. Edit only copies of its files, since the next build reuses them.
+        Folder with the HTML. Do not edit its files, since the next build reuses them; edit copies
+        instead.
 
     Raises
     ------
@@ -65,7 +66,7 @@ def compile_pages(sources: Path, work: Path, log: Path) -> Path:
 
 
 def shared_parts(sources: Path) -> str:
-    """Hash the content of a book's sources that can affect more than one page.
+    """Hash the parts of a book's sources that can affect more than one page.
 
     Parameters
     ----------

@@ -82,7 +82,7 @@ def _training(rows: pd.DataFrame) -> MystText:
 
 
 def _describe_coverage(rows: pd.DataFrame) -> str:
-    """Describe the share of intervals that contain the true value, and its range across rows."""
+    """Describe what share of intervals contain the true value, and how this varies between rows."""
     covered = rows.dropna(subset="covered")
     if covered.empty:
         return ""
@@ -119,11 +119,11 @@ def _describe_false_positives(rows: pd.DataFrame) -> str:
 
 
 def _describe_tags(tags: pd.DataFrame) -> str:
-    """List, in sentences, the styles that each tagger recognises.
+    """Describe which styles each tagger recognises.
 
-    A tagger recognises a style if it assigns the style's own tag a higher probability for this
-    style than for every other style. The table lists only the most probable tags for each style; an
-    unlisted tag is at most as probable as the style's least probable listed tag.
+    A tagger recognises a style if it gives the style's own tag a higher probability for this style
+    than for any other. The table lists only the most probable tags for each style; an unlisted tag
+    is at most as probable as the style's least probable listed tag.
     """
     kinds: dict[bool | None, list[str]] = {True: [], False: [], None: []}
     for tagger, rows in tags.groupby("tagger", sort=False):
@@ -143,7 +143,7 @@ def _describe_tags(tags: pd.DataFrame) -> str:
 
 
 def _is_highest(style: str, listed: dict[str, dict[str, float]]) -> bool | None:
-    """Return True if a style's own tag is more probable for this style than for all others.
+    """Return True if a style's own tag is more probable for this style than for any other.
 
     Return None if this cannot be decided from the listed tags.
     """
@@ -155,7 +155,7 @@ def _is_highest(style: str, listed: dict[str, dict[str, float]]) -> bool | None:
 
 
 def _describe_gains(rows: pd.DataFrame) -> str:
-    """List the causes of groove that training makes clearly more predictable in most song sets."""
+    """List the causes of groove that training clearly makes more predictable in most song sets."""
     # targets that depend on listeners have a larger n: they are simulated repeatedly per song set
     causes = rows[rows["n"] == rows["n"].min()]
     if causes.empty:
@@ -176,7 +176,7 @@ def _describe_gains(rows: pd.DataFrame) -> str:
 
 
 def _describe_twins(rows: pd.DataFrame) -> str:
-    """State in how many simulated studies training improves the prediction of groove.
+    """State how often training improves the prediction of groove in the simulated studies.
 
     Each network is compared with its untrained twin, which is the same network with random weights.
     """

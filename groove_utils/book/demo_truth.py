@@ -1,4 +1,4 @@
-"""Tables of the true effects on ratings in the demo study, from the constants of the simulation."""
+"""Tables of the demo study's true effects on ratings, derived from the simulation's constants."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def demo_truth() -> dict[str, MystText | str]:
     dict of str to str
         ``effects`` and ``random``: tables of the fixed effects and of the random effects; ``best``:
         the syncopation at which groove is highest; ``styles``: the effect of each style on the
-        control question “style only”; ``untouched``: the control questions that no cause affects.
+        control question “style only”; ``untouched``: the control questions that are not affected by
+        any of the causes.
     """
     effects = default_effects()
     slope, bend = true_effects(effects).loc[["syncopation_z", "syncopation_z2"], "groove"]

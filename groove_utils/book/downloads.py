@@ -142,7 +142,7 @@ def write_downloads(
     address: Mapping[str, str] | None,
     kept: KeptFiles,
 ) -> None:
-    """Write the notebooks to which the download buttons of the chapters link.
+    """Write the notebooks that the chapters' download buttons link to.
 
     Parameters
     ----------

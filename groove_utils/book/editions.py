@@ -1,6 +1,6 @@
 """Editions of the book, one per catalogued study, and the website that contains them.
 
-Each page of the site links to the same page of the other editions. Unlike the theme's version
+Each page of the site links to the same page in the other editions. Unlike the theme's version
 switcher, the links are plain HTML, so they also work without JavaScript and in local files.
 """
 
@@ -33,7 +33,7 @@ class Edition:
     Parameters
     ----------
     name, title : str
-        Name of the study in the catalogue, and title of the study.
+        The study's name in the catalogue, and its title.
     simulated : bool
         True if the study's ratings are simulated.
     html : pathlib.Path or None
@@ -223,7 +223,7 @@ def _list_pages(edition: Edition) -> set[str]:
 def _switcher(
     edition: Edition, editions: Iterable[Edition], page: str, pages: Mapping[str, set[str]]
 ) -> str:
-    """Return HTML links to `page` in all editions, or to the front page of editions without it."""
+    """Return HTML links to `page` in each edition, or to the front page if it has no such page."""
     up = "../" * (page.count("/") + 1)
     items = [f'<li><a href="{up}index.html">All editions</a></li>']
     for other in editions:

@@ -1,4 +1,4 @@
-"""Exceptions raised for chapters and pages of the book."""
+"""Exceptions raised for errors in the book's chapters and pages."""
 
 from groove_utils.errors import DetailedError
 
@@ -6,8 +6,8 @@ __all__ = ["BookError", "ChapterError"]
 
 
 class BookError(DetailedError):
-    """Error raised for invalid values, figures or pages; the message explains how to fix it."""
+    """Error raised for an invalid value, figure or page; the message explains how to fix it."""
 
 
 class ChapterError(BookError):
-    """Error raised if a chapter fails; its message states the chapter, the cell and the cause."""
+    """Error raised if a chapter fails; its message identifies the chapter, cell and cause."""

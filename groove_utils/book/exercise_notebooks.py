@@ -1,8 +1,9 @@
 """Exercise notebooks: chapters without the solutions to their exercises.
 
 An exercise notebook is generated from the same source as the page of its chapter. A cell tagged
-``solution`` is replaced with an empty cell for the reader's answer. A cell tagged ``check``, which
-may follow it, reports what is wrong with the answer without giving away the solution.
+``solution`` is replaced with an empty cell for the reader's answer. The empty cell may be followed
+by a cell tagged ``check``, which reports what is wrong with the answer without giving away the
+solution.
 """
 
 from __future__ import annotations
@@ -143,7 +144,7 @@ def link_exercises(text: str, chapter: str) -> str:
 
 
 def _without_solutions(text: str, inside: bool) -> tuple[str, bool]:
-    """Remove solutions from a cell's text; also return whether one continues in the next cell.
+    """Remove solutions from a cell's text; also return True if the cell ends inside a solution.
 
     `inside` is True if the cell begins inside a solution.
     """

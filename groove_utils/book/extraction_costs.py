@@ -69,7 +69,7 @@ def extraction_costs(folder: Path) -> dict[str, MystText | str]:
 
 
 def _progress(rows: pd.DataFrame) -> pd.DataFrame:
-    """Tabulate the time (s) and memory (MiB) of the extraction, by number of processed tracks."""
+    """Tabulate the time (s) and memory (MiB) of the extraction, by number of tracks processed."""
     columns = ["seconds", "client_mib", "worker_mib"]
     series = {name: rows.loc[(name, "extraction")].set_index("tracks")["value"] for name in columns}
     return pd.DataFrame(series).sort_index()

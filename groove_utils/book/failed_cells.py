@@ -1,7 +1,7 @@
-"""Boxes that replace cells which cannot be computed from a study's data.
+"""Boxes that replace cells that cannot be run with a study's data.
 
 Cells can be tagged with the data that they require (:mod:`groove_utils.book.study_requirements`),
-but data that exist can still be unusable; for example, a descriptor may be constant, or all ratings
+but even data that exist may be unusable; for example, a descriptor may be constant, or all ratings
 on a question may be equal. If a cell raises an error about data, the page shows the error message
 in a box. Cells that need the results of the failed cell are skipped, and paragraphs that mention
 these results are dropped from the page. Errors with the same cause share one box, which lists the
@@ -49,7 +49,7 @@ class CellGuard(ast.NodeTransformer):
     Attributes
     ----------
     missing : dict of str to str
-        Variable that a failed or skipped cell would have defined → the cause of the failure.
+        Name of a variable that a failed or skipped cell would have defined → cause of the failure.
     """
 
     def __init__(self):
@@ -94,7 +94,7 @@ class CellGuard(ast.NodeTransformer):
         _show("", cause)
 
     def succeed(self, stores: Collection[str]) -> None:
-        """Remove the variables that a cell has defined from :attr:`missing`."""
+        """Remove from :attr:`missing` the variables that a cell has defined."""
         for name in stores:
             self.missing.pop(name, None)
 
@@ -103,13 +103,13 @@ GUARD = CellGuard()
 
 
 def _cause(error: Exception) -> str:
-    """Return a key for an error's cause; errors of the same kind and column have the same key."""
+    """Return a key for an error's cause; errors of the same kind about the same column share it."""
     kind = getattr(error, "kind", "")
     return f"{kind} {error.column or ''}" if kind else f"{type(error).__name__} {error}"
 
 
 def _message(error: Exception) -> str:
-    """Return an error message that is suitable for readers of the page."""
+    """Convert an error to a message that is suitable for readers of the page."""
     if isinstance(error, BookError) and error.kind == "not_finite":  # from `report_value`
         return f"the number “{error.column}” is undefined for these data."
     if isinstance(error, AssertionError):  # for example, a failed comparison with NaN
@@ -168,7 +168,7 @@ def _names(cell: ast.Module) -> tuple[set[str], set[str]]:
 
 
 class _Generators(ast.NodeTransformer):
-    """Replace comprehensions with generators, which have a scope in all versions of Python."""
+    """Replace comprehensions with generators, which have their own scope in any Python version."""
 
     def visit_ListComp(self, node: ast.ListComp) -> ast.GeneratorExp:
         self.generic_visit(node)
@@ -259,7 +259,7 @@ def drop_unresolved(
 
 
 def _drop_empty_sections(notebook: nbformat.NotebookNode) -> None:
-    """Drop sections without text and output if any of their cells failed or were skipped."""
+    """Drop sections that have no text or output if any of their cells failed or was skipped."""
     blocks = []  # cell, paragraph (None for code) and heading level (0 if not a heading)
     for cell in notebook.cells:
         paragraphs = re.split(r"\n\s*\n", cell.source) if cell.cell_type == "markdown" else [None]

@@ -90,8 +90,8 @@ def small_map(data: dict, model: str, query: str) -> dict | None:
     data : dict
         Output of :func:`groove_utils.book.map_markup.read_map`.
     model, query : str
-        Names of the model and the question to keep. If the map does not contain this model or
-        question, its first model or question is kept.
+        Names of the model and the question to keep. If the map does not contain one of them, the
+        first model or question of the map is kept instead.
 
     Returns
     -------

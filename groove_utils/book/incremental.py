@@ -209,7 +209,7 @@ def _make_goals(
 def _write_settings(
     settings: Settings, sections: dict[str, dict], tables: dict[str, dict[str, list[str]]]
 ) -> None:
-    """Write the parameters, declared tables and study name to files on which chapters depend."""
+    """Write the parameters, declared tables and study name to the files that chapters depend on."""
     build = settings.build
     for path in (build / "study.path", *build.glob("params/*"), *build.glob("declared/*")):
         if path.is_dir():  # must be a file

@@ -52,7 +52,7 @@ def plain_markdown(text: str, texts: Mapping[str, str]) -> str:
 
 
 def glue_texts(chapter: str, values: Mapping[str, Mapping]) -> dict[str, str]:
-    """Return the values that a chapter can insert with ``{glue:text}``, as text, by name."""
+    """Map the names that a chapter can insert with ``{glue:text}`` to their values, as text."""
     texts = {}
     for key, entry in values.items():
         if key.startswith(f"{chapter}."):

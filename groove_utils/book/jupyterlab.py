@@ -1,4 +1,4 @@
-"""Editing of chapters in JupyterLab, where saving a notebook also writes the chapter's script."""
+"""Editing chapters in JupyterLab, where saving a notebook also writes the chapter's script."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cache of generated files that later builds can reuse, named after the hashes of their sources."""
+"""Cache of generated files, named by the hash of their sources, that later builds can reuse."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["KeptFiles"]
 
 
 class KeptFiles:
-    """Cache folder for generated files, each of which is created only if it does not exist.
+    """Cache folder for generated files; a file is created only if it does not already exist.
 
     Parameters
     ----------

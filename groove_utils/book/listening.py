@@ -46,8 +46,8 @@ def listening_map(
     layers : mapping of str to str, optional
         Model name → name of the layer that is mapped.
     nearest : mapping of str to ndarray of int, shape (n_songs, n_listed), optional
-        Model name → row indices of each song's nearest neighbours in `songs`. They are listed when
-        the song is selected.
+        Model name → for each song, the row indices in `songs` of its nearest neighbours. When a
+        song is selected, its neighbours are listed.
     styles : sequence of str
         Styles in the order in which colours are assigned. Unlisted styles come last.
     projection : str

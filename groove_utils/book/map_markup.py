@@ -37,17 +37,17 @@ def map_markup(data: dict, note: str, figure: str = "") -> MystText:
 
 
 def read_map(page: Path) -> dict | None:
-    """Read the data of the first listening map on an executed chapter's page.
+    """Read the data of the first listening map in a chapter's executed notebook.
 
     Parameters
     ----------
     page : pathlib.Path
-        The chapter's notebook.
+        The chapter's executed notebook.
 
     Returns
     -------
     dict or None
-        The data, or None if the page does not exist or has no map.
+        The data, or None if the notebook does not exist or has no map.
     """
     if not page.is_file():
         return None

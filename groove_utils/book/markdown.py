@@ -27,7 +27,7 @@ class MystText(str):
 
 
 def escape_text(text: object) -> str:
-    r"""Escape text from a study, so that a page does not interpret it as MyST or HTML markup.
+    r"""Escape text from a study, so that it is not interpreted as MyST or HTML markup.
 
     Parameters
     ----------

@@ -81,7 +81,7 @@ def _origin(card: ModelCard) -> str:
 
 
 def _sizes(card: ModelCard) -> str:
-    """Summarise dimensions and number of layers, such as ``768 × 13`` or ``96–768 × 7``."""
+    """Describe a model's layers as dimensions × number, such as ``768 × 13`` or ``96–768 × 7``."""
     sizes = [size for size in card.layers.values() if size is not None]
     if not sizes:
         return "as published"

@@ -140,7 +140,7 @@ def format_value(value, *, ci=None, n=None, unit="", fmt=".2f") -> dict[str, str
 
 
 def _format_number(value, unit: str, fmt: str) -> str:
-    """Format a number without rounding percentages below 100 up to 100."""
+    """Format a number; never round a percentage below 100 up to 100."""
     text = format_number(value, fmt)
     total = 1 if fmt.endswith("%") else 100
     if (unit == "%" or total == 1) and value < total and text == format_number(total, fmt):
@@ -180,7 +180,7 @@ def report_texts(**texts: str) -> None:
     ----------
     **texts : str
         Strings without markup. The keywords are used as names; see :func:`report_value` for the
-        rules.
+        rules on names.
     """
     for name, text in texts.items():
         if _record(name, {"text": text, "full": text}):
@@ -241,8 +241,8 @@ def report_effects(
     scale : float
         Factor applied to estimates and bounds, such as 100 for percentages.
     words : (str, str, str), optional
-        Verdicts for an interval that is above, is below, or contains the reference. The verdict for
-        each row is reported as ``<name>_verdict``.
+        Verdicts for an interval that lies above, lies below or contains the reference. The verdict
+        for each row is reported as ``<name>_verdict``.
     reference, p
         As in :func:`groove_utils.book.verdicts.pick_verdict`.
     **form
@@ -403,7 +403,7 @@ def show_table(
     Parameters
     ----------
     frame : pandas.DataFrame
-        Table to show; it should have few rows.
+        Table to show, preferably with only a few rows.
     name : str
         Name of the table. Its label is ``tab-<name>``.
     caption : str

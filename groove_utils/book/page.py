@@ -69,10 +69,11 @@ def published_page(
     study : Study
         The study on which the chapter was run.
     files : iterable of str
-        Files used by the chapter. The box about questions is added only if these include
+        Files used by the chapter. The box about equal ratings is added only if these files include
         ``ratings.csv``.
     chapter : str, optional
-        Name of the chapter. If given, a chapter with exercises links to its exercise notebook.
+        Name of the chapter. If given, the page of a chapter with exercises links to its exercise
+        notebook.
 
     Returns
     -------
@@ -105,7 +106,7 @@ def published_page(
 
 
 def _constant_questions(study: Study) -> str:
-    """Return a box on questions for which all ratings are equal, or "" if there are none."""
+    """Return a box about questions for which all ratings are equal, or "" if there are none."""
     if not study.constant_queries:
         return ""
     clauses = [

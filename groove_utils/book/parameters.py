@@ -96,7 +96,7 @@ def split_parameters(sections: Mapping[str, dict], chapters: list[str], folder: 
 def check_parameters(
     notebook: nbformat.NotebookNode, parameters: Mapping[str, object], params_file: Path
 ) -> None:
-    """Check that a chapter's parameters cell defines every given parameter, with the same type.
+    """Check the names and types of given parameters against a chapter's parameters cell.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def check_parameters(
 
 
 def _read_yaml(file: Path) -> dict:
-    """Read a YAML mapping. Duplicate keys raise an error, since PyYAML would use the last one."""
+    """Read a YAML mapping. Duplicate keys raise an error; PyYAML would silently use the last."""
     try:
         return _mapping(file, "", yaml.load(file.read_text(encoding="utf-8"), StrictLoader))
     except yaml.YAMLError as error:

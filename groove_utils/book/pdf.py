@@ -28,7 +28,7 @@ PAGE = """<!DOCTYPE html>
 
 
 def find_chromium() -> str | None:
-    """Return the path of Chromium, from ``$CHROMIUM`` or PATH, or None if it is not found."""
+    """Find Chromium through ``$CHROMIUM`` or PATH; return its path, or None if it is not found."""
     named = os.environ.get("CHROMIUM")
     return shutil.which(named) if named else next(filter(None, map(shutil.which, CHROMIUM)), None)
 

@@ -80,7 +80,7 @@ def _data(study: Study) -> pd.DataFrame:
 
 
 def _sample_rates(study: Study) -> str:
-    """List the sample rates of the sound files, with file counts; return "" without audio."""
+    """List the sample rates of the sound files, with file counts; return "" if there are none."""
     if not study.has("audio"):
         return ""
     counts = Counter()

@@ -146,7 +146,7 @@ def _write_texts(
     log: str,
     records: Mapping[str, dict],
 ) -> list[Path]:
-    """Write a chapter's page, log and records; return the paths of these files and of its media."""
+    """Write a chapter's page, log and records; return their paths and those of its media files."""
     page = nbformat.writes(notebook, indent=1)
     texts = {build / "book" / f"{name}.ipynb": page, build / "logs" / f"{name}.txt": log}
     texts |= {build / kind / f"{name}.json": json.dumps(r, indent=1) for kind, r in records.items()}

@@ -57,7 +57,7 @@ class RunTimeRole(SphinxRole):
     """Sphinx role that inserts the duration of a chapter's last run."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        """Return the duration as a text node, and register its file as a dependency of the page."""
+        """Return the duration as a text node; make the page depend on the file that contains it."""
         build = Path(self.env.srcdir).parent
         self.env.note_dependency(str(build / "runs" / f"{self.text}.json"))
         return [

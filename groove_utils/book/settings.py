@@ -93,7 +93,7 @@ def read_settings(root: Path, environment: Mapping[str, str] = os.environ) -> Se
 
 
 def _is_own(study: str) -> bool:
-    """Return True for a folder with study.yml, False for a catalogued study; otherwise, raise."""
+    """Return True for a study folder, False for a catalogued study; otherwise raise BookError."""
     if not study.strip():
         _refuse(study, "empty", "it is empty")
     folder = Path(study)

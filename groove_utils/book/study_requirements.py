@@ -1,4 +1,4 @@
-"""Adaptation of chapters to a study: cells that need data the study lacks are replaced with boxes.
+"""Adaptation of chapters to a study: cells that need data it lacks are replaced with boxes.
 
 A cell tagged ``needs-listeners`` is run only if the study has at least two listeners. The other
 requirements are ``audio``, ``stems``, ``embeddings``, ``stem-embeddings``, ``descriptors``,
@@ -47,8 +47,8 @@ def is_met(requirement: str, study: Study, tables: Path) -> bool:
     Parameters
     ----------
     requirement : str
-        A single requirement, such as ``audio``: a tag without the prefix ``needs-``, or one of its
-        alternatives.
+        A single requirement, such as ``audio``: a tag without the prefix ``needs-``, or one of the
+        alternatives in such a tag.
     study : Study
         The study to check.
     tables : pathlib.Path
@@ -66,7 +66,7 @@ def is_met(requirement: str, study: Study, tables: Path) -> bool:
 def fit_to_study(
     notebook: nbformat.NotebookNode, met: Callable[[str], bool]
 ) -> nbformat.NotebookNode:
-    """Replace cells whose requirements are not met with boxes, one per unmet requirement.
+    """Remove cells whose requirements are not met, and add a box for each unmet requirement.
 
     Parameters
     ----------

@@ -195,7 +195,7 @@ def text_table(
 def plus_minus_table(
     rows: pd.DataFrame, index: str, columns: str, value: str, spread: str
 ) -> pd.DataFrame:
-    """Format two columns of a long table as text such as ``0.31 ± 0.02``, and pivot the text.
+    """Combine two columns of a long table as text, such as ``0.31 ± 0.02``, and pivot the result.
 
     Parameters
     ----------
@@ -266,14 +266,14 @@ def by_setting(table: pd.DataFrame, target: str) -> pd.DataFrame:
 
 
 def row_of(table: pd.DataFrame, **values: str) -> pd.Series:
-    """Return the only row in which each named column has the given value.
+    """Return the only row that has the given value in each named column.
 
     Parameters
     ----------
     table : DataFrame
         Table to search.
     **values : str
-        Values that the row must have, with the names of the columns as keywords.
+        Values that the row must have; the keywords are the names of the columns.
 
     Raises
     ------

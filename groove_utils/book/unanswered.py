@@ -73,7 +73,7 @@ def find_unanswered(sources: Path, chapters: Iterable[str]) -> list[UnansweredCh
 def _link_to_page(
     app: Sphinx, environment: BuildEnvironment, node: nodes.Element, content: nodes.Element
 ) -> nodes.Element | None:
-    """Link to the page that lists the unanswered chapters if a chapter has no page of its own."""
+    """If a chapter has no page of its own, link to the page that lists unanswered chapters."""
     chapter = node.get("reftarget", "").lstrip("/")
     title = app.config.unanswered_chapters.get(chapter)
     if node.get("reftype") != "doc" or title is None:

@@ -1,4 +1,4 @@
-"""Verdicts in words that depend on intervals and tests, never on point estimates alone."""
+"""Verbal verdicts, based on intervals and tests, never on point estimates alone."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def pick_verdict(
         Interval with the keys ``low`` and ``high``. If they are NaN because the interval could not
         be computed, the verdict is `unclear`.
     positive, negative, unclear : str
-        Verdicts for an interval that is above, is below, or contains the reference.
+        Verdicts for an interval that lies above, lies below or contains the reference.
     reference : float
         Reference value to compare the interval with.
     margin : float, optional
@@ -54,8 +54,9 @@ def pick_verdict(
     equal : str, optional
         Verdict for an interval inside `reference` ± `margin`. This condition is checked first.
     p : str, optional
-        Key of a p-value in `row` that is corrected for the number of comparisons. If the p-value is
-        not below 0.05, the verdict is `unclear`, unless the interval is inside the margin.
+        Key in `row` of a p-value that has been corrected for the number of comparisons. If the
+        p-value is not below 0.05, the verdict is `unclear`, unless the interval is inside the
+        margin.
 
     Examples
     --------
@@ -75,8 +76,8 @@ def pick_verdict(
 def pick_by_p(p: float, clear: str, unclear: str, level: float = 0.05) -> str:
     """Choose a verdict, depending on whether a p-value is below a significance level.
 
-    Use this function for tests without an interval that could contain 0, such as permutation tests,
-    or tests of variances, which cannot be negative.
+    Use this function for tests that have no interval, such as permutation tests, or whose interval
+    cannot contain 0, such as tests of variances, which cannot be negative.
 
     Parameters
     ----------
@@ -123,8 +124,8 @@ def describe_differences(rows: Mapping[str, object], p: str | None = None) -> st
     Parameters
     ----------
     rows : mapping of str to row
-        Name of each other score → interval for the difference between the first score and this
-        score, with the keys ``low`` and ``high``.
+        Name of one of the other scores → interval for the difference between the first score and
+        that score, with the keys ``low`` and ``high``.
     p : str, optional
         As in :func:`pick_verdict`.
 
@@ -142,7 +143,7 @@ def describe_differences(rows: Mapping[str, object], p: str | None = None) -> st
 
 
 def describe_additions(effects: Iterable[tuple[str, Sequence[str], object]]) -> str:
-    """Describe whether predictors add information to other predictors in a regression.
+    """Describe whether predictors add information to the other predictors of a regression model.
 
     Parameters
     ----------
@@ -154,7 +155,7 @@ def describe_additions(effects: Iterable[tuple[str, Sequence[str], object]]) -> 
     Returns
     -------
     str
-        One sentence for all models with the same predictor of interest and the same verdict.
+        One sentence per predictor of interest and verdict, covering all models that share them.
 
     Examples
     --------
@@ -185,9 +186,9 @@ def describe_single_feature(score, leads: pd.DataFrame) -> str:
     score : mapping
         R² of the feature, with ``estimate``, ``low`` and ``high``.
     leads : DataFrame
-        One row per model, for the difference between the R² of the model (column ``first``) and the
-        R² of the feature (column ``second``), with ``low``, ``high`` and ``p_holm``: rows for one
-        target from the output of :func:`groove_utils.probe.compare_models`.
+        Rows for one target from the output of :func:`groove_utils.probe.compare_models`, one per
+        model, with ``low``, ``high`` and ``p_holm`` for the R² of the model (column ``first``)
+        minus the R² of the feature (column ``second``).
 
     Examples
     --------
@@ -234,7 +235,7 @@ def list_estimates(rows, label: str, value: str = "estimate") -> str:
 
 
 def describe_ranks(steps: Mapping[tuple[str, str], object]) -> str:
-    """Describe the differences between consecutive items of a ranking.
+    """Describe the differences between consecutive items in a ranking.
 
     Parameters
     ----------
@@ -289,7 +290,7 @@ def pick_robust_shape(
     hump, valley, unclear : str
         Verdicts to use if all sets of covariates lead to the same verdict; see :func:`pick_shape`.
     depends : str
-        Verdict to use if the verdict depends on the covariates.
+        Verdict to use if the result depends on the covariates.
 
     Examples
     --------
@@ -316,7 +317,8 @@ def clear_rows(table, p: str = "p_holm", *, value: str | None = None, sign: int 
         Column with the p-values, which should be corrected for multiple testing if they form a
         family.
     value : str, optional
-        Column with the effects. If given, only effects with the sign `sign` are selected.
+        Column with the effects. If given, only rows whose effect has the sign given by `sign` are
+        selected.
     sign : {1, -1}
         Sign of the effects to select.
     level : float
@@ -350,15 +352,15 @@ def describe_gains(table: pd.DataFrame, causes: Sequence[str]) -> dict[str, str]
         model), ``target`` (the cause), ``difference`` and ``p_holm``, corrected for the number of
         rows.
     causes : sequence of str
-        Causes of groove, such as syncopation, in the order in which they are described.
+        Causes of groove, such as syncopation, in the order in which to describe them.
 
     Returns
     -------
     dict of str to str
         ``training_gains``: the causes with a clear gain in at least one model;
         ``training_unchanged``: the causes without a clear gain; ``training_losses``: the causes
-        with a clear loss, each with its model; ``training_medians``: a sentence with the median
-        difference over models, without a full stop.
+        with a clear loss, each with its model; ``training_medians``: the median differences over
+        models, as a sentence without a full stop.
     """
     gained, unchanged, medians = [], [], []
     for cause in causes:

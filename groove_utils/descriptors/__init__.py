@@ -1,9 +1,10 @@
 """Handcrafted descriptors of groove, computed from audio.
 
 The first sixteen, :data:`BASELINE`, were used by Stupacher, Hove & Janata (2016), are defined as in
-MIRtoolbox, and serve as a baseline for pretrained models. Most of the others, :data:`RHYTHM`,
-describe rhythm. :func:`describe` computes all descriptors of one signal, and :func:`describe_study`
-those of all tracks in a study; :func:`descriptor_table` lists their formulas, units and sources.
+MIRtoolbox, and serve as a baseline with which pretrained models are compared. The others,
+:data:`RHYTHM`, mostly describe rhythm. :func:`describe` computes all descriptors of one signal, and
+:func:`describe_study` those of all tracks in a study; :func:`descriptor_table` lists their
+formulas, units and sources.
 """
 
 import lazy_loader

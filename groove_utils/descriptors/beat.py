@@ -40,9 +40,9 @@ def estimate_grid(
 ) -> Grid | None:
     """Estimate the metrical grid of a signal.
 
-    Beats are tracked at the given or estimated tempo, the downbeat is located from the usual drum
-    pattern of popular music, and the grid is then fitted to all onsets near sixteenths. The second
-    sixteenth of each pair may be late (swing).
+    Beats are tracked at the given or estimated tempo, the downbeat is located by assuming the usual
+    drum pattern of popular music, and the grid is then fitted to all onsets near sixteenths. The
+    second sixteenth of each pair may be late (swing).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Regression of beat times on all onsets, so that no beat depends on a single stroke.
+"""Beat times fitted to all onsets by regression, so that no beat depends on one stroke alone.
 
 Tracked beats are smoothed, extrapolated to the first and the last onset, and fitted to all onsets
 near sixteenths.
@@ -33,7 +33,7 @@ def smooth_beats(beats: np.ndarray) -> np.ndarray:
 def extend_beats(beats: np.ndarray, first: float, last: float) -> np.ndarray:
     """Extrapolate beat times to the first and the last onset, and remove beats beyond them.
 
-    Without this removal, beats in the silence before and after the music would count as unaccented.
+    If these were kept, beats in the silence before and after the music would count as unaccented.
     """
     pace = np.median(np.diff(beats[:5])), np.median(np.diff(beats[-5:]))
     before = beats[0] - pace[0] * np.arange(max(0, int((beats[0] - first) / pace[0] + 1)), 0, -1)

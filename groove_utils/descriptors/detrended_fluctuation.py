@@ -1,4 +1,4 @@
-"""Danceability by detrended fluctuation analysis."""
+"""Danceability, computed by detrended fluctuation analysis."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ SHORTEST, LONGEST, GROWTH = 0.31, 8.8, 1.1  # s, s, factor: spans as in Streich 
 def danceability(y: np.ndarray, sr: int) -> float:
     """Compute danceability as defined by Streich & Herrera (2005).
 
-    The standard deviation of the signal is computed in 10 ms frames. The mean of this series is
-    subtracted, and the series is cumulatively summed. In windows of length τ from 0.31 s to 8.8 s,
-    a linear trend is subtracted from the sum, and F(τ) is the root mean square of the residual. The
-    scaling exponent α is the mean slope of log F against log τ, and danceability is 1/α. Music with
-    a strong, regular beat fluctuates little over spans longer than the beat, so its α is small.
+    The standard deviation of the signal is computed in each 10 ms frame. The mean of the resulting
+    series is subtracted, and the series is cumulatively summed. In windows of length τ from 0.31 s
+    to 8.8 s, a linear trend is subtracted from the sum, and F(τ) is the root mean square of the
+    residual. The scaling exponent α is the mean slope of log F against log τ, and danceability is
+    1/α. Music with a strong, regular beat fluctuates little over spans longer than the beat, so its
+    α is small.
 
     Parameters
     ----------

@@ -31,10 +31,10 @@ def drum_pattern(spectra: Spectra, grid: Grid) -> dict[str, np.ndarray]:
     A step has a bass-drum stroke if the rise in level below 100 Hz exceeds Otsu's threshold, which
     divides all steps into two classes. A step without a bass drum has a snare stroke if the rise
     above 3200 Hz minus the rise below 100 Hz exceeds Otsu's threshold for this difference. On beats
-    two and four, a bass drum is accompanied by a snare if the rise above 3200 Hz exceeds 1.3 times
-    its median at bass-drum strokes. A step has a cymbal stroke if the rise in log magnitude above
-    5 kHz exceeds a tenth of the rise at strong cymbal strokes. Bass guitars, toms and hand claps
-    are counted as the drum that they resemble most.
+    two and four, a bass-drum stroke is counted as accompanied by a snare stroke if the rise above
+    3200 Hz exceeds 1.3 times its median at bass-drum strokes. A step has a cymbal stroke if the
+    rise in log magnitude above 5 kHz exceeds a tenth of the rise at strong cymbal strokes. Bass
+    guitars, toms and hand claps are counted as the drum that they resemble most.
 
     Parameters
     ----------

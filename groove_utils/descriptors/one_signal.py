@@ -46,9 +46,9 @@ def describe(y: np.ndarray, sr: int, *, bands: np.ndarray | None = None) -> pd.S
     Returns
     -------
     pandas.Series
-        One float for each name in :data:`DESCRIPTORS` (units in :func:`descriptor_table`), and a
-        string ``reason``. If any descriptors are NaN, it lists the reasons as ``name, name:
-        reason``, separated by semicolons; otherwise, it is empty.
+        One float for each name in :data:`DESCRIPTORS` (for their units, see
+        :func:`descriptor_table`), and a string ``reason``. If any descriptors are NaN, it lists the
+        reasons as ``name, name: reason``, separated by semicolons; otherwise, it is empty.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def describe(y: np.ndarray, sr: int, *, bands: np.ndarray | None = None) -> pd.S
 def _measure(
     values: dict[str, float], reasons: dict[str, str], y: np.ndarray, sr: int, bands
 ) -> str:
-    """Add all descriptors that can be computed to `values`; return why the others are NaN."""
+    """Add to `values` all descriptors that can be computed; return why the others are NaN."""
     values["rms"] = float(np.sqrt(np.mean(y.astype(np.float64) ** 2)))
     duration = y.size / sr
     if duration < SHORTEST:

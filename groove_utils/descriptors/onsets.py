@@ -78,8 +78,8 @@ def region_strength(spectra: Spectra) -> dict[str, np.ndarray]:
     dict of str to ndarray of float64, shape (n_frames,)
         ``low`` (below 100 Hz: bass drum, bass), ``mid`` (100–3200 Hz) and ``high`` (above 3200 Hz:
         snare, cymbals). Each is the half-wave rectified rise of the region's magnitude over 25 ms,
-        divided by the mean of its highest 2% of values. It is about 1 for any strong stroke,
-        regardless of the signal's gain.
+        divided by the mean of the highest 2% of its values. The result is about 1 for any strong
+        stroke, regardless of the signal's gain.
     """
     return {name: level_rise(spectra, bands) for name, bands in REGIONS.items()}
 
@@ -87,8 +87,8 @@ def region_strength(spectra: Spectra) -> dict[str, np.ndarray]:
 def level_rise(spectra: Spectra, bands: slice = slice(None)) -> np.ndarray:
     """Compute the rise in magnitude of octave bands over 25 ms, scaled as in `region_strength`.
 
-    The rise in all bands together serves as the onset curve of a stem with a single instrument, in
-    which instruments cannot mask each other.
+    The rise in all bands together serves as the onset curve of a stem that contains only one
+    instrument, whose onsets no other instrument can mask.
     """
     rise = _rise(np.sqrt((spectra.octaves[bands].astype(np.float64) ** 2).sum(axis=0)))
     strong = np.sort(rise)[-max(1, rise.size // 50) :].mean()
@@ -104,12 +104,12 @@ def detect_onsets(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Detect onsets in an onset curve.
 
-    A frame is an onset if its value is the largest within `min_gap` on either side, and exceeds the
-    moving median over 200 ms by more than `threshold` times the typical height of peaks. The
-    typical height is a weighted mean of the peak heights h, ``Σh³ / Σh²``. It depends less on a
-    single crash than the maximum would, and less on the many small peaks of a noise floor than an
-    unweighted mean would. Onset times are refined by parabolic interpolation and delayed by 4.5 ms,
-    since the peak of the curve precedes a click by this time.
+    A frame is an onset if its value is the largest within `min_gap` seconds on either side, and
+    exceeds the moving median over 200 ms by more than `threshold` times the typical height of
+    peaks. The typical height is a weighted mean of the peak heights h, ``Σh³ / Σh²``. It depends
+    less on a single crash-cymbal stroke than the maximum would, and less on the many small peaks of
+    a noise floor than an unweighted mean would. Onset times are refined by parabolic interpolation
+    and delayed by 4.5 ms, since the peak of the curve precedes a click by this amount.
 
     Parameters
     ----------

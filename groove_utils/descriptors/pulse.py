@@ -1,6 +1,6 @@
 """Pulse clarity and related measures of a signal's pulse.
 
-Pulse clarity is defined as by Lartillot, Eerola, Toiviainen & Fornari (2008). Periodicity over time
+Pulse clarity is defined as in Lartillot, Eerola, Toiviainen & Fornari (2008). Periodicity over time
 is measured with a tempogram (Grosche, Müller & Kurth, 2010).
 """
 
@@ -32,7 +32,7 @@ CONTRAST = 0.1  # smallest rise of an attack, as a fraction of the envelope's ma
 
 
 def pulse_clarity(curve: np.ndarray, hop: float) -> float:
-    """Compute pulse clarity: the highest autocorrelation peak of an onset curve at tempo lags.
+    """Compute pulse clarity: an onset curve's highest autocorrelation peak at lags of 0.3–1.5 s.
 
     This is MIRtoolbox's ``mirpulseclarity``, model ``MaxAutocor``: the largest local maximum of the
     normalised autocorrelation (see Notes) at lags of 0.3–1.5 s (200–40 BPM).
@@ -148,12 +148,12 @@ def beat_salience(curve: np.ndarray, hop: float, grid: Grid) -> float:
 
 
 def metrical_strength(curve: np.ndarray, hop: float, grid: Grid) -> float:
-    """Correlate the mean accents of a bar with the metrical hierarchy.
+    """Correlate the mean accents within a bar with the metrical hierarchy.
 
     The result is Pearson's r between mean onset strength and metrical weight, over the sixteen
-    positions of a bar. The weights are 0 on the downbeat, −1 on the third beat, … and −4 on odd
-    sixteenths (Lerdahl & Jackendoff, 1983). The result is NaN if the onset strength is the same at
-    all positions.
+    positions of a bar. The weights are 0 on the downbeat, −1 on the third beat, … and −4 on the
+    second and fourth sixteenths of each beat (Lerdahl & Jackendoff, 1983). The result is NaN if the
+    onset strength is the same at all positions.
     """
     strength = strength_at(curve, grid.steps, hop)
     profile = np.array([strength[grid.places == place].mean() for place in range(STEPS)])

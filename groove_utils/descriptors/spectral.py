@@ -2,10 +2,11 @@
 
 One short-time Fourier transform (STFT) per signal is used for the spectral flux and for the onset
 curves of :mod:`groove_utils.descriptors.onsets`. It is computed block by block, which limits memory
-use for long signals. Computing all descriptors takes a quarter of the time of separate librosa
-calls for 12 s of audio, and a seventh for 30 s (``tests/bench/bench_descriptors.py``). Frames and
-distances are defined as in MIRtoolbox (Lartillot & Toiviainen, 2007): 50 ms frames with 50%
-overlap, magnitude spectra with a Hamming window, and Euclidean distances between successive frames.
+use for long signals. For 12 s of audio, computing all descriptors takes a quarter of the time that
+separate librosa calls take; for 30 s, it takes a seventh (``tests/bench/bench_descriptors.py``).
+Frames and distances are defined as in MIRtoolbox (Lartillot & Toiviainen, 2007): 50 ms frames with
+50% overlap, magnitude spectra with a Hamming window, and Euclidean distances between successive
+frames.
 """
 
 from __future__ import annotations
@@ -56,8 +57,8 @@ class Spectra:
     mel_hz : ndarray of float64, shape (n_mels,)
         Centre of each mel band in Hz.
     octaves : ndarray of float32, shape (10, n_frames)
-        Magnitudes of the same frames in the ten bands of :data:`BAND_EDGES`: root of the sum of
-        squares over the band's bins, 0 above half the sample rate.
+        Magnitudes of the same frames in the ten bands of :data:`BAND_EDGES`: the square root of the
+        sum of squared magnitudes over the band's bins; 0 for bands above half the sample rate.
     flux : ndarray of float64, shape (n_flux,)
         Euclidean distance between the magnitude spectra of successive 50 ms frames with 50%
         overlap, in full-scale amplitude. Only frames that lie entirely inside the signal are used.

@@ -41,9 +41,9 @@ def estimate_tempo(curve: np.ndarray, hop: float) -> float:
     """Estimate the tempo from an onset curve.
 
     The beat period P maximises ``r(P/2) + 2 r(P) + 2 r(2P) + 2 r(4P) − ½ z²``, where r is the
-    autocorrelation of the smoothed curve, and z is the distance of the tempo from 120 BPM, the
-    tempo that listeners prefer (Moelants, 2002), in standard deviations of 0.4 octaves. At lags
-    beyond half the length of the signal, r is set to 0.
+    autocorrelation of the smoothed curve, and z is the difference in octaves between the tempo and
+    120 BPM, divided by a standard deviation of 0.4 octaves. Listeners prefer tempi near 120 BPM
+    (Moelants, 2002). At lags beyond half the length of the signal, r is set to 0.
 
     Parameters
     ----------
@@ -60,15 +60,15 @@ def estimate_tempo(curve: np.ndarray, hop: float) -> float:
 
     Notes
     -----
-    Accuracy was measured on 180 simulated drum patterns from 60 to 200 BPM. From 80 to 150 BPM, all
-    estimates are correct within 4%. At 60 and 70 BPM, all estimates are twice the true tempo. All
-    estimates from 170 BPM upwards, and half of those at 160 BPM, are half the true tempo. In total,
-    57% of the estimates are correct and 43% are wrong by an octave. Of the estimates by
-    ``librosa.feature.tempo``, 44% are correct and 38% are wrong by an octave. For 29 click tracks,
-    which have no accents, 17 estimates are correct (librosa: 25), and the others are wrong by an
-    octave. Listeners do not agree on the octave either (McKinney & Moelants, 2006). For three of
-    eight recorded metal songs (170–190 BPM), the estimate is half the true tempo;
-    ``librosa.beat.beat_track`` is correct for all eight.
+    Accuracy was measured on 180 simulated drum patterns at tempi from 60 to 200 BPM. From 80 to 150
+    BPM, all estimates are correct to within 4%. At 60 and 70 BPM, all estimates are twice the true
+    tempo. All estimates from 170 BPM upwards, and half of those at 160 BPM, are half the true
+    tempo. In total, 57% of the estimates are correct and 43% are wrong by an octave. Of the
+    estimates by ``librosa.feature.tempo``, 44% are correct and 38% are wrong by an octave. Of the
+    estimates for 29 click tracks, which have no accents, 17 are correct (librosa: 25), and the
+    others are wrong by an octave. Listeners do not agree on the octave either (McKinney & Moelants,
+    2006). For three of eight recorded metal songs (170–190 BPM), the estimate is half the true
+    tempo; ``librosa.beat.beat_track`` is correct for all eight.
     """
     x = ndimage.gaussian_filter1d(np.asarray(curve, dtype=np.float64), 0.01 / hop)
     x = x - ndimage.uniform_filter1d(x, round(2 / hop))  # remove slow drift

@@ -24,13 +24,13 @@ def describe_study(study, n_jobs: int = 2, *, cache: ArrayCache | None = None) -
     Parameters
     ----------
     study : groove_utils.study.Study
-        Study to describe. Descriptors in its table ``descriptors.csv``, if it has one, are read.
-        All others are computed from its audio, and are NaN if it has no audio.
+        Study to describe. If it has a table ``descriptors.csv``, the descriptors in that table are
+        read. All others are computed from its audio, or are NaN if it has none.
     n_jobs : int
         Number of parallel processes.
     cache : ArrayCache, optional
-        Store for the results, keyed by the content of the audio files; by default, the store
-        ``descriptors`` in the project's cache folder.
+        Cache for the results, keyed by the content of the audio files; by default, ``descriptors``
+        in the project's cache folder.
 
     Returns
     -------

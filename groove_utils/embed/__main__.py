@@ -85,7 +85,7 @@ def _overview() -> pd.DataFrame:
 
 
 def _nothing_to_fetch(card: ModelCard) -> int:
-    """Print instructions for a model that is not on the hub; return 0 if available, else 1."""
+    """Print how to obtain a model that is not on the hub; return 0 if it is available, else 1."""
     available, _, how = availability(card)
     if available:
         drawn = card.name.endswith("-untrained")

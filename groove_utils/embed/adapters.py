@@ -23,8 +23,8 @@ An adapter is any object with the attributes of :class:`Adapter`. A complete exa
     embed_audio(y, sr, "loudness")
 
 A model can be registered in a notebook or in a file. Its windows are batched and its embeddings
-pooled and cached in the same way as for any other model. The page "How to run and adapt" has an
-example.
+pooled and cached in the same way as for any other model. The page "How to run and adapt" has
+another example.
 """
 
 from __future__ import annotations
@@ -107,9 +107,9 @@ class Adapter(Protocol):
             Result of :meth:`load`.
         batch : Tensor of float32, shape (n_windows, n_samples)
             Windows on the network's device, padded with zeros after the end of the signal; or, if
-            the adapter has a `prepare` method, a batch of its results.
+            the adapter has a `prepare` method, a batch of the results of that method.
         n_valid : Tensor of int, shape (n_windows,)
-            Number of samples in each window before the end of the signal.
+            Number of samples in each window that precede the end of the signal.
 
         Returns
         -------

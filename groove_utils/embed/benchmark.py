@@ -46,7 +46,7 @@ def measure_cost(tracks: Mapping[str, str | os.PathLike], models: Sequence[str])
     Parameters
     ----------
     tracks : mapping of str to path-like
-        Audio files by track_id.
+        Audio files, keyed by track_id.
     models : sequence of str
         Names of the models.
 

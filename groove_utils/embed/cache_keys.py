@@ -63,7 +63,7 @@ def vector_key(recipe: str, content: str) -> str:
 
 
 def difference_key(total: str, mix: str) -> str:
-    """Return the cache key for comparing a sum of stems with a mix, given the hash of each."""
+    """Return the cache key for the comparison of a sum of stems with a mix, from their hashes."""
     return hash_bytes("difference", total, mix)
 
 
@@ -80,11 +80,11 @@ def record_path(key: str) -> Path:
 
 
 def adapter_key(model: str, adapter: Adapter) -> str:
-    """Return the key of a model's record: its name, its version and, for a twin, its seed.
+    """Return the key of a model's record: name, version and, for an untrained twin, seed.
 
     If an adapter has no version, a hash of its code and of its JSON-serialisable attributes is used
-    instead. If a user-defined model is edited and registered again, its vectors are therefore
-    recomputed.
+    instead. The vectors of a user-defined model are therefore recomputed if the model is edited and
+    registered again.
     """
     version = getattr(adapter, "version", None)
     if not version:  # hash a new adapter, because load() may have modified this one
@@ -171,7 +171,7 @@ def adapter_files(kind: type) -> list[Path]:
 
 
 def _imported_files(file: Path, root: Path, prefix: str) -> Iterator[Path]:
-    """Yield the modules under `root` that `file` imports by names beginning with `prefix`."""
+    """Yield the modules under `root` that `file` imports and whose names begin with `prefix`."""
     for name in _imported_names(file, hash_file(file)):
         place = root.joinpath(*name.removeprefix(prefix).split("."))
         if name.startswith(prefix):

@@ -35,7 +35,7 @@ class ModelCard:
     window, hop : float
         Length of a window, and time between the starts of consecutive windows, in seconds.
     layers : dict of str to int or None
-        Number of dimensions of each layer; None if it is known only from published vectors.
+        Number of dimensions of each layer; None for a layer known only from published vectors.
     parameters : int or None
         Number of parameters in the part of the network that is used, such as the audio tower; None
         if unknown. For a model from a package, they are counted in the loaded network; for a model
@@ -45,8 +45,8 @@ class ModelCard:
     revision : str
         Exact version of the weights.
     factory : str
-        Adapter class in the form ``module:class``; empty if the model cannot be run here, and only
-        its precomputed vectors can be used.
+        Adapter class in the form ``module:class``; empty if this package cannot run the model and
+        can use only its precomputed vectors.
     packages : tuple of str
         Packages that must be importable.
     install : str
@@ -58,7 +58,7 @@ class ModelCard:
     in_paper : bool
         True for the seven models of Marmoret et al. (2026).
     files : tuple of str
-        Patterns for the names of the files, other than the weights, that loading requires.
+        File-name patterns of the files, other than the weights, that are needed to load the model.
     weights : str
         Name of the weights file, for use in messages.
     text_files : tuple of str

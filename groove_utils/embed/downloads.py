@@ -1,7 +1,7 @@
 """Download weights from the Hugging Face hub at pinned revisions.
 
-If a download is interrupted, run it again: files that are complete are kept. If the connection is
-lost for a short time, the hub's client resumes the download by itself.
+If a download is interrupted, start it again: files that are already complete are kept. If the
+connection is lost only briefly, the hub's client resumes the download by itself.
 """
 
 from __future__ import annotations
@@ -203,7 +203,7 @@ def fetch_models(cards: Iterable[ModelCard]) -> int:
 
     Sizes and licences are printed before anything is downloaded. If one model fails, the others are
     still downloaded. A model with a record in the package's ``fingerprints.json`` is compared with
-    that record; otherwise, a record is added.
+    that record; for any other model, a record is added.
 
     Parameters
     ----------
@@ -213,7 +213,8 @@ def fetch_models(cards: Iterable[ModelCard]) -> int:
     Returns
     -------
     int
-        Number of models that could not be downloaded or verified, or cannot run on this machine.
+        Number of models that could not be downloaded or verified, or that cannot run on this
+        machine.
 
     Raises
     ------

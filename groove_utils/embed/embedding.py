@@ -14,7 +14,7 @@ __all__ = ["Embedding"]
 
 @dataclass(frozen=True)
 class Embedding:
-    """Embeddings of a set of tracks by one model, with one matrix per layer.
+    """Embeddings of a set of tracks from one model, with one matrix per layer.
 
     Attributes
     ----------
@@ -23,7 +23,7 @@ class Embedding:
     track_ids : list of str
         Track ids, in the order of the rows.
     layers : dict of str to ndarray of float32, shape (n_tracks, dim)
-        Vectors by layer, one row per track.
+        Vectors of each layer, with one row per track.
     silent : list of str
         Tracks whose samples are all below −90 dB relative to full scale. They are embedded like the
         others, but should be checked.
@@ -53,7 +53,7 @@ class Embedding:
         return f"<Embedding of {len(self.track_ids)} tracks by {self.model}: {sizes}>"
 
     def layer(self, name: str) -> np.ndarray:
-        """Return the vectors of one layer, a float32 array of shape (n_tracks, dim).
+        """Return the vectors of one layer as a float32 array of shape (n_tracks, dim).
 
         Raises
         ------

@@ -2,7 +2,7 @@
 
 Tracks are sent to the workers in small bundles. The workers write embeddings to a shared cache,
 which must have the same path on all of them, and return only counts and error messages. If a worker
-in a cluster dies, another worker repeats its bundle.
+in a cluster dies, another worker processes its bundle.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ def embed_distributed(
     Returns
     -------
     dict of str to str
-        Error messages by track, for tracks that cannot be embedded.
+        Error messages for the tracks that could not be embedded, keyed by track.
 
     Raises
     ------
     EmbedError
-        If `executor` has neither of these forms.
+        If `executor` has neither of the forms above.
     ConnectionError
         If no scheduler responds at the address.
     """
@@ -85,7 +85,7 @@ def _embed_bundle(settings, place, factories, work, todo) -> tuple[int, dict[str
 
 @contextlib.contextmanager
 def pickled_by_value(factories: Iterable[Callable]) -> Iterator[None]:
-    """Pickle user-defined adapter factories together with their code, within a ``with`` block.
+    """Within a ``with`` block, pickle user-defined adapter factories together with their code.
 
     This is necessary because a worker may run on another machine, without access to the user's
     files. Code from installed packages is not pickled, so the packages must also be installed on

@@ -39,7 +39,7 @@ def embed_audio(
     Parameters
     ----------
     y : ndarray of float, shape (n_samples,) or (n_channels, n_samples)
-        Signal, with samples from −1 to 1 (full scale). Channels are averaged.
+        Signal, scaled so that full scale is ±1. Channels are averaged.
     sr : int
         Sample rate in Hz.
     model : str
@@ -53,8 +53,8 @@ def embed_audio(
     Returns
     -------
     dict of str to ndarray of float32, shape (n_windows, dim)
-        Vectors by layer, one row per window. The windows cover the whole signal; frames after its
-        end are ignored.
+        Vectors of each layer, with one row per window. The windows cover the whole signal; frames
+        after the end of the signal are ignored.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def embed_audio(
 
 
 def embed_tracks(tracks: Mapping[str, Signal], model: str, **options) -> Embedding:
-    """Embed audio files or signals with one model, giving one vector per track and layer.
+    """Embed audio files or signals with one model; return one vector per track and layer.
 
     Parameters
     ----------
@@ -134,7 +134,8 @@ def embed_models(
     seed : int
         Seed for the random weights of models named ``…-untrained``; ignored by other models.
     pooling : {'mean', 'mean+std'}
-        A track's vector is the mean over its frames, or the mean followed by the SD.
+        A track's vector is the mean over its frames, or the mean followed by the standard
+        deviation.
     cache : ArrayCache, optional
         Cache for vectors; the project's cache by default. Identical audio is embedded only once.
     device : str, optional
@@ -158,7 +159,8 @@ def embed_models(
     Raises
     ------
     AudioError
-        If tracks cannot be embedded; the message lists them. Vectors of other tracks are cached.
+        If some tracks cannot be embedded; the message lists them. The vectors of the other tracks
+        are cached.
     EmbedError
         If an option is invalid, there are no tracks, or there is no such model.
     ModelUnavailableError, ModelRefusedError
@@ -229,18 +231,17 @@ def embed_study(
     tracks: Iterable[str] | None = None,
     **options,
 ) -> Embedding | dict[str, Embedding]:
-    """Embed the tracks in a study with one or more models.
+    """Embed the tracks of a study with one or more models.
 
     Parameters
     ----------
     study : Study
         See :func:`groove_utils.study.load_study`.
     model : str or sequence of str
-        Name of a model, or of a folder in the study's ``embeddings/``. If more than one is given,
+        Name of a model, or of a folder in the study's ``embeddings/``. If several models are given,
         each track is still read only once.
     stems : str or sequence of str, optional
-        Stems (``drums``, ``bass``, ``other``, ``vocals``) to sum and to embed instead of the full
-        mix.
+        Stems (``drums``, ``bass``, ``other``, ``vocals``) to sum and embed instead of the full mix.
     tracks : iterable of str, optional
         Track ids; by default, all tracks in the order of ``tracks.csv``.
     **options
@@ -313,7 +314,7 @@ def pick_stems(study, track: str, parts: Mapping[str, T], stems: Sequence[str]) 
 
 
 def _absolute(work: Mapping[str, Source]) -> Mapping[str, Source]:
-    """Make file paths absolute, because workers may have another working directory."""
+    """Make file paths absolute, because workers may have a different working directory."""
     for source in work.values():
         for part in getattr(source, "parts", [source]):
             if isinstance(part, FileSource):
@@ -324,7 +325,7 @@ def _absolute(work: Mapping[str, Source]) -> Mapping[str, Source]:
 def _open_sources(
     tracks: Mapping[str, Signal],
 ) -> tuple[dict[str, Source], dict[str, str], dict[str, str]]:
-    """Return the sources and hashes of readable tracks, and error messages for other tracks."""
+    """Return the sources and hashes of readable tracks, and error messages for the others."""
     if not isinstance(tracks, Mapping):
         raise EmbedError(
             f"tracks is a {type(tracks).__name__}; expected a dict that maps each track_id to a "

@@ -1,14 +1,15 @@
 """Verify each loaded model against its recorded fingerprint and outputs.
 
-Three faults raise no error and still give plausible embeddings: random weights, an uninitialised
-buffer, and a random step in the preprocessing. Each model is therefore checked when it is loaded:
+Three kinds of fault raise no error and still produce plausible embeddings: random weights, an
+uninitialised buffer, and a random step in the preprocessing. Each model is therefore checked when
+it is loaded:
 
 - Its fingerprint, a hash of weights and buffers, must equal the recorded fingerprint.
 - A probe signal is embedded twice. The results must agree with each other and with the record.
 
 The records of catalogued models are in ``fingerprints.json`` next to this module, written by
 ``python -m groove_utils.embed record NAME``. Any other model is recorded in the cache when it is
-first used on a machine, and compared with this record afterwards.
+first used on a machine; whenever it is loaded afterwards, it is compared with this record.
 """
 
 from __future__ import annotations
@@ -67,11 +68,11 @@ def fingerprint(network: Any) -> str:
 
 
 def probe_signal(n_samples: int, sr: int) -> np.ndarray:
-    """Return a probe signal of clicks, tones and noise, float32 of shape (n_samples,).
+    """Return a probe signal of clicks, tones and noise as a float32 array of shape (n_samples,).
 
     The signal is computed from formulas, without a random number generator, so that it is the same
     on every machine, apart from rounding. The rhythm repeats every second, but pitch and loudness
-    change, so a crop of the signal differs from the whole signal.
+    change, so an excerpt differs from the whole signal.
     """
     t = np.arange(n_samples)
     second = t // sr
@@ -156,7 +157,7 @@ def check_model(model, key: str, *, registry: Path | None = None) -> None:
     ------
     ModelRefusedError
         If the fingerprint or an output for the probe signal differs from the record; the message
-        says which of them differs and how to fix it.
+        says which of the two differs and how to fix the problem.
     """
     name = key.partition("@")[0]
     record = model_record(model)

@@ -54,9 +54,9 @@ def compute_missing(
     Parameters
     ----------
     work : mapping of str to Source
-        Audio sources by track.
+        Audio sources, keyed by track.
     todo : mapping of str to sequence of str
-        Names of the models for which embeddings are missing, by track.
+        For each track, the names of the models whose embeddings are missing.
     settings : Settings
         Options that affect the vectors.
     cache : ArrayCache
@@ -67,7 +67,7 @@ def compute_missing(
     Returns
     -------
     dict of str to str
-        Error messages by track, for tracks that cannot be embedded.
+        Error messages for the tracks that could not be embedded, keyed by track.
     """
     from groove_utils.embed.engine import run  # imports torch
 

@@ -104,7 +104,7 @@ def load_model(
 
 
 def _halve_weights(network: torch.nn.Module) -> None:
-    """Convert the weights of dense and convolutional layers to bfloat16 once, not at every call.
+    """Convert the weights of dense and convolutional layers to bfloat16 once, not on every call.
 
     User-defined models are not converted, because they may disable autocast for some layers.
     """

@@ -29,7 +29,7 @@ def read_precomputed(archives: Mapping[str, Path], model: str, ids: Sequence[str
     model : str
         Name of the model.
     ids : sequence of str
-        Ids of the tracks to read, in this order.
+        Ids of the tracks to read, in the order required.
 
     Returns
     -------
@@ -41,15 +41,15 @@ def read_precomputed(archives: Mapping[str, Path], model: str, ids: Sequence[str
     EmbedError
         If an archive is missing or cannot be read, contains anything other than finite vectors, or
         does not have the same layers as the other archives. The error's attribute `value` lists the
-        tracks.
+        affected tracks.
 
     Notes
     -----
     An array of shape (n_windows, dim) is averaged over windows. There is one exception, for the
     published vectors of MERT: if the layers of a catalogued model are named ``layer_00``,
-    ``layer_01``, …, and the array ``audio_embedding`` has shape (n_layers, dim), which is 13 × 768
-    for ``mert-v1-95m``, then each row of this array is read as one layer. (If a song happens to
-    have as many windows as the model has layers, its windows are mistaken for layers.)
+    ``layer_01``, …, and the array ``audio_embedding`` has shape (n_layers, dim), such as (13, 768)
+    for ``mert-v1-95m``, each row of this array is read as one layer. (If a song happens to have as
+    many windows as the model has layers, its windows are mistaken for layers.)
     """
     folder = next(iter(archives.values())).parent
     missing = [track for track in ids if track not in archives]
@@ -114,7 +114,7 @@ def check_options(
     Warns
     -----
     RuntimeWarning
-        If `seed` or `autocast` is given, because they have no effect.
+        If `seed` or `autocast` is given, because neither has any effect on precomputed vectors.
     """
     if not models:
         return
@@ -139,7 +139,7 @@ def check_options(
 
 
 def _hidden_layers(model: str) -> dict[str, int]:
-    """Return the layers of a catalogued model if they are numbered, otherwise an empty dict."""
+    """Return a catalogued model's layers if they are numbered; otherwise, an empty dict."""
     layers = catalogued_models()[model].layers if model in catalogued_models() else {}
     numbered = list(layers) == [f"layer_{i:02d}" for i in range(len(layers))]
     return layers if numbered and len(layers) > 1 else {}

@@ -45,8 +45,9 @@ def embed_stem_sums(
     models : str or sequence of str
         Names of models, or of folders in the study's ``embeddings/``.
     sums : iterable of sequence of str, optional
-        Combinations of stems to sum. By default, all non-empty subsets of the stems or, without
-        stems, the sums for which the study has precomputed vectors from the first model.
+        Combinations of stems to sum. By default, all non-empty subsets of the stems or, if there
+        are no stems, the sums for which the study has precomputed vectors from the first model in
+        `models`.
     stems : mapping of str to mapping of str to path, optional
         Audio files, keyed by track_id and then stem; by default, the study's stems.
     gains : mapping of tuple of str to mapping of str to float, optional
@@ -69,14 +70,14 @@ def embed_stem_sums(
     ------
     EmbedError
         If a track lacks a stem, a sum is empty or contains duplicates, the study has neither stems
-        nor vectors for a sum, or `pooling` is not ``'mean'`` although vectors are precomputed.
+        nor vectors for a sum, or `pooling` is not ``'mean'`` although the vectors are precomputed.
 
     Notes
     -----
-    Stems with at most 8 MiB after resampling are decoded only once for all sums. Vectors in the
-    study's ``embeddings/<model>/<stem>+<stem>/`` are used unless `stems` or `gains` is given. If a
-    track's stems in the study add up to its mix within 16-bit rounding, the mix is embedded instead
-    of the sum of all stems, because its embedding is usually cached.
+    Stems that occupy at most 8 MiB after resampling are decoded only once for all sums. Vectors in
+    the study's ``embeddings/<model>/<stem>+<stem>/`` are used unless `stems` or `gains` is given.
+    If a track's stems in the study add up to its mix within 16-bit rounding, the mix is embedded
+    instead of the sum of all stems, because the embedding of the mix is usually cached.
     """
     models = [models] if isinstance(models, str) else list(models)
     ids = list(study.tracks["track_id"] if tracks is None else tracks)

@@ -1,4 +1,4 @@
-"""Select models for a study, for the chapters on embeddings, probing and stem ablation."""
+"""Select the models used for a study in the chapters on embeddings, probing and stem ablation."""
 
 from __future__ import annotations
 
@@ -50,22 +50,23 @@ def models_for(study, named: str | Sequence[str] = ()) -> list[str]:
     study : Study
         See :func:`groove_utils.study.load_study`.
     named : str or sequence of str
-        Models chosen by the user. ``paper`` stands for the models of Marmoret et al. (2026). Of
-        these, a model is skipped with a warning if it needs the user's consent, or if the study
-        lacks the audio or the vectors that it needs.
+        Models chosen by the user. ``paper`` stands for the models of Marmoret et al. (2026). Any of
+        these models is skipped with a warning if it still needs the user's consent, or if the study
+        lacks the audio or vectors that it needs.
 
     Returns
     -------
     list of str
         The models in `named`, if given. Otherwise, the models for which the study has vectors in
         ``embeddings/<model>/``: first the catalogued models, in the order of the catalogue, then
-        any others. If there are no vectors, :data:`OFFLINE`.
+        any others. If there are no vectors, the models in :data:`OFFLINE`, whose weights come with
+        Python packages.
 
     Raises
     ------
     ModelUnavailableError
-        If `named` includes ``paper``, and a model of the paper must first be fetched or installed,
-        or none of the models can be used.
+        If `named` includes ``paper``, and either one of its models must first be fetched or
+        installed, or none of them can be used.
     """
     if named:
         named = [named] if isinstance(named, str) else named
@@ -135,8 +136,8 @@ def runnable_models(study, models: Sequence[str]) -> tuple[list[str], str]:
     runnable : list of str
         Names of the models that can run.
     note : str
-        Sentence that lists the models that cannot run and the commands that install them, or says
-        that all models were run.
+        Sentence listing the models that cannot run and how to install them, or stating that all
+        models were run.
     """
     if not study.has("audio"):
         return [], "The study has no audio, so no other models can be run."
@@ -149,7 +150,7 @@ def runnable_models(study, models: Sequence[str]) -> tuple[list[str], str]:
 def twins_of(study, models: Sequence[str]) -> list[str]:
     """Return the untrained twins of models, or an empty list if the study has no audio.
 
-    An untrained twin has the same network as the model, with random weights.
+    An untrained twin is the same network as the model, but with random weights.
 
     Parameters
     ----------
@@ -181,7 +182,7 @@ def precomputed_sums(study, model: str) -> list[str]:
     -------
     list of str
         Names such as ``drums`` and ``drums+bass``. The sums that Marmoret et al. (2026) used come
-        first, in the order of their study.
+        first, in the order used in that paper.
     """
     folder = Path(study.path) / "embeddings" / model
     names = [place.name for place in sorted(folder.glob("*")) if place.is_dir()]
@@ -197,15 +198,16 @@ def stem_models(study, preferred: Sequence[str] = ()) -> list[str]:
     study : Study
         See :func:`groove_utils.study.load_study`.
     preferred : sequence of str
-        Models to list first, for example those in the chapter on probing, from best to worst.
+        Models to list first, for example the models in the chapter on probing, ordered from best to
+        worst.
 
     Returns
     -------
     list of str
-        If the study has audio, the catalogued models in `preferred`, in the result of
-        :func:`models_for` and in :data:`OFFLINE` that can run on this machine. Otherwise, the
-        models in `preferred` and in the result of :func:`models_for` for which the study has
-        precomputed vectors of stems.
+        If the study has audio, those catalogued models from `preferred`, from the result of
+        :func:`models_for` and from :data:`OFFLINE` (the models used by default) that can run on
+        this machine. Otherwise, those models from `preferred` and from the result of
+        :func:`models_for` for which the study has precomputed vectors of stems.
     """
     models = list(dict.fromkeys([*preferred, *models_for(study)]))
     if not study.has("audio"):

@@ -1,7 +1,7 @@
 """Sums of stems as audio sources for the extraction engine.
 
-Recently read short stems are kept in memory after resampling, so that they are not decoded and
-resampled again for each sum.
+Short stems that were read recently are kept in memory after resampling, so that they are not
+decoded and resampled again for each sum.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class SumSource(Source):
     Parameters
     ----------
     paths : sequence of path or FileSource
-        Files to sum. If their sample rates differ, the sum has the highest of them.
+        Files to sum. If their sample rates differ, the sum has the highest of these rates.
     gain : float
         Linear gain, applied to the sum.
 
@@ -83,7 +83,7 @@ def add_streams(
     Yields
     ------
     dict of int to ndarray of float32
-        Next block of the sum by sample rate.
+        Next block of the sum at each sample rate.
     """
     streams = dict(enumerate(parts))
     buffers = {rate: [np.zeros(0, np.float32)] * len(parts) for rate in rates}

@@ -1,8 +1,8 @@
 """Find and read the weights of models from the Hugging Face hub.
 
-Weights are downloaded only on request. The error message for a missing model gives the command that
-downloads it. Afterwards, the pinned revision is read from the hub's local cache. The files can also
-be copied to a folder by hand.
+Weights are downloaded only on request. If a model is missing, the error message gives the command
+to download it. Once downloaded, the pinned revision is read from the hub's local cache. The files
+can also be copied to a folder by hand.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = [
 
 
 def consented() -> set[str]:
-    """Return the models whose authors' code the user has allowed in ``$GROOVE_REMOTE_CODE``."""
+    """Return the names of models whose code the user has allowed via ``$GROOVE_REMOTE_CODE``."""
     return {name.strip() for name in os.environ.get("GROOVE_REMOTE_CODE", "").split(",")} - {""}
 
 
@@ -68,7 +68,7 @@ def availability(card: ModelCard) -> tuple[bool, str, str]:
 def own_folder(name: str) -> Path:
     """Return the folder for model files copied by hand, ``$GROOVE_MODELS/<name>``.
 
-    If the variable is not set, it defaults to ``build/models``.
+    If this environment variable is not set, ``build/models/<name>`` is used.
     """
     chosen = os.environ.get("GROOVE_MODELS")
     return (Path(chosen) if chosen else cache_folder().parent / "models") / name
@@ -89,14 +89,14 @@ def find_weights(card: ModelCard) -> Path | None:
 
 
 def find_part(card: ModelCard, part: str) -> Path | None:
-    """Find the ``config.json`` of another repository that is needed to load a model.
+    """Find a ``config.json`` file from another repository that is needed to load a model.
 
     Parameters
     ----------
     card : ModelCard
         Card of the model.
     part : str
-        Name of the other repository, such as ``owner/name``.
+        Name of the other repository, in the form ``owner/name``.
 
     Returns
     -------
@@ -182,7 +182,7 @@ def offline(name: str):
     Parameters
     ----------
     name : str
-        Name of the model that the library loads, for the error message.
+        Name of the model that the library loads; used in the error message.
 
     Raises
     ------

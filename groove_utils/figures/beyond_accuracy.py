@@ -98,7 +98,7 @@ def plot_medley(
     p: np.ndarray, times: np.ndarray, styles: Sequence[str], true: Sequence[float],
     found: Sequence[float], played: Sequence[str],
 ) -> plt.Figure:  # fmt: skip
-    """Plot style probabilities over the course of a medley, and true and detected style changes.
+    """Plot style probabilities over a medley, with the true and detected style changes.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def plot_medley(
     true, found : sequence of float
         Times of the true and the detected style changes, in seconds.
     played : sequence of str
-        True styles of the songs, in playing order; one element more than `true`.
+        True styles of the songs, in playing order; has one more element than `true`.
     """
     figure, axes = plt.subplots(figsize=(8.5, 3.6))
     colors = sns.color_palette("husl", len(styles))

@@ -40,7 +40,7 @@ def draw_dark(figure: plt.Figure) -> None:
     Parameters
     ----------
     figure : matplotlib.figure.Figure
-        Figure that has already been drawn or saved, since drawing sets the positions of its text.
+        The figure. It must already have been drawn or saved, since drawing positions its text.
     """
     unchanged = {
         id(text) for axes in figure.axes for text in axes.texts if _is_on_colour(text, axes)
@@ -117,7 +117,7 @@ def _is_mapped(artist: Artist) -> bool:
 
 
 def _is_on_colour(text: Text, axes: plt.Axes) -> bool:
-    """Return True if a text is in front of an image, a coloured mesh or a coloured patch."""
+    """Return True if a text object is in front of an image, a coloured mesh or a coloured patch."""
     box = text.get_window_extent()
     centre = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
     pictures = [image.get_window_extent() for image in axes.images]

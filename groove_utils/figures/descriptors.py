@@ -172,7 +172,7 @@ def plot_pulse(
     Parameters
     ----------
     onsets : ndarray, shape (n_frames,)
-        Onset strength, of which the first five seconds are shown.
+        Onset strength; only the first five seconds are shown.
     r : ndarray, shape (n_lags,)
         Autocorrelation of the onset strength, normalised to 1 at lag 0.
     step : float
@@ -180,7 +180,7 @@ def plot_pulse(
     best : float
         Lag of the highest peak, in seconds.
     lags : (float, float)
-        Range of lags to shade, in seconds: the range in which the peak was searched for.
+        Range of lags to shade, in seconds: the range that was searched for the peak.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3), width_ratios=[1.3, 1])
     shown = onsets[: round(5 / step)]

@@ -161,7 +161,7 @@ def draw_panels(
     columns : int, optional
         Number of panels per row; by default, all panels are in one row.
     row_height : float
-        Height of a row in inches. With n ≥ 2 colours, the height is multiplied by 0.55 n.
+        Height of a row in inches. If there are n ≥ 2 colours, the height is multiplied by 0.55 n.
     floor : float
         See :func:`draw_rows`.
     share_x : bool

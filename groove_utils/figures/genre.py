@@ -32,8 +32,8 @@ def plot_accuracies(
     chance : float, optional
         Chance accuracy in per cent, drawn as a vertical line.
     by_seed : DataFrame, optional
-        Output of :func:`groove_utils.genre.accuracy_by_seed`, drawn as one open circle per training
-        run.
+        Output of :func:`groove_utils.genre.accuracy_by_seed`, drawn as open circles, one per
+        training run.
     """
     percent = table.assign(**100 * table[["accuracy", "low", "high"]])
     xlabel = "Clips classified correctly (%)"
@@ -47,7 +47,7 @@ def plot_accuracies(
 
 
 def plot_clip_pictures(clips: Mapping[str, np.ndarray], seconds: float = 3.0) -> plt.Figure:
-    """Draw one log-mel spectrogram per style in viridis colours, as in arXiv:2307.10773.
+    """Draw one log-mel spectrogram per style, in viridis colours, as in arXiv:2307.10773.
 
     Parameters
     ----------
@@ -79,7 +79,8 @@ def plot_reading_order(orders: Mapping[str, np.ndarray]) -> plt.Figure:
     Parameters
     ----------
     orders : mapping of str to ndarray, shape (n_steps,)
-        Panel title → index of the first frame that the network processes at each step.
+        Panel title → for each step, the index of the first of the frames that the network
+        processes.
     """
     figure, grid = plt.subplots(1, len(orders), sharey=True, squeeze=False, figsize=(7.5, 3.2))
     for axes, (title, frames) in zip(grid.flat, orders.items()):
@@ -90,7 +91,7 @@ def plot_reading_order(orders: Mapping[str, np.ndarray]) -> plt.Figure:
 
 
 def plot_training(histories: pd.DataFrame) -> plt.Figure:
-    """Plot training and validation loss by epoch: the mean and the range over seeds.
+    """Plot training and validation loss by epoch, as the mean and range over seeds.
 
     Parameters
     ----------

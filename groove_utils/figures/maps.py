@@ -155,8 +155,8 @@ def plot_similarity(pairs: pd.DataFrame, models: list[str]) -> plt.Figure:
 def plot_neighbours(rates: pd.DataFrame) -> plt.Figure:
     """Plot, for each model, how often nearest neighbours share an artist or a style.
 
-    Untrained networks, whose names end in ``-untrained``, share a row with the same networks with
-    trained weights. Dashed lines show the rates expected by chance.
+    Untrained networks, whose names end in ``-untrained``, share a row with their trained
+    counterparts. Dashed lines show the rates expected by chance.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Plots of small networks, of their training, and of learning from few labels."""
+"""Plots of small networks, their training, and learning from only a few labels."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def plot_attention(weights: pd.DataFrame) -> plt.Figure:
     Parameters
     ----------
     weights : DataFrame
-        One row per bar that the last bar may repeat, and one column per attended bar. The index and
-        the column names are used as tick labels.
+        One row for each earlier bar that the last bar could be a repeat of, and one column for each
+        bar that the network attends to. The index and the column names are used as tick labels.
     """
     figure, axes = plt.subplots(figsize=(6, 3.6))
     sns.heatmap(weights, annot=True, fmt=".2f", cmap="Blues", ax=axes)
@@ -39,7 +39,7 @@ def plot_attention(weights: pd.DataFrame) -> plt.Figure:
 def plot_receptive_field(
     accuracies: pd.DataFrame, shaded: tuple[float, float] | None = None
 ) -> plt.Figure:
-    """Plot accuracy by duration of the receptive field: the mean and the range over training runs.
+    """Plot accuracy by duration of the receptive field, as the mean and range over training runs.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def plot_kernels(spectrogram: np.ndarray, responses: Mapping[str, np.ndarray]) -
 
 
 def plot_task_map(tasks: pd.DataFrame) -> plt.Figure:
-    """Plot tasks of music information retrieval by time scale and subjectivity.
+    """Plot music-information-retrieval tasks by time scale and subjectivity.
 
     Parameters
     ----------

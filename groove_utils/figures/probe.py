@@ -105,7 +105,7 @@ def plot_gains(table: pd.DataFrame, level: float = 0.05) -> plt.Figure:
 def plot_folds(
     outer: np.ndarray, inner: np.ndarray, artists: Sequence[str], styles: Sequence[str]
 ) -> plt.Figure:
-    """Show the songs held out in each outer fold, and in the inner folds of the first outer fold.
+    """Plot which songs are held out in each outer fold, and in each inner fold of the first one.
 
     Songs are grouped by style and, within a style, by artist.
 
@@ -171,7 +171,7 @@ def plot_predictions(songs: pd.DataFrame, styles: list[str]) -> plt.Figure:
 
 
 def plot_luck(luck: pd.DataFrame, null: np.ndarray, target: str) -> plt.Figure:
-    """Plot the R² of each model for one question, and its null distribution.
+    """Plot each model's R² for one question, together with its null distribution.
 
     The last row shows the maximum R² over all models and questions.
 
@@ -213,7 +213,7 @@ def plot_layer_profiles(profiles: pd.DataFrame) -> plt.Figure:
     """Plot the R² of each layer, one panel per model and one line per question.
 
     Filled dots mark layers that may be the best (column ``may_be_best``). The short horizontal
-    lines on the right show the R² if the layer is selected in the inner folds.
+    lines on the right show the R² obtained by selecting the layer in the inner folds.
 
     Parameters
     ----------

@@ -90,8 +90,8 @@ def plot_rater_curve(curve: pd.DataFrame, raters: float) -> plt.Figure:
     ----------
     curve : DataFrame
         Output of :func:`groove_utils.mixed.rater_curve`, with the additional column ``query`` (one
-        curve per question). If there is a column ``observed``, the correlation between two panels
-        of k raters, it is drawn as crosses.
+        curve per question). An optional column ``observed``, containing the correlation between two
+        panels of k raters, is drawn as crosses.
     raters : float
         Number of raters per song in this study, marked by a vertical line.
     """

@@ -97,7 +97,7 @@ def _draw(axes: plt.Axes, shown: Representation, span: tuple[float, float]) -> N
 
 
 def _edges(rows: np.ndarray, unit: str) -> np.ndarray:
-    """Return the n + 1 edges of n rows, halfway between row centres on the scale of the axis."""
+    """Return the n + 1 edges of n rows, midway between the row centres as drawn on the axis."""
     x = rows if unit == "pitch class" else np.log(rows)
     middle = (x[1:] + x[:-1]) / 2
     x = np.r_[2 * x[0] - middle[0], middle, 2 * x[-1] - middle[-1]]

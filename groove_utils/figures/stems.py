@@ -1,4 +1,4 @@
-"""Plots of the contributions of stems to scores and predictions."""
+"""Plots of how stems contribute to scores and predictions."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def plot_stem_shares(
     xlabel: str = "Share of out-of-fold R²",
     floor: float = -np.inf,
 ) -> plt.Figure:
-    """Plot contributions of stems with intervals, in a grid of panels with one row per stem.
+    """Plot stems' contributions and their intervals, in a grid of panels that have a row per stem.
 
     Parameters
     ----------

@@ -75,7 +75,7 @@ def _cut_lines(text: str) -> str:
 
 
 def style_palette(styles: Sequence[str]) -> dict[str, str]:
-    """Return one colour per style, which is the same in every chapter.
+    """Return one colour per style; each style has the same colour in every chapter.
 
     Parameters
     ----------

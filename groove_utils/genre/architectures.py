@@ -2,8 +2,7 @@
 
 Each network takes log-mel spectrograms in dB, shape (batch, n_mels, n_frames), and has two methods:
 ``embed(x)`` returns features, shape (batch, dim), and ``forward(x)`` applies a linear layer to them
-and returns logits. To make comparisons fair, all networks have about 200,000 parameters with their
-default settings.
+and returns logits. To make comparisons fair, all networks have about 200,000 parameters by default.
 """
 
 from __future__ import annotations
@@ -41,10 +40,10 @@ Pair = int | tuple[int, int]
 
 
 class SpectrogramNetwork(nn.Module, ABC):
-    """Base class for spectrogram classifiers: features, dropout and a linear output layer.
+    """Base class for spectrogram classifiers: feature extractor, dropout and linear output layer.
 
-    Subclasses define :meth:`features`. They override :meth:`prepare` if the features are not
-    computed from a standardised spectrogram.
+    Subclasses must define :meth:`features`. If they do not compute the features from a standardised
+    spectrogram, they must also override :meth:`prepare`.
 
     Parameters
     ----------
@@ -70,12 +69,12 @@ class SpectrogramNetwork(nn.Module, ABC):
         self.output = nn.Linear(dim, n_classes)
 
     def scale_by(self, X: np.ndarray) -> None:
-        """Compute the mean and standard deviation of `X`, and use them to standardise inputs."""
+        """Standardise all future inputs with the mean and standard deviation of `X`."""
         self.mean.fill_(float(X.mean()))
         self.deviation.fill_(max(float(X.std()), 1e-6))
 
     def embed(self, x: torch.Tensor) -> torch.Tensor:
-        """Return features, shape (batch, dim), of spectrograms in dB."""
+        """Return features of shape (batch, dim) for spectrograms in dB."""
         return self.features(self.prepare(x))
 
     def prepare(self, x: torch.Tensor) -> torch.Tensor:
@@ -84,7 +83,7 @@ class SpectrogramNetwork(nn.Module, ABC):
 
     @abstractmethod
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """Return features, shape (batch, dim), of inputs that were prepared by :meth:`prepare`."""
+        """Return features of shape (batch, dim) for inputs returned by :meth:`prepare`."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return logits, shape (batch, n_classes)."""
@@ -108,7 +107,7 @@ class ResidualBlock(nn.Module):
     n_inputs, n_outputs : int
         Number of input channels and number of output channels.
     stride : int or (int, int)
-        Stride of the first convolution, over mel bands and frames.
+        Stride of the first convolution along the mel and time axes.
     """
 
     def __init__(self, n_inputs: int, n_outputs: int, stride: Pair = 1):
@@ -194,7 +193,7 @@ class AttentionPooling(nn.Module):
         return self.score(states)[..., 0].softmax(dim=1)
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
-        """Compute the weighted mean over frames, from (batch, n_frames, dim) to (batch, dim)."""
+        """Reduce states, shape (batch, n_frames, dim), to weighted means, shape (batch, dim)."""
         return (self.weights(states)[:, :, None] * states).sum(dim=1)
 
 
@@ -207,7 +206,7 @@ class ConvolutionNetwork(SpectrogramNetwork):
         self.layers = nn.Sequential(*(convolution(before, after, 2) for before, after in pairs))
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """Return features of standardised spectrograms, shape (batch, 400) by default."""
+        """Return features, shape (batch, 400) by default, for standardised spectrograms."""
         maps = self.layers(x[:, None])
         return torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)
 
@@ -220,7 +219,7 @@ class ResidualNetwork(SpectrogramNetwork):
         self.trunk = ResidualTrunk(1, widths, (2,) * len(widths))
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """Return features of standardised spectrograms, shape (batch, 104) by default."""
+        """Return features, shape (batch, 104) by default, for standardised spectrograms."""
         return self.trunk(x[:, None]).mean(dim=(2, 3))
 
 
@@ -233,17 +232,17 @@ class RecurrentNetwork(SpectrogramNetwork):
         self.pooling = AttentionPooling(2 * width)
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """Return features of standardised spectrograms, shape (batch, 280) by default."""
+        """Return features, shape (batch, 280) by default, for standardised spectrograms."""
         pairs = x.unfold(2, 2, 2).permute(0, 2, 3, 1).flatten(2)
         return self.pooling(self.recurrence(pairs)[0])
 
 
 class ResidualRecurrentNetwork(SpectrogramNetwork):
-    """Network ``resnet-bigru``: a ResNet that preserves the time axis, followed by a GRU.
+    """Network ``resnet-bigru``: a ResNet that does not pool over time, followed by a GRU.
 
     The first convolution halves both axes; the residual stages downsample only the frequency axis.
     Each step of the bidirectional GRU therefore corresponds to two spectrogram frames (64 ms by
-    default). The states of the GRU are pooled by attention.
+    default). The states of the GRU are combined by :class:`AttentionPooling`.
     """
 
     def __init__(self, n_classes: int, n_mels: int, n_frames: int, widths=(20, 28), width=136):
@@ -258,7 +257,7 @@ class ResidualRecurrentNetwork(SpectrogramNetwork):
         return self.trunk(x[:, None]).permute(0, 3, 1, 2).flatten(2)
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """Return features of standardised spectrograms, shape (batch, 272) by default."""
+        """Return features, shape (batch, 272) by default, for standardised spectrograms."""
         return self.pooling(self.recurrence(self.sequence(x))[0])
 
 
@@ -281,14 +280,15 @@ class PooledRecurrentNetwork(SpectrogramNetwork):
         return self.mixing(means[:, :, None]).transpose(1, 2)
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """Return features of standardised spectrograms, shape (batch, 96) by default."""
+        """Return features, shape (batch, 96) by default, for standardised spectrograms."""
         return _end_states(self.recurrence, self.sequence(x))
 
 
 class ViridisPicture(nn.Module):
     """Differentiable layer that converts a spectrogram to an image, using the viridis colour map.
 
-    The maximum of each clip is yellow; values at least `range_db` below the maximum are violet.
+    The maximum of each clip is shown in yellow, and values that are `range_db` or more below it in
+    violet.
 
     Parameters
     ----------
@@ -331,7 +331,7 @@ class ParallelNetwork(SpectrogramNetwork):
     branch : int
         Number of features from each branch.
     width : int
-        Size of the GRU's state in each direction.
+        Size of the GRU's hidden state in each direction.
     dropout : float
         Dropout probability.
     picture : bool
@@ -364,7 +364,7 @@ class ParallelNetwork(SpectrogramNetwork):
         self.recurrence_head = nn.Linear(2 * width, branch)
 
     def prepare(self, x: torch.Tensor) -> torch.Tensor:
-        """Convert spectrograms in dB to colour images, unless the inputs already are images."""
+        """Convert spectrograms in dB to colour images, unless the inputs are already images."""
         return self.picture(x)
 
     def sequence(self, picture: torch.Tensor) -> torch.Tensor:
@@ -428,7 +428,7 @@ class TransformerNetwork(SpectrogramNetwork):
         self.norm = nn.LayerNorm(width)
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """Return features of standardised spectrograms, shape (batch, 72) by default."""
+        """Return features, shape (batch, 72) by default, for standardised spectrograms."""
         patches = self.patches(x[:, None]).flatten(2).transpose(1, 2)
         return self.norm(self.layers(patches + self.position)).mean(dim=1)
 
@@ -461,7 +461,7 @@ def build_network(
     seed : int
         Random seed for the initial weights.
     **options
-        Options passed to the class of the network, such as ``width``.
+        Options passed to the network class, such as ``width``.
 
     Returns
     -------
@@ -470,7 +470,7 @@ def build_network(
     Raises
     ------
     DetailedError
-        If `name` is unknown, or if examples have fewer than 32 mel bands or 16 frames.
+        If `name` is unknown, or if examples have fewer than 32 mel bands or fewer than 16 frames.
 
     Examples
     --------
@@ -499,7 +499,7 @@ def build_network(
 
 
 def resnet18_parallel(n_classes: int = 10, size: int = 224) -> ParallelNetwork:
-    """Build the network from arXiv:2307.10773 at its original size: ResNet-18 and a GRU.
+    """Build the parallel ResNet-18 and GRU network from arXiv:2307.10773 at its original size.
 
     The network takes colour images, shape (batch, 3, size, size). The authors initialised the
     ResNet with ImageNet weights; here, all weights are random.

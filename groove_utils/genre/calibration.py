@@ -39,8 +39,8 @@ def reliability_curve(y: np.ndarray, p: np.ndarray, n_bins: int = 10) -> pd.Data
     Returns
     -------
     DataFrame
-        One row per non-empty bin: ``low, high`` (bin edges, of which the lower is inclusive),
-        ``n`` (number of examples), ``confidence`` (mean) and ``accuracy``.
+        One row per non-empty bin: ``low, high`` (edges of the bin, which includes its lower edge),
+        ``n`` (number of examples), ``confidence`` (mean confidence) and ``accuracy``.
 
     Examples
     --------
@@ -61,9 +61,9 @@ def reliability_curve(y: np.ndarray, p: np.ndarray, n_bins: int = 10) -> pd.Data
 def calibration_error(y: np.ndarray, p: np.ndarray, n_bins: int = 10) -> float:
     """Compute the expected calibration error (ECE).
 
-    The ECE is the weighted mean, over bins, of the absolute difference between accuracy and mean
-    confidence. The weight of a bin is its number of examples. The ECE depends on the number of
-    bins. With few examples, it is above 0 even for a perfectly calibrated classifier.
+    The ECE is the absolute difference between accuracy and mean confidence, averaged over bins.
+    Each bin is weighted by its number of examples. The ECE depends on the number of bins. With few
+    examples, it is above 0 even for a perfectly calibrated classifier.
 
     Parameters
     ----------
@@ -182,8 +182,9 @@ def fit_temperature(y: np.ndarray, p: np.ndarray) -> float:
     Notes
     -----
     For temperature T = 1/β, logits z and true class y, the derivative of the log loss with respect
-    to β is the mean over examples of Σ p_c(β) z_c − z_y, with the sum over classes c. The
-    derivative increases with β, so its root is the unique minimum of the log loss.
+    to β is the mean over examples of Σ p_c(β) z_c − z_y, where p_c(β) is the rescaled probability
+    of class c and the sum is over classes. The derivative increases with β, so its root is the
+    unique minimum of the log loss.
 
     Examples
     --------

@@ -25,7 +25,7 @@ def accuracy_table(
     predictions : DataFrame
         Predictions returned by :func:`groove_utils.genre.train_networks`.
     by : str
-        Column whose values are compared, such as ``network``.
+        Column that identifies the groups to compare, such as ``network``.
     n_boot, seed : int
         Number of bootstrap samples, and random seed.
 
@@ -78,15 +78,15 @@ def accuracy_differences(
     predictions, by
         As in :func:`accuracy_table`.
     pairs : mapping of str to (first, second)
-        Pairs of values of `by` to compare. The keys become the index of the result.
+        Pairs of values in the column `by` to compare. The keys become the index of the result.
 
     Returns
     -------
     DataFrame
-        One row per key of `pairs`: ``first, second, difference`` (accuracy of `first` minus that
-        of `second`), ``low, high`` (95% interval; NaN if there is only one seed), ``p`` (p-value
-        of a two-sided test of the difference against 0), ``p_holm`` (`p` adjusted for the number of
-        pairs by Holm's method), ``n_bands`` and ``n_seeds``.
+        One row per key of `pairs`: ``first, second, difference`` (accuracy of `first` minus that of
+        `second`), ``low, high`` (95% interval; NaN if there is only one seed), ``p`` (p-value of a
+        two-sided test of whether the difference is 0), ``p_holm`` (`p` adjusted by Holm's method
+        for the number of pairs), ``n_bands`` and ``n_seeds``.
     """
     test = _mark_correct(predictions)
     sums = test.groupby([by, "artist", "seed"], observed=True)["correct"].agg(["sum", "size"])

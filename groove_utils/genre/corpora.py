@@ -80,9 +80,9 @@ def load_corpus(folder: str | os.PathLike) -> Corpus:
     ----------
     folder : path-like
         Folder with the audio files. If it also contains a table ``songs.csv`` with at least the
-        columns ``song_id, style, artist, audio``, this table is used instead of searching for audio
-        files. If it contains ``tree.yml`` with lines of the form ``style: parent``, the genre tree
-        is read from this file.
+        columns ``song_id, style, artist, audio``, this table is used, and the folder is not
+        searched for audio files. If it contains a file ``tree.yml`` with lines of the form ``style:
+        parent``, the genre tree is read from this file.
 
     Returns
     -------

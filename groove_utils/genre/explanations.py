@@ -1,9 +1,9 @@
 """Explanations of spectrogram classifiers, and evaluation of the explanations.
 
-An explanation is an array with the same shape as the input. It contains the evidence for a class in
-each cell of the spectrogram (one mel band in one frame). Inputs `X` have the shape (n, n_mels,
-n_frames), and `targets`, shape (n,), are class indices. To hide a cell, its value is replaced with
-`baseline`, which is a number or an array that can be broadcast to the shape of `X`.
+An explanation is an array with the same shape as the input. For each cell of the spectrogram (one
+mel band in one frame), it contains the evidence for a class. Inputs `X` have the shape (n, n_mels,
+n_frames), and `targets`, shape (n,), are class indices. A cell is hidden by replacing its value
+with `baseline`, which is a number or an array that can be broadcast to the shape of `X`.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ def explain(
         One of :data:`METHODS`. *Integrated gradients* sum to the difference between the logits of
         the input and of the baseline. *Occlusion* is the decrease in the logit when a window that
         contains the cell is hidden, averaged over all such windows. *Edges* is the gradient
-        magnitude of the spectrogram. *Random* is Gaussian noise.
+        magnitude of the spectrogram, and *random* is Gaussian noise; both ignore the network and
+        serve only as references.
     baseline : float or ndarray
         Value to assign to hidden cells.
     steps : int
@@ -151,7 +152,7 @@ def explain_all(
     cache : ArrayCache, optional
         Cache to use; by default, the project's cache ``explanations``.
     **options
-        Options passed to :func:`explain`: numbers, tuples of numbers or arrays.
+        Options passed to :func:`explain`. Each must be a number, an array or a tuple of numbers.
 
     Returns
     -------
@@ -216,7 +217,8 @@ def keep_top(explanation: np.ndarray, share: float) -> np.ndarray:
     ----------
     explanation : ndarray, shape (n, n_mels, n_frames)
     share : float
-        Proportion of cells to mark, between 0 and 1, rounded to a whole number of cells.
+        Proportion of cells to mark, between 0 and 1. The resulting number of cells is rounded to an
+        integer.
 
     Returns
     -------
@@ -239,7 +241,7 @@ def hide_and_show(
     network: nn.Module, X: np.ndarray, targets: Sequence[int], explanation: np.ndarray, *,
     baseline: float | np.ndarray = 0.0, shares: Sequence[float] = tuple(np.linspace(0, 1, 11)),
 ) -> pd.DataFrame:  # fmt: skip
-    """Compute deletion and insertion curves of an explanation.
+    """Compute deletion and insertion curves for an explanation.
 
     Parameters
     ----------
@@ -252,8 +254,8 @@ def hide_and_show(
     Returns
     -------
     DataFrame
-        One row per share: ``share``, and the mean probability of the targets if the top-ranked
-        cells are hidden (``deletion``) or if only these cells are shown (``insertion``). With a
+        One row per share: ``share``, and the mean probability of the targets when the top-ranked
+        cells are hidden (``deletion``) and when only these cells are shown (``insertion``). With a
         good explanation, ``deletion`` falls early and ``insertion`` rises early. If the shares are
         evenly spaced, the mean of a column approximates the area under its curve.
 
@@ -278,7 +280,7 @@ def faithfulness(
     network: nn.Module, X: np.ndarray, explanation: np.ndarray, *,
     baseline: float | np.ndarray = 0.0, share: float = 0.2,
 ) -> pd.Series:  # fmt: skip
-    """Compute faithfulness scores of explanations of the predicted class.
+    """Compute faithfulness scores for explanations of the predicted class.
 
     Let p be the probability of the predicted class, p₊ its probability if only the explanation's
     top-ranked cells are shown, and p₋ its probability if these cells are hidden. The scores are
@@ -325,7 +327,7 @@ def faithfulness(
 
 
 def truth_scores(explanation: np.ndarray, truth: np.ndarray) -> pd.DataFrame:
-    """Compare explanations with cells that are known to be relevant.
+    """Score explanations against the cells that are known to be relevant.
 
     Parameters
     ----------
@@ -341,7 +343,8 @@ def truth_scores(explanation: np.ndarray, truth: np.ndarray) -> pd.DataFrame:
         number of relevant cells. ``auc``: probability that a relevant cell is ranked above an
         irrelevant one. ``chance``: proportion of all cells that are relevant, which is the expected
         mass and rank of a random explanation (its expected AUC is 0.5). The mass is NaN if no
-        attribution is positive. All three scores are NaN if no cell or every cell is relevant.
+        attribution is positive. ``mass``, ``rank`` and ``auc`` are all NaN if no cells or all cells
+        are relevant.
 
     References
     ----------
@@ -450,16 +453,16 @@ def masked_sound(
     y : ndarray of float, shape (n_samples,)
         Mono signal.
     mask : ndarray, shape (n_mels, n_frames)
-        Gain of each cell, from 0 to 1.
+        Gain of each spectrogram cell (one mel band in one frame), from 0 to 1.
     sr, n_fft, hop_length : int
-        Sample rate, FFT size and hop length used for the mel spectrogram.
+        Sample rate, FFT size and hop length of the mel spectrogram to which the mask applies.
     cache : ArrayCache, optional
         Cache for results; by default, results are not cached.
 
     Returns
     -------
     ndarray of float32, shape (n_samples,)
-        Masked signal. If the mask is 1 everywhere, it is the original signal, limited to the
+        Masked signal. If the mask is 1 everywhere, this is the original signal, limited to the
         frequency range of the mel bands.
 
     Notes

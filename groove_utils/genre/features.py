@@ -12,7 +12,7 @@ __all__ = ["spectrogram_statistics"]
 def spectrogram_statistics(
     X: np.ndarray, frame_rate: float = 31.25, n_coefficients: int = 20
 ) -> pd.DataFrame:
-    """Compute features of timbre, changes in timbre and pulse strength from log-mel spectrograms.
+    """Compute timbre, timbre-change and pulse-strength features from log-mel spectrograms.
 
     Parameters
     ----------
@@ -27,10 +27,10 @@ def spectrogram_statistics(
     -------
     DataFrame
         One row per clip: mean and standard deviation of each coefficient (``mfcc_mean_0`` …,
-        ``mfcc_sd_0`` …), standard deviation of its differences between successive frames
-        (``mfcc_delta_0`` …), mean and standard deviation of the rise in level between successive
-        frames (``flux_mean``, ``flux_sd``), and autocorrelation of this rise at lags from about 0.2
-        to 1.2 s (``pulse_0.19`` …).
+        ``mfcc_sd_0`` …), standard deviation of the differences between its values in successive
+        frames (``mfcc_delta_0`` …), mean and standard deviation of the rise in level between
+        successive frames (``flux_mean``, ``flux_sd``), and autocorrelation of this rise at lags
+        from about 0.2 to 1.2 s (``pulse_0.19`` …).
 
     Examples
     --------

@@ -52,7 +52,8 @@ def pyaudioanalysis_features(
     Parameters
     ----------
     path : path-like, optional
-        Path to ``knn_musical_genre_6``; by default, the file installed with pyAudioAnalysis.
+        Path to the file ``knn_musical_genre_6``; by default, the file installed with
+        pyAudioAnalysis.
 
     Returns
     -------
@@ -65,7 +66,8 @@ def pyaudioanalysis_features(
     Raises
     ------
     CorpusError
-        If pyAudioAnalysis is not installed, or the file is missing or has a different hash.
+        If pyAudioAnalysis is not installed, or the file is missing or does not have the expected
+        hash.
 
     References
     ----------
@@ -95,7 +97,7 @@ def pyaudioanalysis_features(
 
 
 class _NumbersOnly(pickle.Unpickler):
-    """Unpickler that loads lists of numbers and text and rejects all other objects."""
+    """Unpickler that loads lists of numbers or text, and rejects all other objects."""
 
     def find_class(self, module, name):
         raise pickle.UnpicklingError(f"cannot load {module}.{name}; expected numbers or text")
@@ -149,7 +151,7 @@ def compare_classifiers(
     seed: int = 0,
     cache: ArrayCache | None = None,
 ) -> pd.DataFrame:
-    """Predict styles with several classifiers by cross-validation.
+    """Predict styles with several classifiers, using cross-validation.
 
     Parameters
     ----------
@@ -158,7 +160,7 @@ def compare_classifiers(
     y : array-like of str, shape (n,)
         Style of each row.
     artists : array-like, shape (n,), optional
-        Artist of each row. All rows by the same artist are in the same fold. By default, each row
+        Artist of each row. All rows for the same artist are in the same fold. By default, each row
         is treated as a different artist.
     classifiers : dict of str to classifier, optional
         Classifiers by name; by default, those from :func:`build_classifiers`.
@@ -171,10 +173,10 @@ def compare_classifiers(
     -------
     DataFrame
         Predictions for each row of `X` by each classifier, in a format similar to that of
-        :func:`groove_utils.genre.train_networks`: ``row, artist, style, network`` (the classifier),
-        ``seed, fold, split`` (always ``test``) and ``p_<style>`` (probability of the style, as
-        predicted by the classifier when trained on the other folds). If a classifier has no
-        ``predict_proba``, the probabilities are the softmax of its decision scores.
+        :func:`groove_utils.genre.train_networks`: ``row, artist, style, network`` (name of the
+        classifier), ``seed, fold, split`` (always ``test``) and ``p_<style>`` (probability of the
+        style, as predicted by the classifier when trained on the other folds). If a classifier has
+        no ``predict_proba``, the probabilities are the softmax of its decision scores.
 
     Raises
     ------

@@ -39,7 +39,7 @@ class Clips:
         Log-mel spectrograms in dB relative to the maximum of the song, from −80 to 0.
     table : DataFrame
         One row per clip: ``clip_id, song_id, artist, style, start`` (in seconds), and the other
-        columns of the corpus.
+        columns of the corpus's table ``songs``.
     styles : list of str
         Names of the classes, in alphabetical order.
     """
@@ -84,7 +84,7 @@ def log_mels(
         samples.
     change : callable, optional
         Function ``change(y, sr, style)`` that returns a modified signal of the same length. It must
-        be a module-level function, or a `functools.partial` of one. See
+        be a module-level function, or a `functools.partial` of one. For examples, see
         :mod:`groove_utils.genre.planted_cues`.
     cache : ArrayCache, optional
         Cache to use; by default, the project's cache ``mels``.
@@ -132,15 +132,15 @@ def clip_sources(corpus, table: pd.DataFrame, seconds: float = 3.0) -> dict[str,
     ----------
     corpus : Corpus
     table : DataFrame
-        Columns ``clip_id, song_id, start``, as in :attr:`Clips.table`.
+        Table with the columns ``clip_id, song_id, start``, as in :attr:`Clips.table`.
     seconds : float
         Length of a clip in seconds.
 
     Returns
     -------
     dict of str to FileSource
-        Excerpts of audio files by clip ID, in the order of `table`, as accepted by
-        :func:`groove_utils.embed.embed_tracks`.
+        Excerpts of audio files, keyed by clip ID, in the order of `table`. The dict can be passed
+        to :func:`groove_utils.embed.embed_tracks`.
     """
     clips = zip(table["clip_id"], table["song_id"], table["start"].tolist(), strict=True)
     return {clip: FileSource(corpus.path(song), start, seconds) for clip, song, start in clips}

@@ -115,8 +115,8 @@ def join_signals(
 def find_changes(p: np.ndarray, times: np.ndarray, n_changes: int) -> np.ndarray:
     """Find the times at which class probabilities change, given the number of changes.
 
-    Neighbouring windows are merged, starting with the most similar ones, until ``n_changes + 1``
-    segments remain (:func:`librosa.segment.agglomerative`).
+    Neighbouring windows are merged by :func:`librosa.segment.agglomerative`, starting with the most
+    similar ones, until ``n_changes + 1`` segments remain.
 
     Parameters
     ----------
@@ -205,7 +205,7 @@ def boundary_scores(
     Parameters
     ----------
     found, true : sequence of float
-        Times of the detected and the true changes, in seconds.
+        Times of the detected changes and of the true changes, in seconds.
     tolerance : float
         Maximum time difference between a detected change and the true change matched to it, in
         seconds.

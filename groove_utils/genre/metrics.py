@@ -1,8 +1,8 @@
-"""Classification scores beyond accuracy, with intervals from a bootstrap over bands (artists).
+"""Classification scores beyond accuracy, with bootstrap intervals that resample bands (artists).
 
 Classes are integers from 0 to k − 1, and probabilities ``p`` have the shape (n, k). Most scores
 depend only on the confusion matrix, whose rows are true classes and whose columns are predicted
-classes. Functions that take a confusion matrix usually also accept a stack of matrices, such as one
+classes. Most functions that take a confusion matrix also accept a stack of matrices, such as one
 matrix per bootstrap sample.
 """
 
@@ -41,7 +41,7 @@ def check_probabilities(y: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.nd
     ----------
     y : array-like of int, shape (n,)
     p : array-like, shape (n, k)
-        Probabilities. Each row must sum to 1, with a tolerance of 1e-3.
+        Probabilities. Each row must sum to 1 to within 1e-3.
 
     Returns
     -------
@@ -196,7 +196,7 @@ def mistake_severity(counts: np.ndarray, distances: np.ndarray) -> np.ndarray:
 
 
 def distance_at_k(y: np.ndarray, p: np.ndarray, distances: np.ndarray, k: int = 1) -> np.ndarray:
-    """Compute the mean tree distance from the true label to the k most probable labels.
+    """Compute each example's mean tree distance from the true label to the k most probable labels.
 
     Parameters
     ----------
@@ -296,7 +296,7 @@ def mean_intervals(
     values : DataFrame, n × scores
         Finite numbers or booleans, with one row per example and one column per score.
     bands : sequence, shape (n,)
-        Band (artist) of each example; examples of the same band are not independent.
+        Band (artist) of each example; examples from the same band are not treated as independent.
     draws : sequence, shape (n,), optional
         Repetition to which each example belongs, such as a training run or a draw of labelled
         bands. If given, the interval also accounts for variation between repetitions
@@ -309,7 +309,7 @@ def mean_intervals(
     -------
     DataFrame
         One row per column of `values`: ``score, estimate, low, high`` and, if `draws` is given,
-        ``p`` (two-sided test of the mean against 0).
+        ``p`` (p-value of a two-sided test of whether the mean is 0).
 
     Examples
     --------
@@ -333,7 +333,7 @@ def mean_intervals(
 def severity_by_chance(
     counts: np.ndarray, distances: np.ndarray, n_draws: int = 2000, seed: int = 0
 ) -> dict[str, float]:
-    """Compare the severity of mistakes with its distribution for trees with shuffled leaves.
+    """Compare the severity of mistakes with its distribution over trees with shuffled leaves.
 
     Parameters
     ----------
@@ -348,7 +348,7 @@ def severity_by_chance(
     -------
     dict
         ``severity``: severity in the original tree. ``chance``: mean severity over the shuffled
-        trees. ``chance_low`` and ``chance_high``: limits of the central 95% of the severities over
+        trees. ``chance_low`` and ``chance_high``: 2.5th and 97.5th percentiles of the severity over
         the shuffled trees. ``p``: one-sided p-value, which is low if mistakes are less severe in
         the original tree than in the shuffled trees. All values are NaN if there are no mistakes.
     """
@@ -380,7 +380,7 @@ def compare_in_trees(
     labels : sequence of str
         Names of the k classes.
     top : int
-        Value of k in distance@k, reported in addition to distance@1.
+        Value of k for which distance@k is reported, in addition to distance@1.
     n_draws, seed : int
         As in :func:`severity_by_chance`.
 
@@ -429,8 +429,9 @@ def severity_differences(
     -------
     DataFrame
         One row per tree and score (``mistake severity``, ``distance@1``): ``tree, score, estimate,
-        low, high`` (95% interval; whole bands are resampled). The estimate is first − second; it is
-        negative if the first classifier has the lower (better) score.
+        low, high`` (95% interval; whole bands are resampled). The estimate is the score of the
+        first classifier minus that of the second; it is negative if the first classifier is better,
+        because lower scores are better.
     """
     n_classes = len(labels)
     predicted = [check_probabilities(y, p)[1].argmax(axis=1) for p in (first, second)]

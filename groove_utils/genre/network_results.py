@@ -1,4 +1,4 @@
-"""Caching of results that are computed with networks, and network sizes."""
+"""Caching of results computed with networks, and calculation of network sizes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def cached_result(
     Parameters
     ----------
     cache : ArrayCache, optional
-        Cache. If None, the result is always computed.
+        Cache to use. If None, the result is always computed.
     kind : str
         Kind of result; a key of :data:`groove_utils.cache.VERSIONS`.
     network : torch.nn.Module, optional
@@ -37,7 +37,7 @@ def cached_result(
         Inputs that the result depends on. Only their bytes are part of the cache key, not their
         shape and dtype, so pass the same dtype in every call.
     compute : callable
-        Function without arguments that returns the result, a mapping from names to arrays.
+        Function that takes no arguments and returns the result, a mapping from names to arrays.
 
     Returns
     -------
@@ -87,8 +87,8 @@ def network_sizes(
     Returns
     -------
     DataFrame
-        One row per network, with index ``network`` and columns ``parameters`` and
-        ``million multiply-adds`` (for one clip).
+        One row per network, indexed by ``network``, with columns ``parameters`` and ``million
+        multiply-adds`` (for one clip).
     """
     cache = ArrayCache(namespace="genre-networks") if cache is None else cache
     shape = {"n_mels": n_mels, "n_frames": n_frames}

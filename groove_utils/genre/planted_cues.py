@@ -1,9 +1,10 @@
 """Planted cues: changes to audio that are correlated with style but musically irrelevant.
 
 A classifier that relies on such cues is a "horse" in the sense of Sturm (2014): it appears to
-recognise styles, but does not use musical content. The strength of the change is given by a mapping
-from styles to levels or cutoff frequencies. If this mapping is bound with `functools.partial`, each
-function can be passed to :func:`groove_utils.genre.log_mels` as `change`.
+recognise styles, but does not use musical content. Each function takes a mapping from styles to
+levels or cutoff frequencies, which determines the strength of the change. Once this mapping has
+been bound with `functools.partial`, the function can be passed to
+:func:`groove_utils.genre.log_mels` as `change`.
 
 References
 ----------

@@ -1,7 +1,7 @@
 """Published corpora of real music: GTZAN with its fault-filtered split, and FMA-small.
 
 By default, missing files are downloaded and checked against known hashes. Audio files that are
-already in the given folder are used without a check. The corpora are not redistributed.
+already in the given folder are used without being checked. The corpora are not redistributed.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ def gtzan_corpus(folder: str | os.PathLike | None = None, *, download: bool = Tr
     ----------
     folder : path-like, optional
         Folder with the three lists ``{train,valid,test}_filtered.txt`` and the audio files
-        (``blues/blues.00000.wav`` …), which may also be up to two levels deeper. By default, the
-        folder ``gtzan`` in the cache.
+        (``blues/blues.00000.wav`` …), which may also be in subfolders, up to two levels deeper. By
+        default, the folder ``gtzan`` in the cache.
     download : bool
         Download missing files (1.2 GB).
 
@@ -87,7 +87,7 @@ def gtzan_corpus(folder: str | os.PathLike | None = None, *, download: bool = Tr
         ``jazz.00054`` is excluded, because it is unreadable. The column ``split`` is ``train``,
         ``valid`` or ``test``. The artists were not published with the data, so each song is treated
         as having a different artist. Instead of splitting by artist, use ``split``, which was
-        designed to keep all songs by the same known artist in one set.
+        designed to keep all songs by an artist, if known, in one set.
 
     Raises
     ------
@@ -176,9 +176,9 @@ def fma_corpus(
     Returns
     -------
     Corpus
-        The column ``split`` contains FMA's own split, in which no artist is in more than one set.
-        The column ``licence`` contains the licence of each track. Six clips with little or no audio
-        are excluded.
+        The column ``split`` contains FMA's own split, in which no artist appears in more than one
+        set. The column ``licence`` contains the licence of each track. Six clips with little or no
+        audio are excluded.
 
     Raises
     ------

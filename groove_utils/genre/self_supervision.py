@@ -3,8 +3,8 @@
 The network learns to place two views of the same item (such as two excerpts of a song, or two of
 its stems) close to each other and far from all other views in the batch. The choice of views
 determines what the network learns to ignore. Training uses :func:`groove_utils.networks.fit` and is
-treated as classification: the “class” of each view is the position in the batch of its partner, the
-other view of the same item.
+treated as classification: the “class” of each view is the position of its partner (the other view
+of the same item) in the batch.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def pair_logits(z: torch.Tensor, temperature: float = 0.5) -> torch.Tensor:
     Parameters
     ----------
     z : Tensor, shape (n, d)
-        Vectors of all views in a batch, such as excerpts of songs.
+        Vectors that represent all views (such as excerpts of songs) in a batch.
     temperature : float
 
     Returns
@@ -72,7 +72,7 @@ def nt_xent(a: torch.Tensor, b: torch.Tensor, temperature: float = 0.5) -> torch
     Parameters
     ----------
     a, b : Tensor, shape (n, d)
-        Vectors of views. Corresponding rows are views of the same item.
+        Vectors that represent views. Corresponding rows represent views of the same item.
     temperature : float
 
     Returns
@@ -101,7 +101,7 @@ def _partners(n: int) -> torch.Tensor:
 
 
 class ContrastiveNetwork(nn.Module):
-    """Backbone with a projection head; its logits are similarities between views in a batch.
+    """Backbone plus projection head; the logits are similarities between views in a batch.
 
     If training examples are augmented by :func:`draw_views`, the cross-entropy computed by
     :func:`groove_utils.networks.train_epoch` is equal to :func:`nt_xent`.
@@ -109,13 +109,13 @@ class ContrastiveNetwork(nn.Module):
     Parameters
     ----------
     backbone : torch.nn.Module
-        Network whose method ``embed(x)`` maps (n, n_mels, n_frames) to (n, dim). It is trained in
-        place.
+        Network whose method ``embed(x)`` maps spectrograms, shape (n, n_mels, n_frames), to
+        features, shape (n, dim). It is trained in place.
     dim : int
         Number of features that the backbone returns.
     projection : int
-        Number of outputs of the projection head. Views are compared by these outputs during
-        training; after training, the head is discarded.
+        Number of outputs of the projection head. During training, these outputs are used to compare
+        views; after training, the head is discarded.
     temperature : float
         As in :func:`nt_xent`.
     """
@@ -127,7 +127,7 @@ class ContrastiveNetwork(nn.Module):
         self.head = nn.Sequential(*layers)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return logits, shape (2n, 2n), for n pairs of views, shape (n, 2, n_mels, n_frames)."""
+        """Return logits of shape (2n, 2n) for n pairs of views, shape (n, 2, n_mels, n_frames)."""
         z = self.head(self.backbone.embed(torch.cat([x[:, 0], x[:, 1]])))
         return pair_logits(z, self.temperature)
 
@@ -251,8 +251,8 @@ def draw_labelled(
 ) -> np.ndarray:
     """Draw bands (artists) from each class at random and return the row numbers of their clips.
 
-    A larger `n_bands` keeps the bands drawn with a smaller one and adds others. To compare methods
-    fairly, train them on the same draws.
+    Increasing `n_bands` adds bands to those drawn with a smaller value. To compare methods fairly,
+    train them on the same draws.
 
     Parameters
     ----------
@@ -305,9 +305,10 @@ def label_curve(
     y : ndarray of int, shape (n,)
         Class of each clip.
     bands : sequence, shape (n,)
-        Band (artist) of each clip; either all clips of a band are labelled, or none.
+        Band (artist) of each clip; either all or none of a band's clips are labelled.
     train, test : ndarray of int
-        Row numbers of the clips from which labelled bands are drawn, and of the test clips.
+        Row numbers of the training clips, from which labelled bands are drawn, and of the test
+        clips.
     n_bands : sequence of int
         Numbers of labelled bands per class to try.
     n_draws, seed : int
@@ -319,10 +320,10 @@ def label_curve(
     Returns
     -------
     DataFrame
-        One row per number of labelled bands, draw and test band: ``bands`` (number of labelled
-        bands per class), ``draw``, ``n_clips`` (number of labelled clips), ``artist`` (the test
-        band) and ``accuracy`` (on the clips of the test band). If all bands are labelled, there is
-        only one draw.
+        One row for each combination of number of labelled bands, draw and test band: ``bands``
+        (number of labelled bands per class), ``draw``, ``n_clips`` (number of labelled clips),
+        ``artist`` (the test band) and ``accuracy`` (on the clips of the test band). If all bands
+        are labelled, there is only one draw.
 
     Raises
     ------

@@ -20,7 +20,7 @@ def split_clips(
     valid: float = 0.15,
     seed: int = 0,
 ) -> dict[str, np.ndarray]:
-    """Split clips into training, validation and test sets at random, within each style.
+    """Randomly split clips into training, validation and test sets, separately for each style.
 
     Parameters
     ----------
@@ -30,8 +30,9 @@ def split_clips(
         Grouping of the clips. All clips in a group are assigned to the same set. Unless clips are
         grouped by artist, a network can benefit from recognising the artists.
     test, valid : float
-        Fraction of the groups in each style to assign to the test set and to the validation set,
-        rounded to a whole number of groups. Each set receives at least one group.
+        Fractions of the groups in each style to assign to the test set and to the validation set.
+        The resulting numbers of groups are rounded to integers. Each set receives at least one
+        group.
     seed : int
 
     Returns
@@ -82,7 +83,7 @@ def split_clips(
 def equalise_training(
     splits: Mapping[str, Mapping[str, np.ndarray]], y: np.ndarray, seed: int = 0
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Reduce the training sets of several splits to the same number of clips per class.
+    """Subsample training sets so that several splits have the same number of clips in each class.
 
     Splits by artist, by song and by clip are rounded to whole groups, so their training sets may
     differ in size.
@@ -90,7 +91,7 @@ def equalise_training(
     Parameters
     ----------
     splits : mapping of str to split
-        Splits by name, from :func:`split_clips`.
+        Splits to equalise, keyed by name, as returned by :func:`split_clips`.
     y : ndarray, shape (n_clips,)
         Class of each clip.
     seed : int

@@ -33,8 +33,9 @@ class StemClips:
         Log-mel spectrogram of each stem in dB relative to the maximum of the song's complete mix,
         from −80 to 0.
     without : ndarray of float32, shape (n_stems, n, n_mels, n_frames)
-        Log-mel spectrogram of the mix without each stem, also in dB relative to the maximum of the
-        complete mix, so that removing a stem does not change the levels of the other stems.
+        Log-mel spectrogram of the mix after removing each stem in turn, also in dB relative to the
+        maximum of the complete mix, so that removing a stem does not change the levels of the other
+        stems.
     onsets : ndarray of bool, shape (n_stems, n, n_frames)
         True for frames in which a note of the stem begins.
     song_ids : ndarray of str, shape (n,)
@@ -50,9 +51,10 @@ class StemClips:
     stems: tuple[str, ...] = tuple(STEMS)
 
     def sums(self, groups: Sequence[Sequence[str]]) -> np.ndarray:
-        """Return the sum of each group of stems in dB, shape (n_groups, n, n_mels, n_frames).
+        """Return spectrograms of groups of stems in dB, shape (n_groups, n, n_mels, n_frames).
 
-        The powers of the stems are added, which assumes that their phases are independent.
+        The powers of the stems in each group are added, which assumes that their phases are
+        independent.
         """
         power = 10 ** (self.X / 10)
         rows = [[self.stems.index(stem) for stem in group] for group in groups]
@@ -72,7 +74,7 @@ def render_song(song_id: str, **options) -> GenreSong:
     ----------
     song_id : str
         ID such as ``bossa-nova-07-2``, which consists of the style, the number of the band and the
-        number of the song (both numbered from 1).
+        number of the song (both counted from 1).
     **options
         Options passed to :func:`groove_utils.synth.genre_corpus.render_genre_song`. To reproduce
         the song exactly, pass the ``seconds`` and ``seed`` with which the corpus was rendered.

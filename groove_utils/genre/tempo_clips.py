@@ -21,7 +21,7 @@ def clips_at_tempo(
     corpus: Corpus, tempi: Mapping[str, float], *, seed: int = 0, settings: Mapping = MEL_SETTINGS,
     n_jobs: int = 1, cache: ArrayCache | None = None,
 ) -> Clips:  # fmt: skip
-    """Re-render the beginnings of songs at given tempi and compute spectrograms of them.
+    """Re-render the beginnings of songs at given tempi and compute their spectrograms.
 
     The notes, instruments and mix of a song do not depend on the tempo.
 
@@ -30,7 +30,7 @@ def clips_at_tempo(
     corpus : Corpus
         Corpus returned by :func:`groove_utils.genre.rendered_corpus`.
     tempi : mapping of str to float, or Series
-        Tempo of each song to render, in BPM (from 56 to 176), by song ID.
+        Tempo of each song to render, keyed by song ID, in BPM (from 56 to 176).
     seed : int
         Seed with which the corpus was rendered.
     settings : mapping

@@ -169,9 +169,9 @@ def prompt_sensitivity(
     Returns
     -------
     scores : DataFrame
-        One row per wording, and a last row ``all together`` for all wordings combined: ``wording,
-        accuracy, changed``. The column ``changed`` contains the proportion of sounds whose
-        prediction differs from the prediction with all wordings combined.
+        One row per wording, followed by a row ``all together`` for all wordings combined, with
+        columns ``wording, accuracy, changed``. The column ``changed`` contains the proportion of
+        sounds whose prediction differs from the prediction with all wordings combined.
     p : ndarray, shape (n, n_styles)
         Class probabilities with all wordings combined.
     """
@@ -210,7 +210,8 @@ def graded_ratings(
     Returns
     -------
     DataFrame of float, n × questions
-        Expected level of each sound for each question, from 0 to the number of sentences minus 1.
+        Expected level of each sound for each question, between 0 and one less than the number of
+        sentences.
     """
     columns = {}
     for question, levels in sentences.items():
@@ -224,7 +225,7 @@ def summarise_text_model(
     sounds: Mapping[str, Signal], y: np.ndarray, styles: Sequence[str],
     rated: Mapping[str, Signal] | None = None, ratings: pd.DataFrame | None = None,
 ) -> str:  # fmt: skip
-    """Describe how well a CLAP model classifies styles and rates songs, if one is available.
+    """If a CLAP model is available, describe how well it classifies styles and rates songs.
 
     Parameters
     ----------

@@ -209,8 +209,8 @@ def train_networks(
         Names of the networks; see :func:`train_network`.
     clips : Clips
     splits : mapping of int to split
-        Splits by seed, each with ``train``, ``valid`` and ``test``. The seed of a split is also
-        used to train the networks on it.
+        Splits, keyed by seed, each with ``train``, ``valid`` and ``test``. The seed of a split is
+        also used to train the networks on it.
     settings : TrainingSettings
         Training settings, except for the seed, which is taken from `splits`.
     n_jobs : int
@@ -347,13 +347,13 @@ def classify_features(
 def predictions_table(
     clips: Clips, rows: np.ndarray, probabilities: np.ndarray, **facts
 ) -> pd.DataFrame:
-    """Create a table of predicted probabilities, one row per clip.
+    """Create a table of predicted probabilities, with one row per clip.
 
     Parameters
     ----------
     clips : Clips
     rows : ndarray of int
-        Row numbers of the predicted clips.
+        Row numbers of the clips for which probabilities were predicted.
     probabilities : ndarray, shape (len(rows), n_classes)
     **facts
         Additional columns with constant values, such as ``network`` and ``seed``.
@@ -399,7 +399,7 @@ def _predictions_key(X, clips, splits, facts) -> str:
 
 
 def _named_precision(device: str | None) -> dict[str, str]:
-    """Return a dict with the training precision, for cache keys; empty for float32."""
+    """Return the training precision as a dict for cache keys; for float32, the dict is empty."""
     name = training_precision(device)
     return {} if name == "float32" else {"precision": name}
 

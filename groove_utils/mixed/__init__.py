@@ -1,7 +1,7 @@
 """Fit linear mixed models with crossed random effects, and estimate the reliability of ratings.
 
 :func:`fit_lmm` fits a model specified by a formula in lme4's notation. It returns an
-:class:`LmmResult`, whose methods compute fixed effects with Satterthwaite degrees of freedom,
+:class:`LmmResult`, whose methods provide fixed effects with Satterthwaite degrees of freedom,
 variance components, R², marginal means and slopes, conditional modes, predictions and a written
 report. Other functions estimate the reliability and the noise ceiling of ratings.
 """

@@ -28,7 +28,8 @@ def noise_ceiling(ratings, *, n_splits=500, n_boot=1000, level=0.95, seed=0) -> 
     ----------
     ratings : DataFrame or array-like
         Table in long format, with the columns ``track_id, listener_id, rating`` and optionally
-        ``query``, or a matrix of listeners × tracks. Queries are analysed separately.
+        ``query``, or a matrix of listeners × tracks. Each query (a question that listeners answer)
+        is analysed separately.
     n_splits, n_boot, level, seed
         As in :func:`groove_utils.mixed.split_half`.
 
@@ -37,9 +38,9 @@ def noise_ceiling(ratings, *, n_splits=500, n_boot=1000, level=0.95, seed=0) -> 
     DataFrame
         One row per query and method, with the columns ``query, method, estimate, low, high, k,
         n_tracks, n_listeners``. The method ``song means`` gives the ceiling with which an R² should
-        be compared; it is computed from the variance components, taking into account which
-        listeners rated each song. The other methods are ``split-half``, ``ICC(C,1)``, ``ICC(A,1)``,
-        ``ICC(C,k)`` and ``ICC(A,k)``.
+        be compared; this ceiling is computed from the variance components, taking into account
+        which listeners rated each song. The other methods are ``split-half``, ``ICC(C,1)``,
+        ``ICC(A,1)``, ``ICC(C,k)`` and ``ICC(A,k)``.
 
     Raises
     ------
@@ -50,11 +51,11 @@ def noise_ceiling(ratings, *, n_splits=500, n_boot=1000, level=0.95, seed=0) -> 
     -----
     Let S, L and E be the variances of song effects, listener effects and residuals. The noise in
     the song means has the covariance N = L·AAᵀ + E·diag(1/k), where the matrix A averages over the
-    listeners who rated each song, and the vector k contains the number of these listeners. Noise
-    that is the same for all songs does not change R², so the expected noise variance over n songs
-    is v = tr(MN)/(n − 1), where M is the centring matrix. The ceiling is S/(S + v). If all
-    listeners rated all songs, the ceiling equals ICC(C,k). The interval for the ceiling is derived
-    from the interval for S/E, with L/E fixed at its estimate.
+    listeners who rated each song, and the vector k contains the number of listeners who rated each
+    song. Noise that is the same for all songs does not change R², so the expected noise variance
+    over n songs is v = tr(MN)/(n − 1), where M is the centring matrix. The ceiling is S/(S + v). If
+    all listeners rated all songs, the ceiling equals ICC(C,k). The interval for the ceiling is
+    derived from the interval for S/E, with L/E fixed at its estimated value.
     """
     if isinstance(ratings, pd.DataFrame) and "query" in ratings and "rating" in ratings:
         options = {"n_splits": n_splits, "n_boot": n_boot, "level": level, "seed": seed}
@@ -102,7 +103,7 @@ def normalise_by_ceiling(scores: pd.DataFrame, ceiling: pd.DataFrame) -> pd.Data
     ----------
     scores : DataFrame
         Table with the columns ``target`` and ``r2``, or the output of
-        :func:`groove_utils.probe.bootstrap_scores`, from which only the rows with the score ``r2``
+        :func:`groove_utils.probe.bootstrap_scores`, of which only the rows with the score ``r2``
         are used.
     ceiling : DataFrame
         Output of :func:`noise_ceiling`; queries are matched to targets by name.
@@ -112,8 +113,9 @@ def normalise_by_ceiling(scores: pd.DataFrame, ceiling: pd.DataFrame) -> pd.Data
     DataFrame
         The rows of `scores` that contain R², with the additional columns ``ceiling, ceiling_low,
         ceiling_high``, ``r2_normalised`` (R² divided by the ceiling) and ``r2_normalised_low,
-        r2_normalised_high`` (R² divided by the bounds of the interval for the ceiling). Normalised
-        values are missing if the ceiling or the bound is missing or not positive.
+        r2_normalised_high`` (R² divided by the bounds of the interval for the ceiling). A
+        normalised value is missing if the ceiling or bound by which R² is divided is missing or not
+        positive.
     """
     value = "r2" if "r2" in scores else "estimate"
     table = scores if value == "r2" else scores[scores["score"] == "r2"]

@@ -75,7 +75,7 @@ def _single_rows(frame: ModelFrame) -> list[str]:
 
 
 def _pairs(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """List the distinct pairs of codes that occur in the same row, shape (n_pairs, 2)."""
+    """Return the distinct pairs of codes in the same row, as an array of shape (n_pairs, 2)."""
     width = int(second.max()) + 1
     return np.stack(np.divmod(np.unique(first * width + second), width), axis=1)
 

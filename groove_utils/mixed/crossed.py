@@ -190,7 +190,7 @@ def rating_variances(ratings) -> pd.Series:
 
 
 def crossed_variances(rows: pd.DataFrame) -> pd.Series:
-    """Estimate variance components and ICC(C,1) from the rows passed to a mixed model.
+    """Estimate variance components and ICC(C,1) from the rows to which a mixed model is fitted.
 
     Parameters
     ----------
@@ -200,8 +200,8 @@ def crossed_variances(rows: pd.DataFrame) -> pd.Series:
     Returns
     -------
     Series
-        The output of `rating_variances`, and ``ICC(C,1)``, the song variance divided by the sum of
-        the song and residual variances.
+        The output of `rating_variances`, with the additional entry ``ICC(C,1)``: the song variance
+        divided by the sum of the song and residual variances.
     """
     names = {"track": "track_id", "listener": "listener_id"}
     variances = rating_variances(rows.rename(columns=names)[[*names.values(), "rating"]])

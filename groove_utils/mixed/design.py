@@ -223,7 +223,7 @@ def build_frame(formula: str, data: pd.DataFrame) -> ModelFrame:
     LmmError
         If the model cannot be fitted: for example, a column is missing from the table, every row
         has missing values, the response is constant or infinite, a factor has a single level, a
-        grouping factor has one level per row, or fixed columns are collinear.
+        grouping factor has one level per row, or columns of the fixed design matrix are collinear.
     """
     response, fixed, bars = split_formula(formula)
     if not bars:
@@ -287,7 +287,7 @@ def _complete_rows(data, names: list[str], formula: str) -> tuple[pd.DataFrame, 
 
 
 def _make_factors(used: pd.DataFrame, names: list[str], text: str) -> dict[str, list]:
-    """Convert columns that are factors to categoricals in place, and return their levels."""
+    """Convert factor columns to categoricals in place, and return the levels of each factor."""
     factors = {}
     declared = set(re.findall(r"\bC\(\s*([\w.]+)", text))
     for name in names:
@@ -316,7 +316,7 @@ def _check_finite(what: str, values: np.ndarray, index) -> None:
 
 
 def _random_terms(left: str, factor: str, correlated: bool, used) -> list[RandomTerm]:
-    """Create the term ``(left | factor)`` or, if uncorrelated, one term per summand of `left`."""
+    """Create the term ``(left | factor)`` or, for ``||``, one term per summand of `left`."""
     keys = group_keys(used, factor.split(":"))
     levels = _sorted_levels(keys, factor)
     codes = pd.Index(levels).get_indexer(keys)

@@ -50,10 +50,11 @@ class _Factor:
 class CrossedDeviance:
     """Profiled deviance as a function of θ, the relative covariance parameters.
 
-    For each random term, θ contains the lower triangle, column by column, of the Cholesky factor of
-    its covariance divided by σ². The columns of the random design are first scaled to a root mean
-    square of 1, so the units of the data do not affect the magnitude of the entries of θ. `unpack`
-    returns the factors in the units of the data.
+    For each random term, θ contains the Cholesky factor of the relative covariance matrix (the
+    term's covariance matrix divided by σ²), stored as its lower triangle, column by column. The
+    columns of the random design are first scaled to a root mean square of 1, so the units of the
+    data do not affect the magnitude of the entries of θ. `unpack` returns the factors in the units
+    of the data.
 
     Parameters
     ----------
@@ -116,7 +117,7 @@ class CrossedDeviance:
         self._fill(y)
 
     def _fill(self, y) -> None:
-        """Compute cross-products within and between the first factor and the other columns."""
+        """Compute cross-products within and between the first factor's columns and the others."""
         q, stop = self.q, self.q + self.p
         first = self.factors[0]
         gram = (self._Z0.T @ self._Z0).tocoo()

@@ -40,7 +40,7 @@ def residual_table(result: LmmResult) -> pd.DataFrame:
         One row per observation, indexed like the fitted rows. Columns: the grouping factors,
         ``response``, ``fixed`` (prediction from the fixed effects), ``fitted`` (prediction from
         fixed and random effects), ``residual``, ``standardised`` (residual divided by σ) and
-        ``quantile`` (expected normal quantile of the residual's rank).
+        ``quantile`` (normal quantile expected for the rank of the residual).
     """
     out = {}
     for term in result.frame.random:
@@ -62,13 +62,13 @@ def residual_table(result: LmmResult) -> pd.DataFrame:
 
 
 def check_residuals(result: LmmResult) -> pd.DataFrame:
-    """Check the distributional assumptions of a mixed model with effect sizes and tests.
+    """Use effect sizes and tests to check the distributional assumptions of a mixed model.
 
     The checks are: skewness and excess kurtosis of the residuals; heteroscedasticity (correlation
     between absolute residuals and fitted values, with the p-value of the Breusch–Pagan test); the
-    proportion of residuals beyond ±3 SD (0.3% if normal); and the skewness of the conditional modes
-    of each random coefficient. With thousands of ratings, p is small even for negligible
-    deviations, so rely on the effect sizes.
+    proportion of residuals beyond ±3 SD (0.3% for a normal distribution); and the skewness of the
+    conditional modes of each random coefficient. With thousands of ratings, p is small even for
+    negligible deviations, so rely on the effect sizes.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def check_residuals(result: LmmResult) -> pd.DataFrame:
 
 
 def leave_one_group_out(result: LmmResult, factor: str, n_jobs: int = 1) -> pd.DataFrame:
-    """Refit a mixed model without each level of a factor in turn to find influential levels.
+    """Find influential levels of a factor by refitting a mixed model without each level in turn.
 
     Parameters
     ----------
@@ -131,13 +131,13 @@ def leave_one_group_out(result: LmmResult, factor: str, n_jobs: int = 1) -> pd.D
     Returns
     -------
     DataFrame
-        One row per level and coefficient. Columns: ``level``, ``term``, ``estimate`` and ``se``
-        without the level, ``t``, ``p`` (with the degrees of freedom from the full model),
-        ``change`` (estimate without the level minus estimate with it), ``dfbetas`` (change divided
-        by the new standard error), ``cook`` (Cook's distance for the level, the same for all
-        coefficients), ``flips`` (True if significance at the 5% level changes) and ``n`` (number of
-        observations in the level). Estimates are missing if the model cannot be fitted without the
-        level.
+        One row per level and coefficient. Columns: ``level``, ``term``, ``estimate``, ``se``, ``t``
+        and ``p`` for the model without the level (``p`` with the degrees of freedom of the full
+        model), ``change`` (estimate without the level minus estimate with it), ``dfbetas`` (change
+        divided by the standard error without the level), ``cook`` (Cook's distance for the level,
+        the same for all coefficients), ``flips`` (True if significance at the 5% level changes) and
+        ``n`` (number of observations in the level). Estimates are missing if the model cannot be
+        fitted without the level.
     """
     frame = result.frame
     check_known(factor, result.n_groups, "grouping factor")
@@ -186,11 +186,11 @@ def share_at_ends(ratings, scale: tuple[float, float]) -> float:
     Parameters
     ----------
     ratings : array-like, shape (n_ratings,) or (n_ratings, n_items)
-        Ratings. If a rating consists of several items, it counts as being at an end of the scale
-        if any of the items is.
+        Ratings. A rating that consists of several items counts as being at an end of the scale if
+        any of its items is at an end.
     scale : (float, float)
-        Lowest and highest possible rating. A rating within 0.001% of the range from either value
-        counts as being at the end, because ratings in files are rounded.
+        Lowest and highest possible rating. A rating counts as being at an end if it differs from
+        that end by at most 0.001% of the range, because ratings in files are rounded.
 
     Returns
     -------

@@ -32,9 +32,9 @@ __all__ = ["add_random_intercepts", "compare_error_models"]
 def compare_error_models(formula: str, data: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     """Compare fixed effects across error models that ignore or include the grouping factors.
 
-    The models are: ``OLS``; ``OLS, clustered by F`` for each grouping factor F and for the first
-    two factors together; ``F only``, a mixed model with only the random terms of the factor F; and
-    ``crossed``, the full mixed model.
+    The models are: ``OLS`` (ordinary least squares); ``OLS, clustered by F``, with standard errors
+    clustered by each grouping factor F and by the first two factors together; ``F only``, a mixed
+    model with only the random terms of the factor F; and ``crossed``, the full mixed model.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def compare_error_models(formula: str, data: pd.DataFrame, level: float = 0.95) 
 def add_random_intercepts(
     formula: str, data: pd.DataFrame, factors: list[str], term: str, level: float = 0.95
 ) -> tuple[pd.DataFrame, LmmResult | None]:
-    """Estimate a coefficient by ordinary least squares, then add random intercepts one by one.
+    """Estimate a coefficient by least squares, then with random intercepts added one by one.
 
     This function is for studies with one mean rating per song, in which artists and styles are the
     only possible grouping factors.
@@ -96,7 +96,7 @@ def add_random_intercepts(
     Parameters
     ----------
     formula : str
-        Formula of the response and the fixed part, without random terms.
+        Formula with the response and the fixed part, without random terms.
     data : DataFrame
         One row per song.
     factors : list of str

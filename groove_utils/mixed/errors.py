@@ -12,7 +12,7 @@ __all__ = ["LmmError", "LmmWarning", "check_columns", "check_known", "check_rang
 
 
 class LmmError(DetailedError):
-    """Error raised for an invalid model, table or setting; its message explains how to fix it."""
+    """Error raised for an invalid model, table or setting; the message describes the remedy."""
 
 
 class LmmWarning(UserWarning):
@@ -37,7 +37,7 @@ def check_columns(names: Collection[str], table: pd.DataFrame, what: str) -> Non
 
 
 def check_range(name: str, value, inside: bool, expected: str) -> None:
-    """Raise an error (``kind="out_of_range"``) unless a parameter is `inside` its range."""
+    """Raise an error (``kind="out_of_range"``) unless a value is in range (`inside` is True)."""
     if not inside:
         message = f"{name} is {value!r}; expected {expected}."
         raise LmmError(message, kind="out_of_range", column=name, value=value)

@@ -1,11 +1,11 @@
-"""Parse mixed-model formulas, using the package formulaic for everything except random terms.
+"""Parse mixed-model formulas, using the formulaic package for everything except random terms.
 
 Formulas use lme4's notation, as in ``rating ~ style * x + (1 + x | listener) + (1 | track)``. They
 may contain ``scale(x)``, ``poly(x, 2)``, ``bs(x, df=4)``, ``np.log(x)``, ``a / b``, ``-1`` or
 ``C(style, contr.sum)``. New rows are transformed with the parameters estimated from the fitted
-rows; ``scale(x)``, for example, uses the mean and SD of the fitted rows.
+rows; ``scale(x)``, for example, uses the mean and SD of x in the fitted rows.
 
-The package formulae, which Bambi uses, also parses random terms, but it is not suitable here.
+The formulae package, which Bambi uses, also parses random terms, but it is not suitable here.
 Version 0.9 reads ``x > 0`` as ``x``, ignores everything after ``%in%``, labels more columns than it
 creates for ``a / x``, estimates a coefficient for ``offset(x)``, does not support products with
 splines, ignores the order of unordered categories, and cannot code new rows that lack a level of
@@ -120,7 +120,7 @@ def _syntax(formula, fault: str) -> LmmError:
 
 
 def variables(part: str) -> set[str]:
-    """Return the names of all columns used in a part of a formula, including in function calls.
+    """Return the names of all columns in a part of a formula, including those in function calls.
 
     Examples
     --------
@@ -151,7 +151,7 @@ def _unreadable(part: str, error: Exception) -> LmmError:
 
 
 def design_matrix(part, data: pd.DataFrame):
-    """Evaluate a part of a formula on a table.
+    """Build the design matrix for a part of a formula from a table.
 
     Parameters
     ----------

@@ -1,9 +1,10 @@
 """Satterthwaite degrees of freedom, t tests and F tests for contrasts of fixed effects.
 
 The method is the same as in lmerTest (Kuznetsova et al. 2017). The degrees of freedom depend on the
-sampling variance of a contrast's estimated variance, which is computed from the curvature of the
-deviance with respect to the covariance parameters. The method applies to every linear function of
-the coefficients: marginal means, slopes and Type III tests differ only in their contrast matrices.
+sampling variance of a contrast's estimated variance. This sampling variance is computed from the
+curvature of the deviance with respect to the covariance parameters. The method applies to every
+linear function of the coefficients: marginal means, slopes and Type III tests differ only in their
+contrast matrices.
 
 References
 ----------

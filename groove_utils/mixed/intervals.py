@@ -1,7 +1,7 @@
 """Profile-likelihood and parametric-bootstrap intervals for a fitted mixed model.
 
 Profiles are computed as in Bates et al. (2015, section 5.1). Use
-:meth:`groove_utils.mixed.LmmResult.variance_components` to compute both kinds of intervals.
+:meth:`groove_utils.mixed.LmmResult.variance_components` to compute either kind of interval.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def _constrain_sigma(L, sigma, value):
 
 
 def _unit(v: np.ndarray, i: int) -> tuple[float, np.ndarray]:
-    """Return the length and direction of a vector; for a zero vector, return 1 and axis i."""
+    """Return a vector's length and direction; for a zero vector, 1 and the i-th unit vector."""
     size = np.linalg.norm(v)
     return (size, v / size) if size > 1e-9 else (1.0, np.eye(len(v))[i])
 
@@ -96,7 +96,7 @@ class _Profile:
         Returns
         -------
         rise : float
-            Difference between this minimum and the minimum without the constraint.
+            Constrained minimum minus the minimum without the constraint.
         slope : float
             Derivative of the deviance with respect to `value`.
         point : ndarray
@@ -130,8 +130,8 @@ class _Profile:
         """Find the value at which the profiled deviance exceeds its minimum by `height`.
 
         The search starts at `best` and goes up or down (`side` is 1 or −1). If the deviance does
-        not rise by `height` before `limit`, return `limit`. Newton's method is applied to the
-        square root of the rise, which is nearly a linear function of the value.
+        not rise by `height` before `limit` is reached, return `limit`. Newton's method is applied
+        to the square root of the rise, which is nearly a linear function of the value.
         """
         inner, outer, value = best, limit, best + side * step
         now = self.best if now is None else now

@@ -21,7 +21,7 @@ __all__ = ["likelihood_ratio_test", "random_effect_tests"]
 
 @one_thread
 def likelihood_ratio_test(smaller: LmmResult, larger: LmmResult) -> pd.DataFrame:
-    """Compare two nested mixed models, fitted to the same rows, by a likelihood-ratio test.
+    """Use a likelihood-ratio test to compare two nested mixed models fitted to the same rows.
 
     Models that differ in their fixed part are refitted by maximum likelihood. If the larger model
     has additional variances, their null value of zero is on the boundary of the parameter space.
@@ -44,7 +44,7 @@ def likelihood_ratio_test(smaller: LmmResult, larger: LmmResult) -> pd.DataFrame
     Raises
     ------
     LmmError
-        If the rows differ, the models are not nested, or they have the same parameters.
+        If the models were fitted to different rows, are not nested, or have the same parameters.
     """
     if not np.array_equal(smaller.frame.y, larger.frame.y):
         raise LmmError(
@@ -81,7 +81,7 @@ def likelihood_ratio_test(smaller: LmmResult, larger: LmmResult) -> pd.DataFrame
 
 
 def _extra_covariances(smaller: LmmResult, larger: LmmResult) -> list[tuple[int, int]]:
-    """Count the larger model's additional variances and parameters for each grouping factor."""
+    """Count the larger model's extra variances and covariance parameters per grouping factor."""
     before, after = {}, {}
     for names, result in ((before, smaller), (after, larger)):
         for term in result.frame.random:

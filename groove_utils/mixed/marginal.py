@@ -52,9 +52,9 @@ class MarginalMeans:
             studentised range with the degrees of freedom of each contrast, and its intervals are
             simultaneous.
         equivalence : float, optional
-            Smallest relevant difference, above 0. If given, two one-sided tests (Schuirmann 1987)
-            test whether the absolute value of each contrast is below this difference. Their
-            p-values are corrected by Holm's method unless `adjust` is ``"none"``.
+            Smallest relevant difference; must be greater than 0. If given, two one-sided tests
+            (Schuirmann 1987) test whether the absolute value of each contrast is below this
+            difference. Their p-values are corrected by Holm's method unless `adjust` is ``"none"``.
 
         Returns
         -------
@@ -143,8 +143,9 @@ def emmeans(result, specs, by=None, at=None, level: float = 0.95) -> MarginalMea
         Additional factors. Contrasts are computed and corrected separately for each combination of
         their levels.
     at : dict, optional
-        Maps names of variables to a value or a list of values. Other numeric variables are fixed at
-        their mean over the rows, and the levels of other factors are averaged with equal weights.
+        Maps the name of each variable to a value or a list of values. Other numeric variables are
+        fixed at their mean over the rows, and predictions are averaged over the levels of other
+        factors with equal weights.
     level : float
         Coverage of the intervals.
 

@@ -20,7 +20,7 @@ def join_facts(
 ) -> tuple[pd.DataFrame, list[str]]:
     """Add standardised numeric listener variables (“facts”) to a table of ratings.
 
-    If there is more than one style, and a column ``taste_<style>`` for each, these columns are
+    If there is more than one style, and each has a column ``taste_<style>``, these columns are
     combined into one fact, ``taste``: how much the listener likes the style of the rated song.
 
     Parameters
@@ -36,13 +36,13 @@ def join_facts(
     Returns
     -------
     rows : DataFrame
-        `rows` with one additional column per fact, standardised over listeners (``taste`` over
-        ratings).
+        `rows` with one additional column per fact, standardised over listeners (``taste`` is
+        standardised over ratings).
     facts : list of str
-        Names of the additional columns. A fact is excluded if it is constant or missing for any
-        listener, if it is a linear combination of previous facts (such as year of birth, if age is
-        a previous fact), if its name cannot be used in a formula or is already a column of `rows`,
-        or if there are too many facts for the number of listeners.
+        Names of the additional columns. A fact is excluded if it is constant, if it is missing for
+        any listener, if it is a linear combination of earlier facts (such as year of birth after
+        age), if its name cannot be used in a formula or is already used for a column of `rows`, or
+        if there are too many facts for the number of listeners.
     """
     numbers = listeners.set_index("listener_id").select_dtypes("number")
     taste = numbers.filter(regex="^taste_")
@@ -67,7 +67,7 @@ def _is_variable(name: str) -> bool:
 
 
 def _independent(facts: pd.DataFrame) -> list[str]:
-    """Select at most n_rows − 2 columns, without linear combinations of previous columns."""
+    """Select at most n_rows − 2 columns, skipping linear combinations of earlier columns."""
     kept: list[str] = []
     for name in facts:
         rank = np.linalg.matrix_rank(facts[[*kept, name]].to_numpy())
@@ -79,7 +79,7 @@ def _independent(facts: pd.DataFrame) -> list[str]:
 def slopes_by_fact(
     rows: pd.DataFrame, facts: list[str], predictor: str, random: str, response: str = "rating"
 ) -> pd.DataFrame:
-    """Estimate how a slope depends on listener variables, which all enter one mixed model.
+    """Estimate how a slope depends on listener variables, using one mixed model for all of them.
 
     Parameters
     ----------

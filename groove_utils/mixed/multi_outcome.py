@@ -48,7 +48,7 @@ def compare_questions(
 
     For each pair, the mixed model is fitted to the differences between a listener's ratings of the
     same song on the two questions. The slope of this model estimates the difference between the
-    slopes. Effects of listeners and songs that are the same for both questions cancel out.
+    slopes. Listener and song effects that are the same for both questions cancel out.
 
     Parameters
     ----------

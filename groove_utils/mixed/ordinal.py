@@ -28,7 +28,7 @@ __all__ = ["cumulative_link_check"]
 def cumulative_link_check(
     formula: str, data: pd.DataFrame, n_bins: int = 7, level: float = 0.95
 ) -> pd.DataFrame:
-    """Compare the fixed effects of a linear mixed model with a cumulative logit model.
+    """Compare the fixed effects of a linear mixed model with those of a cumulative logit model.
 
     The cumulative logit model is population-averaged: it has the same fixed effects, but no random
     effects. Its standard errors are clustered by all grouping factors simultaneously. A factor that

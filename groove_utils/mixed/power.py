@@ -109,8 +109,8 @@ def assume_slope(
     -------
     dict
         Arguments for :func:`power_simulation`: ``effect``, the five standard deviations,
-        ``correlation``, ``songs_per_artist`` and ``artist_share``. ``effect`` and ``sd_slope`` are
-        per SD of the covariate over songs. Negative variances are set to 0.
+        ``correlation``, ``songs_per_artist`` and ``artist_share``. ``effect`` and ``sd_slope``
+        refer to a change of 1 SD (over songs) in the covariate. Negative variances are set to 0.
     """
     check_known(term, result.names, "coefficient")
     groups = [name for name in (listener, song, artist) if name is not None]
@@ -173,9 +173,9 @@ def power_simulation(
 ) -> pd.DataFrame:
     """Estimate the power to detect a song-level effect for given numbers of listeners and songs.
 
-    For each combination, ratings are simulated, ``rating ~ x + (1 + x | listener) + (1 | song) +
-    (1 | artist)`` is fitted by REML, and x is tested with Satterthwaite degrees of freedom. The
-    model has random slopes only if `sd_slope` > 0, and artist effects only if `sd_artist` > 0.
+    For each combination, ratings are simulated, the model ``rating ~ x + (1 + x | listener) + (1 |
+    song) + (1 | artist)`` is fitted by REML, and x is tested with Satterthwaite degrees of freedom.
+    The model has random slopes only if `sd_slope` > 0, and artist effects only if `sd_artist` > 0.
 
     Parameters
     ----------
@@ -187,7 +187,8 @@ def power_simulation(
     sd_listener, sd_song, sd_slope, sd_artist, sd_residual : float
         Standard deviations of the random effects and the residual. Song and artist effects do not
         include the effect of x. If `effect` is smaller than the slope of a fitted model, the SDs of
-        song and artist effects in this model are too small; use :func:`assume_slope`.
+        song and artist effects in that model are too small for the simulation; use
+        :func:`assume_slope` to adjust them.
     correlation : float
         Correlation between listeners' intercepts and slopes.
     songs_per_artist : int
@@ -202,7 +203,7 @@ def power_simulation(
     alpha : float
         Significance level of the two-sided test.
     seed, n_jobs : int
-        Random seed, and number of processes, which does not affect the results.
+        Random seed, and number of processes; the latter does not affect the results.
 
     Returns
     -------

@@ -42,8 +42,8 @@ def recovery_table(
         One row per coefficient or standard deviation. Columns ``kind`` (``Fixed effects`` or
         ``Standard deviations``), ``term, estimate, low, high, truth``, ``within`` (True if the
         interval contains the true value), ``z`` (true value minus estimate, divided by a standard
-        error that is derived from the interval bound on the same side as the true value) and
-        ``p_holm`` (two-sided p-value of ``z``, corrected for the number of rows).
+        error that is derived from the interval bound on the same side of the estimate as the true
+        value) and ``p_holm`` (two-sided p-value of ``z``, corrected for the number of rows).
 
     Raises
     ------

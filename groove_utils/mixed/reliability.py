@@ -1,4 +1,4 @@
-"""Reliability of ratings: intraclass correlations, split halves and the effect of more raters."""
+"""Reliability of ratings: intraclass correlations, split halves and the effect of adding raters."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def icc(ratings, *, level=0.95) -> pd.DataFrame:
 
     If every listener rated every track, the design is balanced. The estimates are then computed by
     analysis of variance, with the exact or Satterthwaite intervals of McGraw & Wong (1996), and
-    negative estimates are not set to 0. Otherwise, they are computed from REML variance components,
-    with profile-likelihood intervals.
+    negative estimates are not set to 0. Otherwise, the estimates are computed from REML variance
+    components, with profile-likelihood intervals.
 
     Parameters
     ----------
@@ -37,9 +37,9 @@ def icc(ratings, *, level=0.95) -> pd.DataFrame:
     -------
     DataFrame
         One row per ``type``: ``C,1`` and ``A,1`` for the ratings of a single listener, ``C,k`` and
-        ``A,k`` for the mean of ``k`` listeners. In an incomplete design, k is the harmonic mean of
-        the number of listeners per song. The other columns are ``estimate, low, high, k, n_tracks,
-        n_listeners, balanced``.
+        ``A,k`` for the mean rating of ``k`` listeners. In an incomplete design, k is the harmonic
+        mean of the numbers of listeners per song. The other columns are ``estimate, low, high, k,
+        n_tracks, n_listeners, balanced``.
 
     References
     ----------
@@ -126,7 +126,7 @@ def _profile_interval(best, profile, cut):
 
 
 def spearman_brown(reliability, times):
-    """Predict the reliability with `times` times as many raters by the Spearman–Brown formula."""
+    """Use the Spearman–Brown formula to predict reliability with `times` times as many raters."""
     return times * reliability / (1 + (times - 1) * reliability)
 
 
@@ -144,7 +144,7 @@ def split_half(ratings, *, n_splits=500, n_boot=1000, level=0.95, seed=0) -> pd.
     ----------
     ratings : DataFrame or array-like
         Table in long format, with the columns ``track_id, listener_id, rating``, or a matrix of
-        listeners × tracks. A song without ratings in one half is dropped from that split.
+        listeners × tracks. In each split, songs without ratings in one of the halves are dropped.
     n_splits, n_boot : int
         Number of random splits, and number of bootstrap samples.
     level : float
@@ -219,7 +219,7 @@ def rater_curve(
     ratings : DataFrame or array-like
         Ratings on one query, in a format that :func:`icc` accepts.
     n_raters : sequence of int, optional
-        Numbers of raters k; by default 1, 2, 5, 10, 20, 30, 50, 100.
+        Values of k, the number of raters; by default, 1, 2, 5, 10, 20, 30, 50 and 100.
     n_draws : int
         Number of times that two disjoint panels of k raters are drawn at random for each song.
     level : float
@@ -231,9 +231,10 @@ def rater_curve(
     -------
     DataFrame
         One row per design and k. Columns ``raters`` (``the same`` or ``different``), ``k``,
-        ``reliability, low, high``, and for ``different`` also ``observed`` and ``observed_sd``:
-        mean and SD over draws of the correlation between the song means of two panels. Both are
-        missing if fewer than 3 songs, or fewer than half of the songs, have at least 2k raters.
+        ``reliability, low, high``, ``observed`` and ``observed_sd`` (mean and SD, over draws, of
+        the correlation between the song means of two panels). The last two are missing for ``the
+        same``, and also if fewer than 3 songs, or fewer than half of the songs, have at least 2k
+        raters.
     """
     single = icc(ratings, level=level).set_index("type")
     matrix = rating_matrix(rating_table(ratings))

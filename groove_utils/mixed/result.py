@@ -176,8 +176,8 @@ class LmmResult:
         DataFrame
             One row per level and coefficient, with the columns ``factor, level, term``, ``value``
             (mode), ``sd`` (conditional standard deviation), ``low, high`` and ``n`` (number of rows
-            in the level). Like ``condVar`` in lme4, ``sd`` treats the fixed effects and variances
-            as known.
+            with this level). Like ``condVar`` in lme4, ``sd`` treats the fixed effects and
+            variances as known.
         """
         check_level(level)
         if factor is not None:
@@ -252,9 +252,11 @@ class LmmResult:
         Returns
         -------
         Series
-            Variances, indexed by ``Fixed``, the names of the grouping factors and ``Residual``.
-            The variance due to a grouping factor is the mean of z'Σz over rows, so a random slope
-            contributes in proportion to the mean square of its covariate (Johnson 2014).
+            Variances, indexed by ``Fixed``, the names of the grouping factors and ``Residual``. The
+            variance due to a grouping factor is the mean over rows of z'Σz, where z is the row of
+            the random design matrix and Σ is the covariance matrix of the random coefficients. A
+            random slope therefore contributes in proportion to the mean square of its covariate
+            (Johnson 2014).
         """
         parts = {"Fixed": float(np.var(self.frame.X @ self.beta, ddof=1))}
         for term, cov in zip(self.frame.random, self.covariances()):
@@ -302,7 +304,7 @@ class LmmResult:
         Parameters
         ----------
         y : ndarray, shape (n_rows,), optional
-            New response for the fitted rows; by default, the same response.
+            New response for the fitted rows; by default, the response of this fit.
         reml : bool, optional
             Use restricted maximum likelihood or, if False, maximum likelihood; by default, as in
             this fit.

@@ -40,7 +40,7 @@ def minimise(
     Returns
     -------
     ndarray, shape (n_theta,)
-        Optimal θ. Diagonal entries are not negative; negligible entries are set to exactly 0.
+        Optimal θ. Diagonal entries are not negative, and negligible ones are set to exactly 0.
     """
     free = np.ones(model.n_theta, dtype=bool) if free is None else np.asarray(free)
     best = np.zeros(model.n_theta)
@@ -92,7 +92,7 @@ def _descend(model, theta, free, tol) -> tuple[np.ndarray, float, float]:
 
 
 def _snap(model, theta, value) -> tuple[np.ndarray, float]:
-    """Make the diagonal non-negative; set small entries to 0 unless this raises the deviance."""
+    """Make the diagonal non-negative; zero its small entries unless this raises the deviance."""
     theta = model.join([L * np.where(np.diag(L) < 0, -1.0, 1.0) for L in model.scaled(theta)])
     for i in np.flatnonzero(model.diagonal & (theta < 5e-3) & (theta > 0)):
         trial = theta.copy()

@@ -46,7 +46,7 @@ _LABELS = {
 
 
 def simulation_table(ratings: pd.DataFrame) -> pd.DataFrame:
-    """Compare statistics of simulated ratings with statistics of ratings by real listeners.
+    """Compare statistics of simulated ratings with those of ratings by real listeners.
 
     Parameters
     ----------
@@ -58,8 +58,8 @@ def simulation_table(ratings: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         One row per statistic. Columns ``quantity`` (description), ``question``, ``simulated``,
-        ``real_low, real_high`` (range of values from real listeners; equal if there is one value),
-        ``source`` (key in ``references.bib``; empty if the value was computed from public
+        ``real_low, real_high`` (range of values from real listeners; equal if there is only one
+        value), ``source`` (key in ``references.bib``; empty if the value was computed from public
         per-listener ratings) and ``basis`` (data from which the real value was obtained).
 
     Raises

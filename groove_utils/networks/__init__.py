@@ -1,8 +1,8 @@
 """Small neural networks for spectrograms: layers, size, training and experiments.
 
-Used in the chapters on networks and on genre networks. Spectrograms are float32 arrays of shape
-(n, n_bands, n_frames); labels are integers starting from 0. torch is not imported until a
-function that needs it is used.
+Used in the chapters on networks and on genre networks. Spectrograms are float32 arrays of shape (n,
+n_bands, n_frames); labels are integers starting from 0. PyTorch is imported only when a function
+that needs it is used.
 """
 
 import lazy_loader

@@ -52,7 +52,7 @@ def mixup(
     n_classes : int
         Number of classes.
     alpha : float
-        Parameter of the distribution Beta(alpha, alpha), from which the mixing proportion of each
+        Parameter of the Beta(alpha, alpha) distribution from which the mixing proportion of each
         pair is drawn.
 
     Returns

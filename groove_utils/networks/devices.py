@@ -59,7 +59,7 @@ def choose_autocast(requested: bool, device: str | None = None) -> bool:
     """Decide whether to compute in half precision (bfloat16).
 
     If half precision is requested on a CPU without hardware support for bfloat16, the function
-    warns and returns False, because emulated bfloat16 is slower than float32.
+    issues a warning and returns False, because emulated bfloat16 is slower than float32.
 
     Parameters
     ----------

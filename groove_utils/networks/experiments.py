@@ -242,10 +242,11 @@ def summarise_scores(scores: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     -------
     DataFrame
         One row per task and classifier: ``task, module, accuracy, low, high, n`` (number of seeds),
-        ``chance, parameters, multiply_adds, verdict``. The verdict is ``found`` if the whole
-        interval lies above the midpoint between chance and 1, ``not found`` if the whole interval
-        lies below the midpoint, and ``unclear`` otherwise. With only one seed, there is no
-        interval, and the verdict is based on the accuracy itself.
+        ``chance, parameters, multiply_adds, verdict``. The verdict says whether the classifier
+        found what the task asks for: it is ``found`` if the whole interval lies above the midpoint
+        between chance and 1, ``not found`` if the whole interval lies below the midpoint, and
+        ``unclear`` otherwise. With only one seed, there is no interval, and the verdict is based on
+        the accuracy itself.
     """
     groups = scores.groupby(["task", "module"], sort=False)
     table = groups.agg(

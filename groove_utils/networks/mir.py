@@ -29,10 +29,10 @@ def mir_tasks() -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per task, indexed by ``task``. Columns: ``answer`` (how often the network makes a
-        prediction, such as “one per frame”), ``seconds`` (typical duration covered by one
-        prediction), ``subjectivity`` (our own rating, from 0 for measurable facts to 3 for matters
-        of opinion), ``output`` (a suitable output layer) and ``loss`` (a suitable loss function).
+        One row per task, indexed by ``task``. Columns: ``answer`` (number of predictions, such as
+        “one per frame”), ``seconds`` (typical duration covered by one prediction), ``subjectivity``
+        (our own rating, from 0 for measurable facts to 3 for matters of opinion), ``output`` (a
+        suitable output layer) and ``loss`` (a suitable loss function).
 
     References
     ----------

@@ -3,7 +3,7 @@
 The dense, convolutional and recurrent layers are described by Choi, Fazekas, Cho & Sandler (2017),
 arXiv:1709.04396; the fourth classifier uses attention. Each classifier takes spectrograms of shape
 (batch, n_bands, n_frames) and returns one logit per class. The classifiers differ in how they share
-weights and what information they discard.
+weights and in what information they discard.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class RecurrentClassifier(nn.Module):
         Number of bands, frames and classes. `n_frames` is not used, because a recurrent network
         accepts inputs of any length.
     width : int
-        Size of the state.
+        Size of the hidden state.
     cell : {"gru", "lstm", "rnn"}
         Type of recurrent unit.
     both_directions : bool
@@ -120,7 +120,7 @@ class RecurrentClassifier(nn.Module):
 
 
 class AttentionClassifier(nn.Module):
-    """Attention classifier: the last frame attends to all frames, at any distance.
+    """Attention classifier: the last frame attends to all frames, however far away.
 
     Parameters
     ----------

@@ -53,7 +53,7 @@ def count_multiply_adds(network: nn.Module, shape: Sequence[int]) -> int:
 def receptive_field(
     kernels: Sequence[int], strides: Sequence[int] = (), dilations: Sequence[int] = ()
 ) -> int:
-    """Compute the receptive field of a stack of convolution or pooling layers, along one axis.
+    """Compute the receptive field, along one axis, of a stack of convolution or pooling layers.
 
     Parameters
     ----------

@@ -1,9 +1,8 @@
 """Training loop for all networks trained in the book.
 
-:func:`train_epoch` trains for one epoch and is short enough to be printed in a chapter.
-:func:`fit` calls it repeatedly, with a learning-rate schedule, early stopping and checkpoints. On
-one machine, the same seed always gives the same weights, even if training is interrupted and
-resumed.
+:func:`train_epoch` trains for one epoch and is short enough to be printed in a chapter. :func:`fit`
+calls it repeatedly, with a learning-rate schedule, early stopping and checkpoints. On any one
+machine, the same seed always gives the same weights, even if training is interrupted and resumed.
 """
 
 from __future__ import annotations
@@ -53,14 +52,14 @@ class TrainingSettings:
     learning_rate : float
         Maximum learning rate of the one-cycle schedule (Smith & Topin 2018). The learning rate
         rises to this maximum over the first 30% of the steps and then falls; both phases follow a
-        cosine.
+        cosine curve.
     weight_decay : float
         Weight decay of AdamW (Loshchilov & Hutter 2019).
     patience : int, optional
         Stop training if the validation loss has not reached a new minimum for this many consecutive
         epochs. This requires validation data. By default, all epochs are run.
     seed : int
-        Seed for the order of examples, dropout and augmentation. It does not affect the initial
+        Seed for dropout, augmentation and the order of examples. It does not affect the initial
         weights, which are set by the caller.
     """
 
@@ -168,9 +167,9 @@ def fit(
     progress : bool
         Show a progress bar.
     engine : accelerate.Accelerator, optional
-        Output of :func:`choose_accelerator`; by default, training runs in this process, on the CPU
-        and in float32. If there are multiple processes, each batch is divided among them, and each
-        process computes batch-normalisation statistics from its own part of the batch.
+        Output of :func:`choose_accelerator`; by default, training runs in the current process, on
+        the CPU and in float32. If there are multiple processes, each batch is divided among them,
+        and each process computes batch-normalisation statistics from its own part of the batch.
 
     Returns
     -------
@@ -292,7 +291,7 @@ def _take_share(x, target, augment, engine) -> tuple[torch.Tensor, torch.Tensor]
 
 
 def _synchronise(network, row: dict, engine) -> dict:
-    """Average the loss over processes; copy the first process's buffers and scores to the rest."""
+    """Average the loss over processes; copy the buffers and scores of the first to the others."""
     from accelerate.utils import broadcast, broadcast_object_list
 
     for buffer in network.buffers():  # batch-normalisation statistics

@@ -58,7 +58,7 @@ def score_beats(beats, true_beats) -> dict[str, float]:
 
 
 def compare_trackers(accuracy: pd.DataFrame, *, n_boot: int = 2000, seed: int = 0) -> pd.DataFrame:
-    """Compute the mean accuracy of each beat tracker, with intervals clustered by artist.
+    """Compute each beat tracker's mean accuracy, with confidence intervals clustered by artist.
 
     Parameters
     ----------
@@ -71,10 +71,10 @@ def compare_trackers(accuracy: pd.DataFrame, *, n_boot: int = 2000, seed: int = 
     Returns
     -------
     DataFrame, indexed by tracker
-        Columns ``f, right, octave, wrong`` (means over songs), ``low, high`` (95% interval of
-        ``f``), ``gain`` (mean ``f`` minus the mean ``f`` of the first tracker in `accuracy`), and
-        ``gain_low, gain_high`` (95% interval of ``gain``). The bounds of the intervals are NaN if
-        there are fewer than three artists.
+        Columns ``f, right, octave, wrong`` (means over songs), ``low, high`` (95% confidence
+        interval of ``f``), ``gain`` (mean ``f`` minus the mean ``f`` of the first tracker in
+        `accuracy`), and ``gain_low, gain_high`` (95% interval of ``gain``). The bounds of the
+        intervals are NaN if there are fewer than three artists.
     """
     means = accuracy.groupby("tracker", sort=False)[["f", "right", "octave", "wrong"]].mean()
     scores = accuracy.pivot(index=["artist", "song"], columns="tracker", values="f")[means.index]
@@ -87,7 +87,7 @@ def compare_trackers(accuracy: pd.DataFrame, *, n_boot: int = 2000, seed: int = 
 
 
 def _interval(values: pd.DataFrame, n_boot: int, seed: int) -> tuple:
-    """Compute 95% intervals of column means, clustered by the index level ``artist``."""
+    """Compute 95% confidence intervals of column means, clustered by the index level ``artist``."""
     by_artist = values.groupby("artist")
     total, count = by_artist.sum(), by_artist.count()
     if len(total) < FEWEST_CLUSTERS:

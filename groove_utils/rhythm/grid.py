@@ -28,8 +28,8 @@ class Grid:
         Delay of the second sixteenth of each eighth note, in sixteenths: 0 for a straight rhythm,
         1/3 for a triplet feel.
     swung : bool
-        True if swing was measured. If too few onsets were on second sixteenths of eighth notes,
-        `swung` is False and `late` is 0.
+        True if swing could be measured. If too few onsets fell on the second sixteenths of eighth
+        notes, `swung` is False and `late` is 0.
     """
 
     tempo: float

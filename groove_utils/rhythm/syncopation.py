@@ -153,7 +153,7 @@ def witek_syncopation(
 
     Notes
     -----
-    The paper is ambiguous in two details. Here, R is the heaviest position before the instrument's
+    The paper is ambiguous on two points. Here, R is the heaviest position before the instrument's
     next stroke (the first such position, if several have the same weight), as in Longuet-Higgins &
     Lee, even if a weaker hi-hat stroke comes in between. R must be heavier than N. If equal weights
     were enough, a plain backbeat would be syncopated on every stroke, because all beats but the
@@ -194,7 +194,7 @@ def witek_syncopation(
 
 
 def _heaviest_rest(stream: np.ndarray, weights: np.ndarray, step: int) -> int | None:
-    """Return the heaviest step between a stroke and the next stroke, or None if there is none.
+    """Return the heaviest step between a stroke and the next, or None if there is no such step.
 
     If several steps are equally heavy, the first of them is returned.
     """

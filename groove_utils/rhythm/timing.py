@@ -43,7 +43,7 @@ def deviations(times: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
 def microtiming(
     times: np.ndarray, grid: Grid, anchors: np.ndarray | None = None
 ) -> tuple[float, float, float]:
-    """Compute how late onsets are relative to the bass drum, and the spread of onset timing.
+    """Compute how late onsets are relative to the bass drum, and how much their timing varies.
 
     All values are NaN if fewer than eight onsets are near a step of the grid.
 
@@ -98,6 +98,6 @@ def swing_ratio(grid: Grid) -> float:
     -------
     float
         ``(1 + grid.late) / (1 - grid.late)``: 1 for a straight rhythm, 2 for a triplet feel. NaN if
-        too few onsets were on second sixteenths of eighth notes to measure swing.
+        too few onsets fell on the second sixteenths of eighth notes for swing to be measured.
     """
     return float((1 + grid.late) / (1 - grid.late)) if grid.swung else float("nan")

@@ -1,4 +1,4 @@
-"""Compare songs and embeddings by maps, nearest neighbours, CKA and Mantel tests.
+"""Compare songs and embeddings using maps, nearest neighbours, CKA and Mantel tests.
 
 The chapters on embeddings and probing use these functions.
 """

@@ -72,7 +72,7 @@ def linear_cka(first: np.ndarray, second: np.ndarray, *, debiased: bool = True) 
 def compare_embeddings(
     vectors: Mapping[str, np.ndarray], artists=None, *, n_permutations: int = 1000, seed: int = 0
 ) -> pd.DataFrame:
-    """Compare all pairs of embedding models by CKA and by Mantel tests.
+    """Compare all pairs of embedding models using CKA and Mantel tests.
 
     Parameters
     ----------

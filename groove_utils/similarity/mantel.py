@@ -2,9 +2,9 @@
 
 Representational similarity analysis (RSA) correlates two sets of distances between songs, such as
 distances between vectors and distances between ratings. These distances are not independent,
-because pairs share songs and songs by the same artist resemble each other. P-values are therefore
-computed by permuting artists with the same number of songs, and intervals by leaving out one artist
-at a time.
+because different pairs have songs in common, and songs by the same artist resemble each other.
+P-values are therefore computed by permuting artists with the same number of songs, and intervals by
+leaving out one artist at a time.
 """
 
 from __future__ import annotations
@@ -83,8 +83,8 @@ def rsa(
     y : Series, DataFrame or array-like of shape (n,) or (n, m)
         Ratings of each song; one column per target.
     artists, styles : array-like of shape (n,), optional
-        Artist and style of each song. Artists are permuted instead of individual songs. By
-        default, each song has a different artist, and all songs have the same style.
+        Artist and style of each song. Artists are permuted instead of individual songs. By default,
+        each song is treated as having a different artist, and all songs as having the same style.
     metric, target_metric : str
         Metrics for features and ratings, as in :func:`scipy.spatial.distance.pdist`. Targets are
         compared one at a time, so ``cityblock`` is the absolute difference.
@@ -107,8 +107,8 @@ def rsa(
     DataFrame
         One row per layer and target: ``layer, target, rho``, ``low, high`` (95% interval over
         artists; NaN with fewer than three artists), ``p``, ``p_layers`` (corrected for the number
-        of layers by the permutation distribution of the maximum over layers) and ``n_pairs``. Both
-        p-values are one-sided.
+        of layers using the permutation distribution of the largest rho of all layers) and
+        ``n_pairs``. Both p-values are one-sided.
 
     Raises
     ------

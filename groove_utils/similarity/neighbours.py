@@ -31,7 +31,7 @@ __all__ = [
 def style_separation(
     vectors: np.ndarray, styles, artists, *, n_permutations: int = 1000, seed: int = 0
 ) -> pd.Series:
-    """Measure how well styles are separated in an embedding, with a permutation test.
+    """Measure how well styles are separated in an embedding, and compute a permutation p-value.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def mean_silhouette(distances: np.ndarray, labels: np.ndarray) -> float:
 
 
 def nearest_songs(vectors: np.ndarray) -> np.ndarray:
-    """Rank the other songs by their distance from each song.
+    """For each song, rank the other songs by their distance from it.
 
     Parameters
     ----------

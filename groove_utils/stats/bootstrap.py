@@ -1,4 +1,4 @@
-"""Bootstrap intervals by resampling whole clusters, such as all songs by an artist.
+"""Bootstrap intervals computed by resampling whole clusters, such as all songs by an artist.
 
 :func:`influence_interval` resamples the influence of each cluster on a statistic. This is a
 first-order approximation of the bootstrap (Efron 1982, chapter 6). The influence of a cluster may
@@ -109,7 +109,7 @@ def jackknife_influence(left_out: np.ndarray) -> np.ndarray:
 def influence_draws(influence: np.ndarray, n_boot: int, seed: int) -> np.ndarray:
     """Draw bootstrap deviations of k statistics from their estimates, shape (n_boot, k).
 
-    With the same number of clusters, `n_boot` and `seed`, the same clusters are drawn.
+    Calls with the same number of clusters, `n_boot` and `seed` draw the same clusters.
     """
     g = len(influence)
     return _draw(g, n_boot, seed) @ influence / np.sqrt(g * (g - 1))
@@ -118,9 +118,9 @@ def influence_draws(influence: np.ndarray, n_boot: int, seed: int) -> np.ndarray
 def influence_interval(estimate, influence, *, n_boot=2000, level=0.95, seed=0) -> Interval:
     """Compute confidence intervals for k statistics from the influence of each cluster.
 
-    The intervals are basic bootstrap intervals, whose bounds are quantiles of
-    :func:`influence_draws`, reflected about the estimate. The intervals are widened by the ratio of
-    the quantiles of Student's t distribution with g − 1 degrees of freedom to those of the normal
+    The intervals are basic bootstrap intervals, whose bounds are quantiles of the output of
+    :func:`influence_draws`, reflected about the estimate. They are widened by the ratio of the
+    quantiles of Student's t distribution with g − 1 degrees of freedom to those of the normal
     distribution.
 
     Parameters

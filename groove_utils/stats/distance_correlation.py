@@ -29,8 +29,8 @@ def order_codes(values) -> np.ndarray:
 def unit_ranks(codes: np.ndarray, covariate=None) -> np.ndarray:
     """Rank values, centre the ranks, and scale them to unit length.
 
-    The dot product of two outputs is their Spearman correlation or, with a covariate, their
-    Spearman partial correlation.
+    The dot product of the outputs for two sets of values is the Spearman correlation of the values
+    or, with a covariate, their Spearman partial correlation.
 
     Parameters
     ----------

@@ -1,11 +1,12 @@
 """Shapley values: each player's share of the value of a coalition.
 
 The value that a player achieves alone does not reflect interactions with other players. The loss of
-value when a player is removed does not reflect that other players may replace this player's
-contribution. The Shapley value is the change in value when a player joins, averaged over all orders
-in which the players can join. It is the only rule that is additive over games, distributes exactly
-the total value, treats equal players alike, and gives nothing to a player that never changes the
-value. The chapter on stem ablation uses Shapley values to attribute scores to stems.
+value when a player is removed does not reflect the fact that other players may replace this
+player's contribution. The Shapley value is the change in value when a player joins, averaged over
+all orders in which the players can join. It is the only rule that is additive over games,
+distributes exactly the total value, treats equal players alike, and gives nothing to a player that
+never changes the value. The chapter on stem ablation uses Shapley values to attribute scores to
+stems.
 """
 
 from __future__ import annotations

@@ -32,8 +32,8 @@ def as_blocks(X, n: int | None = None, ids=None) -> dict[str, np.ndarray]:
     Raises
     ------
     StatsError
-        If there are no blocks, or if a block is empty, has the wrong number of rows, has a
-        different index, or contains NaN or infinite values.
+        If there are no blocks, or if a block is empty, has the wrong number of rows, has an index
+        that differs from `ids`, or contains NaN or infinite values.
     """
     named = X if isinstance(X, Mapping) else {"features": X}
     if not named:

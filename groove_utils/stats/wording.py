@@ -52,7 +52,7 @@ def format_count(count: float, limit: float = 1e6) -> str:
 
 
 def format_p(p: float, *, leading_zero: bool = False) -> str:
-    """Format a p-value to three decimals after ``=`` or ``<``; the leading zero is optional.
+    """Format a p-value to three decimals, preceded by ``=`` or ``<``; the leading zero is optional.
 
     Examples
     --------

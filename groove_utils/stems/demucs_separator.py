@@ -33,10 +33,10 @@ class Demucs:
 
     Notes
     -----
-    Songs longer than four minutes are separated in pieces. The pieces start at segment boundaries
-    and have complete segments as context, so the result equals Demucs's output for the complete
-    song. As in Demucs, signals are normalised by the mean and standard deviation of the complete
-    song, so the song is read twice.
+    Songs longer than four minutes are separated in pieces. The pieces start at segment boundaries,
+    and complete neighbouring segments are added as context, so the result equals Demucs's output
+    for the complete song. As in Demucs, signals are normalised using the mean and standard
+    deviation of the complete song, so the song is read twice.
     """
 
     weights: Weights
@@ -53,7 +53,8 @@ class Demucs:
         return tuple(load_network(self.weights).sources)
 
     def recipe(self) -> dict:
-        """Return the fingerprint of the weights and the settings, which determine the cache key."""
+        """Return the weights' fingerprint and the settings, which together determine the cache
+        key."""
         recipe = {"separator": self.weights.fingerprint(), "overlap": float(self.overlap)}
         recipe |= {"shifts": int(self.shifts)} | ({"seed": int(self.seed)} if self.shifts else {})
         return recipe | ({} if self.segment is None else {"segment": float(self.segment)})

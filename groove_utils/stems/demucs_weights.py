@@ -1,4 +1,4 @@
-"""Find and load Demucs networks, either pretrained networks by name or local files.
+"""Find and load Demucs networks: pretrained networks by name, or local files by path.
 
 Demucs's own loaders find, download and verify the files.
 """
@@ -46,9 +46,9 @@ class Weights(NamedTuple):
     def fingerprint(self) -> str:
         """Return an identifier of the weights, without loading them.
 
-        For pretrained networks, the identifier consists of their name and signatures, so that
-        cached stems are found even if the weights are not installed. For local files, it is a hash
-        of their content.
+        For pretrained networks, the identifier consists of the name and the signatures of the
+        networks, so that cached stems are found even if the weights are not installed. For local
+        files, it is a hash of their content.
 
         Raises
         ------
@@ -74,7 +74,7 @@ def find_weights(separator: str | os.PathLike) -> Weights:
     ----------
     separator : str or path-like
         Name of a pretrained network, ``hf://OWNER/NAME``, a ``.th`` file, the ``.yaml`` file of a
-        bag of networks, or ``FOLDER/NAME``.
+        bag of networks, or ``FOLDER/NAME`` for local files called ``NAME``.
 
     Returns
     -------
@@ -84,7 +84,7 @@ def find_weights(separator: str | os.PathLike) -> Weights:
     Raises
     ------
     DetailedError
-        If there are no weights with this name or path (``kind="unknown_separator"``).
+        If there are no weights with the given name or path (``kind="unknown_separator"``).
     """
     name = os.fspath(separator)
     if "://" in name or name in pretrained_names():  # hf://OWNER/NAME

@@ -1,9 +1,9 @@
 """Harmonic–percussive source separation (HPSS) by median filtering, which needs no weights.
 
-In a spectrogram, drum strokes are vertical lines, and tones are horizontal lines. A median filter
-over time keeps the tones, and a median filter over frequency keeps the strokes. Each bin is divided
-between the harmonic and the percussive part in proportion to the squared medians (Fitzgerald 2010).
-Chapter 08-stem-ablation uses HPSS as the second separator.
+In a spectrogram, drum strokes appear as vertical lines, and tones as horizontal lines. A median
+filter over time keeps the tones, and a median filter over frequency keeps the strokes. Each bin is
+divided between the harmonic and the percussive part in proportion to the squared medians
+(Fitzgerald 2010). Chapter 08-stem-ablation uses HPSS as its second separator.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CONTEXT = 24 * HOP
 
 
 class Hpss:
-    """Harmonic–percussive separator like :func:`librosa.effects.hpss`, with lower memory use."""
+    """Harmonic–percussive separator like :func:`librosa.effects.hpss`, but using less memory."""
 
     stems = ("percussive", "harmonic")
     uses_all_cores = False
@@ -44,7 +44,7 @@ class Hpss:
         """Do nothing, because the separator has no settings and no weights."""
 
     def stream(self, source: Source) -> Iterator[np.ndarray]:
-        """Yield the stems in blocks of shape (2, n_channels, n), for the complete source."""
+        """Yield the stems of the whole source in blocks of shape (2, n_channels, n)."""
         return map_pieces(hpss, source.blocks(mono=False), PIECE, CONTEXT)
 
 
@@ -77,7 +77,7 @@ def hpss(y: np.ndarray) -> np.ndarray:
 
 
 def _running_median(level: np.ndarray) -> np.ndarray:
-    """Compute the running median of 31 values along the last axis, mirrored at both ends.
+    """Compute the running median of 31 values along the last axis, which is mirrored at both ends.
 
     Filtering all rows as one long vector gives the same values as librosa's two-dimensional filter,
     but is much faster, because SciPy then only updates a sorted window at each step.

@@ -1,6 +1,7 @@
 """Measure the coupling of bass and drums, and compute gains for loudness-matched sums of stems.
 
-Songs are processed in parallel. Results are cached by the content of the stem files.
+Songs are processed in parallel. Results are cached under keys that depend on the content of the
+stem files.
 """
 
 from __future__ import annotations
@@ -108,7 +109,8 @@ def matching_gains(
 
 
 def _sums(stems: Stems, sums: Sequence[Subset] | None) -> list[Subset]:
-    """Return the sums to measure, after checking that every track has all stems in them."""
+    """Return the sums to measure, after checking that every track has all the stems in these
+    sums."""
     if not stems:
         message = "there are no tracks; expected a mapping from track_id to stems."
         raise DetailedError(message, kind="no_tracks")

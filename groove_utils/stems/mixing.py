@@ -1,6 +1,6 @@
 """Sum stems, and optionally scale the sum to a target loudness (ITU-R BS.1770).
 
-A single stem is quieter than the complete mix, and the embeddings of many models depend on the
+A single stem is quieter than the complete mix, and the embeddings from many models depend on the
 level. Therefore, a sum of stems can be scaled to the loudness of the mix.
 """
 
@@ -33,7 +33,7 @@ def remix(
     Parameters
     ----------
     stems : mapping of str to ndarray, shape (n_samples,) or (n_channels, n_samples)
-        All stems of one song, of equal shape; full scale is −1…1.
+        All stems of one song, with equal shapes, scaled so that full scale is ±1.
     subset : iterable of str, or str
         Stems to sum, or the name of the sum, such as ``"drums+bass"``. An empty subset gives
         silence.

@@ -26,9 +26,9 @@ def separation_quality(
     Parameters
     ----------
     estimates, references : mapping of str to ndarray, shape (n_samples,) or (n_channels, n_samples)
-        Separated and true signals by stem. Stems that are in both mappings are compared. The two
-        signals of a stem may differ by up to 10 ms in length; the longer one is then truncated. For
-        HPSS, compute the references with :func:`groove_utils.stems.regroup_stems`.
+        Separated and true signals by stem. Only stems that are in both mappings are compared. The
+        two signals of a stem may differ by up to 10 ms in length; the longer one is then truncated.
+        For HPSS, compute the references with :func:`groove_utils.stems.regroup_stems`.
     sr : int
         Sample rate in Hz.
 

@@ -1,7 +1,7 @@
 """Separate signals, audio files or the tracks of a study into stems.
 
-Files of any length are decoded, separated and written block by block. The separated stems of tracks
-are stored in the cache as WAV files with 32-bit floats.
+Files of any length are decoded, separated and written block by block. When tracks are separated,
+their stems are cached as 32-bit floating-point WAV files.
 """
 
 from __future__ import annotations
@@ -48,15 +48,15 @@ def separate(
     Parameters
     ----------
     y : ndarray of float, shape (n_samples,) or (n_channels, n_samples)
-        Signal with full scale −1…1.
+        Signal, scaled so that full scale is ±1.
     sr : int
         Sample rate in Hz.
     separator : str or path-like
         ``"hpss"`` (percussive and harmonic parts; needs no weights); a Demucs model, such as
         ``"htdemucs_ft"`` (Rouard, Massa & Défossez 2023) or ``"htdemucs"``; ``hf://OWNER/NAME`` for
-        a model on the Hugging Face hub; the path of a network's ``.th`` file or of the ``.yaml``
-        file of a bag of networks; or ``FOLDER/NAME``. A ``.th`` file is a pickle, which can run
-        arbitrary code: load only files that you trust.
+        a model on the Hugging Face hub; the path of a network's ``.th`` file, or of the ``.yaml``
+        file of a bag (an ensemble) of networks; or ``FOLDER/NAME`` for local files called ``NAME``.
+        A ``.th`` file is a pickle, which can run arbitrary code: load only files that you trust.
     device : str, optional
         ``cpu``, ``cuda`` or ``mps``; by default, ``$GROOVE_DEVICE`` if it is set, otherwise a GPU
         if there is one.
@@ -135,8 +135,8 @@ def separate_tracks(
     Returns
     -------
     dict of str to dict of str to pathlib.Path
-        Paths of WAV files with 32-bit floats, by track and stem. Each file has the sample rate and
-        length of its track.
+        Paths of 32-bit floating-point WAV files, by track and stem. Each file has the sample rate
+        and length of its track.
 
     Raises
     ------
@@ -271,7 +271,7 @@ def _seconds_bar(seconds: float, separator, progress: bool) -> tqdm:
 def _separate_files(
     work: Mapping[str, FileSource], engine, cache: ArrayCache, separator, progress: bool
 ) -> Iterator[tuple[str, dict[str, Path] | ValueError]]:
-    """Separate the file for each key; yield the key with the paths of the stems or an error.
+    """Separate the file for each key; yield each key with the paths of its stems or with an error.
 
     Raises
     ------

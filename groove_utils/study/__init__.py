@@ -1,7 +1,7 @@
 """Studies: folders that contain tracks, listeners and ratings.
 
 Every chapter loads a study. The page “How to run and adapt” in the book describes the layout of a
-study folder, and :func:`validate_study` checks one.
+study folder. Use :func:`validate_study` to check a folder.
 """
 
 import lazy_loader

@@ -17,7 +17,7 @@ LARGEST = 512 << 20  # maximum unpacked size of an archive, in bytes
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """Read the numeric arrays of an NPZ archive.
 
-    Entries that hold a single integer, text or Python objects, such as a ``song_id``, are treated
+    Entries that hold text, Python objects or a single integer, such as a ``song_id``, are treated
     as metadata and skipped.
 
     Parameters
@@ -58,7 +58,7 @@ def read_texts(path: Path) -> dict[str, str]:
 
 
 def _read_members(path: Path, kinds: str) -> dict[str, np.ndarray]:
-    """Read the arrays whose dtype kind is one of `kinds`, such as ``"iuf"``."""
+    """Read the arrays whose dtype kind is in `kinds`, a string such as ``"iuf"``."""
     if not is_zipfile(path):
         size = path.stat().st_size
         raise ValueError(f"is not an .npz archive, or is incomplete ({size} bytes)")

@@ -111,7 +111,7 @@ def dataset_names() -> list[str]:
 
 
 def get_dataset(name: str) -> Dataset:
-    """Return the data set with this name, or raise an UnknownNameError if there is none."""
+    """Return the data set with the given name; raise an UnknownNameError if there is none."""
     if name not in (names := dataset_names()):
         message = f"No study {name!r} in the catalogue; expected one of {', '.join(names)}."
         raise UnknownNameError(message, kind="unknown_study", value=name)

@@ -27,9 +27,9 @@ PERCENT = re.compile(r"(?<=\d)\s*%$")
 def clean_answers(cells: pd.Series, queries: pd.Series | None = None) -> pd.Series:
     """Replace missing-value markers with NaN, and strip labels and percent signs from ratings.
 
-    Decimal commas become points, ``7 - very much`` becomes ``7``, and ``40%`` becomes ``40``. The
-    percent signs are kept if another number for the same query, such as 0.3, has none. Typographic
-    minus signs, and digits in other scripts, become ASCII characters.
+    Decimal commas become points, ``7 - very much`` becomes ``7``, and ``40%`` becomes ``40``.
+    Percent signs are kept if any number for the same query has none, as in 0.3. Typographic minus
+    signs, and digits in other scripts, become ASCII characters.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def clean_answers(cells: pd.Series, queries: pd.Series | None = None) -> pd.Seri
 
 
 def _strip_percent_signs(texts: pd.Series, queries: pd.Series | None) -> pd.Series:
-    """Strip percent signs from the cells of each query whose numbers all have one."""
+    """Strip percent signs from the cells of each query in which every number has one."""
     signs = texts.map(lambda cell: isinstance(cell, str) and bool(PERCENT.search(cell)))
     if not signs.any():
         return texts

@@ -13,10 +13,11 @@ LARGEST_TABLE = 256 << 20  # bytes; enough for about ten million ratings
 
 
 def find_file(folder: Path, file: str) -> Path:
-    """Return the path of a study's file, even if accents in its name are encoded differently.
+    """Return the path of a study's file, even if accents in its name are encoded differently on
+    disk.
 
-    macOS stores accents in file names as separate characters (Unicode normal form NFD). If the file
-    does not exist, ``folder / file`` is returned.
+    macOS stores accents in file names as separate characters (Unicode normalisation form NFD). If
+    the file does not exist, ``folder / file`` is returned.
 
     Examples
     --------
@@ -45,7 +46,7 @@ def check_file(
     row, column : optional
         Row and column that contain the path.
     source : str, optional
-        File in which the problem is reported, such as the table that contains the path; by default,
+        File to which a problem is attributed, such as the table that contains the path; by default,
         `file` itself.
     largest : int, optional
         Maximum size in bytes; None for no limit.

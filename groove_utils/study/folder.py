@@ -33,7 +33,7 @@ def load_study(name: str | os.PathLike = "demo", *, validate: bool = True) -> St
         or path of a folder that contains a ``study.yml``. A catalogued study that has not been
         prepared yet is generated (``demo``) or downloaded.
     validate : bool
-        If True, check the study first, except for the content of its audio and embeddings.
+        If True, check the study first, but not the content of its audio files and embeddings.
 
     Returns
     -------
@@ -135,7 +135,7 @@ class Study:
 
     @cached_property
     def constant_queries(self) -> dict[str, float]:
-        """Queries whose ratings are all equal, mapped to that rating.
+        """Queries whose ratings are all equal, each mapped to its constant rating.
 
         These queries have no variance to explain, so they are excluded from :attr:`queries` and
         :attr:`ratings`. If all queries except :attr:`controls` are constant, the mapping is empty
@@ -152,10 +152,11 @@ class Study:
 
     @cached_property
     def tracks(self) -> pd.DataFrame:
-        """Table with one row per track: track_id, title, artist, style, audio and other columns.
+        """Table with one row per track: track_id, title, artist, style, audio and any other
+        columns.
 
-        Other columns are dropped if their names are reserved for the table of listeners or ratings,
-        such as ``rating``.
+        Columns with names that are reserved for the tables of listeners and ratings, such as
+        ``rating``, are dropped.
         """
         return self._facts("tracks.csv")
 
@@ -246,7 +247,7 @@ class Study:
         raise DetailedError(message, kind="unknown_part", value=what)
 
     def song_means(self, query: str) -> pd.Series:
-        """Return the mean rating of each track, averaged over listeners.
+        """Return each track's mean rating over listeners.
 
         Parameters
         ----------
@@ -264,7 +265,8 @@ class Study:
         return means.reindex(self.tracks["track_id"]).rename(query)
 
     def rating_matrix(self, query: str) -> pd.DataFrame:
-        """Return the ratings on one query as a listeners × tracks table; NaN for missing ratings.
+        """Return the ratings on one query as a listeners × tracks table, with NaN for missing
+        ratings.
 
         Raises
         ------
@@ -337,7 +339,7 @@ class Study:
         return audio.load_audio(stems[stem], sr=sr, mono=mono)
 
     def truth(self, name: str) -> pd.DataFrame:
-        """Return a table of the known effects in a simulated study, ``truth/<name>.csv``."""
+        """Return ``truth/<name>.csv``, a table of the known effects in a simulated study."""
         return self._table(f"truth/{name}.csv")
 
     def _query(self, query: str) -> pd.DataFrame:
@@ -357,7 +359,7 @@ class Study:
         return path
 
     def _facts(self, file: str) -> pd.DataFrame:
-        """Read a table without columns whose names are reserved for other tables."""
+        """Read a table, and drop the columns whose names are reserved for other tables."""
         table = self._table(file)
         return table.drop(columns=unread_columns(file, table))
 

@@ -57,7 +57,7 @@ def may_be_question(name: str) -> bool:
 
 
 def counts_repetitions(name: str) -> bool:
-    """Return True if a column's name suggests that it numbers repeated ratings of a track.
+    """Return True if a column's name suggests that the column numbers repeated ratings of a track.
 
     Examples
     --------
@@ -81,7 +81,7 @@ def is_technical(name: str) -> bool:
 
 
 def plain_header(name: str) -> str:
-    """Normalise a column's name like :func:`header_words`, and drop an ending such as ``_id``.
+    """Normalise a column's name using :func:`header_words`, and drop an ending such as ``_id``.
 
     Examples
     --------

@@ -159,8 +159,8 @@ def _check_copies(
 ) -> Iterator[Problem]:
     """Report tracks with identical vectors; yield a problem if all mixes have the same vectors.
 
-    It is valid if the vectors of a stem are the same for all tracks, for example the vectors of
-    vocals in instrumental music.
+    The vectors of a stem may be the same for all tracks, as in the case of vocals in instrumental
+    music.
     """
     counts = Counter(hashes.values())
     of_mixes = Path(place).parent.name == "embeddings"

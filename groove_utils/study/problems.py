@@ -215,7 +215,7 @@ class Problem:
     file : str
         Path relative to the study folder.
     row : int, optional
-        Line number, where the header is line 1; None if the problem is not in a single row.
+        Line number, counting the header as line 1; None if the problem is not limited to one row.
     column : str, optional
         Column or key with the problem.
     details : dict
@@ -242,7 +242,7 @@ def _shorten(value: object) -> object:
 def problem(
     kind: str, file: object, row: int | None = None, column: str | None = None, **details: object
 ) -> Problem:
-    """Create a :class:`Problem`; keyword arguments are the other values in its message.
+    """Create a :class:`Problem`; other keyword arguments are inserted into its message.
 
     Parameters
     ----------
@@ -260,9 +260,9 @@ def problem(
 
 
 def limit_problems(problems: Iterable[Problem]) -> list[Problem]:
-    """Keep the first 20 problems of each kind, and add a problem that counts the rest.
+    """Keep the first 20 problems of each kind, and summarise the rest in one further problem.
 
-    Problems in single rows are counted separately for each file.
+    Problems that concern a single row are counted separately for each file.
     """
     kept, counts = [], Counter()
     for each in problems:
@@ -336,7 +336,7 @@ def reading(folder: object, file: object, expected: str) -> Iterator[None]:
 
 
 def _unreadable(folder: object, file: object, expected: str, error: Exception) -> Problem:
-    """Convert an error raised while reading a file to a problem."""
+    """Convert an error that was raised while reading a file into a problem."""
     if isinstance(error, UnicodeDecodeError):
         content = (Path(str(folder)) / str(file)).read_bytes()
         if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):

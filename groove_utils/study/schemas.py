@@ -42,7 +42,7 @@ FILE_NAME = pa.Check(
 
 
 def identifier(*checks: pa.Check, **options: object) -> pa.Column:
-    """Return a schema for a text column without empty cells.
+    """Return a schema for a text column whose cells must not be empty.
 
     Parameters
     ----------

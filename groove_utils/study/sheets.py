@@ -73,11 +73,11 @@ class RatingsSheet:
     ratings : DataFrame
         Table with the columns track_id, query, rating and, if known, listener_id.
     answers : DataFrame
-        Table with the columns query and rating, before repeated ratings are averaged, indexed by
-        line number.
+        Ratings before repeated ratings are averaged: a table with the columns query and rating,
+        indexed by line number.
     listeners, tracks : DataFrame or None
-        One row per listener or track, with the column listener_id or track_id and the columns that
-        have one value per listener or track.
+        Table of listeners and table of tracks. Each contains an identifier (listener_id or
+        track_id) and the columns that have only one value per listener or track.
     notes : list of str
         Messages about content that was dropped, averaged or not used.
     wordings : dict of str to str
@@ -117,7 +117,7 @@ def read_sheet(
         Columns that identify listeners and tracks; by default, inferred from the columns' names
         and content.
     questions : sequence of str
-        Columns that contain ratings; by default, all columns that may do so.
+        Columns that contain ratings; by default, all columns that could be ratings.
     worksheet : str, optional
         Worksheet to read; by default, the largest worksheet that contains ratings.
     missing : sequence of float
@@ -130,7 +130,7 @@ def read_sheet(
     Raises
     ------
     StudyError
-        If the spreadsheet has another layout, or contains cells that cannot be interpreted.
+        If the spreadsheet has a different layout, or contains cells that cannot be interpreted.
 
     Notes
     -----
@@ -139,10 +139,10 @@ def read_sheet(
     - one row per rating: columns of tracks and ratings and, optionally, of listeners and queries;
     - one row per listener and track: columns of listeners and tracks, and a numeric column for each
       question;
-    - one row per track: a column of tracks, and a numeric column for each question or, with names
-      such as ``P01``, for each listener;
+    - one row per track: a column of tracks, and a numeric column for each question, or for each
+      listener if the columns have names such as ``P01``;
     - one row per listener: a column for each track, or for each track and query (``song1 liking``).
-      The listeners' names are in a column with a usual name, such as ``participant``, or in the
+      The listeners' names are in a column with a common name, such as ``participant``, or in the
       first column with few repeated values.
     """
     sheets = read_worksheets(path, worksheet)
@@ -250,7 +250,8 @@ class _Columns:
         raise StudyError(self.path.parent, [self._unknown_form()])
 
     def _melt(self, keys: Sequence[str], columns: list[str], header: str) -> pd.DataFrame:
-        """Return one row per cell of `columns`; a new column, `header`, contains their names."""
+        """Return one row per cell of `columns`; the new column `header` contains the columns'
+        names."""
         keys = [role for role in keys if self.roles[role]]
         names = [self.roles[role] for role in keys]
         # temporary names, because the sheet may already have a column named "rating"
@@ -371,7 +372,7 @@ class _Columns:
         return self.sheet.groupby(track)[name].nunique().max() > 1
 
     def _find_rating(self) -> str | None:
-        """Find the column of ratings by name, preferably among the columns with numbers."""
+        """Find the column of ratings by its name, preferring columns that contain numbers."""
         numeric = self._find_questions()
         facts = [self._constant_within(role, numeric) for role in ("listener_id", "track_id")]
         if any(not any(name in names for names in facts) for name in numeric):
@@ -404,8 +405,8 @@ class _Columns:
         """List the columns in which at least half of the cells are known tracks, best match first.
 
         If the names of the tracks are numbers, columns of listeners, ratings, ages, positions and
-        trials may match by chance. Columns with such names are ignored, unless no other column can
-        contain the tracks.
+        trials may match by chance. Columns whose names suggest such content are ignored, unless no
+        other column can contain the tracks.
 
         Parameters
         ----------
@@ -439,7 +440,7 @@ class _Columns:
         return None
 
     def _names_rows(self, name: str) -> bool:
-        """Return True if a column may identify listeners, because few of its values recur."""
+        """Return True if few values of a column recur, so that it may identify listeners."""
         cells = self.sheet[name]
         return cells.is_unique or (
             2 * cells.nunique() >= len(cells) and not self._has_numbers(name)
@@ -481,7 +482,7 @@ class _Columns:
 def _read_numbers(
     path: Path, long: pd.DataFrame, columns: _Columns, notes: list[str], codes: Sequence[float]
 ) -> pd.DataFrame:
-    """Return the rows with an answer; convert ratings to numbers and identifiers to strings."""
+    """Return the rows that contain an answer, with numeric ratings and identifiers as strings."""
     names = [c for c in ("track_id", "query", "rating", "listener_id") if c in long]
     answers = clean_answers(long["rating"], long["query"])
     answers = answers.mask(to_numbers(answers).isin(list(codes)))
@@ -548,7 +549,7 @@ def _compare_spellings(listeners: pd.Series, notes: list[str]) -> None:
 
 
 def _drop_summaries(table: pd.DataFrame, track_ids: list[str], notes: list[str]) -> pd.DataFrame:
-    """Drop rows that summarise other rows, such as a last row of means."""
+    """Drop rows that summarise other rows, such as a final row of means."""
     keys = [key for key in ("track_id", "listener_id") if key in table]
     names = table[keys].map(plain_text, na_action="ignore")
     summary = names.map(lambda name: name not in track_ids and _is_summary(name)).any(axis=1)
@@ -609,7 +610,7 @@ def _average_repetitions(
 
 
 def _counts_rows(name: str, cells: pd.Series) -> bool:
-    """Return True for a column of row numbers, which pandas and R add to tables."""
+    """Return True for a column of row numbers, such as those that pandas and R add to tables."""
     steps = to_numbers(cells).diff().iloc[1:]
     return (
         bool(ROW_NUMBERS.fullmatch(header_words(name)))

@@ -58,15 +58,16 @@ def start_study(
     title : str, optional
         Title of the study; by default, the name of the folder.
     scale : (float, float), optional
-        Lowest and highest possible rating. If given, codes for missing answers (-9, -99, -999,
-        99, 999) outside this scale are dropped. By default, the range of the ratings; if the ranges
-        of questions differ by more than a factor of two, each question has its own scale.
+        Lowest and highest possible rating. If given, codes for missing answers (-9, -99, -999, 99,
+        999) outside this scale are dropped. By default, the scale is the range of the ratings; if
+        the ranges of questions differ by more than a factor of two, each question has its own
+        scale.
     query : str
         Name of the query, if the spreadsheet does not contain it.
     listener, track : str, optional
         Columns that identify listeners and tracks, if they cannot be inferred.
     questions : sequence of str
-        Columns that contain ratings; by default, all columns that may do so.
+        Columns that contain ratings; by default, all columns that could be ratings.
     worksheet : str, optional
         Worksheet to read; by default, the largest worksheet that contains ratings.
     report : callable, optional
@@ -113,12 +114,12 @@ def _check_scale(folder: Path, scale: tuple[float, float] | None) -> None:
 
 
 def _codes_outside(scale: tuple[float, float]) -> list[float]:
-    """Return the usual codes for missing answers that are outside a scale."""
+    """Return the common missing-answer codes that are outside a scale."""
     return [code for code in MISSING_CODES if not scale[0] <= code <= scale[1]]
 
 
 def _known_tracks(files: pd.DataFrame | None, embeddings) -> list[str]:
-    """Return the names of the sound files or, without audio, of the files with embeddings."""
+    """Return the names of the sound files or, if there is no audio, of the embedding files."""
     if files is not None:
         return files["track_id"].tolist()
     vectors = [] if embeddings is None else Path(embeddings).rglob("[!.]*.npz")
@@ -237,10 +238,10 @@ def _outside(ratings: pd.DataFrame, low: float, high: float, path: Path) -> Iter
 
 
 def _outlier(ratings: pd.Series) -> float | None:
-    """Return the lowest or highest rating if its distance to the others exceeds their range.
+    """Return the lowest or highest rating if its distance from the others exceeds their range.
 
     Return None if there is no such rating. There must be at least three other values, or two if the
-    rating is a usual code for missing answers, such as -9.
+    rating is a common code for missing answers, such as -9.
     """
     values = np.unique(ratings)
     ends = ((values[0], values[1:]), (values[-1], values[:-1]))
@@ -283,7 +284,7 @@ def _copy_vectors(folder: Path, source: Path, tracks: list[str], notes: list[str
 
 
 def _report(report, sheet: RatingsSheet, tracks: pd.DataFrame, scales, given) -> None:
-    """Report what was skipped, and finally how the input was interpreted."""
+    """Report what was skipped, and then how the input was interpreted."""
     for note in sheet.notes:
         report(note)
     for name, facts in (("listeners", sheet.listeners), ("tracks", sheet.tracks)):
@@ -321,7 +322,7 @@ def _describe_track(name: str, style: str) -> dict[str, str]:
 
 
 def _decode_name(name: str) -> str:
-    """Decode a file's name as UTF-8 or, if that is impossible, as Windows-1252."""
+    """Decode a file's name as UTF-8 or, if that fails, as Windows-1252."""
     try:
         return name.encode() and name
     except UnicodeEncodeError:  # surrogates replace bytes that are not UTF-8

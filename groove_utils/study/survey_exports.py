@@ -21,7 +21,7 @@ SHOWN = 60  # maximum number of characters to quote from a cell
 
 
 def drop_second_headers(sheet: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, pd.Series]:
-    """Drop rows below the header that describe the columns, such as the wordings of questions.
+    """Drop additional header rows, such as a row with the wordings of the questions.
 
     Qualtrics adds a row of wordings and a row of identifiers (``{"ImportId":"QID1"}``); other
     software adds labels or units. Such rows are recognised because they contain only text, even in
@@ -37,7 +37,7 @@ def drop_second_headers(sheet: pd.DataFrame, notes: list[str]) -> tuple[pd.DataF
     Returns
     -------
     sheet : DataFrame
-        The sheet without these rows.
+        The sheet without the dropped rows.
     wordings : Series
         The first dropped row; empty if no row was dropped.
     """

@@ -37,7 +37,7 @@ def read_csv(path: Path, **options: object) -> pd.DataFrame:
     """Read a table, and drop its empty rows; only empty cells are treated as missing.
 
     Names and identifiers are normalised; see :func:`groove_utils.study.text.plain_text`. Artefacts
-    of spreadsheet programs are accepted: empty rows at the end, a comma at the end of each row,
+    of spreadsheet programs are tolerated: empty rows at the end, a comma at the end of each row,
     semicolons or tabs instead of commas, and a first line such as ``sep=;``.
 
     Parameters
@@ -112,7 +112,7 @@ def read_table(folder: Path, file: str) -> pd.DataFrame:
 
 
 def unread_columns(file: str, columns: Iterable[str]) -> list[str]:
-    """Return the columns of a table that no analysis reads.
+    """Return the table columns that no analysis reads.
 
     In ``ratings.csv``, these are all columns except track_id, query, rating and listener_id. In
     ``tracks.csv`` and ``listeners.csv``, these are columns whose names are reserved for another
@@ -133,7 +133,7 @@ def unread_columns(file: str, columns: Iterable[str]) -> list[str]:
 def as_numbers(column: pd.Series) -> pd.Series:
     """Convert a column to numbers if all of its cells are numeric or missing.
 
-    A column with other cells, or without any number, is returned unchanged.
+    A column that contains other cells, or no numbers at all, is returned unchanged.
     """
     if pd.api.types.is_numeric_dtype(column):
         return column

@@ -55,7 +55,7 @@ def is_label(text: str) -> bool:
 
 
 def as_label(text: object) -> str:
-    """Remove everything from a name that :func:`is_label` rejects.
+    """Remove from a name everything that :func:`is_label` rejects.
 
     Examples
     --------
@@ -67,7 +67,7 @@ def as_label(text: object) -> str:
 
 
 def is_file_name(text: str) -> bool:
-    """Return True if an identifier is a valid file name, not a path.
+    """Return True if an identifier is a valid file name rather than a path.
 
     Examples
     --------

@@ -18,7 +18,7 @@ QUANTISED = "-quantised"  # ending of question keys in Gorilla whose answers are
 
 
 def name_by_wording(cells: pd.DataFrame, wordings: pd.Series, track_ids: list[str]) -> pd.DataFrame:
-    """Rename columns to their questions' wordings if only the wordings contain track names.
+    """Use questions' wordings as column names if only the wordings contain track names.
 
     Parameters
     ----------
@@ -72,7 +72,8 @@ def columns_by_track(sheet: pd.DataFrame, track_ids: list[str]) -> dict[str, tup
 
     The track's name must be at the beginning or end of the column's name, or in brackets at its
     end, as in grid questions from Google Forms and LimeSurvey. Case is ignored, unless two tracks
-    differ only in case. Queries without any numeric rating are excluded if other queries have one.
+    differ only in case. Queries without numeric ratings are excluded if other queries have numeric
+    ratings.
     """
     split = _splitter(track_ids)
     columns = {column: names for column in sheet.columns if (names := split(column))}
@@ -140,7 +141,8 @@ def split_keys(sheet: pd.DataFrame, track_ids: list[str], notes: list[str]) -> p
 
 
 def _question_about(column: str, track: str, fold: Callable[[str], str]) -> str | None:
-    """Remove a track's name from the start or end of a column's name; None if it is absent."""
+    """Remove a track's name from the start or end of a column's name; return None if it is
+    absent."""
     remainder = column[len(track) :].lstrip()
     if fold(column[: len(track)]) == fold(track) and not column[len(track) :][:1].isalnum():
         suffix = SOUND_SUFFIX.match(remainder)

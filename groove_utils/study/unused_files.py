@@ -1,4 +1,4 @@
-"""Files and columns in a study folder that no analysis reads."""
+"""Describe unused files and columns in a study folder."""
 
 from __future__ import annotations
 

@@ -185,7 +185,7 @@ def _check_audio(folder: Path, tracks: pd.DataFrame, n_jobs: int) -> list[Proble
 
 
 def _check_repeated_audio(tracks: pd.DataFrame, sounds: dict[int, str]) -> Iterator[Problem]:
-    """Find tracks with the same audio but different artists, which would leak between folds."""
+    """Find tracks that have the same audio but different artists and would leak between folds."""
     if "artist" not in tracks:
         return
     first: dict[str, int] = {}

@@ -47,9 +47,9 @@ def read_worksheets(path: Path, worksheet: str | None = None) -> dict[str, pd.Da
     Returns
     -------
     dict of str to DataFrame
-        Non-empty worksheets by name, each with the cells below its header, indexed by line number.
-        The worksheet with the most filled cells comes first. A text file has one worksheet, whose
-        name is empty.
+        Non-empty worksheets by name. Each contains the cells below its header, indexed by line
+        number. The worksheet with the most filled cells comes first. A text file has one worksheet,
+        whose name is empty.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def _read_workbook(path: Path, worksheet: str | None) -> dict[str, pd.DataFrame]
 
 
 def _fill_merged(sheet: pd.DataFrame, page) -> None:
-    """Copy the value of vertically merged cells to each of the merged rows."""
+    """Copy the value of vertically merged cells into every row that they span."""
     for place in page.merged_cells.ranges:
         inside = place.max_row <= len(sheet) and place.max_col <= sheet.shape[1]
         if place.min_col == place.max_col and inside:

@@ -81,7 +81,7 @@ ORGAN, GUITARS, STRUMMED, DISTORTED = 18, (26, 27), (25, 26, 27), 30  # MIDI pro
 
 
 def play_drums(rng, drums: dict[str, np.ndarray], clock: Clock) -> list[Note]:
-    """Convert a drum pattern from :func:`groove_utils.synth.patterns.draw_drums` to notes."""
+    """Turn the output of :func:`groove_utils.synth.patterns.draw_drums` into notes."""
     notes = []
     for name, grid in drums.items():
         for bar, step in zip(*np.nonzero(grid)):
@@ -100,7 +100,7 @@ def play_drums(rng, drums: dict[str, np.ndarray], clock: Clock) -> list[Note]:
 
 
 def draw_progression(rng, style: str, n_bars: int) -> list[tuple[int, str]]:
-    """Draw a chord progression in the given style, with one chord per bar.
+    """Choose a random chord progression in the given style, with one chord per bar.
 
     A chord is a pair (root in semitones above the tonic, chord quality).
     """
@@ -127,7 +127,7 @@ def play_bass(
     """Generate a bass line from the kick pattern and the style's bass figures.
 
     The higher `coupling` is, the more closely the line follows the kick. Return the notes, and a
-    bool array of shape (n_bars, 16) that is True at their grid positions.
+    bool array of shape (n_bars, 16) that is True at the grid positions where the notes start.
     """
     n_bars = len(chords)
     centre = int(rng.integers(36, 42))
@@ -172,13 +172,13 @@ def voice_chord(chord: tuple[int, str], key: int, centre: int) -> list[int]:
 
 
 class Hands:
-    """Chord player that collects the notes it plays in the list `notes`."""
+    """Chord player that appends each note it plays to the list `notes`."""
 
     def __init__(self, rng, clock: Clock):
         self.rng, self.clock, self.notes = rng, clock, []
 
     def strike(self, part, bar, step, sixteenths, pitches, velocity, *, least=0.0, spread=0.0):
-        """Play a chord; successive notes start `spread` seconds apart (0: all together)."""
+        """Play a chord whose notes start `spread` seconds apart (all at once if `spread` is 0)."""
         start = self.clock.time(bar, step, share=0.7)
         length = max(least, sixteenths * self.clock.sixteenth)
         for i, pitch in enumerate(pitches):
@@ -191,7 +191,7 @@ class Hands:
 def play_chords(
     rng, band: Band, chords: list[tuple[int, str]], key: int, density: float, clock: Clock
 ) -> list[Note]:
-    """Generate the two chord parts: the main part, and a second, style-specific part."""
+    """Generate the two chord parts: the main part and a second part that depends on the style."""
     style, first = band.style, band.parts["chords"].program
     figures = CHORD_FIGURES[style]
     two_bars = [from_text(figures[i]) > 0 for i in rng.integers(len(figures), size=2)]

@@ -49,7 +49,7 @@ OVERDRIVEN, DISTORTED = 29, 30  # guitar programs
 
 @dataclass(frozen=True)
 class Part:
-    """Sound of one instrumental or vocal part of a band.
+    """Sound of one of a band's instrumental or vocal parts.
 
     Attributes
     ----------
@@ -66,7 +66,8 @@ class Part:
     cents, vibrato, scoop, release
         See :func:`groove_utils.synth.soundfont.render_note`.
     drive : float
-        Drive of the saturation (see :func:`groove_utils.synth.effects.saturate`); 0 for none.
+        Amount of saturation (see `drive` in :func:`groove_utils.synth.effects.saturate`), or 0 for
+        no saturation.
     """
 
     stem: str
@@ -86,9 +87,9 @@ class Part:
 class Band:
     """A simulated band: its style, its habits, and the sound of each part.
 
-    `habits` contains the band's average target values for songs (see :data:`AIMS`) and its timing
-    habits. `timekeeper` is the drum part for the right hand, and `room_seconds` is the
-    reverberation time.
+    `habits` contains the band's timing habits and its averages of the target values from which
+    songs are generated (see :data:`AIMS`). `timekeeper` is the part that the drummer plays with the
+    right hand, and `room_seconds` is the reverberation time.
     """
 
     name: str
@@ -111,7 +112,7 @@ def draw_band(seed: int, index: int) -> Band:
     seed : int
         Seed of the study.
     index : int
-        Index of the band (0, 1, …). The band does not depend on the total number of bands.
+        Index of the band (0, 1, …). The result does not depend on the total number of bands.
 
     Returns
     -------
@@ -139,7 +140,7 @@ def draw_band(seed: int, index: int) -> Band:
 
 
 def _draw_parts(rng, kit: int, bass: int, chords: int, second: int) -> dict[str, Part]:
-    """Draw the sound of each part, given its instrument.
+    """Randomly choose the sound of each part, given its instrument.
 
     Do not change the order of the random draws: all songs depend on it.
     """

@@ -37,23 +37,23 @@ def effects_as_rated(
 ) -> pd.DataFrame:
     """Compute the effects that a mixed model would estimate from rounded and clipped ratings.
 
-    Large studies in which every listener rates every song are simulated. The effects are estimated
-    twice from each study, with and without rounding and clipping, and the change between the two
-    estimates is applied to the known effect. Both estimates have nearly the same sampling error,
-    which therefore cancels out.
+    The function simulates large studies in which every listener rates every song, and estimates the
+    effects from each study twice, with and without rounding and clipping. The known effects are
+    then adjusted by the difference between the two estimates (SDs by their ratio). Both estimates
+    have nearly the same sampling error, which therefore cancels out.
 
     Parameters
     ----------
     songs : DataFrame
-        See :func:`simulate_listeners`. The simulated studies reuse the songs' covariates, with
-        newly drawn song intercepts.
+        See :func:`simulate_listeners`. The simulated studies reuse the songs' covariates, but draw
+        new song intercepts.
     effects : Effects, optional
-        Effects to simulate; by default, those of :func:`default_effects`.
+        Effects to simulate; by default, those returned by :func:`default_effects`.
     seed : int
         Random seed.
     n_listeners, n_songs : int
-        Number of listeners (at least 50) and minimum number of songs (at least 16) in each
-        simulated study. The whole set of songs is repeated until there are at least `n_songs`.
+        Number of listeners (50 or more) and minimum number of songs (16 or more) in each simulated
+        study. The whole set of songs is repeated until there are at least `n_songs`.
     n_draws : int
         Number of simulated studies to average over. With six studies, the error of each value is
         about 1%.
@@ -63,8 +63,8 @@ def effects_as_rated(
     DataFrame
         Columns ``component`` (fixed, sd or style_mean), ``term, question, value``, as in
         :meth:`Effects.table`. If there is only one style, listeners' intercepts and style
-        preferences cannot be separated, so the SDs ``listener`` and ``style_bias`` change by the
-        same factor.
+        preferences cannot be separated, so the SDs ``listener`` and ``style_bias`` are multiplied
+        by the same factor.
 
     Raises
     ------

@@ -34,7 +34,7 @@ def compose(seed: int, band_index: int, song_index: int) -> Song:
     Returns
     -------
     Song
-        Song in 4/4. The number of bars, at least four, is chosen so that they last about 12 s.
+        Song in 4/4 that lasts about 12 s, and has at least four bars.
 
     Examples
     --------

@@ -67,7 +67,7 @@ def make_demo(
     folder : path-like
         Folder for the study. Any songs in it that are not part of this study are removed.
     seed : int
-        Seed of all random draws.
+        Seed for all random draws.
     n_bands, songs_per_band : int
         Number of bands (a multiple of three balances the styles), and number of songs per band.
     n_listeners, songs_per_listener : int
@@ -80,7 +80,8 @@ def make_demo(
     Returns
     -------
     pathlib.Path
-        The folder: ``study.yml, tracks.csv, listeners.csv, ratings.csv, audio/, stems/, truth/``.
+        The folder, which contains ``study.yml, tracks.csv, listeners.csv, ratings.csv, audio/,
+        stems/`` and ``truth/``.
 
     Raises
     ------
@@ -208,7 +209,7 @@ def _remove_other_songs(folder: Path, wanted: set[str]) -> None:
 
 
 def _remove_temporary_files(folder: Path) -> None:
-    """Remove temporary files left behind by interrupted runs more than a minute ago."""
+    """Remove temporary files that interrupted runs left behind and that are over a minute old."""
     for path in folder.rglob(".*-*"):
         if path.is_file() and time.time() - path.stat().st_mtime > 60:
             path.unlink(missing_ok=True)

@@ -28,7 +28,7 @@ def design_filter(order: int, hz: float | tuple[float, float], kind: str, sr: in
 
 
 def saturate(y: np.ndarray, drive: float) -> np.ndarray:
-    """Saturate a signal with a tanh curve, like a valve amplifier.
+    """Saturate a signal with a tanh curve, as a valve amplifier does.
 
     The signal is scaled so that the 99th percentile of its absolute values equals `drive`, and
     scaled back afterwards.
@@ -52,7 +52,7 @@ def room_impulse(seed: int, seconds: float, sr: int, n_channels: int = 2) -> np.
     seed : int
         Random seed.
     seconds : float
-        Reverberation time: the time in seconds in which the response decays by 60 dB.
+        Reverberation time: the time in seconds that the response takes to decay by 60 dB.
     sr : int
         Sample rate in Hz.
     n_channels : int
@@ -72,7 +72,7 @@ def room_impulse(seed: int, seconds: float, sr: int, n_channels: int = 2) -> np.
 
 
 def echo(y: np.ndarray, seconds: float, level: float, sr: int, n_repeats: int = 4) -> np.ndarray:
-    """Add `n_repeats` echoes, `seconds` apart, each with `level` times the previous amplitude.
+    """Add `n_repeats` echoes, `seconds` apart, whose amplitude is multiplied by `level` each time.
 
     Examples
     --------
@@ -122,7 +122,7 @@ def duck(times: np.ndarray, n_samples: int, depth: float, seconds: float, sr: in
 
 
 def limiter_gain(mix: np.ndarray, sr: int) -> np.ndarray:
-    """Compute a gain curve, smoothed over 5 ms, that limits the peaks of a mix to 0.93."""
+    """Compute a gain curve, smoothed over 5 ms, that limits peaks to 0.93 of full scale."""
     gain = np.minimum(1.0, PEAK / np.maximum(np.abs(mix).max(axis=0), 1e-9))
     width = int(0.005 * sr) | 1
     return uniform_filter1d(minimum_filter1d(gain, 2 * width + 1), width)

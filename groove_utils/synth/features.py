@@ -1,8 +1,8 @@
 """True features of a generated song: rhythm computed from its score, and levels from its audio.
 
 In the demo study, these features are columns of ``truth/songs.csv`` (see the appendix "The demo
-study and its truth"). They describe the finished song, not the target values from which it was
-generated.
+study and its known effects"). They describe the finished song, not the target values from which it
+was generated.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ def score_features(song: Song) -> dict[str, float]:
     -------
     dict of str to float
         ``tempo`` in BPM; ``swing_ratio`` (duration of the first sixteenth of each eighth note
-        divided by that of the second; 1 is straight); ``syncopation`` (index of Witek et al. 2014
-        for the drums, per bar); ``syncopation_lhl`` (index of Longuet-Higgins & Lee 1984 for kick
-        and snare as one stream, per bar); ``event_density`` (number of grid positions per second at
-        which at least one instrument starts a note); ``drum_density`` (drum strokes per second);
-        ``microtiming_ms`` (mean absolute deviation of drum and bass notes from the swung grid);
-        ``bass_drum_coupling`` (F1 score of the agreement between the grid positions of bass and
-        kick, 0–1); ``backbeat`` (proportion of second and fourth beats with a loud snare or clap);
-        ``n_bars``.
+        divided by that of the second; 1 for a straight rhythm); ``syncopation`` (index of Witek et
+        al. 2014 for the drums, per bar); ``syncopation_lhl`` (index of Longuet-Higgins & Lee 1984
+        for kick and snare combined into one stream, per bar); ``event_density`` (number of grid
+        positions per second at which at least one instrument starts a note); ``drum_density`` (drum
+        strokes per second); ``microtiming_ms`` (mean absolute deviation of drum and bass notes from
+        the swung grid); ``bass_drum_coupling`` (F1 score, 0–1, of how well the grid positions of
+        bass notes and kick strokes agree); ``backbeat`` (proportion of second and fourth beats with
+        a loud snare or clap); ``n_bars``.
     """
     drums, seconds, grid = song.drums, song.n_bars * 240 / song.tempo, song.grid
     kick = drums["kick"] > 0

@@ -52,7 +52,7 @@ class GenreBand:
 
 
 def draw_genre_band(style: str, index: int, seed: int = 0) -> GenreBand:
-    """Draw one band for the genre corpus; the result depends only on `style`, `index` and `seed`.
+    """Generate one band for the genre corpus; it depends only on `style`, `index` and `seed`.
 
     Examples
     --------

@@ -43,7 +43,8 @@ def compose_genre_song(
     seed : int
         Seed of the corpus.
     tempo : float, optional
-        Tempo in BPM, at most 176; random by default. The notes are the same at all given tempi.
+        Tempo in BPM, at most 176; random by default. If a tempo is given, the notes do not depend
+        on it.
 
     Returns
     -------
@@ -118,7 +119,7 @@ def _pick(rng, options: list):
 
 
 def _draw_drums(rng, group: GenreBand, n_bars: int, density: float) -> dict[str, np.ndarray]:
-    """Draw a drum part: one of the band's figures, with variations and fills."""
+    """Generate a drum part: one of the band's figures, with variations and fills."""
     sheet, figure = group.sheet("drums"), _pick(rng, group.figures["drums"])
     parts = {name: np.zeros((n_bars, STEPS), int) for name in DRUM_KEYS}
     for name, text in figure.items():
@@ -153,7 +154,8 @@ def _vary_kick(rng, kick: np.ndarray) -> None:
 def _play_bass(rng, group: GenreBand, chords, key: int, clock: Clock):
     """Generate a bass line from the band's figures.
 
-    Return the notes, and a bool array of shape (n_bars, 16) that is True at their grid positions.
+    Return the notes, and a bool array of shape (n_bars, 16) that is True at the grid positions
+    where the notes start.
     """
     sheet = group.sheet("bass")["bass"]
     centre = int(rng.integers(sheet["centre"][0], sheet["centre"][1] + 1))

@@ -175,7 +175,7 @@ def make_genre_corpus(
     seconds : float
         Length of each song in seconds, 0.5…600.
     seed : int
-        Seed of all random draws.
+        Seed for all random draws.
     n_jobs : int
         Number of processes that render songs in parallel. It does not affect the result.
     progress : bool
@@ -185,8 +185,8 @@ def make_genre_corpus(
     -------
     pathlib.Path
         The folder, which contains ``<style>/<band>/<song>.flac`` (22.05 kHz, mono), ``songs.csv``
-        (with the columns ``song_id, style, artist, audio`` and one column per property in
-        :func:`list_causes`) and ``tree.yml`` (:data:`GENRE_TREE`).
+        (with the columns ``song_id, style, artist, audio`` and one column for each property that
+        :func:`list_causes` returns) and ``tree.yml`` (:data:`GENRE_TREE`).
 
     Raises
     ------

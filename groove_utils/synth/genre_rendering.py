@@ -1,8 +1,8 @@
 """Rendering of songs for the genre corpus: mono stems whose sum is the mix.
 
 This renderer is several times faster than :mod:`groove_utils.synth.rendering`, which renders the
-demo study in stereo. Notes are summed in mono at the sampler's sample rate, and each part is then
-resampled only once.
+demo study in stereo. Notes are summed in mono at the sampler's sample rate, so each part needs to
+be resampled only once.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def render_stems(song: Song, group: GenreBand, seconds: float, sr: int) -> dict[
     group : GenreBand
         Band that plays the song; it also contains the mixing settings.
     seconds : float
-        Length of the stems in seconds; notes that start later are omitted.
+        Length of the stems in seconds; notes that start after this time are omitted.
     sr : int
         Sample rate in Hz, at most 44100.
 
@@ -129,7 +129,7 @@ def _gain_to(level: float, y: np.ndarray, sr: int) -> float:
 
 
 def active_level(y: np.ndarray) -> float:
-    """Return the RMS of the samples above 3% of the peak, which excludes rests."""
+    """Return the RMS of a signal without its rests (using only samples above 3% of the peak)."""
     size = np.abs(y)
     return float(np.sqrt(np.mean(y[size > 0.03 * size.max()] ** 2)))
 

@@ -107,14 +107,14 @@ class Effects:
     sd : DataFrame
         Standard deviations of the random effects in rating points: ``song`` and ``listener``
         intercepts, ``slope_syncopation`` (listeners' slopes on ``syncopation_z``), ``style_bias``
-        (listeners' liking of each style, drawn once for all questions; a negative value reverses
-        its sign) and ``residual``.
+        (how much listeners like each style, drawn once for all questions; if the value is negative,
+        the effect of liking is reversed) and ``residual``.
     common : DataFrame
         Loadings of the ``song``, ``listener`` and ``residual`` effects on a factor that is common
         to all questions. The correlation of an effect between two questions is the product of their
         loadings.
     style_mean : DataFrame
-        Mean of each style minus the intercept, in rating points; rows are styles.
+        Mean rating of each style minus the intercept, in rating points, with one row per style.
     """
 
     fixed: pd.DataFrame
@@ -123,7 +123,7 @@ class Effects:
     style_mean: pd.DataFrame
 
     def table(self) -> pd.DataFrame:
-        """Return all effects, and the constants of the song covariates, as one long table.
+        """Return a long table of all effects and the constants that define the song covariates.
 
         Its columns are ``component, term, question, value``.
         """
@@ -205,10 +205,10 @@ def song_covariates(songs: pd.DataFrame) -> pd.DataFrame:
         One row per song, indexed by ``track_id``, with the columns ``syncopation_z``,
         ``syncopation_z2`` (its square), ``density_z, tempo_off2, microtiming_x, low_z,
         coupling_z``. Columns whose names end in ``_z`` are centred and scaled by fixed numbers (see
-        the rows ``reference`` in ``truth/effects.csv``); for syncopation, the square root is taken
-        first. For ``tempo_off2``, the log ratio of tempo to 110 BPM is divided by 0.15 and squared.
-        ``microtiming_x`` is the excess of microtiming over 8 ms, divided by 6 ms; it is 0 if there
-        is no excess.
+        the ``reference`` rows in ``truth/effects.csv``); for syncopation, the square root is taken
+        first. For ``tempo_off2``, the logarithm of the ratio of tempo to 110 BPM is divided by 0.15
+        and then squared. ``microtiming_x`` is the amount by which microtiming exceeds 8 ms, divided
+        by 6 ms; it is 0 if microtiming does not exceed 8 ms.
 
     Raises
     ------
@@ -237,7 +237,7 @@ def song_covariates(songs: pd.DataFrame) -> pd.DataFrame:
 
 
 def check_columns(songs: pd.DataFrame, *needed: str) -> None:
-    """Raise a `SimulationError` if a table of songs lacks one of the needed columns."""
+    """Raise a `SimulationError` if a table of songs lacks a required column."""
     for column in needed:
         if column not in songs:
             message = f"songs has no column {column!r}; expected the columns {', '.join(needed)}."

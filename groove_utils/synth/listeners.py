@@ -1,9 +1,9 @@
 """Simulated listeners whose ratings depend on known effects, for testing statistical methods.
 
-Ratings follow a linear mixed model with fixed effects of song covariates, song and listener
-intercepts, listener-specific slopes and style preferences, and a residual. There are six questions
-with correlated random effects, and two control questions whose ratings do not depend on acoustic
-features. No audio is needed, so a study can be simulated thousands of times.
+Ratings follow a linear mixed model that combines fixed effects of song covariates with song and
+listener intercepts, listener-specific slopes and style preferences, and a residual. There are six
+questions with correlated random effects, and two control questions whose ratings do not depend on
+acoustic features. No audio is needed, so a study can be simulated thousands of times.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ class Simulated(NamedTuple):
 
 
 def draw_design(styles: np.ndarray, n_listeners: int, per_listener: int, rng) -> np.ndarray:
-    """Draw the songs that each listener rates, as a balanced incomplete design.
+    """Randomly assign songs to listeners in a balanced incomplete design.
 
-    Each listener's songs have the same proportions of styles as all songs, up to rounding. Within a
-    style, the number of ratings per song differs by at most one.
+    Apart from rounding, each listener's songs have the same proportions of styles as the whole set
+    of songs. Within a style, the number of ratings per song differs by at most one.
 
     Parameters
     ----------
@@ -101,9 +101,9 @@ def simulate_listeners(
     Parameters
     ----------
     songs : DataFrame
-        One row per song, with the columns required by :func:`song_covariates` and ``style``.
+        One row per song, with the column ``style`` and those required by :func:`song_covariates`.
     effects : Effects, optional
-        True effects; by default, those of :func:`default_effects`.
+        True effects; by default, those returned by :func:`default_effects`.
     seed : int or SeedSequence
         Random seed.
     n_listeners, songs_per_listener : int
@@ -160,7 +160,7 @@ def simulate_listeners(
 
 
 def _listener_tables(draw: Draw, styles: np.ndarray) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Tabulate listeners' questionnaire results and their true values, without listener IDs."""
+    """Tabulate listeners' questionnaire answers, and their true traits and effects, without IDs."""
     traits = {"musicianship": draw.musicianship, "dance_inclination": draw.inclination}
     likings = dict(zip(styles, draw.liking.T))
     measured = traits | {f"taste_{style}": values for style, values in likings.items()}
@@ -199,9 +199,9 @@ def draw_ratings(
 ) -> Draw:
     """Draw all random effects, and compute each rating in the design as the sum of all effects.
 
-    `covariates` has the columns of :func:`song_covariates`. `style_of` contains each song's row
-    index into `style_means`, which has shape (n_styles, 8). `design` contains the indices of the
-    songs that each listener rates; see :func:`draw_design`.
+    `covariates` has the columns of :func:`song_covariates`. `style_means` has shape (n_styles, 8);
+    for each song, `style_of` contains the index of the row for its style. `design` contains the
+    indices of the songs that each listener rates; see :func:`draw_design`.
     """
     n_listeners, fixed, sd = len(design), effects.fixed.T, effects.sd.T
 

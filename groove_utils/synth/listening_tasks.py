@@ -132,7 +132,7 @@ def play_note(
     key : int
         MIDI note number.
     seconds : float
-        Time from onset to release; the release adds up to 0.2 s.
+        Time from onset to release; the release lasts for up to another 0.2 s.
     velocity : int
         MIDI velocity, 1–127.
     cents : float
@@ -179,8 +179,9 @@ def drum_loop(events: Sequence[tuple[float, int, float]], seconds: float, kit: i
 def tom_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
     """Generate the task of identifying which of four toms was struck.
 
-    The toms differ in pitch; drum kits and tuning vary. The features of a sound are a single
-    spectrum on a logarithmic frequency axis: 72 semitones, starting at 41 Hz.
+    The toms differ in pitch; the drum kit and its tuning vary between sounds. The features of a
+    sound are a single spectrum with a logarithmic frequency axis that spans 72 semitones from 41
+    Hz.
 
     Parameters
     ----------
@@ -210,8 +211,8 @@ def tom_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
 def chord_task(n_train: int, n_test: int, seed: int = 0) -> ListeningTask:
     """Generate the task of identifying the type of a chord; training and test roots differ.
 
-    The roots of training chords are A2 to G♯3, and those of test chords are A3 to G♯4. Features are
-    as in :func:`tom_task`, but the frequency axis starts at 65 Hz.
+    The roots of training chords range from A2 to G♯3, and those of test chords from A3 to G♯4.
+    Features are as in :func:`tom_task`, but the frequency axis starts at 65 Hz.
 
     Parameters
     ----------
@@ -351,7 +352,7 @@ def draw_tasks(seed: int = 0, *, share: float = 1.0) -> dict[str, ListeningTask]
     seed : int
         Random seed.
     share : float
-        Fraction of the usual number of examples to generate; less than 1 for quick trials.
+        Number of examples as a fraction of the usual number; use less than 1 for quick trials.
 
     Returns
     -------
@@ -370,7 +371,7 @@ def draw_tasks(seed: int = 0, *, share: float = 1.0) -> dict[str, ListeningTask]
 
 @_cached
 def kick_frames(n_loops: int = 20, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Generate frames of drum loops, each labelled by whether it contains a kick-drum stroke.
+    """Generate frames of drum loops, each labelled according to whether it contains a kick stroke.
 
     Parameters
     ----------
@@ -499,7 +500,7 @@ def draw_band_loops(
 
 
 def _beats(rng, ratio: float, beat: float, seconds: float) -> list[tuple[float, int, float]]:
-    """Draw kick and snare strokes on beats and hi-hats on eighths, starting at a random phase."""
+    """Generate kicks and snares on beats and hi-hats on eighths, starting anywhere in the bar."""
     events, start = [], -float(rng.uniform(0, 4 * beat))
     for number in range(int((seconds - start) / beat) + 1):
         on = start + number * beat
@@ -536,7 +537,7 @@ def _log_mel(sounds: list[np.ndarray]) -> np.ndarray:
 
 
 def _step_levels(loop: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Measure low-, mid- and high-frequency levels in the 46 ms after each time.
+    """Measure low-, mid- and high-frequency levels in the 46 ms after each of the given times.
 
     The levels are in units of 20 dB and have shape (n, 3).
     """
@@ -548,7 +549,7 @@ def _step_levels(loop: np.ndarray, times: np.ndarray) -> np.ndarray:
 
 
 def _fit(y: np.ndarray, seconds: float) -> np.ndarray:
-    """Truncate or zero-pad a signal to a length in seconds."""
+    """Truncate or zero-pad a signal to the given length in seconds."""
     return librosa.util.fix_length(y, size=round(seconds * RATE))
 
 
@@ -561,7 +562,7 @@ def _log_frequency(sounds: list[np.ndarray], low: int) -> np.ndarray:
     """Compute the square root of each sound's mean constant-Q spectrum, scaled to a maximum of 1.
 
     The result has shape (n, 72, 1), with one value per semitone from the MIDI note `low` upwards.
-    All sounds are transformed together, with silence between them, since each call of the transform
+    All sounds are transformed together, with silence between them, since each call to the transform
     has a high fixed cost.
     """
     gap, hop = RATE // 8, 1024

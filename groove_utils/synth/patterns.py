@@ -35,7 +35,7 @@ BORROWED = {"funk": ("pop", 0.12), "pop": ("funk", 0.22), "rock": ("pop", 0.15)}
 
 
 def from_text(text: str, velocity: int = 100) -> np.ndarray:
-    """Convert a rhythm from text to velocities; every character except a dot is a stroke.
+    """Convert a rhythm written as text to velocities; every character except a dot is a stroke.
 
     Examples
     --------
@@ -53,10 +53,10 @@ def draw_drums(
     density: float,
     timekeeper: str,
 ) -> dict[str, np.ndarray]:
-    """Draw the drum part of one song.
+    """Randomly generate the drum part of one song.
 
-    A pattern of two bars, the second a variation of the first, is repeated. Every fourth bar and
-    the last bar end with a fill.
+    The part repeats a two-bar pattern, whose second bar is a variation of the first. Every fourth
+    bar and the last bar end with a fill.
 
     Parameters
     ----------

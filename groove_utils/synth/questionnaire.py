@@ -55,7 +55,7 @@ def describe_score(study, query: str) -> str:
     -------
     str
         Two sentences, or an empty string for queries other than ``groove`` and for studies without
-        ``truth/``.
+        a ``truth`` folder.
     """
     if query != "groove" or not study.has("truth"):
         return ""

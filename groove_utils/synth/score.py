@@ -38,10 +38,11 @@ class Note(NamedTuple):
 
 @dataclass(frozen=True)
 class Song:
-    """Score of a song, including all parameters that were drawn for it.
+    """Score of a song, including all parameters that were randomly chosen for it.
 
-    `tempo` is in BPM, `key` in semitones above C, `loudness` in LUFS, and `offsets` in ms by
-    player. `drums` (velocities by drum) and `bass` (bool) have shape (n_bars, 16).
+    `tempo` is in BPM, `key` in semitones above C, and `loudness` in LUFS; `offsets` contains each
+    player's timing offset in ms. `drums` contains an array of velocities for each drum, and `bass`
+    is a bool array that is True where a bass note starts; all arrays have shape (n_bars, 16).
     """
 
     track_id: str
@@ -78,7 +79,7 @@ class Clock:
         self.offsets, self.jitter_ms = offsets, jitter_ms
 
     def time(self, bar: int, step: int, player: str = "", share: float = 1.0) -> float:
-        """Draw the time of a note in seconds; `share` multiplies the SD of the jitter."""
+        """Return a note's time in seconds, with random jitter whose SD is multiplied by `share`."""
         jitter = self.rng.normal(0, self.jitter_ms * share)
         jitter = np.clip(jitter, -2.5 * self.jitter_ms, 2.5 * self.jitter_ms)
         late = self.offsets.get(player, 0.0) + jitter

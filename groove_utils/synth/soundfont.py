@@ -7,11 +7,12 @@ are not implemented, but notes can be played with vibrato.
 
 The C library TinySoundFont (``tinysoundfont`` 0.3.7) was evaluated as a replacement. Its output is
 reproducible, its tuning errors for twenty presets are −0.4…+7.8 cents (this sampler: −1.1…+6.5),
-its onsets are on time within 1 ms, and it renders a song in 0.77 s of processor time instead of
+its onsets are accurate to within 1 ms, and it renders a song in 0.77 s of processor time instead of
 0.96 s. However, its sound is brighter (in the demo study, spectral flux above 6.4 kHz is 35 to 58%
-higher), syncopation (LHL) measured from audio correlates less with syncopation computed from the
-scores (r = .37 instead of .84), and 23 of the 68 values reported in the chapters on listeners and
-descriptors change by more than their tolerances. This sampler was therefore kept.
+higher), syncopation (Longuet-Higgins & Lee) measured from audio correlates less strongly with
+syncopation computed from the scores (r = .37 instead of .84), and 23 of the 68 values reported in
+the chapters on listeners and descriptors change by more than their tolerances. This sampler was
+therefore kept.
 """
 
 from __future__ import annotations
@@ -75,8 +76,7 @@ def render_note(
         Depth in cents, rate in Hz, and delay in seconds. The vibrato begins after the delay and
         reaches its full depth after twice the delay.
     scoop : float
-        Interval in cents by which the note starts below its pitch, which it reaches after about
-        60 ms.
+        How far below its pitch the note starts, in cents; it reaches its pitch after about 60 ms.
     release : float
         Maximum release time in seconds, for presets that ring too long for a melody.
 
@@ -85,8 +85,8 @@ def render_note(
     y : ndarray of float32, shape (2, n_samples)
         The sound at 44.1 kHz, including its release. The array is read-only, since it is cached.
     onset : int
-        Index of the audible onset: the first sample that reaches a tenth of the peak in the first
-        100 ms. A note that starts this many samples before a beat is heard on the beat.
+        Index of the audible onset: the first sample that reaches a tenth of the peak level of the
+        first 100 ms. A note that starts this many samples before a beat is heard on the beat.
 
     Raises
     ------
@@ -174,7 +174,7 @@ def _read_pool(pool, zone, position):
 
 
 def _volume_envelope(zone, key, n_held, longest):
-    """Compute the volume envelope: linear attack in amplitude, decay and release in decibels."""
+    """Compute the volume envelope: attack linear in amplitude, decay and release linear in dB."""
     delay, attack = _seconds(zone["delay"]), _seconds(zone["attack"])
     hold = _seconds(zone["hold"] + zone["key_to_hold"] * (60 - key))
     decay = _seconds(zone["decay"] + zone["key_to_decay"] * (60 - key))

@@ -58,10 +58,10 @@ def read_soundfont(path: Path) -> tuple[dict, dict[tuple[int, int], list[dict]],
     presets : dict
         Names of the presets, by (bank, program).
     zones : dict
-        Lists of zones, by (bank, program). Each zone is a dict that contains the generators in
-        :data:`GENERATORS`, combined from preset and instrument; ``start, end, loop_start,
-        loop_end`` as positions in the pool; ``root`` (MIDI note), ``rate`` (Hz) and ``correction``
-        (cents) of its sample; and ``keys`` and ``velocities`` as (first, last).
+        Lists of zones, by (bank, program). Each zone is a dict that contains the generators
+        (parameters) in :data:`GENERATORS`, combined from the preset and the instrument; ``start,
+        end, loop_start, loop_end`` as positions in the pool; ``root`` (MIDI note), ``rate`` (Hz)
+        and ``correction`` (cents) of its sample; and ``keys`` and ``velocities`` as (first, last).
     pool : ndarray of float32, shape (n_samples,)
         All samples in the file, concatenated, in the range −1…1.
 
@@ -95,8 +95,8 @@ def read_soundfont(path: Path) -> tuple[dict, dict[tuple[int, int], list[dict]],
 def _join(preset: dict, instrument: dict, sample: dict) -> dict:
     """Combine a preset zone, an instrument zone and a sample.
 
-    The result has the intersections of the key and velocity ranges, and the sums of the generators
-    in :data:`ADDED`.
+    In the result, the key and velocity ranges are intersected, and the generators in :data:`ADDED`
+    are summed.
     """
     zone = DEFAULTS | instrument
     for name in ADDED:
@@ -111,9 +111,9 @@ def _join(preset: dict, instrument: dict, sample: dict) -> dict:
 
 
 def _zone_lists(first_bags: list[int], bags: bytes, generators: bytes) -> list[list[dict]]:
-    """Return the list of zones for each preset or instrument, merged with its global zone.
+    """Return each preset's or instrument's list of zones, with its global zone merged into each.
 
-    `first_bags` contains the index of the first zone of each preset or instrument, and finally the
+    `first_bags` contains the index of the first zone of each preset or instrument, followed by the
     total number of zones.
     """
     bags = [bag for bag, _ in struct.iter_unpack("<HH", bags)]

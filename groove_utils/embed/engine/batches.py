@@ -40,8 +40,9 @@ def run(
     track, model : int
         Positions of the track in `sources` and of the model in `models`.
     result : (dict of str to ndarray, float) or ValueError
-        Vectors by layer, float32 of shape (dim,) or (2·dim,), and the track's largest absolute
-        sample; or an error if the track's audio cannot be used. Errors do not affect other tracks.
+        Vector of each layer, a float32 array of shape (dim,) or (2·dim,), and the track's largest
+        absolute sample value; or an error if the track's audio cannot be used. Errors do not affect
+        other tracks.
     """
     with WorkerPool() as workers:
         batches = _Batches(models, workers, spread)
@@ -92,7 +93,7 @@ class _Batches:
                 yield self._finish(key)
 
     def flush(self) -> Iterator[Result]:
-        """Run all waiting windows, even in incomplete batches, and yield the remaining results."""
+        """Run all remaining batches, even incomplete ones, and yield the remaining results."""
         for group in sorted(self.waiting):
             yield from self._start(group)
         yield from self._collect(0)
@@ -103,7 +104,7 @@ class _Batches:
         yield from self._collect(2 * self.workers.count)
 
     def _collect(self, n_running: int) -> Iterator[Result]:
-        """Wait for the oldest batches until at most `n_running` remain; yield finished results."""
+        """Collect the oldest batches until at most `n_running` are left; yield finished results."""
         while len(self.running) > n_running:
             windows, batch = self.running.popleft()
             layers = batch.result()
@@ -136,7 +137,7 @@ def submit(workers: WorkerPool, model: Model, windows: Sequence[Window]) -> Futu
 
 
 def embed_windows(source: Source, model: Model) -> dict[str, np.ndarray]:
-    """Embed each window of a track; return float32 arrays (n_windows, dim) by layer."""
+    """Embed each window of a track; return a float32 array (n_windows, dim) for each layer."""
     *windows, reader = read_windows([source], [model])
     if reader.error is not None:
         raise reader.error

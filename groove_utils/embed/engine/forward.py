@@ -1,9 +1,8 @@
-"""Compute a model's layer outputs for batches of windows, pooled over frames.
+"""Compute a model's layer outputs, pooled over frames, for batches of windows.
 
 The rounding errors of a matrix product depend on its shape. Incomplete batches are therefore padded
-so that all batches of windows with the same length have the same shape. As a result, a track's
-vectors do not depend on other tracks in the same batch or on whether an earlier run was
-interrupted.
+so that all batches of windows of a given length have the same shape. As a result, a track's vectors
+depend neither on the other tracks in a batch nor on whether an earlier run was interrupted.
 """
 
 from __future__ import annotations
@@ -94,21 +93,22 @@ class Model:
 
 
 def forward_windows(model: Model, batch: np.ndarray, n_valid: np.ndarray) -> Layers:
-    """Compute a model's layer outputs for a batch of windows, pooled over valid frames.
+    """Compute a model's layer outputs, pooled over valid frames, for a batch of windows.
 
     Parameters
     ----------
     model : Model
         Loaded model.
     batch : ndarray of float32, shape (n_windows, n_samples)
-        Windows, or the results of the adapter's method `prepare` for these windows.
+        Windows, or the results of the adapter's `prepare` method for them.
     n_valid : ndarray of int, shape (n_windows,)
-        Number of samples in each window before the end of the signal.
+        Number of samples in each window that precede the end of the signal.
 
     Returns
     -------
     dict of str to (ndarray, ndarray)
-        Mean and variance over valid frames by layer, each float32 of shape (n_windows, dim).
+        Mean and variance of each layer over the valid frames, each a float32 array of shape
+        (n_windows, dim).
 
     Raises
     ------

@@ -29,7 +29,7 @@ def pool_frames(
         Outputs of a layer; NaN is ignored. Outputs without a frame axis are returned unchanged,
         with zero variance.
     n_valid : Tensor of int, shape (n_windows,)
-        Number of samples in each window before the end of the signal.
+        Number of samples in each window that precede the end of the signal.
     n_samples : int
         Number of samples in a window.
 
@@ -87,7 +87,8 @@ class TrackPool:
     def put(self, index: int, layers: Layers, weight: float) -> None:
         """Add the layers of the window at `index`.
 
-        Windows are pooled in the track's order, because rounding errors depend on the order.
+        Windows are pooled in the order in which they occur in the track, because rounding errors
+        depend on the order.
         """
         self.n_pending -= 1
         self._early[index] = layers, weight
@@ -124,7 +125,7 @@ class TrackPool:
 
 
 def finite_error(layers: Mapping[str, np.ndarray]) -> EmbedError | None:
-    """Return an error that names the layers with NaN or infinite values; None if all are finite."""
+    """Return an error naming the layers with NaN or infinite values, or None if there are none."""
     bad = [name for name, values in layers.items() if not np.isfinite(values).all()]
     if not bad:
         return None

@@ -1,4 +1,4 @@
-"""Threads that read tracks ahead of time: decode, resample and cut them into windows."""
+"""Threads that decode and resample tracks ahead of time, and cut them into windows."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class TrackReader(threading.Thread):
     Attributes
     ----------
     peak : float
-        Largest absolute sample read so far.
+        Largest absolute sample value read so far.
     error : BaseException or None
         Error that stopped the reader, or None.
     """
@@ -103,7 +103,7 @@ class TrackReader(threading.Thread):
 def read_windows(
     sources: Iterable[Source], models: Sequence[Model]
 ) -> Iterator[Window | TrackReader]:
-    """Yield the windows of all tracks in order; after a track's windows, yield the track's reader.
+    """Yield the windows of all tracks in order, and each track's reader after its windows.
 
     A ValueError in a reader means that the audio of the track cannot be used. It is stored in the
     reader's attribute `error`, whereas other errors are raised.

@@ -19,7 +19,7 @@ class WorkerPool:
     """Pool of threads that run batches in parallel, each on an equal share of the cores.
 
     This is faster than running one batch at a time on all cores, because cores that share a batch
-    must wait for each other after each of its many small steps.
+    must wait for each other after every one of its many small steps.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class WorkerPool:
         torch.set_num_threads(self._threads)  # restore the default for new threads
 
     def submit(self, function: Callable, *arguments, concurrent: bool = True) -> Future:
-        """Call a function in the next free thread or, if not `concurrent`, in the caller's."""
+        """Call a function in the next free thread, or in the caller's if `concurrent` is False."""
         if concurrent:
             return self._pool.submit(function, *arguments)
         done: Future = Future()

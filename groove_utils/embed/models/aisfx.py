@@ -35,8 +35,9 @@ class MelSpectrogram(nn.Module):
     """Log-mel spectrogram as defined in Essentia and as used to train aiSFX.
 
     Power spectra of 2048 points, 1024 samples apart, are reduced to 96 bands of the HTK mel scale
-    up to 22,050 Hz. Filters are triangular on the mel scale, and their weights sum to 1. Values are
-    compressed by log10(10000·x + 1) and divided by the largest value in the training data.
+    up to 22,050 Hz. Filters are triangular on the mel scale, and the weights of each filter sum to
+    1. Each value x is compressed to log10(10000·x + 1) and divided by the largest value in the
+       training data.
     """
 
     def __init__(self):
@@ -111,8 +112,8 @@ class AiSFX(PackagedNetwork):
     def read(self, path: Path) -> dict[str, torch.Tensor]:
         """Return the weights of the embedding network from the package's file.
 
-        The file also contains the number of classes in each library, as NumPy integers. PyTorch's
-        restricted unpickler must therefore be allowed to read them in addition to tensors.
+        The file also contains the number of classes in each library as a NumPy integer. PyTorch's
+        restricted unpickler must therefore be allowed to read NumPy integers as well as tensors.
         """
         scalar = np.int64(0).__reduce__()[0]
         allowed = [scalar, (scalar, "numpy.core.multiarray.scalar")]  # its name before NumPy 2

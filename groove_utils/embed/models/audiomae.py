@@ -1,9 +1,9 @@
-"""AudioMAE (Huang et al., 2022), published by hance-ai together with its code.
+"""AudioMAE (Huang et al., 2022), as published with its code by hance-ai on the Hugging Face hub.
 
 The code is not part of any library. It is downloaded with the weights and run only with the user's
-permission, ``GROOVE_REMOTE_CODE=audiomae``. This module builds the network itself and copies and
-checks each weight, because we found that the library ``transformers`` can leave weights and buffers
-of such networks uninitialised.
+permission, which is given by setting ``GROOVE_REMOTE_CODE=audiomae``. This module builds the
+network itself and copies and checks each weight, because we found that the library ``transformers``
+can leave weights and buffers of such networks uninitialised.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class AudioMAE(HubModel):
             return self.load_built(lambda: kind(config), stored)
 
     def _authors_class(self) -> type:
-        """Import the network's class from the authors' code, which is next to the weights."""
+        """Import the network's class from the authors' code, which is stored with the weights."""
         from transformers.dynamic_module_utils import get_class_from_dynamic_module
 
         path = self.folder / "config.json"

@@ -2,10 +2,11 @@
 
 The network has 17 thousand parameters and was trained to transcribe any instrument. Its input is a
 harmonically stacked constant-Q transform of a two-second window. For each of 172 frames, the
-network estimates three types of probability: that each of 88 piano keys sounds (``note``), that it
-begins to sound (``onset``), and that a pitch is present in each of 264 bins, which are a third of a
-semitone wide (``contour``). The embedding consists of the means and standard deviations of these
-probabilities over time. The model was trained to recognise notes, not tags or styles.
+network estimates three types of probability: that each of 88 piano keys is sounding (``note``),
+that it is just beginning to sound (``onset``), and that a pitch is present in each of 264 bins,
+each a third of a semitone wide (``contour``). The embedding consists of the means and standard
+deviations of these probabilities over time. The model was trained to recognise notes, not tags or
+styles.
 
 References
 ----------
@@ -79,7 +80,7 @@ class BasicPitch(PackagedGraph):
         batch : array-like of float32, shape (n_windows, 43844)
             Windows at 22,050 Hz.
         n_valid : array-like of int, shape (n_windows,)
-            Number of samples in each window before the end of the signal.
+            Number of samples in each window that precede the end of the signal.
 
         Returns
         -------
@@ -96,12 +97,12 @@ class BasicPitch(PackagedGraph):
 
 
 def fold_convolutions(graph: bytes) -> bytes:
-    """Rewrite an ONNX model to run faster, with the same outputs up to rounding.
+    """Rewrite an ONNX model so that it runs faster with the same outputs, up to rounding.
 
-    On a CPU, a convolution computes 16 channels at once. A convolution with at most half as many
-    output channels is therefore replaced by one that computes neighbouring pitches as additional
-    channels. The new convolution has a shifted copy of the kernel for each of these pitches, and
-    its stride is the number of these pitches.
+    On a CPU, a convolution computes 16 channels at once. A convolution with at most eight output
+    channels is therefore replaced by one that computes neighbouring pitches as additional channels.
+    The new convolution has a shifted copy of the kernel for each of these pitches, and its stride
+    equals the number of pitches.
 
     Parameters
     ----------

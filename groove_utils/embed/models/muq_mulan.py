@@ -2,10 +2,10 @@
 
 Marmoret et al. (2026) used this model for their stem ablation.
 
-In the package, ``MuQMuLan.from_pretrained`` downloads two repositories at unpinned revisions, and
-version 0.1.0 does not run with transformers 5. Here, only the audio tower is built, from the
-package's classes and local configuration files, and all its weights come from the pinned file.
-Nothing is downloaded, and no code from the hub is run.
+The package's ``MuQMuLan.from_pretrained`` downloads two repositories at unpinned revisions, and
+version 0.1.0 of the package does not run with transformers 5. Here, only the audio tower is built,
+from the package's classes and local configuration files, and all its weights come from the pinned
+file. Nothing is downloaded, and no code from the hub is run.
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ class MuQMuLan(HubModel):
     def forward(self, network, batch, n_valid) -> dict[str, torch.Tensor]:
         """Compute vectors in the joint space of music and text, shape (n_windows, 512).
 
-        If the signal ends before the end of its window, it is repeated once and cut off at the end
-        of the window. The package does the same with clips shorter than ten seconds.
+        If the signal ends within a window, the samples before its end are repeated once and cut off
+        at the end of the window. The package does the same with clips shorter than ten seconds.
         """
         rows = []
         for window, n in zip(batch, n_valid.tolist()):
@@ -101,7 +101,7 @@ def _build_tower(config: dict, muq_config: dict) -> torch.nn.Module:
     muq_config.w2v2_config["_attn_implementation"] = "eager"
 
     class AudioTower(audio.AudioSpectrogramTransformerPretrained):
-        """Audio tower of the package, with MuQ built from a local file instead of downloaded."""
+        """The package's audio tower, with MuQ built from a local file rather than downloaded."""
 
         def _init_pretrained_model(self, _name):
             self.model = muq.MuQ(muq_config)

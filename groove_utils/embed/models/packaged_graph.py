@@ -54,8 +54,8 @@ class PackagedGraph(PackagedModel):
     """Base class for adapters of ONNX models in Python packages and of their untrained twins.
 
     A twin has the same graph with random weights. Each kernel is drawn from a normal distribution
-    with the standard deviation of the trained kernel, so that activations have a similar magnitude.
-    Biases are zero.
+    with the same standard deviation as the trained kernel, so that activations have similar
+    magnitudes. Biases are zero.
 
     Attributes
     ----------
@@ -92,14 +92,14 @@ class PackagedGraph(PackagedModel):
 
 
 def add_outputs(graph: bytes, names: Iterable[str]) -> bytes:
-    """Add intermediate values in an ONNX model to its outputs.
+    """Add intermediate values of an ONNX model to the model's outputs.
 
     Parameters
     ----------
     graph : bytes
         A serialised ``ModelProto``.
     names : iterable of str
-        Names of values in the graph; values that are outputs already are ignored.
+        Names of values in the graph; values that are already outputs are ignored.
 
     Returns
     -------

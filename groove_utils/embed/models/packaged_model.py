@@ -1,4 +1,4 @@
-"""Base class for adapters of models whose weights are a file in a Python package.
+"""Base class for adapters of models whose weights are stored in a file of a Python package.
 
 Only the weights file is read; the package's code is never imported. This module does not import
 torch, so that cached vectors can be read without this slow import.
@@ -22,15 +22,16 @@ class PackagedModel:
     Parameters
     ----------
     name : str
-        Name of the model in the catalogue. The untrained twin, which has random weights, has the
-        suffix ``-untrained``.
+        Name of the model in the catalogue. The name of the untrained twin, which has random
+        weights, ends in ``-untrained``.
     seed : int
         Seed for the twin's random weights; ignored by trained models.
 
     Attributes
     ----------
     file : str
-        Path of the weights file, relative to the folder of the first package on the model card.
+        Path of the weights file, relative to the folder of the first package listed on the model
+        card.
     sha256 : str
         SHA-256 hash (hex) of the weights file.
 

@@ -22,19 +22,19 @@ __all__ = ["PackagedNetwork", "draw_weights"]
 class PackagedNetwork(PackagedModel):
     """Base class for adapters of PyTorch networks in packages and of their untrained twins.
 
-    A twin is initialised as before training: its kernels are random (uniform, Glorot & Bengio
-    2010), its biases are zero, and its normalisation layers neither scale nor shift. The windows in
-    a batch are processed one by one, because the rounding errors of a window could otherwise depend
-    on the other windows.
+    A twin is initialised as a network would be before training: its kernels are random (uniform,
+    Glorot & Bengio 2010), its biases are zero, and its normalisation layers neither scale nor
+    shift. The windows in a batch are processed one by one, because the rounding errors in a
+    window's results could otherwise depend on the other windows.
 
     Attributes
     ----------
     architecture : type of torch.nn.Module
         Class of the network. The network is called with two arguments: a batch of windows, shape
-        (n_windows, …), and `n_valid`, a Tensor of int with the number of samples in each window
-        before the end of the signal, shape (n_windows,). It returns a dict of layer outputs of
-        shape (n_windows, dim), or (n_windows, n_positions, dim) with NaN after the end of the
-        signal.
+        (n_windows, …), and `n_valid`, a Tensor of int of shape (n_windows,) that contains the
+        number of samples in each window that precede the end of the signal. It returns a dict of
+        layer outputs of shape (n_windows, dim), or (n_windows, n_positions, dim) with NaN after the
+        end of the signal.
     framing : Framing
         Division of windows into frames, which determines the attributes `sample_rate`, `window`,
         `hop` and `lead` unless a subclass overrides them.
@@ -99,7 +99,7 @@ class PackagedNetwork(PackagedModel):
         batch : Tensor of float32, shape (n_windows, n_samples)
             Windows, padded with zeros after the end of the signal.
         n_valid : Tensor of int, shape (n_windows,)
-            Number of samples in each window before the end of the signal.
+            Number of samples in each window that precede the end of the signal.
         """
         windows = [network(y[None], n[None]) for y, n in zip(batch, n_valid, strict=True)]
         layers = windows[0].keys()

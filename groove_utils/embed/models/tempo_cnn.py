@@ -31,7 +31,7 @@ BN_EPSILON = 1e-3
 
 
 class _Block(nn.Module):
-    """Two convolutions, over 5 and 3 frames, each with ReLU and batch norm; then max-pooling."""
+    """Two convolutions (over 5 and 3 frames), each with ReLU and batch norm, then max-pooling."""
 
     def __init__(self, n_in: int, n_out: int, n_bands: int):
         super().__init__()
@@ -68,7 +68,7 @@ class TempoNetwork(nn.Module):
     def forward(self, batch: torch.Tensor, n_valid: torch.Tensor) -> dict[str, torch.Tensor]:
         """Compute the feature maps, averaged over frequency, and the tempo probabilities.
 
-        The spectrogram of each window is standardised, and rounded to half precision as in
+        The spectrogram of each window is standardised and rounded to half precision, as in
         training. ``block1`` to ``block6`` have shape (n_windows, n_positions, n_channels), with NaN
         after the end of the signal. ``tempo``, shape (n_windows, 256), contains the probability of
         each tempo from 30 to 285 beats per minute. For the parameters, see

@@ -55,8 +55,8 @@ class VibeNet(PackagedGraph):
     """Adapter for VibeNet (``vibenet``) or a copy with random weights (``vibenet-untrained``).
 
     Batch normalisation uses statistics from the training songs, which an untrained network does not
-    have. The untrained copy therefore normalises each layer by the mean and variance of its values
-    in the same window. (Without normalisation, the values become smaller and smaller from layer to
+    have. The untrained copy therefore normalises each layer using the mean and variance of its
+    values in the window being processed. (Without normalisation, the values shrink from layer to
     layer. With statistics from a few test sounds, the values for other sounds become far too
     large.)
     """
@@ -156,7 +156,7 @@ def normalise_examples(graph: bytes) -> bytes:
 
 
 def _normalise(node) -> list:
-    """Return graph nodes that normalise an example by the mean and variance of all its values."""
+    """Return graph nodes that normalise an example using the mean and variance of its values."""
     make, name, x = onnx.helper.make_node, node.output[0], node.input[0]
     parts = ("mean", "variance", "centred", "square", "epsilon", "floored", "deviation")
     mean, variance, centred, square, epsilon, floored, deviation = (f"{name}/{p}" for p in parts)

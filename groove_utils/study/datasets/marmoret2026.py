@@ -90,8 +90,8 @@ def make_marmoret2026(
     Returns
     -------
     pathlib.Path
-        The study folder. Its file ``found.csv`` lists the number of songs found, the number of
-        songs used, and the missing songs for each kind of file.
+        The study folder. For each kind of file, ``found.csv`` in this folder lists the number of
+        songs found, the number of songs used, and the songs that are missing.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def make_marmoret2026(
 
     Notes
     -----
-    A song is kept if it has ratings on the four questions used in the paper, descriptors, and an
+    A song is kept if it has descriptors, ratings on the four questions used in the paper, and an
     embedding from every model that covers at least 90% of the songs. All models are therefore
     compared on the same songs. If more than one row has the same id, the first is used; rows
     without an id are dropped, as in the authors' code.
@@ -181,7 +181,7 @@ def _unpack(source: Path) -> None:
 
 
 def _find_file(folder: Path, source: Path, pattern: str, name: str) -> tuple[Path, list[tuple]]:
-    """Find a file by its usual name or, if there is none, by a pattern.
+    """Find a file by its usual name or, if no file has that name, by a pattern.
 
     Return its path, and rows for ``found.csv`` about other matching files.
     """
@@ -293,7 +293,7 @@ def _list(missing: set[str]) -> str:
 
 
 def _convert_sheet(sheet: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Convert the published table to a table of tracks and a table of ratings."""
+    """Split the published table into a table of tracks and a table of ratings."""
     names = {"song": "title", "artist": "artist", "style_family": "style"}
     tracks = sheet[list(names)].rename(columns=names)
     tracks["style"] = tracks["style"].str.lower()

@@ -67,7 +67,7 @@ def find_vectors(folder: Path, source: Path) -> tuple[pd.DataFrame, pd.DataFrame
         One row per file: path, root (the checkpoint's folder), model, stem (empty for the mix) and
         track.
     others : DataFrame
-        Rows for ``found.csv`` about files that are not used, such as those of unknown models.
+        Rows for ``found.csv`` about files that are not used, such as vectors from unknown models.
 
     Raises
     ------
@@ -105,8 +105,8 @@ def find_vectors(folder: Path, source: Path) -> tuple[pd.DataFrame, pd.DataFrame
 def choose_checkpoints(vectors: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Select the folder with the most songs for each model and stem.
 
-    A further folder is used as well if none of its songs are in the selected folders, because the
-    files of a checkpoint may be spread over more than one folder.
+    Another folder is also selected if none of its songs are in the folders selected so far, because
+    the files of a checkpoint may be spread over several folders.
 
     Parameters
     ----------
@@ -185,7 +185,8 @@ def _fault(path: Path) -> str:
 
 
 def _model_name(folders: tuple[str, ...]) -> str | None:
-    """Identify a model by the name of a checkpoint in the path, or else of the last folder."""
+    """Identify a model by the name of a checkpoint in the path or, failing that, by the last
+    folder."""
     checkpoints = {_plain(name): model for name, model in CHECKPOINTS.items()}
     for folder in reversed(folders):
         for publisher in ("", *PUBLISHERS):
@@ -201,7 +202,8 @@ def _plain(folder: str) -> str:
 
 
 def _stem_name(text: str) -> str | None:
-    """Normalise a stem's name such as ``bass+drums`` or ``drums_and_bass``; None if unknown."""
+    """Normalise a stem's name, such as ``bass+drums`` or ``drums_and_bass``; return None if
+    unknown."""
     words = {word.rstrip("s") for word in re.split(r"[^a-z]+|and", text.lower()) if word}
     if not words or not words <= set(STEM_NAMES):
         return None

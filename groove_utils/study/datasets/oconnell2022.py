@@ -1,9 +1,9 @@
 """Convert the song ratings of O'Connell et al. (2022) to a study folder.
 
 In the published study, 124 listeners rated 20 songs (ten with high and ten with low groove) on
-groove, liking and familiarity, each from 1 to 7. There is no audio. No licence is specified, so
-the table is downloaded when it is needed, verified by its hash, and never redistributed. The
-chapters on listeners and on mixed models use this table.
+groove, liking and familiarity, each on a scale from 1 to 7. There is no audio. No licence is
+specified, so the table is downloaded when it is needed, verified by its hash, and never
+redistributed. The chapters on listeners and on mixed models use this table.
 
 References
 ----------
@@ -39,7 +39,7 @@ QUERIES = {"groove": "groove", "like": "liking", "familiar": "familiarity"}
 def make_oconnell2022(
     folder: str | os.PathLike, *, source: str | os.PathLike | None = None
 ) -> Path:
-    """Write the published ratings to a study folder, with unknown artists and styles.
+    """Write the published ratings to a study folder, with placeholders for artists and styles.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def make_oconnell2022(
 
 
 def load_oconnell2022(source: str | os.PathLike | None = None) -> Study:
-    """Load the published ratings as a study, whose folder is in the cache.
+    """Load the published ratings as a study; its folder is kept in the cache.
 
     The parameter `source` and the errors are the same as for :func:`make_oconnell2022`.
     """
@@ -102,7 +102,7 @@ def _download() -> Path:
 
 
 def _ratings(sheet: pd.DataFrame) -> pd.DataFrame:
-    """Convert the published table to one row per rating, without unanswered questions."""
+    """Convert the published table to one row per rating, and drop unanswered questions."""
     listener = sheet.iloc[:, 0].str.strip()
     # two people share an identifier, judging by their answers and the article's sample size
     repeat = listener.groupby(listener).cumcount()

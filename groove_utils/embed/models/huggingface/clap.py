@@ -23,10 +23,10 @@ class CLAP(PreparedHubModel):
     """Adapter for the audio tower of CLAP, a hierarchical transformer.
 
     The layers are the stages of the transformer, averaged over time and frequency (``stage_0``, …),
-    the output of the transformer (``pooled``), and its projection into the joint space of audio and
-    text (``audio_embeds``). As in training, a short last window is repeated as many times as it
-    fits into ten seconds and then padded with zeros. The model would crop longer windows at random,
-    but no window is longer than ten seconds.
+    the output of the transformer (``pooled``), and the projection of this output into the joint
+    space of audio and text (``audio_embeds``). As in training, a short last window is repeated as
+    many times as fit into ten seconds and then padded with zeros. The model would crop longer
+    windows at random, but no window is longer than ten seconds.
     """
 
     extractor_class, input_name = "ClapFeatureExtractor", "input_features"
@@ -87,8 +87,8 @@ def embed_text(texts: Sequence[str], model: str = "clap-htsat-unfused") -> np.nd
     Returns
     -------
     ndarray of float32, shape (n_texts, 512)
-        One vector per sentence. Use the cosine similarity to compare it with vectors of the layer
-        ``audio_embeds``.
+        One vector per sentence. Use cosine similarity to compare these vectors with those of the
+        layer ``audio_embeds``.
 
     Raises
     ------
@@ -143,7 +143,7 @@ def _text_tower(model: str) -> tuple:
 
 @functools.lru_cache(maxsize=2)
 def _load_text_tower(model: str, folder: Path, status: tuple) -> tuple:
-    """Load a text tower and a tokenizer; cached until `status` (file sizes and times) changes."""
+    """Load a text tower and its tokenizer, cached for each `status` (file sizes and times)."""
     import transformers
 
     adapter = CLAP(model)

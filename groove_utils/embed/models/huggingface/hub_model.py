@@ -1,4 +1,4 @@
-"""Base classes for adapters of models from the Hugging Face hub, with checks of loaded weights.
+"""Base classes for adapters of Hugging Face models; they also check the loaded weights.
 
 Models are built from classes in ``transformers``, without running code from the hub. Loading fails
 if a tensor is missing, unexpected or of the wrong shape. Every loaded tensor is compared with the
@@ -75,7 +75,7 @@ class HubModel:
 
     @cached_property
     def config(self):
-        """Configuration of the model, a ``transformers.PretrainedConfig``."""
+        """The model's configuration, a ``transformers.PretrainedConfig``."""
         import transformers
 
         self.check_model_type()
@@ -87,7 +87,7 @@ class HubModel:
         return self.card.layers
 
     def check_model_type(self) -> dict:
-        """Check the model type in ``config.json``, and return the content of this file."""
+        """Check the model type in ``config.json``, and return the file's content."""
         path = self.folder / "config.json"
         raw = read_json(self.name, path)
         if self.model_types and raw.get("model_type") not in self.model_types:
@@ -113,7 +113,7 @@ class HubModel:
             raise self.refusal(reason, path=path, column=column, value=value)
 
     def refusal(self, reason: str, **fields) -> ModelRefusedError:
-        """Create an error for files from another model, with `fields` as extra attributes."""
+        """Create an error for files of a different model, with `fields` as extra attributes."""
         return ModelRefusedError(
             f"{self.name}: refused. {reason}. The files belong to another model or version; fetch "
             f"the pinned revision with `python -m groove_utils.embed fetch {self.name}`.",
@@ -207,7 +207,7 @@ def quiet_transformers():
 
 
 class PreparedHubModel(HubModel):
-    """Base class for adapters whose spectrograms are computed in the threads that read audio."""
+    """Base class for adapters that compute spectrograms in the threads that read audio."""
 
     extractor_class: str  # name of a class in transformers
     input_name: str  # key in the extractor's output

@@ -14,7 +14,7 @@ __all__ = ["AudioSpectrogramTransformer"]
 
 
 class AudioSpectrogramTransformer(PreparedHubModel):
-    """Adapter for AST, a vision transformer on patches of a mel spectrogram.
+    """Adapter for AST, a vision transformer applied to patches of a mel spectrogram.
 
     The layers are the input of the transformer and the output of each of its blocks, averaged over
     frequency for each frame (``layer_00``, …), and the mean of the two class tokens (``cls``).
@@ -44,13 +44,13 @@ class AudioSpectrogramTransformer(PreparedHubModel):
         return network
 
     def _n_columns(self, n_samples: torch.Tensor) -> torch.Tensor:
-        """Return the number of columns of patches that begin within `n_samples`, at least one."""
+        """Return how many columns of patches begin within `n_samples`, but at least one."""
         n_frames = (n_samples - self.frame_length) // self.hop_length + 1
         most = (self.config.max_length - self.config.patch_size) // self.config.time_stride + 1
         return (-(-n_frames // self.config.time_stride)).clamp(1, most)
 
     def prepare(self, samples: np.ndarray, n_valid: int) -> np.ndarray:
-        """Compute the mel spectrogram of a window, truncated after the last patch of `samples`."""
+        """Compute the mel spectrogram of a window, cut off after the last patch in `samples`."""
         n_columns = int(self._n_columns(torch.tensor(len(samples))))
         n_frames = (n_columns - 1) * self.config.time_stride + self.config.patch_size
         n_filled = max(n_valid, self.frame_length)  # the extractor needs at least one frame
@@ -82,7 +82,7 @@ def _embed_patches(embeddings: nn.Module, spectrograms: torch.Tensor) -> torch.T
     """Map shortened spectrograms (n, n_frames, n_mels) to AST's input tokens (n, n_tokens, dim).
 
     The network was built for windows of one length, with a position embedding for each patch. Each
-    patch in a shortened window is given the same position embedding as in a full window.
+    patch of a shortened window is given the position embedding that it would have in a full window.
     """
     patches = embeddings.patch_embeddings(spectrograms)
     shape = embeddings.get_shape(embeddings.config)  # bands and columns of a full window

@@ -19,8 +19,8 @@ class MaskedGroupNorm(nn.GroupNorm):
     """Group normalisation over the valid frames only.
 
     The first layer of encoders such as HuBERT normalises each channel over time. Zeros after the
-    end of the signal would change the mean and variance, so they are excluded. A padded window
-    therefore gives the same result as the signal without padding.
+    end of the signal would change the mean and variance, so these zeros are excluded. A padded
+    window therefore gives the same result as the signal without padding.
     """
 
     batch = threading.local()  # per thread: number of valid frames in each window
@@ -38,10 +38,10 @@ class MaskedGroupNorm(nn.GroupNorm):
 
 
 class SpeechEncoder(HubModel):
-    """Adapter for models with convolutions on the waveform, followed by a transformer.
+    """Adapter for models that apply convolutions to the waveform, followed by a transformer.
 
     The layers are the input of the transformer (``layer_00``) and the output of each of its blocks.
-    MERT is loaded with the HuBERT class, because its architecture is the same.
+    MERT is loaded with the HuBERT class, because it has the same architecture.
     """
 
     any_length = True
@@ -50,7 +50,7 @@ class SpeechEncoder(HubModel):
 
     @cached_property
     def config(self):
-        """Configuration of the model, a ``transformers.PretrainedConfig``."""
+        """The model's configuration, a ``transformers.PretrainedConfig``."""
         import transformers
 
         raw = self.check_model_type()

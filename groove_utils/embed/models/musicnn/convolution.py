@@ -3,8 +3,8 @@
 Kernels that span many frequencies are applied in the Fourier domain (Mathieu, Henaff & LeCun 2014),
 and small square kernels with Winograd's minimal filtering (Lavin & Gray 2016), in blocks that fit
 into the caches of a CPU. Results differ from those of plain convolutions by about 1e-5 of the
-largest value. ``tests/bench/bench_embed.py`` compares their run time with that of plain
-convolutions in PyTorch.
+largest value. ``tests/bench/bench_embed.py`` compares the run time of these convolutions with that
+of plain convolutions in PyTorch.
 
 References
 ----------
@@ -35,7 +35,7 @@ class SpectralPeaks:
     A kernel of height ``h`` fits at ``n − h + 1`` positions along ``n`` frequencies. The
     correlations at these positions are the inverse Fourier transform of a product of spectra, which
     is computed as one small matrix product per Fourier bin. If positions are counted from the
-    middle, the cosine part C of the inverse transform is even and the sine part S is odd. The
+    middle one, the cosine part C of the inverse transform is even and the sine part S is odd. The
     larger of the correlations at a position and at its mirror image is therefore C + |S|, and only
     half of the inverse transform has to be computed.
 

@@ -85,9 +85,9 @@ class _Dense(_Weights):
 
 
 class _PooledConvolution(_Weights, abc.ABC):
-    """Base class for blocks of convolution, ReLU, batch norm and max-pooling; channels last.
+    """Base class for channels-last blocks of convolution, ReLU, batch norm and max-pooling.
 
-    Max-pooling is done directly after the convolution, because the later steps then process far
+    Max-pooling is done directly after the convolution, so that the remaining steps process far
     fewer values. To give the same result, the kernel and the bias are multiplied by the scale of
     the batch norm, and the ReLU becomes a bound on the result: a lower bound, or an upper bound if
     the scale is negative.
@@ -231,7 +231,7 @@ class MusiCNN(nn.Module):
 
 
 class _FirstBlock(_PooledConvolution):
-    """First block of the VGG: convolution, then maxima over four frames with a stride of two.
+    """First block of VGG: convolution, then maxima over four frames with a stride of two.
 
     The convolution has a stride of two along frequency.
     """
@@ -254,7 +254,7 @@ class _FirstBlock(_PooledConvolution):
 
 
 class _SquareBlock(_PooledConvolution):
-    """Later block of the VGG: convolution, then maxima over squares of frames and frequencies."""
+    """VGG block after the first: convolution, then maxima over squares in time and frequency."""
 
     def __init__(self, pool: int):
         super().__init__(128, 128, 3, 3)
@@ -339,7 +339,7 @@ class VGG(nn.Module):
 
 
 def _continued(x: torch.Tensor, silence: torch.Tensor) -> torch.Tensor:
-    """Extend shorter feature maps with the corresponding rows of the feature maps of silence."""
+    """Extend short feature maps with the corresponding rows of the feature maps of silence."""
     rest = silence[:, x.shape[1] :]
     return torch.cat([x, rest.expand(len(x), *rest.shape[1:])], 1) if rest.shape[1] else x
 

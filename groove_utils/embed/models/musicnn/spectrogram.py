@@ -18,8 +18,8 @@ class MelSpectrogram(nn.Module):
     """Log-compressed mel power spectrogram, as used to train the taggers.
 
     Power spectra of 512 points, 256 samples apart at 16 kHz, are reduced to 96 bands of Slaney's
-    mel scale. Values are rounded to half precision, as in the stored training data, and compressed
-    by log10(10000·x + 1).
+    mel scale. Values are rounded to half precision, as in the stored training data, and each value
+    x is compressed to log10(10000·x + 1).
     """
 
     def __init__(self):

@@ -27,9 +27,9 @@ class Tagger(PackagedModel):
     ----------
     name : str
         ``msd-musicnn``, ``mtt-musicnn``, ``msd-vgg`` or ``mtt-vgg``, with the suffix ``-untrained``
-        for the twin. The twin is the same network, initialised as before training: its kernels are
-        random (uniform, Glorot & Bengio 2010), its biases are zero, and its normalisation layers
-        neither scale nor shift.
+        for the twin. The twin is the same network in the state in which training would start: its
+        kernels are random (uniform, Glorot & Bengio 2010), its biases are zero, and its
+        normalisation layers neither scale nor shift.
     seed : int
         Seed for the twin's random weights; ignored by trained models.
     """
@@ -72,7 +72,7 @@ class Tagger(PackagedModel):
         batch : Tensor of float32, shape (n_windows, n_samples)
             Windows, padded with zeros after the end of the signal.
         n_valid : Tensor of int, shape (n_windows,)
-            Number of samples in each window before the end of the signal.
+            Number of samples in each window that precede the end of the signal.
         """
         import torch
 
