@@ -284,8 +284,7 @@ def _ends_with_a_page(path: Path) -> bool:
 def _checked(
     file: _SoundFile | _MediaFile, n_block: int, start: int = 0, length: float = math.inf
 ) -> Iterator[np.ndarray]:
-    """Yield up to `length` samples in blocks, starting at sample `start`, and check their
-    values."""
+    """Yield up to `length` samples in blocks, starting at `start`, and check their values."""
     n = 0
     for block in file.blocks(max(1, n_block // file.n_channels), start):
         block = block[: int(min(len(block), length - n))]

@@ -55,8 +55,7 @@ def check_signal(y: np.ndarray, sr: int | None = None, name: str = "the signal")
 
 
 def _fault(y: np.ndarray, sr: int | None) -> tuple[str, str] | None:
-    """Return the kind and description of a type, shape or sample-rate fault; None if there is
-    none."""
+    """Return the kind and description of a fault in type, shape or sample rate; None if valid."""
     expected = "expected (n_samples,) or (n_channels, n_samples)"
     if y.dtype.kind != "f":
         return "not_floating", (

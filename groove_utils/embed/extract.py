@@ -134,13 +134,11 @@ def embed_models(
     seed : int
         Seed for the random weights of models named ``…-untrained``; ignored by other models.
     pooling : {'mean', 'mean+std'}
-        A track's vector is the mean over its frames, or the mean followed by the standard
-        deviation.
+        A track's vector is the mean over its frames, or this mean followed by the SD.
     cache : ArrayCache, optional
         Cache for vectors; the project's cache by default. Identical audio is embedded only once.
     device : str, optional
-        ``cpu``, ``cuda`` or ``mps``; by default, ``$GROOVE_DEVICE`` if it is set, otherwise a GPU
-        if there is one.
+        ``cpu``, ``cuda`` or ``mps``; by default, ``$GROOVE_DEVICE`` if set, else a GPU if available.
     autocast : bool
         Compute matrix products in bfloat16 if the device supports it in hardware. This is faster,
         and changes a layer by less than 2% of its norm.

@@ -55,11 +55,10 @@ def embed_stem_sums(
     tracks : iterable of str, optional
         Track ids; by default, all tracks.
     excerpt : float
-        Duration in seconds of the excerpt to embed from the middle of each song, or 0 for the whole
+        Duration in seconds of the excerpt to embed from the middle of each song; 0 for the whole
         song. It has no effect on precomputed vectors.
     **options
-        Arguments passed to :func:`groove_utils.embed.embed_models`: seed, pooling, cache, device,
-        autocast, executor, progress.
+        Options of :func:`groove_utils.embed.embed_models`, such as `pooling` and `cache`.
 
     Returns
     -------

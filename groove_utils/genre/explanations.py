@@ -59,9 +59,8 @@ def explain(
     method : str
         One of :data:`METHODS`. *Integrated gradients* sum to the difference between the logits of
         the input and of the baseline. *Occlusion* is the decrease in the logit when a window that
-        contains the cell is hidden, averaged over all such windows. *Edges* is the gradient
-        magnitude of the spectrogram, and *random* is Gaussian noise; both ignore the network and
-        serve only as references.
+        contains the cell is hidden, averaged over all such windows. *Edges* (the gradient magnitude
+        of the spectrogram) and *random* (Gaussian noise) ignore the network.
     baseline : float or ndarray
         Value to assign to hidden cells.
     steps : int

@@ -105,8 +105,7 @@ def rater_learning_curve(
         Numbers of raters per song, limited to the largest number of raters for any song. If a song
         has fewer raters, all of them are used.
     n_draws : int
-        Number of random panels for each number of raters. Panels are drawn separately for each
-        song.
+        Number of random panels for each number of raters, drawn separately for each song.
 
     Returns
     -------

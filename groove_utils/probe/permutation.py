@@ -66,8 +66,7 @@ def permutation_test(
     n_permutations : int
         Number of permutations.
     within_style : bool
-        Permute ratings only within styles, to test whether features predict more than style alone
-        does.
+        Permute ratings only within styles, to test for effects beyond that of style.
     unit : {"artist", "song"}
         Permute whole artists or single songs; see the docstring of this module.
     score : {"r2", "within_r"}

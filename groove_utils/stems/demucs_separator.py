@@ -53,8 +53,7 @@ class Demucs:
         return tuple(load_network(self.weights).sources)
 
     def recipe(self) -> dict:
-        """Return the weights' fingerprint and the settings, which together determine the cache
-        key."""
+        """Return the weights' fingerprint and the settings, which determine the cache key."""
         recipe = {"separator": self.weights.fingerprint(), "overlap": float(self.overlap)}
         recipe |= {"shifts": int(self.shifts)} | ({"seed": int(self.seed)} if self.shifts else {})
         return recipe | ({} if self.segment is None else {"segment": float(self.segment)})

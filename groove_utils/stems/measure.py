@@ -109,8 +109,7 @@ def matching_gains(
 
 
 def _sums(stems: Stems, sums: Sequence[Subset] | None) -> list[Subset]:
-    """Return the sums to measure, after checking that every track has all the stems in these
-    sums."""
+    """Return the sums to measure, after checking that every track has all the stems."""
     if not stems:
         message = "there are no tracks; expected a mapping from track_id to stems."
         raise DetailedError(message, kind="no_tracks")

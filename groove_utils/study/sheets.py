@@ -250,8 +250,7 @@ class _Columns:
         raise StudyError(self.path.parent, [self._unknown_form()])
 
     def _melt(self, keys: Sequence[str], columns: list[str], header: str) -> pd.DataFrame:
-        """Return one row per cell of `columns`; the new column `header` contains the columns'
-        names."""
+        """Return one row per cell of `columns`, with column names in a new column `header`."""
         keys = [role for role in keys if self.roles[role]]
         names = [self.roles[role] for role in keys]
         # temporary names, because the sheet may already have a column named "rating"

@@ -59,9 +59,8 @@ def start_study(
         Title of the study; by default, the name of the folder.
     scale : (float, float), optional
         Lowest and highest possible rating. If given, codes for missing answers (-9, -99, -999, 99,
-        999) outside this scale are dropped. By default, the scale is the range of the ratings; if
-        the ranges of questions differ by more than a factor of two, each question has its own
-        scale.
+        999) outside this scale are dropped. By default, the scale is the range of the ratings, and
+        is separate for each question if their ranges differ by more than a factor of two.
     query : str
         Name of the query, if the spreadsheet does not contain it.
     listener, track : str, optional

@@ -141,8 +141,7 @@ def split_keys(sheet: pd.DataFrame, track_ids: list[str], notes: list[str]) -> p
 
 
 def _question_about(column: str, track: str, fold: Callable[[str], str]) -> str | None:
-    """Remove a track's name from the start or end of a column's name; return None if it is
-    absent."""
+    """Remove a track's name from the start or end of a column's name; None if it is absent."""
     remainder = column[len(track) :].lstrip()
     if fold(column[: len(track)]) == fold(track) and not column[len(track) :][:1].isalnum():
         suffix = SOUND_SUFFIX.match(remainder)

@@ -73,15 +73,14 @@ def make_demo(
     n_listeners, songs_per_listener : int
         Number of simulated listeners, and number of songs that each listener rates.
     n_jobs : int
-        Number of processes that render songs in parallel.
+        Number of parallel processes.
     progress : bool
         Show a progress bar.
 
     Returns
     -------
     pathlib.Path
-        The folder, which contains ``study.yml, tracks.csv, listeners.csv, ratings.csv, audio/,
-        stems/`` and ``truth/``.
+        The study's folder.
 
     Raises
     ------

@@ -43,8 +43,7 @@ def compose_genre_song(
     seed : int
         Seed of the corpus.
     tempo : float, optional
-        Tempo in BPM, at most 176; random by default. If a tempo is given, the notes do not depend
-        on it.
+        Tempo in BPM, at most 176, which does not affect the notes; random by default.
 
     Returns
     -------

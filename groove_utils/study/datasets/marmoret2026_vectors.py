@@ -185,8 +185,7 @@ def _fault(path: Path) -> str:
 
 
 def _model_name(folders: tuple[str, ...]) -> str | None:
-    """Identify a model by the name of a checkpoint in the path or, failing that, by the last
-    folder."""
+    """Identify a model by a checkpoint name in the path or, failing that, by the last folder."""
     checkpoints = {_plain(name): model for name, model in CHECKPOINTS.items()}
     for folder in reversed(folders):
         for publisher in ("", *PUBLISHERS):
@@ -202,8 +201,7 @@ def _plain(folder: str) -> str:
 
 
 def _stem_name(text: str) -> str | None:
-    """Normalise a stem's name, such as ``bass+drums`` or ``drums_and_bass``; return None if
-    unknown."""
+    """Normalise a stem's name, such as ``bass+drums``; return None if it is unknown."""
     words = {word.rstrip("s") for word in re.split(r"[^a-z]+|and", text.lower()) if word}
     if not words or not words <= set(STEM_NAMES):
         return None
