@@ -138,7 +138,7 @@ def embed_models(
     cache : ArrayCache, optional
         Cache for vectors; the project's cache by default. Identical audio is embedded only once.
     device : str, optional
-        ``cpu``, ``cuda`` or ``mps``; by default, ``$GROOVE_DEVICE`` if set, else a GPU if available.
+        ``cpu``, ``cuda`` or ``mps``; by default, ``$GROOVE_DEVICE`` if set, or a GPU if available.
     autocast : bool
         Compute matrix products in bfloat16 if the device supports it in hardware. This is faster,
         and changes a layer by less than 2% of its norm.
