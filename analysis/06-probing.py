@@ -918,8 +918,9 @@ assert both.loc[too_high, "predicted"] > both.loc[too_high, "observed"], (
 )
 
 # %% [markdown]
-# One pair of songs proves nothing, but it may suggest a hypothesis that can be tested: describe every
-# song by a number that expresses the hypothesis, and correlate these numbers with `error`.
+# One pair of songs proves nothing, but it may suggest a hypothesis that can be tested: for every
+# song, compute a number that measures the property named in the hypothesis, and correlate these
+# numbers with `error`.
 #
 # ```{solution-end}
 # ```

@@ -817,7 +817,7 @@ on_drums = genre.mean_intervals(excess[has_drums], who[has_drums], **resampled)
 on_drums = on_drums.set_index("score")
 
 # %% tags=["hide-input"]
-words = "more", "less", "not clearly more or less"
+words = "clearly more", "clearly less", "neither clearly more nor clearly less"
 n_drummed = len(set(who[has_drums]))
 as_points(on_drums, n_drummed, prefix="onset_", words=words, fmt="+.1f", tolerance=6)
 
