@@ -49,7 +49,7 @@ def fit_beats(beats: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, float]:
     The model is ``time = a + b · step + late · odd``, where `odd` is 1 for every second sixteenth
     and 0 otherwise. `late` is estimated once for the whole signal, from median deviations. `a` and
     `b` are fitted by bisquare-weighted least squares in overlapping windows of 16 beats, whose
-    results are blended. Only onsets within 0.45 sixteenths of a step are used.
+    results are blended. Only onsets within 0.45 sixteenths of a grid step are used.
 
     Parameters
     ----------

@@ -368,7 +368,7 @@ class ParallelNetwork(SpectrogramNetwork):
         return self.picture(x)
 
     def sequence(self, picture: torch.Tensor) -> torch.Tensor:
-        """Reshape images to sequences, shape (batch, width, 3 × height), as in arXiv:2307.10773."""
+        """Reshape images to (batch, width, 3 × height), as in arXiv:2307.10773."""
         transposed = picture.permute(0, 1, 3, 2)
         return transposed.contiguous().view(len(transposed), transposed.shape[2], -1)
 

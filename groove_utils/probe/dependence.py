@@ -102,8 +102,8 @@ def parabola(x, y, artists=None, covariates=None, *, points=None) -> tuple[pd.Da
     Parameters
     ----------
     x, y, artists : array-like of shape (n,)
-        Feature, rating and artist of each song. The feature is standardised to z before fitting.
-        Without `artists`, each song counts as its own artist.
+        Feature, rating and artist of each song. The feature is converted to z-scores before
+        fitting. Without `artists`, each song counts as its own artist.
     covariates : DataFrame of shape (n, k), optional
         Covariates to adjust for; they, too, are standardised before fitting. The table may have no
         columns (k = 0).

@@ -316,7 +316,7 @@ class StudyError(DetailedError):
 
 @contextmanager
 def reading(folder: object, file: object, expected: str) -> Iterator[None]:
-    """Context manager that raises a StudyError if the file read within it is missing or invalid.
+    """Context manager that raises a StudyError if the file read in its body is missing or invalid.
 
     Parameters
     ----------

@@ -47,7 +47,7 @@ class GenreBand:
     mix: dict[str, float]
 
     def sheet(self, role: str) -> dict:
-        """Return the definition of the style that the band follows in a role."""
+        """Return the definition of the style that the band uses for the given role."""
         return style_sheet(self.sources[role])
 
 

@@ -67,7 +67,7 @@ class _Batches:
         self.read: dict[int, tuple[float, BaseException | None]] = {}  # peak and error, by track
 
     def add(self, window: Window) -> Iterator[Result]:
-        """Add a window to a batch, start the batch if it is full, and yield finished results."""
+        """Add a window to its batch, run the batch if it is full, and yield finished results."""
         pool = self.pools.setdefault((window.track, window.model), TrackPool())
         window.index = pool.expect()
         key = window.model, window.content
