@@ -239,7 +239,7 @@ compared += ["repeat_attention", "repeat_recurrent"]
 rows = summary.set_index(summary["task"] + "_" + summary["module"]).loc[compared]
 percent = {"value": "accuracy", "scale": 100, "fmt": ".0f", "unit": "%"}
 report_effects(dict(rows.iterrows()), n_seeds, **percent, tolerance=10)
-report_texts(**rows["verdict"].add_suffix("_verdict"))
+report_texts(varies=True, **rows["verdict"].add_suffix("_verdict"))
 
 # %% [markdown]
 # In the table below, we give each module a verdict: *found* if the whole interval for its accuracy
@@ -405,7 +405,7 @@ show_figure(
     simulated=False,
 )
 report_value("stands_out", max(n_max, n_min), fmt=".0f", n=len(by_bar), tolerance=0.5)
-report_texts(looks="largest" if n_max > n_min else "smallest")
+report_texts(varies=True, looks="largest" if n_max > n_min else "smallest")
 report_counts(n_bars=len(by_bar))
 
 # %% [markdown]

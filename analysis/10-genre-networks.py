@@ -418,10 +418,12 @@ close = ranked.index[1 : (ranked["accuracy"] >= ranked["low"].iloc[0]).sum()]
 ends = {"highest": ranked.iloc[0], "lowest": ranked.iloc[-1]}
 report_accuracies(ends, n_tested, tolerance=6)
 report_counts(n_classifiers=len(rows), n_rest=len(rest), n_near=len(close))
-report_texts(top=top, bottom=rest[-1], near=join_words(close))
+report_texts(varies=True, top=top, bottom=rest[-1], near=join_words(close))
 words = "none is clearly the most accurate", f"{top} is the most accurate"
 most_accurate = words[len(behind) == len(rest)]
-report_texts(clearly_behind=join_words(behind), most_accurate=most_accurate)
+report_texts(
+    varies=True, clearly_behind=join_words(behind), most_accurate=most_accurate
+)
 
 # %% [markdown]
 # Of {glue:text}`n_classifiers` classifiers, {glue:text}`most_accurate`. The highest accuracy is

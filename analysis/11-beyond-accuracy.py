@@ -198,7 +198,9 @@ show_figure(
     table=curves,
     simulated=False,
 )
-report_texts(confused_true=styles[worst[0]], confused_named=styles[worst[1]])
+report_texts(
+    varies=True, confused_true=styles[worst[0]], confused_named=styles[worst[1]]
+)
 report_value("temperature", temperature, tolerance=0.3)
 report_values(errors, fmt=".3f", tolerance=0.04)
 words = "makes calibration worse", "improves calibration", "makes no clear difference"
@@ -315,7 +317,7 @@ show_table(
 )
 by_tree = resnet.set_axis(resnet.index.str.split().str[-1])  # the last word
 report_values(by_tree["severity"].add_prefix("severity_"), tolerance=0.15)
-report_texts(**by_tree["mistakes are"].add_prefix("small_"))
+report_texts(varies=True, **by_tree["mistakes are"].add_prefix("small_"))
 
 # %% [markdown]
 # A severity alone is hard to interpret: in a tree whose branches join only near the root, nearly all
@@ -344,7 +346,9 @@ show_table(
     "Score of resnet-bigru minus the score of mel-cnn, with 95% intervals over bands.",
     simulated=False,
 )
-report_texts(tree_verdicts=join_words(by_tree["resnet-bigru has"].unique()))
+report_texts(
+    varies=True, tree_verdicts=join_words(by_tree["resnet-bigru has"].unique())
+)
 
 # %% [markdown]
 # For mistake severity, the result of comparing resnet-bigru with mel-cnn in the three trees is:
@@ -537,7 +541,7 @@ show_table(
 )
 report_value("ff_random", faith.loc["random", "FF"], tolerance=0.2)
 report_value("ff_highest", faith["FF"].max(), tolerance=0.2)
-report_texts(ff_best=join_words(tied), least_agreeing=join_words(least))
+report_texts(varies=True, ff_best=join_words(tied), least_agreeing=join_words(least))
 report_value("least_agreement", agreement.loc[least], tolerance=0.4)
 show_figure(
     figures.plot_hide_and_show(steps),
@@ -728,10 +732,14 @@ by_test = truths[truths["score"] != "random"].replace({"score": short})
 by_test = by_test.set_index(["test", "score"]).rename({"always drums": "drums"})
 words = "yes", "no, worse than guessing", "unclear"
 of_stems, of_tone = by_test.loc[["stem"]], by_test.loc[["horse", "clean", "found"]]
-report_effects(of_stems, n_who, words=words, reference=0.25, tolerance=0.2)
+as_percent(of_stems, n_who, words=words, reference=0.25, tolerance=20)
 report_effects(of_tone, n_who, tolerance=0.2)
 report_effects(conditions, n_who, fmt="+.2f", tolerance=0.2)
-report_texts(**verdict.rename("found_{}_verdict".format), cue_best=rise.mean().idxmax())
+report_texts(
+    varies=True,
+    cue_best=rise.mean().idxmax(),
+    **verdict.rename("found_{}_verdict".format),
+)
 words = "better", "worse", "not clearly better or worse"
 as_points(stem_gains, n_who, words=words, tolerance=20)
 as_percent(relies[:2], n_bands, prefix="horse_", tolerance=12)
@@ -750,7 +758,7 @@ show_figure(
 # %% [markdown]
 # The results for {glue:text}`n_explained` clips by {glue:text}`n_explained_bands` bands are:
 #
-# | explanation | finds the right stem (share of clips) | better than guessing (0.25)? |
+# | explanation | finds the right stem (share of clips) | better than guessing (25%)? |
 # |:--|:--|:--|
 # | integrated gradients | {glue:text}`stem_ig_full` | {glue:text}`stem_ig_verdict` |
 # | occlusion | {glue:text}`stem_occlusion_full` | {glue:text}`stem_occlusion_verdict` |
@@ -1079,7 +1087,7 @@ show_table(
     "songs. A constant prediction would give 0.",
     simulated=False,
 )
-report_texts(not_predicted=join_words(no_better))
+report_texts(varies=True, not_predicted=join_words(no_better))
 report_effects(tempo, n_heard, prefix="tempo_", value="r2", tolerance=0.2)
 report_counts(n_rhythm_songs=len(per_song))
 words = (
@@ -1098,7 +1106,7 @@ nothing_to_lose = (
     "little information that stretching could remove"
 )
 words = to_lose, nothing_to_lose, nothing_to_lose
-report_texts(to_lose=pick_verdict(tempo.loc["moments"], *words))
+report_texts(varies=True, to_lose=pick_verdict(tempo.loc["moments"], *words))
 
 # %% [markdown]
 # This table shows the R² for tempo within styles, for {glue:text}`n_rhythm_songs` songs, with 95%
@@ -1214,7 +1222,7 @@ report_effects(chapter_rows, n_songs, prefix="groove_", tolerance=0.12)
 effects = {"groove_gain": gain}
 report_effects(effects, n_songs, value="difference", tolerance=0.12)
 words = "helps", "hurts", "makes no clear difference"
-report_texts(gain_verdict=pick_verdict(gain, *words))
+report_texts(varies=words, gain_verdict=pick_verdict(gain, *words))
 
 # %% [markdown] tags=["needs-audio"]
 # - **genre-resnet-bigru**: R² is {glue:text}`groove_genre-resnet-bigru_full`; predicting the mean rating
@@ -1252,7 +1260,7 @@ show_table(
     "artists. “p”: p-value from permutations of artists, for each row alone; “p target”: "
     "p-value corrected for the number of rows.",
 )
-report_texts(beyond_style=join_words(beyond_style))
+report_texts(varies=True, beyond_style=join_words(beyond_style))
 
 # %% [markdown] tags=["needs-audio"]
 # After this correction, the following networks predict which songs of a style are rated higher:

@@ -54,8 +54,10 @@ def _difference(reported: dict, expected: dict) -> str | None:
     if kinds[0] != kinds[1]:
         return f"{kinds[0]}, expected {kinds[1]}"
     if "value" not in expected:
-        texts = reported["text"], expected["text"]
-        return None if texts[0] == texts[1] else f"“{texts[0]}”, expected “{texts[1]}”"
+        text, varies = reported["text"], expected.get("varies", [])
+        if varies is True or text in (expected["text"], *varies):
+            return None
+        return f"“{text}”, expected “{expected['text']}”"
     value, target, tolerance = reported["value"], expected["value"], expected["tolerance"]
     if abs(value - target) <= tolerance:  # false for NaN
         return None
@@ -67,7 +69,7 @@ def write_expected(values: dict[str, dict], path: Path) -> None:
     expected = {
         name: {"value": _rounded(entry), "tolerance": tolerance_of(entry)}
         if "value" in entry
-        else {"text": entry["text"]}
+        else {key: entry[key] for key in ("text", "varies") if key in entry}
         for name, entry in sorted(values.items())
     }
     write_if_changed(path, json.dumps(expected, indent=1, ensure_ascii=False) + "\n")

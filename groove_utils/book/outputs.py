@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -173,17 +173,24 @@ def report_percentages(
     report_values(values, n, fmt=".0f", unit="%", tolerance=tolerance)
 
 
-def report_texts(**texts: str) -> None:
+def report_texts(*, varies: bool | Sequence[str] = False, **texts: str) -> None:
     """Report computed words or sentences, such as verdicts that follow from the numbers.
 
     Parameters
     ----------
+    varies : bool or sequence of str
+        Set this to True if the texts follow from numbers that differ between machines by more than
+        rounding errors, such as the accuracy of a network that is trained in the chapter. The
+        command ``make check`` then accepts any text or, if `varies` is a sequence, its elements.
     **texts : str
         Strings without markup. The keywords are used as names; see :func:`report_value` for the
         rules on names.
     """
     for name, text in texts.items():
-        if _record(name, {"text": text, "full": text}):
+        entry = {"text": text, "full": text}
+        if varies:
+            entry["varies"] = True if varies is True else list(varies)
+        if _record(name, entry):
             _glue(name, text)
 
 
@@ -242,7 +249,8 @@ def report_effects(
         Factor applied to estimates and bounds, such as 100 for percentages.
     words : (str, str, str), optional
         Verdicts for an interval that lies above, lies below or contains the reference. The verdict
-        for each row is reported as ``<name>_verdict``.
+        for each row is reported as ``<name>_verdict``. If a `tolerance` is given, ``make check``
+        accepts each of these verdicts.
     reference, p
         As in :func:`groove_utils.book.verdicts.pick_verdict`.
     **form
@@ -264,7 +272,8 @@ def report_effects(
         if words is not None:
             bounds = {**row, "low": low, "high": high}
             verdict = pick_verdict(bounds, *words, reference=reference, p=p)
-            report_texts(**{f"{name}_verdict": verdict})
+            varies = () if form.get("tolerance") is None else words
+            report_texts(varies=varies, **{f"{name}_verdict": verdict})
 
 
 def _name_rows(keys: Iterable[object]) -> list[str]:

@@ -61,6 +61,15 @@ def test_what_differs_is_named(tmp_path):
     assert len(differences) == 2
 
 
+def test_texts_that_vary_between_machines(tmp_path):
+    values = {"any": {"text": "a", "varies": True}, "one": {"text": "yes", "varies": ["yes", "no"]}}
+    expected = expected_of(values, tmp_path)
+    assert compare_values({"any": {"text": "b"}, "one": {"text": "no"}}, expected) == []
+    assert compare_values({"any": {"text": "b"}, "one": {"text": "perhaps"}}, expected) == [
+        "one: “perhaps”, expected “yes”"
+    ]
+
+
 def test_the_command(tmp_path, capsys):
     values, expected = tmp_path / "values.json", tmp_path / "expected.json"
     values.write_text(json.dumps({"01.songs": value(96.0)}))

@@ -112,6 +112,18 @@ def test_a_table_is_reported_by_its_index_with_verdicts(in_book, shown):
     }
 
 
+def test_verdicts_vary_between_machines_if_their_numbers_do(in_book, shown):
+    chapter = in_book()
+    rows, words = {"x": {"estimate": 0.3, "low": 0.1, "high": 0.5}}, ("yes", "no", "unclear")
+    report_effects(rows, words=words)
+    report_effects({"y": rows["x"]}, words=words, tolerance=0.2)
+    report_texts(varies=True, best="a")
+    varies = {name: entry.get("varies") for name, entry in chapter.reported.items()}
+    assert varies == {
+        "x": None, "x_verdict": None, "y": None, "y_verdict": list(words), "best": True
+    }  # fmt: skip
+
+
 def test_verdicts_of_a_table_refer_to_a_value(in_book, shown):
     chapter = in_book()
     rows = {"auc": {"estimate": 0.7, "low": 0.4, "high": 0.8}}
