@@ -482,11 +482,12 @@ report_gaps(gaps, "n_bands", words=words, tolerance=6)
 # | resnet, no GRU | {glue:text}`gap_recurrence_full` | {glue:text}`gap_recurrence_verdict` |
 # | tagger + linear | {glue:text}`gap_pretraining_full` | {glue:text}`gap_pretraining_verdict` |
 #
-# Again, n is the number of bands. {numref}`tab-genre-gaps` lists the differences for each training
-# run separately. If a difference has the same sign in all {glue:text}`n_seeds` training runs, it is
-# worth training the networks with more seeds. But this agreement alone does not prove that the
-# networks differ: {glue:text}`n_seeds` fair coins all land on the same side in one out of
-# {glue:text}`agree` throws.
+# Again, n is the number of bands. The verdicts are corrected for multiple comparisons, but the
+# intervals are not. A verdict can therefore be “not clearly different” even if the interval excludes
+# 0. {numref}`tab-genre-gaps` lists the differences for each training run separately. If a difference
+# has the same sign in all {glue:text}`n_seeds` training runs, it is worth training the networks with
+# more seeds. But this agreement alone does not prove that the networks differ: {glue:text}`n_seeds`
+# fair coins all land on the same side in one out of {glue:text}`agree` throws.
 #
 # The first difference in the table combines the effect of the fault with that of all other
 # differences between a parallel network on colour images and a serial network on spectrograms. The
