@@ -12,9 +12,9 @@
 # ```{admonition} In this chapter
 # :class: tip lesson
 # **You will learn** to predict ratings from the embeddings of networks that are not trained any
-# further (“probing”) without using the test songs for any choice, to choose the best model without
-# looking at its test score, and to compare trained with untrained networks, one musical property at a
-# time.
+# further (“probing”), to choose penalties and layers without using the test songs, to choose the best
+# model without looking at its test score, and to compare trained with untrained networks, one musical
+# property at a time.
 #
 # **You need** {doc}`01-listeners-and-tracks` and {doc}`05-embeddings`, and some knowledge of linear
 # regression.
@@ -205,8 +205,9 @@ report_counts(paper_negative=(fold_r2 < 0).sum().sum(), paper_scores=fold_r2.siz
 # {glue:text}`paper_worst_r2` ({glue:text}`paper_worst`) to {glue:text}`paper_best_r2`
 # ({glue:text}`paper_best`). Over all questions, {glue:text}`paper_negative` of
 # {glue:text}`paper_scores` scores are negative. The ranking of the models changes if the units are
-# standardised and the penalty is tuned ({doc}`07-objections`). The scores match the published ones
-# only if the study contains the ratings and the embedding vectors used in the paper.
+# standardised and the penalty is tuned ({doc}`07-objections`), so a model with a low score here may
+# have a high score below. The scores match the published ones only if the study contains the ratings
+# and the embedding vectors used in the paper.
 
 # %% [markdown] tags=["needs-embeddings"]
 # ### Results with the published embedding vectors
@@ -377,9 +378,9 @@ report_effects(target_scores[target_scores.index.isin(names)].rename(names), n_s
 #
 # A model should be compared with simpler explanations *on the same songs*, and not only with an R² of
 # zero. {numref}`fig-differences` shows paired differences, that is, the R² of the best model minus
-# the R² of each simpler explanation. If an artist's songs are difficult to predict with both, this
-# difficulty cancels out. (The separate intervals in {numref}`fig-probe-scores` ignore this pairing
-# and should not be compared with each other.)
+# the R² of each simpler explanation. If an artist's songs are difficult to predict with both models,
+# this difficulty cancels out. (The separate intervals in {numref}`fig-probe-scores` ignore this
+# pairing and should not be compared with each other.)
 
 # %%
 simpler = [f"{best}-untrained", "descriptors", "style alone"]
@@ -392,8 +393,8 @@ differences["compared_with"] = differences["second"].replace(twin_label)
 leads = differences[differences["target"] == target].set_index("compared_with")
 
 # %% [markdown]
-# In the text, we describe each difference in words, according to its sign and its p-value. Unless p
-# is below .05 after correction, the two explanations are called “not clearly different”.
+# In the text, a difference is described by a verdict that depends on its sign and its p-value. Unless
+# p is below .05 after correction, the two explanations are called “not clearly different”.
 
 # %%
 verdicts, named = {}, {}
@@ -452,7 +453,8 @@ if twins:
 report_texts(twin_note=twin_note)
 
 # %% [markdown]
-# {glue:text}`twin_note`
+# {glue:text}`twin_note` ({doc}`demo-study` counts in how many simulated studies a trained network is
+# clearly better than its twin.)
 
 # %% [markdown] tags=["needs-audio"]
 # ### Does danceability predict the ratings equally well?
@@ -547,13 +549,23 @@ for query, cause in data.controls.items():
     report_texts(
         **{f"control_{cause}_verdict": verdict, f"control_{cause}_found": named}
     )
+without_cause = [name for name, cause in data.controls.items() if cause == "none"]
+effects = [
+    above_zero["target"].isin(without_cause).any(),
+    (leads["low"] > 0).any(),  # better than style alone
+    (of_best.xs("within", level="what")["low"] > 0).any(),
+]
+as_expected = "not all as expected of" if any(effects) else "as expected of"
+report_texts(controls_word=as_expected)
 
 # %% [markdown]
 # For the placebo question, the R² of {glue:text}`best_model` is {glue:text}`control_none_r2_full`.
 # Models with an interval of R² above 0 for this question: {glue:text}`control_none_found`. For the
 # style-only question, the R² of {glue:text}`best_model` is {glue:text}`control_style_r2_full`: the
 # model is {glue:text}`control_style_verdict`. Within styles, the correlation between the predictions
-# and the ratings for the style-only question is r = {glue:text}`control_style_within_full`.
+# and the ratings for the style-only question is r = {glue:text}`control_style_within_full`. These
+# results are {glue:text}`controls_word` a valid method, which should find no effect for the placebo
+# question, and no effect beyond style for the style-only question.
 
 # %% [markdown] tags=["needs-simulation"]
 # ## Which causes can be predicted from the embeddings?
@@ -563,8 +575,9 @@ for query, cause in data.controls.items():
 # targets of a regression ({numref}`fig-causes`). The styles differ in these causes, so style alone
 # predicts them to some extent. We therefore compare the embeddings with style alone.
 #
-# The networks used so far were trained to tag songs or to transcribe notes. We add networks that were
-# trained for other tasks: BeatNet {cite}`heydari2021` finds beats, and VibeNet predicts danceability.
+# The embeddings used so far come from networks that were trained to tag songs or to transcribe notes.
+# We add the embeddings of networks that were trained for other tasks: BeatNet {cite}`heydari2021`
+# finds beats, and VibeNet predicts danceability (above, we used only this prediction).
 # {glue:text}`task_note` (The added networks are not candidates for the best model.)
 
 # %%
@@ -632,17 +645,16 @@ effects = {name: of_best.loc[cause] for name, cause in names.items()}
 report_effects(effects, n_songs, prefix="cause_")
 
 # %% [markdown]
-# From the embedding of {glue:text}`best_model`, ridge regression predicts the tempo with an R² of
-# {glue:text}`cause_tempo_full`, event density with {glue:text}`cause_event_density_full`, syncopation
-# with {glue:text}`cause_syncopation_full`, microtiming with {glue:text}`cause_microtiming_ms_full`,
-# the low-frequency level with {glue:text}`cause_low_frequency_db_full`, and bass–drum coupling with
-# {glue:text}`cause_bass_drum_coupling_full`. In short (the first two items are based on p < .05,
-# corrected by Holm's method for the number of causes):
+# From the embedding of {glue:text}`best_model`, ridge regression reaches an R² of
+# {glue:text}`cause_tempo_full` for tempo, {glue:text}`cause_event_density_full` for event density,
+# {glue:text}`cause_syncopation_full` for syncopation, {glue:text}`cause_microtiming_ms_full` for
+# microtiming, {glue:text}`cause_low_frequency_db_full` for the low-frequency level, and
+# {glue:text}`cause_bass_drum_coupling_full` for bass–drum coupling. Which causes are predicted?
 #
-# - **predicted clearly better by {glue:text}`best_model` than by style alone**:
-#   {glue:text}`causes_carried`;
-# - **not predicted clearly better than by style alone**: {glue:text}`causes_unclear`;
-# - **not predicted by any pretrained model** (no interval of R² above 0):
+# - **Clearly better by {glue:text}`best_model` than by style alone** (p < .05, corrected by Holm's
+#   method for the number of causes): {glue:text}`causes_carried`.
+# - **Not clearly better than by style alone**: {glue:text}`causes_unclear`.
+# - **Not by any pretrained model** (no interval of R² lies above 0; style is not considered here):
 #   {glue:text}`causes_unpredicted`.
 #
 # ### What does training add?
@@ -700,10 +712,11 @@ report_texts(**describe_gains(training, causes))
 report_texts(task_gains=describe_tasks(training))
 
 # %% [markdown] tags=["needs-simulation"]
-# By training task, the clear gains are: {glue:text}`task_gains`. A cause that is listed for one task
-# but not for another does not show that the two tasks have different effects, because the difference
-# between tasks was not tested. The networks also differ in more than the training task: in
-# architecture, in input, and in the songs that they were trained on.
+# By training task, the clear gains are: {glue:text}`task_gains`. If a cause is listed for one task
+# but not for another, this does not show that the two tasks have different effects, because the
+# difference between tasks was not tested. Moreover, most tasks are represented by a single network.
+# The networks also differ in more than the training task: in architecture, in input, and in the songs
+# that they were trained on.
 #
 # ### How well do the exact causes predict the ratings?
 #
@@ -736,15 +749,17 @@ report_texts(oracle_word=pick_verdict(gap, *oracle_words))
 # %% [markdown]
 # ## All explanations together
 #
-# {numref}`fig-ladder` compares the explanations of “{glue:text}`target`”. An R² of zero corresponds to
-# predicting the mean rating. The {term}`noise ceiling` is the R² of a perfect model of the *songs*
-# ({doc}`01-listeners-and-tracks`). A perfect model of the *audio* may stay below the noise ceiling,
-# because listeners may rate two songs differently for reasons that leave no trace in the sound.
+# {numref}`fig-ladder` compares the explanations of “{glue:text}`target`”. An R² of zero corresponds
+# to predicting the mean rating of the test songs. The {term}`noise ceiling` is the R² of a perfect
+# model of the *songs*, which knows the true mean rating of each song
+# ({doc}`01-listeners-and-tracks`). A perfect model of the *audio*, which knows only the sound, may
+# stay below the noise ceiling, because listeners may rate two songs differently for reasons that
+# leave no trace in the sound.
 
 # %% [markdown] tags=["needs-simulation"]
 # In the simulation, some of the differences between the songs' ratings are random and leave no trace
-# in the sound. Even so, a perfect model of the audio could reach an R² at least about as high as that
-# of the exact causes.
+# in the sound. A perfect model of the audio could nevertheless predict the ratings about as well as
+# the exact causes do, or better.
 
 # %%
 rungs = ["style alone", "danceability", "descriptors"]
@@ -935,12 +950,14 @@ assert both.loc[too_high, "predicted"] > both.loc[too_high, "observed"], (
 
 # %% [markdown] tags=["needs-simulation"]
 # **True in the simulation**: ratings depend on the causes, and the exact causes explain
-# {glue:text}`oracle_word`. Training makes these causes easier to predict: {glue:text}`training_gains`.
+# {glue:text}`oracle_word`. In this set of songs, training makes these causes clearly easier to
+# predict: {glue:text}`training_gains`. This last result is an estimate; {doc}`demo-study` shows how
+# it varies between sets of songs.
 
 # %% [markdown]
 # **What would change our mind**: data from more artists, in which the best model's lead over style
-# alone or over the untrained twin vanishes, or in which the best model differs clearly from the
-# descriptors.
+# alone or over the untrained twin vanishes, or in which the best model is clearly better or worse
+# than the descriptors.
 #
 # **Next:** {doc}`07-objections` answers the objections of a sceptical reviewer, one at a time;
 # {doc}`08-stem-ablation` asks which instruments the predictions depend on.

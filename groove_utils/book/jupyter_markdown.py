@@ -34,7 +34,7 @@ def plain_markdown(text: str, texts: Mapping[str, str]) -> str:
     Examples
     --------
     >>> plain_markdown("{glue:text}`n` songs, see {doc}`02-next`", {"n": "8"})
-    '8 songs, see “02-next”'
+    '8 songs, see chapter 2'
     """
 
     def directive(match: re.Match) -> str:
@@ -46,6 +46,8 @@ def plain_markdown(text: str, texts: Mapping[str, str]) -> str:
         if kind == "glue:text":
             return escape_text(texts.get(content, "…"))
         shown = content.partition(" <")[0]
+        if kind == "doc" and (number := re.match(r"(\d\d)-", shown)):
+            return f"chapter {int(number[1])}"
         return f"“{shown}”" if kind in {"numref", "doc"} else shown
 
     return ROLE.sub(role, DIRECTIVE.sub(directive, text))
