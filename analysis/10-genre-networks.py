@@ -320,9 +320,12 @@ show_table(
 # the validation loss has not reached a new minimum for eight epochs, but this cannot happen with the
 # default number of epochs.)
 #
-# Training can be interrupted at any time: it resumes after the last complete epoch and leads to exactly
-# the same weights as training without interruption. On a GPU, the same loop uses half precision, and
-# `torchrun` can distribute it over several GPUs.
+# Training can be interrupted at any time: it resumes after the last complete epoch and leads to
+# exactly the same weights as training without interruption. On another type of processor, however,
+# the same seed leads to different weights, because training amplifies differences in rounding. The
+# numbers in this chapter and the next, and verdicts on differences that are barely clear, may then
+# change. On a GPU, the same loop uses half precision, and `torchrun` can distribute it over several
+# GPUs.
 
 # %%
 predictions, histories = genre.train_networks(
@@ -443,13 +446,15 @@ report_texts(
 # {glue:text}`accuracy_handcrafted_boosting_full`.
 #
 # The accuracies of two training runs of the same network differ by up to {glue:text}`seeds_apart`
-# percentage points. A difference between two networks may therefore be due to chance variation
-# between training runs, however many bands are tested. On the other hand, both networks use the same
-# split for each seed, and difficult bands are difficult for both. We therefore subtract one accuracy
-# from the other, and compute an interval for this difference that takes into account the variation
-# over both bands *and* seeds. The variance over bands and the variance over seeds are added
-# {cite}`cameron2011`; with few seeds, the interval is wide. The p-values of the four comparisons in
-# the table below are corrected by Holm's method.
+# percentage points, because the runs differ in their test bands, in their training bands and in the
+# randomness of training. A difference between two networks may therefore be due to chance variation
+# between training runs. On the other hand, both networks use the same split for each seed, and
+# difficult bands are difficult for both. We therefore subtract one accuracy from the other, and
+# compute an interval for this difference that takes into account the variation over both bands *and*
+# seeds. The variance over bands and the variance over seeds are added {cite}`cameron2011`. With
+# {glue:text}`n_seeds` seeds, the variance over seeds is itself poorly known: if the training runs
+# happen to agree, the interval is too narrow. The p-values of the four comparisons in the table below
+# are corrected by Holm's method.
 
 # %%
 pairs = {
@@ -491,9 +496,10 @@ report_gaps(gaps, "n_bands", words=words, tolerance=6)
 #
 # The first difference in the table combines the effect of the fault with that of all other
 # differences between a parallel network on colour images and a serial network on spectrograms. The
-# second difference is the best estimate of the cost of a sequence of length one, although the
-# published serial network also has more layers after the average. The third difference shows whether
-# a network with a GRU is more accurate than a ResNet of the same size.
+# second difference is not due to the length of the sequence alone, either: the network with a single
+# step also has another residual network, a GRU with more layers and smaller states, and no attention.
+# The third difference shows whether a network with a GRU is more accurate than a ResNet of the same
+# size, which averages over time as well.
 #
 # ## Real songs with handcrafted features
 #
@@ -590,19 +596,20 @@ report_gaps(leak_gaps, "n_bands", words=words, tolerance=6)
 # | stopped by the test set | {glue:text}`leak_stopped_full` | {glue:text}`leak_stopped_verdict` |
 #
 # In this table, n is the number of bands that are tested in at least one of the two splits; with the
-# splits by song and by clip, nearly all bands are tested. Accuracy gained through a leak is not
-# evidence that a network has learnt about styles: a network that was trained on one clip of a song
-# recognises the next clip of that song. In collections of real recordings, a split by song may leak
-# more than it does here, because such collections contain more songs per band.
+# splits by song and by clip, nearly all bands are tested. If a leak raises accuracy, the gain is not
+# evidence that the network has learnt about styles: a network that was trained on one clip of a song
+# may simply recognise the next clip of that song. The intervals in the table are wide, so they are
+# compatible with large gains as well as with none. Leaks may also be larger in collections of real
+# recordings, which contain more songs per band.
 #
-# A similar effect has been measured on real music. GTZAN, the most widely used genre collection,
-# contains repeated recordings, wrong labels, distorted files and many songs by a small number of
-# artists {cite}`sturm2013`. With the features of one large model, 92.5% of the songs in GTZAN are
-# classified correctly in ten random folds, but only 79.7% in a split that contains no repeated
-# recordings and in which no artist is in both the training and the test set
+# On real music, a large difference between two splits has been measured. GTZAN, the most widely used
+# genre collection, contains repeated recordings, wrong labels, distorted files and many songs by a
+# small number of artists {cite}`sturm2013`. With the features of one large model, 92.5% of the songs
+# in GTZAN are classified correctly in ten random folds, but only 79.7% in a split that contains no
+# repeated recordings and in which no artist is in both the training and the test set
 # {cite}`kereliuk2015,castellon2021`. With the same features, accuracy is thus lower by about 13
-# percentage points. (The second split also leaves out faulty songs, so the separation of artists is
-# not the only reason for the lower accuracy.)
+# percentage points. (The second split also leaves out faulty songs and has fewer training songs, so
+# the separation of artists is not the only possible reason for the lower accuracy.)
 #
 # ## A “horse”: a network that is right for the wrong reason
 #
@@ -730,8 +737,9 @@ report_gaps(horse_gaps, n_tested, words=words, tolerance=8)
 # carelessly: in each of the four groups, all songs of one style are slow, and all songs of the other
 # style are fast. The renderer can produce such a collection. We render three seconds of each song
 # twice: once at {glue:text}`slow_tempo` and once at {glue:text}`fast_tempo` of the mean tempo of its
-# group. The ratio of the two tempi is {glue:text}`tempo_ratio`. The notes, the instruments and the
-# mix are the same in both versions.
+# group. The ratio of the two tempi is {glue:text}`tempo_ratio`. The score, the instruments and the
+# settings of the mix are the same in both versions, but three seconds of the fast version contain
+# more notes.
 
 # %%
 songs = corpus.songs.set_index("song_id")
@@ -812,7 +820,7 @@ report_value("fast_tempo", 100 * tempo_factor, fmt=".0f", unit="%")
 # - **Tied tempi in training clips, but swapped in the test clips**: accuracy is
 #   {glue:text}`tempo_swapped_full`. Compared with tied tempi in both, it
 #   {glue:text}`tempo_fall_verdict` ({glue:text}`tempo_fall_full`), although the bands play the same
-#   notes on the same instruments.
+#   scores on the same instruments.
 # - **Tied tempi in training clips, but mixed in the test clips**: accuracy is
 #   {glue:text}`tempo_mixed_full`. Compared with mixed tempi in both, it
 #   {glue:text}`tempo_loss_verdict` ({glue:text}`tempo_loss_full`). Half of these test clips have the

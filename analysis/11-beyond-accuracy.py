@@ -252,7 +252,7 @@ by_hand["disco"].sort_values()
 # use the distance between the predicted and the true style: its mean over mistakes is the **mistake
 # severity**. The **distance@k** is its mean over the k most probable styles of each clip and over all
 # clips. Both measures should be reported, because many additional small mistakes lower the severity
-# of a network but raise its distance@k.
+# of a network but raise its distance@1.
 #
 # But whose tree should we use: an expert's, a listener's or a shop's? We compare three trees. The
 # first is the one shown above, which was made by hand. The second is derived from embeddings: we
@@ -346,15 +346,15 @@ show_table(
     "Score of resnet-bigru minus the score of mel-cnn, with 95% intervals over bands.",
     simulated=False,
 )
-report_texts(
-    varies=True, tree_verdicts=join_words(by_tree["resnet-bigru has"].unique())
-)
+named = by_tree["resnet-bigru has"] + " (" + by_tree["tree"] + ")"
+report_texts(varies=True, tree_verdicts=join_words(named))
 
 # %% [markdown]
-# For mistake severity, the result of comparing resnet-bigru with mel-cnn in the three trees is:
-# {glue:text}`tree_verdicts` ({numref}`tab-severity-differences`). If the sign of the estimate differs
-# between trees, a report without intervals could favour either network, depending on the choice of
-# tree. When you report such a score, name the tree and its source.
+# For mistake severity, resnet-bigru has, compared with mel-cnn in the three trees (intervals not
+# corrected for multiple comparisons): {glue:text}`tree_verdicts`
+# ({numref}`tab-severity-differences`). If the sign of the estimate differs between trees, a report
+# without intervals could favour either network, depending on the choice of tree. When you report such
+# a score, name the tree and its source.
 #
 # ## Detecting changes of style in a medley
 #
@@ -414,8 +414,10 @@ report_counts(n_medleys=len(medleys), n_medley_songs=songs_per_medley)
 # correct if it is within 1.5 seconds (half a window) of a true change. Over {glue:text}`n_medleys`
 # medleys, the mean F score is {glue:text}`medley_network_full`; for changes placed at random moments,
 # it is {glue:text}`medley_random_moments_full`. Here, n is the number of medleys; no band appears in
-# two medleys. A window that contains parts of two songs has no single style: at such a transition,
-# the network may predict a third style that is not in the medley at all.
+# two medleys. At each change, the band and the mix change together with the style, so this test does
+# not show that it is the change of style that is detected. A window that contains parts of two songs
+# has no single style: at such a transition, the network may predict a third style that is not in the
+# medley at all.
 #
 # ### How long does a clip have to be?
 #
@@ -1045,9 +1047,11 @@ as_points(gain, n_bands, prefix="gain_", words=words, p="p_holm", tolerance=12)
 # ### What did the network learn to ignore?
 #
 # We now turn to the causes of groove. A ridge probe predicts each song's tempo, density, syncopation,
-# swing and microtiming from the features, with whole bands held out, as in {doc}`06-probing`. Styles
-# differ in all of these properties, so we look *within* styles: for instance, how much of the variance
-# of tempo among funk songs can the probe predict?
+# swing and microtiming from the features. Whole bands are held out from the probe, as in
+# {doc}`06-probing`, but most of these bands were used to train the networks, so comparisons with
+# random weights may favour the trained networks. Styles differ in all of these properties, so we look
+# *within* styles: for instance, how much of the variance of tempo among funk songs can the probe
+# predict?
 
 # %%
 rhythm = ["tempo", "event_density", "syncopation", "swing_ratio"]
@@ -1097,13 +1101,10 @@ words = (
 )
 effects = {"deaf": effect.loc["tempo"]}
 report_effects(effects, n_heard, value="difference", words=words, tolerance=0.15)
-to_lose = (
-    "Without stretching, tempo can be predicted within styles, so stretching could have removed "
-    "this information"
-)
+to_lose = "Without stretching, tempo can be predicted within styles, so this comparison could show a loss"
 nothing_to_lose = (
-    "Even without stretching, tempo cannot be shown to be predictable within styles, so there was "
-    "little information that stretching could remove"
+    "Even without stretching, tempo cannot be shown to be predictable within styles, so this "
+    "comparison cannot show whether stretching removes information about tempo"
 )
 words = to_lose, nothing_to_lose, nothing_to_lose
 report_texts(varies=True, to_lose=pick_verdict(tempo.loc["moments"], *words))
@@ -1127,8 +1128,8 @@ report_texts(varies=True, to_lose=pick_verdict(tempo.loc["moments"], *words))
 # {glue:text}`not_predicted`.
 #
 # Augmentations, such as stretching, determine what a network learns to ignore. This example is too
-# small to show how large this effect is. Before you probe a pretrained model for groove, find out
-# which augmentations were used to train it.
+# small for a precise estimate of this effect. Before you probe a pretrained model for groove, find
+# out which augmentations were used to train it.
 #
 # ## Classifying with words
 #
@@ -1261,12 +1262,15 @@ show_table(
     "p-value corrected for the number of rows.",
 )
 report_texts(varies=True, beyond_style=join_words(beyond_style))
+report_texts(varies=True, above_zero=join_words(inside.index[inside["low"] > 0]))
 
 # %% [markdown] tags=["needs-audio"]
-# After this correction, the following networks predict which songs of a style are rated higher:
-# {glue:text}`beyond_style`. In the demo, the ratings are simulated from known causes, the three
-# styles are among those that the networks have learnt, and the songs are played by the same virtual
-# instruments as the training songs.
+# After this correction, the permutation test finds that the following networks predict which songs of
+# a style are rated higher: {glue:text}`beyond_style`. The intervals over artists, which do not assume
+# that the ratings are unrelated to the sound, lie above 0 for: {glue:text}`above_zero`. A network
+# that is in the first list but not in the second is only weakly supported. In the demo, the ratings
+# are simulated from known causes, the three styles are among those that the networks have learnt, and
+# the songs are played by the same virtual instruments as the training songs.
 
 # %% [markdown]
 # ## What could be wrong here
@@ -1373,7 +1377,7 @@ far_curve["accuracy"].mean().round(2)
 # Compare the R² with {numref}`tab-heard-causes`. Compare the accuracy with
 # {glue:text}`few_moments_stretched`, which is the accuracy for a stretch by a factor of up to 1.4 and
 # the same number of labelled bands. Stretching encourages the network to ignore tempo. If the R² for
-# tempo is already near zero, stretching further has nothing left to remove.
+# tempo is not clearly above zero to begin with, the comparison cannot show a loss.
 #
 # ```{solution-end}
 # ```
@@ -1400,11 +1404,13 @@ far_curve["accuracy"].mean().round(2)
 
 # %% [markdown] tags=["needs-audio"]
 # **Do these networks predict groove?** For “{glue:text}`query`”, the features of genre-resnet-bigru
-# predict ratings with an R² of {glue:text}`groove_genre-resnet-bigru_full`. Predicting the mean rating
-# of each song's style gives an R² of {glue:text}`groove_style_alone_full`. The following networks of
-# this chapter predict which songs of a style are rated higher: {glue:text}`beyond_style`. For another
-# network, mel-cnn, training to recognise styles {glue:text}`gain_verdict` compared with random weights
-# ({glue:text}`groove_gain_full`). Here n is the number of songs.
+# predict ratings with an R² of {glue:text}`groove_genre-resnet-bigru_full`. Predicting the mean
+# rating of each song's style gives an R² of {glue:text}`groove_style_alone_full`. According to the
+# permutation test, the following networks of this chapter predict which songs of a style are rated
+# higher: {glue:text}`beyond_style`; the interval over artists lies above 0 for:
+# {glue:text}`above_zero`. For another network, mel-cnn, training to recognise styles
+# {glue:text}`gain_verdict` compared with random weights ({glue:text}`groove_gain_full`). Here n is
+# the number of songs.
 
 # %% [markdown]
 # **True by construction**: we designed the stems, the causes and the tone. **What would change our

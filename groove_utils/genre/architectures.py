@@ -374,7 +374,7 @@ class ParallelNetwork(SpectrogramNetwork):
 
     def features(self, picture: torch.Tensor) -> torch.Tensor:
         """Return the features of both branches, shape (batch, 128) by default."""
-        maps = self.trunk(picture).amax(dim=(2, 3))
+        maps = self.trunk(picture).mean(dim=(2, 3))
         states = _end_states(self.recurrence, self.sequence(picture))
         return torch.cat([self.trunk_head(maps), self.recurrence_head(states)], dim=1)
 
