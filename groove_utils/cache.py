@@ -47,7 +47,7 @@ VERSIONS = {
     "embeddings": "7",  # windows, preprocessing, pooling
     "explanations": "1",  # saliency maps of spectrograms
     "genre-corpus": "4",  # songs in the genre corpus
-    "genre-networks": "1",  # style classifiers and their training
+    "genre-networks": "2",  # style classifiers and their training
     "inversions": "1",  # sounds reconstructed from representations
     "listening-tasks": "1",  # sounds used in 03-networks, and their features
     "mels": "1",  # log-mel spectrograms of clips
