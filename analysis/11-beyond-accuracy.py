@@ -346,8 +346,8 @@ show_table(
     "Score of resnet-bigru minus the score of mel-cnn, with 95% intervals over bands.",
     simulated=False,
 )
-named = by_tree["resnet-bigru has"] + " (" + by_tree["tree"] + ")"
-report_texts(varies=True, tree_verdicts=join_words(named))
+verdict_by_tree = by_tree["resnet-bigru has"] + " (" + by_tree["tree"] + ")"
+report_texts(varies=True, tree_verdicts=join_words(verdict_by_tree))
 
 # %% [markdown]
 # For mistake severity, resnet-bigru has, compared with mel-cnn in the three trees (intervals not
