@@ -420,7 +420,8 @@ close = ranked.index[1 : (ranked["accuracy"] >= ranked["low"].iloc[0]).sum()]
 # %% tags=["hide-input"]
 ends = {"highest": ranked.iloc[0], "lowest": ranked.iloc[-1]}
 report_accuracies(ends, n_tested, tolerance=6)
-report_counts(n_classifiers=len(rows), n_rest=len(rest), n_near=len(close))
+report_counts(n_classifiers=len(rows), n_rest=len(rest))
+report_value("n_near", len(close), fmt=".0f", tolerance=4)
 report_texts(varies=True, top=top, bottom=rest[-1], near=join_words(close))
 words = "none is clearly the most accurate", f"{top} is the most accurate"
 most_accurate = words[len(behind) == len(rest)]
