@@ -23,7 +23,7 @@
 # %% tags=["parameters"]
 study = "demo"  # a study's name, or a folder with a study.yml
 seed = 2026
-songs = []  # two track ids; if empty: one song each from the first and the last style
+songs = []  # two track ids; if empty: from the first and the last style
 seconds = 8  # duration of each excerpt
 n_iter = 32  # iterations of the Griffin–Lim algorithm, which estimates phases
 

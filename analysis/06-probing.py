@@ -25,7 +25,7 @@
 # %% tags=["parameters"]
 study = "demo"  # a study's name, or a folder with a study.yml
 seed = 2026
-models = []  # empty: the study's own models if it has any, otherwise five that run offline
+models = []  # empty: the study's own models, else five that run offline
 task_models = ["beatnet", "vibenet"]  # further models, trained for other tasks
 targets = ["groove", "dance", "listen", "party"]
 n_repeats = 5  # number of divisions of the songs into folds

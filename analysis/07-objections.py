@@ -214,7 +214,10 @@ dimension_change = summaries.row_of(dimension_change, target=target)
 # %%
 song_folds = replace(protocol, whole_artists=False)
 single = probe.nested_ridges(pretrained, *songs, song_folds, n_jobs=2)
-settings = {"folds that ignore artists": single, "folds of whole artists": grouped}
+settings = {
+    "folds that ignore artists": single,
+    "folds of whole artists": grouped,
+}
 panels["Artists (R²)"] = summaries.settings_table(settings)
 gain = probe.mean_difference(single, grouped, **resampled)
 gain = summaries.row_of(gain, target=target)
@@ -302,7 +305,8 @@ def probe_once(X, y, folds):
 
 layer = {"last": list(features[best].values())[-1]}
 leaks = {}
-for kind, result in {"whole artists": grouped, "ignoring artists": single}.items():
+kinds = {"whole artists": grouped, "ignoring artists": single}
+for kind, result in kinds.items():
     leaks[kind] = probe.find_leaks(
         probe_once,
         layer,

@@ -108,7 +108,7 @@ def probabilities(network, part="test"):
     rows = first[(first["network"] == network) & (first["split"] == part)]
     ids = clips.table["clip_id"].iloc[split[part]]
     p = rows.set_index("clip_id").loc[ids, columns].to_numpy(dtype=float)
-    return p / p.sum(axis=1, keepdims=True)  # corrects rounding errors of float32
+    return p / p.sum(axis=1, keepdims=True)  # correct rounding errors
 
 
 # %%
@@ -292,7 +292,8 @@ semantic = genre.compare_in_trees(y, predicted, trees, styles, seed=seed)
 # %%
 resnet = semantic[semantic["network"] == "resnet-bigru"].set_index("tree")
 resnet["p_holm"] = holm(resnet["p"])
-words = "smaller than expected by chance", "not clearly smaller than expected by chance"
+smaller = "smaller than expected by chance"
+words = smaller, f"not clearly {smaller}"
 resnet["mistakes are"] = [pick_by_p(p, *words) for p in resnet["p_holm"]]
 
 # %% tags=["hide-input"]

@@ -78,7 +78,7 @@ def test_without_a_network_the_demo_alone_is_built_and_the_site_says_so(tmp_path
         monkeypatch.delenv(name, raising=False)
     run = run_make(root, "site", python="./stub_python")
     for name in ("marmoret2026", "oconnell2022"):
-        message = "its data could not be fetched or read; the site is built without this edition."
+        message = "the data could not be fetched or read; the site is built without this edition."
         assert f"{name}: {message}" in run.stdout
     site = root / "build" / "site"
     front = read(site / "index.html")

@@ -86,7 +86,7 @@ def test_chapter_has_all_its_parts(script):
     assert re.match(r"# \S+", text), "the first line is not a title"
     assert len(re.findall(r"^# ", text, flags=re.MULTILINE)) == 1, "more than one title"
     assert ":class: tip lesson" in text, "no lesson box"
-    for part in ("You will learn", "You need", "It runs"):
+    for part in ("You will learn", "You need", "Run time"):
         assert f"**{part}**" in text, f"the lesson box does not say “{part}”"
     tagged = [cell for cell in cells_of(script) if "parameters" in cell.metadata.get("tags", [])]
     assert len(tagged) == 1, "expected one cell tagged parameters"

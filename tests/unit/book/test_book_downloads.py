@@ -87,7 +87,7 @@ def test_texts_of_a_study_stay_texts(sources):
 
 def test_prose_carries_values_and_no_directive(notebook):
     texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
-    assert texts == ["# One\n\n8 songs, see “02-next”.", "**Solution**", "In the notebook."]
+    assert texts == ["# One\n\n8 songs, see chapter 2.", "**Solution**", "In the notebook."]
 
 
 def test_figures_are_inside_and_sounds_are_named(notebook):

@@ -74,7 +74,7 @@ def test_solutions_are_left_out_and_roles_become_text(script):
     assert "2 * secret" not in text
     assert "twice two" not in text
     assert "{" not in notebook.cells[1].source
-    assert "See “02-next” and “fig-a”: 8 (n = 8) songs by bands, $x_i$." in text
+    assert "See chapter 2 and “fig-a”: 8 (n = 8) songs by bands, $x_i$." in text
     assert "### Double it\n\nCall it `double`." in text
     assert "## Summary" in text
 
