@@ -728,7 +728,7 @@ layer_note = "the models of this study have only one layer each"
 if layered:
     profile = pd.concat(profiles, ignore_index=True)
     tied = profile.groupby("model")["may_be_best"].mean().mean()
-    layer_note = f"{tied:.0%} of the layers may be the best layer of their model"
+    layer_note = f"{tied:.0%} of layers may be the best layer of their model"
 
 # %% tags=["hide-input"]
 if layered:
