@@ -126,8 +126,8 @@ spreads = empty_model.variance_components(
 ).set_index("factor")
 
 # %% [markdown]
-# From the same model, we express each of the three variances as a share of their sum, and compute the
-# agreement between individual listeners:
+# The fitted model gives three variances. We divide each of them by their sum, which gives its share of
+# the variance of single ratings, and compute the agreement between individual listeners:
 
 # %%
 variances = mixed.crossed_variances(rows)
@@ -1132,8 +1132,8 @@ ratio
 # %% [markdown] tags=["needs-listeners", "needs-table-predictions"]
 # There is only one rating for each pair of listener and song, so the intercept of a pair cannot be
 # separated from the residual: `(1 | listener:track)` raises an error. Without the songs' intercepts,
-# the standard error is too small, because each difference between songs is counted anew for every
-# listener.
+# the model treats the ratings of a song by different listeners as independent. The same difference
+# between two songs then counts as evidence once for each listener, and the standard error is too small.
 #
 # ```{solution-end}
 # ```
